@@ -1,0 +1,166 @@
+"""What every backend offers and returns: load (by construction), run, counts, close.
+
+Arrays are ``(N, C, F, V, T)``: samples, channels, video frames, joints, algorithmic time steps,
+in each population's own time (step 0 is the first step at which it sees the sample), whatever
+the latency of the backend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Iterator, Protocol
+
+import numpy as np
+
+from mksgn.ir import Graph
+
+
+@dataclass
+class Counts:
+    """Events that really happened, summed over the samples of a run.
+
+    Parameters
+    ----------
+    samples, steps : int
+        Samples run, and algorithmic steps per sample.
+    spikes : dict of population to int
+        Spikes sent; for a graded input, its non-zero messages.
+    neuron_steps : dict of population to int
+        Neurons times steps times samples: spikes / neuron_steps is the firing rate.
+    synops : dict of synapse to int
+        Accumulates: one per spike and non-zero weight it really meets (borders, stride, zero weights).
+    macs : dict of synapse to int
+        The same for graded messages, which are multiply-accumulates.
+    """
+
+    samples: int = 0
+    steps: int = 0
+    spikes: dict[str, int] = field(default_factory=dict)
+    neuron_steps: dict[str, int] = field(default_factory=dict)
+    synops: dict[str, int] = field(default_factory=dict)
+    macs: dict[str, int] = field(default_factory=dict)
+
+    def rate(self, population: str) -> float:
+        """Mean spikes per neuron and step of ``population``."""
+        return self.spikes[population] / max(self.neuron_steps[population], 1)
+
+
+@dataclass
+class RunResult:
+    """Outcome of running N samples.
+
+    Parameters
+    ----------
+    output : int64 ndarray
+        Readout: (N, C) sums v / 64 at the last step, in weight units. Spiking output: (N, C, F, V, T).
+    counts : Counts
+    spikes : dict of population to int8 ndarray (N, C, F, V, T)
+        Filled for every neuron population when ``record`` was set; empty otherwise.
+    u, v : dict of population to int32 ndarray (N, C, F, V, T)
+        States after the step (v after reset), where the backend exposes them and ``record`` was ``"states"``.
+    """
+
+    output: np.ndarray
+    counts: Counts
+    spikes: dict[str, np.ndarray] = field(default_factory=dict)
+    u: dict[str, np.ndarray] = field(default_factory=dict)
+    v: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """Class index of each sample, (N,): the largest readout, or the most spikes; ties go to the lower index."""
+        scores = self.output
+        if scores.ndim == 5:
+            scores = scores.sum(axis=(2, 3, 4))
+        return np.argmax(scores, axis=1)
+
+
+class Backend(Protocol):
+    """A place where a :class:`~mksgn.ir.Graph` runs. Use it as a context manager.
+
+    ``run(samples, record)`` takes integers (N, C, F, V), the same at each of the T steps (PCM,
+    paper Eq. 3), or (N, C, F, V, T); ``record`` is ``"none"``, ``"spikes"`` or ``"states"``.
+    """
+
+    name: str
+    graph: Graph
+
+    def run(self, samples: np.ndarray, record: str = "none") -> RunResult: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first element at which two runs differ."""
+
+    quantity: str
+    population: str
+    sample: int
+    step: int
+    position: tuple[int, int, int]
+    left: int
+    right: int
+
+    def __str__(self) -> str:
+        channel, frame, joint = self.position
+        return (f"{self.quantity} of {self.population} differ first at sample {self.sample}, step {self.step}, "
+                f"channel {channel}, frame {frame}, joint {joint}: {self.left} against {self.right}")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two runs compare, population by population."""
+
+    populations: int
+    spikes_compared: int
+    states_compared: int
+    differing: dict[str, int]
+    first: Difference | None
+
+    @property
+    def equal(self) -> bool:
+        """Whether every compared element agrees."""
+        return self.first is None
+
+
+def compare(left: RunResult, right: RunResult, order: tuple[str, ...]) -> Comparison:
+    """Compare two recorded runs element by element, populations in ``order`` (upstream first).
+
+    The first difference is the earliest in network order, then sample, then step: the place where
+    a bug entered, not where it was amplified. States are compared where both runs hold them.
+
+    Raises
+    ------
+    ValueError
+        When a population of ``order`` is missing from either run or shapes differ: an incomplete
+        comparison must not look like agreement.
+    """
+    differing: dict[str, int] = {}
+    first: Difference | None = None
+    spikes = states = 0
+    for name in order:
+        for quantity, a, b in _pairs(left, right, name):
+            if quantity == "spikes":
+                spikes += a.size
+            else:
+                states += a.size
+            unequal = a != b
+            if unequal.any():
+                differing[f"{quantity} {name}"] = int(unequal.sum())
+                if first is None:
+                    # (N, T, C, F, V): earliest sample, then step.
+                    n, t, c, f, v = (int(i) for i in np.argwhere(np.moveaxis(unequal, -1, 1))[0])
+                    first = Difference(quantity, name, n, t, (c, f, v), int(a[n, c, f, v, t]), int(b[n, c, f, v, t]))
+    return Comparison(len(order), spikes, states, differing, first)
+
+
+def _pairs(left: RunResult, right: RunResult, name: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    for quantity in ("u", "v", "spikes"):
+        a, b = getattr(left, quantity), getattr(right, quantity)
+        if name in a and name in b:
+            if a[name].shape != b[name].shape:
+                raise ValueError(f"{quantity} of {name}: shapes {a[name].shape} and {b[name].shape}")
+            yield quantity, a[name], b[name]
+        elif quantity == "spikes":
+            raise ValueError(f"spikes of {name} were not recorded by both runs")

@@ -1,0 +1,59 @@
+"""The errors a user can cause, in one form: what, where, got, allowed, how to fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class MksgnError(Exception):
+    """Base of every error a user can cause. Programs print it and exit with code 2.
+
+    Parameters
+    ----------
+    what : str
+        One sentence: what is wrong.
+    where : str
+        File, layer, population, sample or option it was found in.
+    got, allowed : str
+        The offending value and what would have been accepted.
+    fix : str
+        What the user can do about it.
+    """
+
+    what: str
+    where: str = ""
+    got: str = ""
+    allowed: str = ""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        for label in ("where", "got", "allowed", "fix"):
+            text = getattr(self, label)
+            if text:
+                parts.append(f"  {label + ':':<9}{text}")
+        return "\n".join(parts)
+
+    def __reduce__(self):
+        return (type(self), (self.what, self.where, self.got, self.allowed, self.fix))
+
+
+class DataError(MksgnError):
+    """Skeleton data that cannot be read or used."""
+
+
+class GraphError(MksgnError):
+    """A spiking graph whose shapes, widths or connections are impossible."""
+
+
+class NetFileError(MksgnError):
+    """A `.net` file that cannot be read or written."""
+
+
+class BackendError(MksgnError):
+    """A backend that cannot run here, or that failed while running."""
+
+
+class ConfigError(MksgnError):
+    """Options that contradict each other or have no effect."""

@@ -1,0 +1,44 @@
+"""When each population sees its sample: depths, and the delays that balance branches.
+
+Each synapse hop takes one time step (DESIGN section 5), so a population at depth d works on
+algorithmic step t of a sample at wall step t + d. Where branches of different depth meet, the
+shorter one waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mksgn.ir.graph import Graph
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Depths and balancing delays of a graph.
+
+    Parameters
+    ----------
+    depth : dict of population name to int
+        Wall steps between the sample entering the input (depth 0) and the population seeing it.
+    wait : dict of (synapse name, source name) to int
+        Extra steps, beyond the hop itself, that the source's spikes wait before this synapse.
+    latency : int
+        Depth of the output.
+    """
+
+    depth: dict[str, int]
+    wait: dict[tuple[str, str], int]
+    latency: int
+
+
+def schedule(graph: Graph) -> Schedule:
+    """Earliest balanced schedule: every population as early as its latest source allows."""
+    depth = {graph.input.name: 0}
+    wait: dict[tuple[str, str], int] = {}
+    for population in graph.populations[1:]:
+        synapses = graph.into(population.name)
+        depth[population.name] = 1 + max(depth[source] for s in synapses for source in s.sources)
+        for synapse in synapses:
+            for source in synapse.sources:
+                wait[synapse.name, source] = depth[population.name] - 1 - depth[source]
+    return Schedule(depth, wait, depth[graph.output.name])
