@@ -1,0 +1,80 @@
+"""What the command-line programs share: errors as one message, progress bars, provenance."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mksgn import __version__
+from mksgn.errors import MksgnError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Turn errors a user can cause into one message on stderr and exit code 2; Ctrl-C into 130."""
+    try:
+        yield
+    except MksgnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USAGE_ERROR)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def describe_commit() -> str:
+    """Version and, inside a git checkout of this project, the commit (``-dirty`` when changed)."""
+    folder = Path(__file__).resolve().parent.parent
+    try:
+        out = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=folder, capture_output=True,
+                             text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        out = ""
+    return f"mksgn {__version__}" + (f" ({out})" if out and (folder / ".git").exists() else "")
+
+
+class EpochProgress:
+    """A bar per epoch with time left, loss, accuracy and firing rate; a plain line per epoch when not on a terminal."""
+
+    def __init__(self, console: Console, enabled: bool) -> None:
+        self.console, self.enabled = console, enabled
+        self.progress = Progress(
+            TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True,
+            disable=not enabled or not console.is_terminal)
+        self.task = None
+
+    def epoch(self, label: str, total: int) -> EpochProgress:
+        """Start the bar of one epoch."""
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+        self.task = self.progress.add_task(label, total=total, note="")
+        return self
+
+    def advance(self, *, loss: float, accuracy: float, rate: float) -> None:
+        """One step done, with running means."""
+        self.progress.update(self.task, advance=1, note=f"loss {loss:.3f}  accuracy {accuracy:.1%}  firing rate {rate:.3f}")
+
+    def report(self, stage: str, epoch: int, epochs: int, row: dict[str, float]) -> None:
+        """One line for a finished epoch."""
+        if self.enabled:
+            val = f"  val {row['val_accuracy']:.1%}" if row["val_accuracy"] == row["val_accuracy"] else ""
+            self.console.print(f"{stage:<5} {epoch:>3}/{epochs}  loss {row['loss']:.3f}  accuracy {row['accuracy']:.1%}{val}"
+                               f"  firing rate {row['rate']:.3f}  {row['seconds']:.0f} s", highlight=False)
+
+
+@contextmanager
+def progress_bar(console: Console, enabled: bool) -> Iterator[EpochProgress]:
+    """Progress of a training run."""
+    bar = EpochProgress(console, enabled)
+    with bar.progress:
+        yield bar

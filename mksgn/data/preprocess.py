@@ -1,0 +1,187 @@
+"""From a raw sequence to the int8 coordinates a network reads, and the augmentation used in training.
+
+The steps, in order (M persons, F' raw frames, V joints):
+
+1. keep ``persons`` persons (zero-padded); subtract the main person's centre joint of the first frame;
+2. optionally turn the body about the vertical axis until its mean left-right axis lies along x
+   (removes the view, which cross-view protocols change);
+3. in training: rotate, cut a random part of the sequence, shake the joints;
+4. resample to ``frames`` frames by linear interpolation;
+5. form the modality (joint, bone = joint - parent, or the frame difference of either);
+6. root-relative joints: every joint minus its body's centre joint of that frame, while the centre
+   joint itself keeps its displacement since the first frame;
+7. divide by the largest coordinate of the sequence (the centre's displacement excluded, and clipped) and
+   round to -127..127: the graded spikes of the spike coder (paper Eq. 3).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from mksgn.errors import ConfigError, DataError
+from mksgn.skeleton import Body, parents
+
+MODALITIES = ("joint", "bone", "joint-motion", "bone-motion")
+INPUT_MAX = 127
+UP = 1
+"""Vertical axis of Kinect coordinates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Random changes of a training sequence.
+
+    Parameters
+    ----------
+    yaw, pitch, roll : float
+        Largest rotation about the vertical and the two horizontal axes, in degrees.
+    crop : float
+        Smallest part of the sequence kept.
+    noise : float
+        Standard deviation of the shift of each joint, constant over the sequence, as part of the body's size.
+    """
+
+    yaw: float = 30.0
+    pitch: float = 10.0
+    roll: float = 5.0
+    crop: float = 0.6
+    noise: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """Deterministic preprocessing; part of a trained network and stored in its `.net` file.
+
+    Parameters
+    ----------
+    frames, persons : int
+    modality : str
+        One of ``joint``, ``bone``, ``joint-motion``, ``bone-motion``.
+    lateral : tuple of (left, right) joint pairs
+        Joints that span the body's left-right axis; empty: no alignment.
+    """
+
+    frames: int
+    persons: int = 1
+    modality: str = "joint"
+    lateral: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.modality not in MODALITIES:
+            raise ConfigError("unknown modality", got=self.modality, allowed=", ".join(MODALITIES))
+
+    def to_json(self) -> str:
+        """One line for a file attribute."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Preprocess:
+        """Inverse of :meth:`to_json`.
+
+        Raises
+        ------
+        ConfigError
+            When the text does not describe a preprocessing.
+        """
+        try:
+            fields = json.loads(text)
+            fields["lateral"] = tuple((int(a), int(b)) for a, b in fields.get("lateral", ()))
+            return cls(**fields)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ConfigError("the preprocessing stored in the file cannot be read", got=f"{text[:120]} ({error})") from None
+
+    def __call__(self, sequence: np.ndarray, body: Body, augment: Augment | None = None,
+                 rng: np.random.Generator | None = None) -> np.ndarray:
+        """Preprocess one sequence.
+
+        Parameters
+        ----------
+        sequence : float32 (F', M, V, D)
+            Raw coordinates, D = 3 (or 2, where z is then 0).
+        body : Body
+            Joint graph of one person.
+        augment, rng
+            Given together in training.
+
+        Returns
+        -------
+        int8 (3, frames, persons * V)
+            Persons are folded into the joint axis: joint m V + v.
+        """
+        if sequence.shape[2] != body.num_joints:
+            raise DataError("a sequence has the wrong number of joints", got=str(sequence.shape[2]),
+                            allowed=str(body.num_joints), fix="use data of the body the network was trained for")
+        points = np.zeros((len(sequence), self.persons, body.num_joints, 3), np.float32)
+        persons = min(self.persons, sequence.shape[1])
+        points[:, :persons, :, : sequence.shape[3]] = sequence[:, :persons]
+        absent = ~points.any(axis=(0, 2, 3))
+        points -= points[0, 0, body.center]
+        points[:, absent] = 0
+        rotation = self._facing(points[:, 0])
+        if augment is not None and rng is not None:
+            rotation = _random_rotation(augment, rng) @ rotation
+        points = points @ rotation.T
+        start, length = 0.0, float(len(points))
+        if augment is not None and rng is not None:
+            length *= rng.uniform(augment.crop, 1.0)
+            start = rng.uniform(0.0, len(points) - length)
+        points = _resample(points, start, length, self.frames)
+        if augment is not None and rng is not None:
+            points += rng.normal(0, augment.noise, (1, *points.shape[1:])).astype(np.float32)
+            points[:, absent] = 0
+        return _to_int8(self._form(points, body), body)
+
+    def _facing(self, person: np.ndarray) -> np.ndarray:
+        """Rotation about the vertical that lays the mean left-right axis of (F', V, 3) along x."""
+        axis = np.zeros(3)
+        for left, right in self.lateral:
+            axis += (person[:, right] - person[:, left]).mean(axis=0, dtype=np.float64)
+        across, depth = axis[0], axis[2]
+        size = np.hypot(across, depth)
+        if size < 1e-6:
+            return np.eye(3, dtype=np.float32)
+        c, s = across / size, depth / size
+        return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
+
+    def _form(self, points: np.ndarray, body: Body) -> np.ndarray:
+        if self.modality.startswith("bone"):
+            points = points - points[:, :, parents(body)]
+        if self.modality.endswith("motion"):
+            points = np.diff(points, axis=0, append=points[-1:])
+        return points
+
+
+def _random_rotation(augment: Augment, rng: np.random.Generator) -> np.ndarray:
+    angles = np.deg2rad(rng.uniform(-1, 1, 3) * (augment.pitch, augment.yaw, augment.roll))
+    rotation = np.eye(3)
+    for axis, angle in enumerate(angles):
+        turn = np.eye(3)
+        i, j = [k for k in range(3) if k != axis]
+        turn[i, i] = turn[j, j] = np.cos(angle)
+        turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
+        rotation = turn @ rotation
+    return rotation.astype(np.float32)
+
+
+def _resample(points: np.ndarray, start: float, length: float, frames: int) -> np.ndarray:
+    """Linear interpolation at ``frames`` evenly spread instants of [start, start + length)."""
+    last = len(points) - 1
+    at = np.clip(np.linspace(start, start + length - 1, frames), 0, last)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, last)
+    part = (at - low).astype(np.float32)[:, None, None, None]
+    return points[low] * (1 - part) + points[high] * part
+
+
+def _to_int8(points: np.ndarray, body: Body) -> np.ndarray:
+    """(F, M, V, 3) float -> (3, F, M V) int8, root-relative (steps 6 and 7)."""
+    center = points[:, :, body.center : body.center + 1]
+    relative = points - center
+    size = max(float(np.abs(relative).max()), 1e-6)
+    relative[:, :, body.center] = center[:, :, 0]
+    scaled = np.clip(relative * (INPUT_MAX / size), -INPUT_MAX, INPUT_MAX)
+    frames = scaled.shape[0]
+    return np.rint(scaled).astype(np.int8).transpose(3, 0, 1, 2).reshape(3, frames, -1)

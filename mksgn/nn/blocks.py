@@ -1,0 +1,267 @@
+"""Spiking blocks: one population of CUBA neurons and the projections that drive it.
+
+A block is a SLAYER CUBA block (``slayer.block.cuba.AbstractCuba``) that may have several synapses,
+a batch norm that is folded before quantisation, a bias, and the paper's surrogate. Every block has
+two forwards over the same parameters: ``forward`` (fused, time folded into the batch) and
+``forward_slayer`` (SLAYER's own synapses and integer neuron), which must agree on every spike.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from lava.lib.dl import slayer
+from torch import Tensor, nn
+
+from mksgn import ir
+from mksgn.ir.graph import BIAS_MAX, VTH_MAX
+from mksgn.nn.cuba import CubaNeuron, Surrogate, batch_moments, fused_cuba
+from mksgn.nn.projections import DenseProjection, Projection
+
+Spikes = dict[str, Tensor]
+WEIGHT_LIMIT = 254
+"""Largest weight magnitude written: even, and symmetric so that every sign mode of a Loihi synapse holds it."""
+
+
+class _Dendrites(nn.Module):
+    """What ``AbstractCuba`` expects of its sibling base: neuron parameters, and no synapse of its own."""
+
+    def __init__(self, neuron_params: dict) -> None:
+        super().__init__()
+        self.neuron_params = neuron_params
+        self.neuron: CubaNeuron | None = None
+
+
+class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
+    """One population.
+
+    Parameters
+    ----------
+    shape : (C, F, V)
+    projections : list of Projection
+    norm : bool
+        Batch norm over the sum of the normed projections.
+    threshold, current_decay, voltage_decay : float
+        See :class:`~mksgn.nn.cuba.CubaNeuron`.
+    surrogate : Surrogate, optional
+    joint_bias : bool
+        A trainable bias per channel *and joint*, as ST-GCN's data batch norm has: it tells joints apart.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], projections: list[Projection], *, norm: bool = True,
+                 threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
+                 surrogate: Surrogate | None = None, joint_bias: bool = False) -> None:
+        super().__init__({"threshold": threshold, "current_decay": current_decay, "voltage_decay": voltage_decay})
+        self.neuron = CubaNeuron(threshold=threshold, current_decay=current_decay, voltage_decay=voltage_decay,
+                                 surrogate=surrogate)
+        self.shape = shape
+        self.projections = nn.ModuleList(projections)
+        channels = shape[0]
+        self.norm = nn.BatchNorm2d(channels, eps=1e-3) if norm else None
+        self.bias = None if norm else nn.Parameter(torch.zeros(channels), requires_grad=False)
+        self.joint_bias = nn.Parameter(torch.zeros(channels, shape[2])) if joint_bias else None
+        self.quantized = False
+
+    # ------------------------------------------------------------------ fast path
+    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor | None]:
+        """Spikes (N T, C, F, V) of this population and their number, from those of its sources."""
+        hook = self.neuron.quantize_8bit if self.quantized else None
+        drive = extra = None
+        for projection in self.projections:
+            current = projection.current(_gather(spikes, projection), hook)
+            if projection.normed or self.norm is None:
+                drive = current if drive is None else drive + current
+            else:
+                extra = current if extra is None else extra + current
+        if self.joint_bias is not None:
+            offset = self._quantized_bias(self.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
+            extra = offset if extra is None else extra + offset
+        return self._fire(drive, extra, steps)
+
+    def _fire(self, drive: Tensor, extra: Tensor | None, steps: int) -> tuple[Tensor, Tensor]:
+        if self.norm is None:
+            ones = torch.ones_like(self.bias)
+            return fused_cuba(drive, extra, ones, self._quantized_bias(self.bias), self.neuron, steps,
+                              quantized=self.quantized)
+        norm = self.norm
+        if not self.training:
+            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+            return fused_cuba(drive, extra, scale, norm.bias - norm.running_mean * scale, self.neuron, steps)
+        drive = drive.contiguous(memory_format=torch.channels_last)
+        mean, var = batch_moments(drive.detach(), steps)
+        with torch.no_grad():
+            norm.running_mean.lerp_(mean, norm.momentum)
+            norm.running_var.lerp_(var, norm.momentum)
+        return fused_cuba(drive, extra, norm.weight, norm.bias, self.neuron, steps, moments=(mean, var), eps=norm.eps)
+
+    # ------------------------------------------------------------------ SLAYER path
+    def forward_slayer(self, spikes: Spikes) -> Tensor:
+        """The same spikes, (N, C, F, V, T), by SLAYER's synapses and integer neuron only."""
+        return self.neuron.spike(self._voltage_slayer(spikes))
+
+    def _voltage_slayer(self, spikes: Spikes) -> Tensor:
+        if not self.quantized:
+            raise RuntimeError("SLAYER's integer neuron runs a quantised block only: call quantize() first")
+        current = None
+        for projection in self.projections:
+            term = projection.current_slayer(_gather(spikes, projection), self.neuron.quantize_8bit)
+            current = term if current is None else current + term
+        bias = self._quantized_bias(self.bias)[:, None, None, None]
+        if self.joint_bias is not None:
+            bias = bias + self._quantized_bias(self.joint_bias)[:, None, :, None]
+        return self.neuron.dynamics_with_bias(current, bias)
+
+    # ------------------------------------------------------------------ float -> integers
+    def quantize(self) -> None:
+        """Fold the batch norm, choose the power-of-two scale, and round from here on (with straight-through gradients)."""
+        if self.norm is not None:
+            norm = self.norm
+            scale = (norm.weight * (norm.running_var + norm.eps).rsqrt()).detach()
+            for projection in self.projections:
+                if projection.normed:
+                    projection.fold(scale)
+            self.bias = nn.Parameter((norm.bias - norm.running_mean * scale).detach().clone())
+            self.norm = None
+        self.neuron.rescale(self._choose_scale())
+        self.quantized = True
+
+    def _choose_scale(self) -> int:
+        """Largest power of two at which weights, bias and threshold fit; outlying weights may saturate.
+
+        The scale minimises the squared rounding and clipping error of the weights, within the hard
+        limits of bias (13 bits), threshold (17 bits) and of fixed weights, which must not clip.
+        """
+        weights = torch.cat([p.weight(None).detach().flatten() for p in self.projections if _trainable(p)] or [torch.zeros(1)])
+        fixed = max((float(p.weight(None).detach().abs().max()) for p in self.projections if not _trainable(p)), default=0.0)
+        bias = float(self._total_bias().abs().max())
+        best, best_error = 1, math.inf
+        for exponent in range(1, 17):
+            scale = 1 << exponent
+            if fixed * scale > WEIGHT_LIMIT or bias * scale > BIAS_MAX or self.neuron.threshold * scale > VTH_MAX:
+                break
+            if self._overflows(scale):
+                break
+            rounded = (weights * scale / 2).round().clamp(-WEIGHT_LIMIT / 2, WEIGHT_LIMIT / 2) * 2 / scale
+            error = float((rounded - weights).square().sum())
+            if error < best_error or not _any_trainable(self.projections):
+                best, best_error = scale, error
+        return best
+
+    def _overflows(self, scale: int) -> bool:
+        return False
+
+    def _total_bias(self) -> Tensor:
+        bias = self.bias.detach()
+        if self.joint_bias is None:
+            return bias
+        return bias[:, None] + self.joint_bias.detach()
+
+    def _quantized_bias(self, bias: Tensor) -> Tensor:
+        if not self.quantized:
+            return bias
+        scale = self.neuron.w_scale
+        return slayer.utils.quantize(bias, step=1.0 / scale).clamp(-BIAS_MAX / scale, BIAS_MAX / scale)
+
+    def to_ir(self, name: str, role: str = "hidden") -> tuple[ir.Population, list[ir.Synapse]]:
+        """The integer population and its synapses."""
+        if not self.quantized:
+            raise RuntimeError("only a quantised block has integers: call quantize() first")
+        neuron = self.neuron
+        bias = self._quantized_bias(self.bias).detach()
+        if self.joint_bias is not None:
+            per_joint = bias[:, None] + self._quantized_bias(self.joint_bias).detach()
+            bias = per_joint[:, None, :].expand(self.shape)
+        bias_int = np.rint(bias.double().numpy() * neuron.w_scale).astype(np.int16)
+        population = ir.Population(
+            name, self.shape,
+            ir.Cuba(vth=neuron.v_th_mant, current_decay=int(neuron.cx_current_decay),
+                    voltage_decay=int(neuron.cx_voltage_decay)),
+            bias_int if bias_int.any() else None, role)
+        synapses = []
+        for index, projection in enumerate(self.projections):
+            weight = projection.weight(neuron.quantize_8bit).detach().double().numpy() * neuron.w_scale
+            weight_int = np.rint(weight).astype(np.int16)
+            label = name if len(self.projections) == 1 else f"{name}.{index}"
+            synapses.append(projection.to_ir(label, name, weight_int))
+        return population, synapses
+
+
+class GateBlock(SpikingBlock):
+    """Logical AND or OR of two spike trains, as a LIF without memory (voltage decay 4096 / 4096).
+
+    AND: weights 1.0 against a threshold of 1.5, between one and two inputs. OR: against 0.5.
+    In training the product ``a b`` and the maximum (with the gradient of ``a + b - a b``) replace
+    the neuron: the same spikes, and exact gradients instead of a surrogate's.
+    """
+
+    def __init__(self, kind: str, shape: tuple[int, int, int], projections: list[Projection]) -> None:
+        super().__init__(shape, projections, norm=False, threshold={"and": 1.5, "or": 0.5}[kind], voltage_decay=1.0)
+        self.kind = kind
+
+    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, None]:
+        """Spikes; no count, since the populations that drive a gate are regularised themselves."""
+        a, b = [p.current(spikes[source], None) for p in self.projections for source in p.sources]
+        return (a * b if self.kind == "and" else _Or.apply(a, b)), None
+
+
+class _Or(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return torch.maximum(a, b)
+
+    @staticmethod
+    def backward(ctx, grad):
+        a, b = ctx.saved_tensors
+        return torch.addcmul(grad, grad, b, value=-1), torch.addcmul(grad, grad, a, value=-1)
+
+
+class ReadoutBlock(SpikingBlock):
+    """FC without spiking, summed over T (paper Eq. 14): v of a neuron that never leaks and never fires."""
+
+    def __init__(self, source: str, inputs: int, classes: int) -> None:
+        super().__init__((classes, 1, 1), [DenseProjection((source,), inputs, classes)], norm=False, voltage_decay=0.0)
+        self.bias.requires_grad_(True)
+        self.time_steps = 1
+
+    def logits(self, spikes: Spikes, steps: int) -> Tensor:
+        """Mean over T of FC's output: (N, classes)."""
+        hook = self.neuron.quantize_8bit if self.quantized else None
+        (projection,) = self.projections
+        self.time_steps = steps
+        current = projection.current(_gather(spikes, projection), hook).flatten(1).float()
+        return current.unflatten(0, (-1, steps)).mean(1) + self._quantized_bias(self.bias)
+
+    def logits_slayer(self, spikes: Spikes) -> Tensor:
+        """Final v by SLAYER's neuron, as the integer readout has it: (N, classes), in weight units."""
+        threshold, self.neuron._threshold = self.neuron._threshold, VTH_MAX / self.neuron.w_scale
+        voltage = self._voltage_slayer(spikes)[..., -1]
+        self.neuron._threshold = threshold
+        return (voltage * self.neuron.w_scale).flatten(1)
+
+    def _overflows(self, scale: int) -> bool:
+        weight = self.projections[0].weight(None).detach()
+        reach = (weight.abs().sum(1) + self.bias.detach().abs()).max() * scale * self.time_steps
+        return float(reach) > VTH_MAX
+
+    def to_ir(self, name: str, role: str = "readout") -> tuple[ir.Population, list[ir.Synapse]]:
+        population, synapses = super().to_ir(name, role)
+        neuron = ir.Cuba(vth=VTH_MAX, current_decay=population.neuron.current_decay, voltage_decay=0)
+        return ir.Population(name, self.shape, neuron, population.bias, role), synapses
+
+
+def _gather(spikes: Spikes, projection: Projection) -> Tensor:
+    total = spikes[projection.sources[0]]
+    for source in projection.sources[1:]:
+        total = total + spikes[source]
+    return total
+
+
+def _trainable(projection: Projection) -> bool:
+    return projection.normed or isinstance(projection, DenseProjection)
+
+
+def _any_trainable(projections: nn.ModuleList) -> bool:
+    return any(_trainable(p) for p in projections)

@@ -1,0 +1,293 @@
+"""The CUBA/LIF neuron of SLAYER with what the paper needs, and its fused, differentiable forward.
+
+Layout here is ``(N T, C, F, V)``, time folded into the batch (sample-major), channels last in
+memory: every synapse is then a conv2d. SLAYER's ``(N, C, F, V, T)`` is used only by the stock path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import torch
+from lava.lib.dl import slayer
+from torch import Tensor
+
+from mksgn.nn import cuba_kernel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surrogate:
+    """Rectangular surrogate gradient (paper Table 4): ds/dv = height where |v - V_th| < width / 2.
+
+    Parameters
+    ----------
+    width, height : float
+        In units of the threshold. The paper's is width a = 1, height 1 / a = 1.
+    """
+
+    width: float = 1.0
+    height: float = 1.0
+
+
+class CubaNeuron(slayer.neuron.cuba.Neuron):
+    r"""``slayer.neuron.cuba.Neuron`` with bias, hard reset and the rectangular surrogate.
+
+    .. math::
+        u_t &= (1 - d_u)\, u_{t-1} + z_t \\
+        v_t &= (1 - d_v)\, v_{t-1}(1 - s_{t-1}) + u_t + b \\
+        s_t &= v_t > V_{th}
+
+    The threshold is 1.0 (paper Table 4), the fraction of v kept per step is tau = 0.25, so
+    ``voltage_decay`` = 0.75, and ``current_decay`` = 1 makes the CUBA neuron a LIF. SLAYER's own
+    ``forward`` (its integer loop, without bias) stays available as ``dynamics``/``spike``; it is
+    the reference our forward is tested against.
+
+    Parameters
+    ----------
+    threshold : float
+    current_decay, voltage_decay : float
+        Fractions lost per step; stored by SLAYER as 12-bit integers.
+    scale : int
+        Power of two: weight units per 1.0. The threshold mantissa is ``threshold * scale``.
+    surrogate : Surrogate
+    """
+
+    def __init__(self, *, threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
+                 scale: int = 64, surrogate: Surrogate | None = None) -> None:
+        super().__init__(threshold=threshold, current_decay=current_decay, voltage_decay=voltage_decay, scale=scale)
+        self.surrogate = surrogate or Surrogate()
+        self.rescale(scale)
+
+    def quantize_8bit(self, weight: Tensor, descale: bool = False) -> Tensor:
+        """SLAYER's even integers in [-256, 254] over ``scale``, less -256, which an inhibitory synapse cannot hold."""
+        limit = 254 if descale else 254 / self.w_scale
+        return super().quantize_8bit(weight, descale).clamp(min=-limit)
+
+    def rescale(self, scale: int) -> None:
+        """Change the number of weight units per 1.0 (before export, when weights are known).
+
+        SLAYER spikes at v >= V_th + 0.01 / s_scale. In float32 that epsilon vanishes for scales
+        above 2048 and the neuron fires *at* the threshold, which Lava and Loihi do not. Half a
+        state unit means the same for integers and survives rounding.
+        """
+        self.w_scale = int(scale)
+        self.s_scale = int(scale) << 6
+        self.threshold_eps = 0.5 / self.s_scale
+
+    @property
+    def keep_u(self) -> float:
+        """Fraction of u kept per step, a multiple of 1/4096."""
+        return 1.0 - float(self.cx_current_decay) / self.p_scale
+
+    @property
+    def keep_v(self) -> float:
+        """Fraction of v kept per step, a multiple of 1/4096."""
+        return 1.0 - float(self.cx_voltage_decay) / self.p_scale
+
+    def dynamics_with_bias(self, current: Tensor, bias: Tensor) -> Tensor:
+        """SLAYER's integer dynamics, with ``bias`` (broadcastable) added where SLAYER says it can be.
+
+        (N, C, F, V, T) synaptic input -> voltage before reset, same shape.
+        """
+        integrate = slayer.neuron.dynamics.leaky_integrator.dynamics
+        state = torch.zeros(current.shape[:-1], device=current.device)
+        u = integrate(current, slayer.utils.quantize(self.current_decay), state, self.s_scale)
+        return integrate(u + bias, slayer.utils.quantize(self.voltage_decay), state, self.s_scale,
+                         self.threshold + self.threshold_eps)
+
+
+def cuba_reference(x: Tensor, extra: Tensor | None, scale: Tensor, shift: Tensor, neuron: CubaNeuron, steps: int,
+                   quantized: bool) -> Tensor:
+    """Differentiable torch form of the fused kernel, any device: the equations, one line each.
+
+    Parameters
+    ----------
+    x, extra : (N T, C, F, V) float tensors
+        Dendritic input before the affine map, and input that bypasses it (residual).
+    scale, shift : (C,) float32 tensors
+        The affine map (folded batch norm); ``shift`` enters v, as a bias does on the chip.
+    neuron : CubaNeuron
+    steps : int
+        T.
+    quantized : bool
+        Integer states: everything is rounded to 1 / s_scale and decays truncate toward zero.
+
+    Returns
+    -------
+    (N T, C, F, V) tensor of 0 and 1, dtype of x
+    """
+    dtype = torch.float64 if quantized else torch.float32
+    unit = float(neuron.s_scale) if quantized else 1.0
+    z = x.to(dtype) * scale.to(dtype).reshape(1, -1, 1, 1)
+    if extra is not None:
+        z = z + extra.to(dtype)
+    z = z.unflatten(0, (-1, steps))
+    bias = shift.to(dtype).reshape(1, -1, 1, 1)
+    threshold = neuron.threshold
+    u = v = torch.zeros_like(z[:, 0])
+    spikes = []
+    for t in range(steps):
+        if quantized:
+            u = _trunc(u * neuron.keep_u, unit) + _round(z[:, t], unit)
+            v = _trunc(v * neuron.keep_v, unit) + u + _round(bias, unit)
+        else:
+            u = u * neuron.keep_u + z[:, t]
+            v = v * neuron.keep_v + u + bias
+        spike = _Rectangle.apply(v - threshold, neuron.surrogate.width, neuron.surrogate.height)
+        v = v * (1 - spike.detach())
+        spikes.append(spike)
+    return torch.stack(spikes, dim=1).flatten(0, 1).to(x.dtype)
+
+
+def _trunc(value: Tensor, unit: float) -> Tensor:
+    return value + (torch.trunc(value * unit) / unit - value).detach()
+
+
+def _round(value: Tensor, unit: float) -> Tensor:
+    return value + (torch.round(value * unit) / unit - value).detach()
+
+
+class _Rectangle(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, distance, width, height):
+        ctx.save_for_backward(distance)
+        ctx.width, ctx.height = width, height
+        return (distance > 0).to(distance.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (distance,) = ctx.saved_tensors
+        return grad * (distance.abs() < ctx.width / 2) * ctx.height, None, None
+
+
+def batch_moments(x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance per channel of a (N T, C, F, V) tensor, float32 (C,)."""
+    if x.is_cuda:
+        var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), unbiased=False)
+        return mean, var
+    view = _view(x, steps)
+    total = np.empty((view.shape[0], view.shape[3]), np.float32)
+    square = np.empty_like(total)
+    cuba_kernel.moments(view, total, square)
+    count = view.shape[0] * view.shape[1] * view.shape[2]
+    mean = total.sum(0, dtype=np.float64) / count
+    var = np.maximum(square.sum(0, dtype=np.float64) / count - mean**2, 0)
+    return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(var.astype(np.float32))
+
+
+def _view(x: Tensor, steps: int) -> np.ndarray:
+    """The (N, T, P, C) array behind a channels-last tensor, bfloat16 as uint16; no copy."""
+    x = x.detach().permute(0, 2, 3, 1)
+    if x.dtype == torch.bfloat16:
+        x = x.view(torch.int16)
+    array = x.numpy()
+    if array.dtype == np.int16:
+        array = array.view(np.uint16)
+    batch, frames, joints, channels = array.shape
+    return array.reshape(batch // steps, steps, frames * joints, channels)
+
+
+class _FusedCuba(torch.autograd.Function):
+    """Batch norm (optional, training statistics) and CUBA neuron in one differentiable operation."""
+
+    @staticmethod
+    def forward(ctx, x, extra, gamma, beta, mean, var, eps, neuron, steps, quantized):
+        x = x.contiguous(memory_format=torch.channels_last)
+        if extra is not None:
+            extra = extra.contiguous(memory_format=torch.channels_last)
+        normalised = mean is not None
+        rstd = (var + eps).rsqrt() if normalised else None
+        scale = gamma * rstd if normalised else gamma
+        shift = beta - mean * scale if normalised else beta
+        x_view = _view(x, steps)
+        spikes = torch.empty_like(x, memory_format=torch.channels_last)
+        out = _view(spikes, steps)
+        samples, _, _, channels = x_view.shape
+        count = np.empty(samples)
+        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        cuba_kernel.forward(x_view, x_view if extra is None else _view(extra, steps), extra is not None, *_constants(
+            scale, shift, neuron, quantized), np.empty((samples, 2, channels), _precision(quantized)), out, count)
+        ctx.save_for_backward(x, extra, gamma, beta, mean, rstd, scale, shift)
+        ctx.neuron, ctx.steps, ctx.quantized = neuron, steps, quantized
+        return spikes, torch.tensor(count.sum(), dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx, grad_spikes, grad_count):
+        x, extra, gamma, beta, mean, rstd, scale, shift = ctx.saved_tensors
+        neuron, steps, quantized = ctx.neuron, ctx.steps, ctx.quantized
+        grad_spikes = grad_spikes.to(x.dtype).contiguous(memory_format=torch.channels_last)
+        x_view = _view(x, steps)
+        samples, _, _, channels = x_view.shape
+        grad_current = torch.empty_like(x, memory_format=torch.channels_last)
+        sums = np.empty((3, samples, channels), np.float32)
+        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        constants = _constants(scale, shift, neuron, quantized)
+        unit = constants[5]
+        cuba_kernel.backward(
+            x_view, x_view if extra is None else _view(extra, steps), extra is not None, *constants,
+            np.float32(neuron.surrogate.width / 2 * unit), np.float32(neuron.surrogate.height),
+            _view(grad_spikes, steps), np.float32(0.0 if grad_count is None else grad_count.item()),
+            np.empty((samples, 2 * steps + 2, channels), _precision(quantized)), _view(grad_current, steps), *sums)
+        sum_current_x, _, sum_voltage = torch.from_numpy(sums.sum(1, dtype=np.float64).astype(np.float32))
+        if mean is None:
+            grad_gamma, grad_beta = sum_current_x, sum_voltage
+            slope = offset = torch.zeros_like(scale)
+        else:
+            grad_scale, grad_shift = sum_current_x, sum_voltage
+            grad_gamma, grad_beta = rstd * (grad_scale - mean * grad_shift), grad_shift
+            grad_rstd = gamma * (grad_scale - mean * grad_shift)
+            elements = x.numel() / channels
+            slope = -grad_rstd * rstd**3 / elements
+            offset = -grad_shift * scale / elements - slope * mean
+        grad_x = grad_current
+        if mean is not None or not bool((scale == 1).all()):
+            grad_x = torch.empty_like(x, memory_format=torch.channels_last) if extra is not None else grad_current
+            cuba_kernel.affine_pair(_view(grad_current, steps), x_view, scale.numpy(), slope.numpy(), offset.numpy(),
+                                    _view(grad_x, steps))
+        return (grad_x, grad_current if extra is not None else None, grad_gamma, grad_beta,
+                None, None, None, None, None, None)
+
+
+def _precision(quantized: bool) -> type:
+    return np.float64 if quantized else np.float32
+
+
+def _constants(scale: Tensor, shift: Tensor, neuron: CubaNeuron, quantized: bool) -> tuple:
+    unit = neuron.s_scale if quantized else 1.0
+    kind = _precision(quantized)
+    return (scale.detach().numpy(), shift.detach().numpy(), kind(neuron.keep_u), kind(neuron.keep_v),
+            kind(neuron.threshold * unit), kind(unit), quantized)
+
+
+def fused_cuba(x: Tensor, extra: Tensor | None, gamma: Tensor, beta: Tensor, neuron: CubaNeuron, steps: int, *,
+               moments: tuple[Tensor, Tensor] | None = None, eps: float = 1e-5,
+               quantized: bool = False) -> tuple[Tensor, Tensor]:
+    """Spikes of a population, and their number, from its dendritic input.
+
+    Parameters
+    ----------
+    x, extra, neuron, steps, quantized
+        As in :func:`cuba_reference`.
+    gamma, beta : (C,) float32 tensors
+        The affine map; with ``moments`` the weight and bias of a batch normalisation by them.
+    moments : (mean, var), optional
+        Statistics *of this x*: gradients flow through them (training mode).
+
+    Returns
+    -------
+    spikes : (N T, C, F, V) tensor, dtype of x
+    count : 0-dim float32 tensor
+        Number of spikes; differentiable through the surrogate, for firing-rate regularisation.
+    """
+    if not x.is_cuda:
+        mean, var = moments if moments is not None else (None, None)
+        return _FusedCuba.apply(x, extra, gamma, beta, mean, var, eps, neuron, steps, quantized)
+    scale, shift = gamma, beta
+    if moments is not None:
+        var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), unbiased=False)
+        scale = gamma * (var + eps).rsqrt()
+        shift = beta - mean * scale
+    spikes = cuba_reference(x, extra, scale, shift, neuron, steps, quantized)
+    return spikes, spikes.float().sum()

@@ -1,0 +1,273 @@
+"""The spiking graph convolutional networks: Base-SGN (10 layers) and MK-SGN (6 layers), paper Table 7.
+
+A network is an ordered set of named populations; the order is topological and the names follow the
+paper's Table 6 (``block2.sgsa.q`` is its SG-SA2_lifq). It holds spike-driven operations only, so
+that :func:`mksgn.lower.to_graph` can write every one of them as integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mksgn.errors import ConfigError
+from mksgn.nn.blocks import GateBlock, ReadoutBlock, SpikingBlock, Spikes
+from mksgn.nn.cuba import Surrogate
+from mksgn.nn.projections import (
+    ConvProjection,
+    GraphConvProjection,
+    IdentityProjection,
+    JointMixProjection,
+    PoolProjection,
+)
+from mksgn.skeleton import Body, spatial_partitions
+
+INPUT = "input"
+INPUT_SCALE = 1.0 / 64
+"""Int8 coordinates enter the float network times this (exact in bfloat16); quantisation folds it into the weights."""
+MIX_GAIN = 2.2
+"""Threshold units per row of a joint-mixing partition: one of two neighbours fires the neuron, of three two must."""
+MIX_SURROGATE = Surrogate(width=4.0, height=0.5)
+"""A mixing neuron sits far from its threshold, where the paper's window passes no gradient."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetConfig:
+    """Everything that determines the shape of a network.
+
+    Parameters
+    ----------
+    body : Body
+        Joint graph of one person.
+    classes, frames, persons, time_steps : int
+        Output classes, video frames after resampling, persons (folded into the joint axis), and T.
+    widths, strides : tuple of int
+        Channels and temporal stride of each layer.
+    channels_in : int
+        Coordinates per joint.
+    attention : bool
+        SG-SA in every layer (MK-SGN), or none (Base-SGN).
+    graph_conv : 'layer' or 'fused'
+        Joint mixing as a population of its own, or S (x) W in one synapse.
+    temporal_kernel : int
+        Frames of the temporal convolution, odd.
+    current_decay, voltage_decay : float
+        Lost per step; 1.0 and 0.75 make the paper's LIF.
+    dropout : float
+        On the spikes before FC, in training.
+    """
+
+    body: Body
+    classes: int
+    frames: int
+    widths: tuple[int, ...]
+    strides: tuple[int, ...]
+    persons: int = 1
+    time_steps: int = 4
+    channels_in: int = 3
+    attention: bool = True
+    graph_conv: str = "layer"
+    temporal_kernel: int = 9
+    current_decay: float = 1.0
+    voltage_decay: float = 0.75
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != len(self.strides) or not self.widths:
+            raise ConfigError("widths and strides must pair up", got=f"{self.widths} and {self.strides}")
+        if self.graph_conv not in ("layer", "fused"):
+            raise ConfigError("unknown graph_conv", got=self.graph_conv, allowed="layer, fused")
+        if self.temporal_kernel % 2 == 0:
+            raise ConfigError("temporal_kernel must be odd", got=str(self.temporal_kernel))
+        frames = self.frames
+        for stride in self.strides:
+            frames = (frames - 1) // stride + 1
+        if self.frames < 1 or frames < 1:
+            raise ConfigError("too few frames for these strides", got=f"{self.frames} frames, strides {self.strides}")
+
+
+@dataclass
+class NetOutput:
+    """Result of a forward pass: logits (N, classes), and differentiable mean firing rates of the populations but gates."""
+
+    logits: Tensor
+    rates: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> Tensor:
+        """Mean over populations of the firing rate."""
+        return torch.stack(list(self.rates.values())).mean()
+
+
+class SpikingGraphNet(nn.Module):
+    """A network of spiking blocks.
+
+    ``forward`` takes int8-valued coordinates (N, C, F, V), the same at each of the T steps (PCM).
+    ``steps`` is T; early training may lower it for a while, everything else runs at ``config.time_steps``.
+    """
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.quantized = False
+        joints = config.body.num_joints * config.persons
+        self.steps = config.time_steps
+        self.input_shape = (config.channels_in, config.frames, joints)
+        self.blocks = nn.ModuleList()
+        self.names: list[str] = []
+        self._mixing = spatial_partitions(config.body.repeat(config.persons))
+        width = config.widths[0]
+        coder = ConvProjection((INPUT,), config.channels_in, width, (3, 3), padding=(1, 1))
+        source = self._add("sc", (width, config.frames, joints), [coder], joint_bias=True)
+        layer = _sgn_layer if config.attention else _st_gcn_layer
+        for index, (width, stride) in enumerate(zip(config.widths, config.strides), start=1):
+            source = layer(self, f"block{index}", source, width, stride)
+        channels, frames, joints = self._shape(source)
+        pooled = self._add("head.gap", (channels, 1, 1), [PoolProjection((source,), channels, (frames, joints))])
+        self.dropout = nn.Dropout(config.dropout)
+        self.readout = ReadoutBlock(pooled, channels, config.classes)
+
+    def _add(self, name: str, shape: tuple[int, int, int], projections: list, **options) -> str:
+        decays = {"current_decay": self.config.current_decay, "voltage_decay": self.config.voltage_decay}
+        self.blocks.append(SpikingBlock(shape, projections, **decays, **options))
+        self.names.append(name)
+        return name
+
+    def _gate(self, name: str, kind: str, shape: tuple[int, int, int], projections: list) -> str:
+        self.blocks.append(GateBlock(kind, shape, projections))
+        self.names.append(name)
+        return name
+
+    def _shape(self, name: str) -> tuple[int, int, int]:
+        return self.blocks[self.names.index(name)].shape
+
+    def populations(self) -> list[tuple[str, SpikingBlock]]:
+        """Named spiking populations in topological order, without the readout."""
+        return list(zip(self.names, self.blocks))
+
+    def forward(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> NetOutput:
+        """Logits and rates by the fused path. ``dtype`` bfloat16 is for training; float32 is exact when quantised."""
+        return self.forward_spikes(x, dtype=dtype)[0]
+
+    def forward_spikes(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[NetOutput, Spikes]:
+        """As :meth:`forward`, and the spikes (N T, C, F, V) of every population."""
+        steps = self.steps
+        x = x.to(dtype) * (1.0 if self.quantized else INPUT_SCALE)
+        x = x.contiguous(memory_format=torch.channels_last)
+        spikes: Spikes = {INPUT: x}
+        rates: dict[str, Tensor] = {}
+        for name, block in self.populations():
+            if name == "sc":
+                spikes[name], count = _coder(block, x, steps)
+            else:
+                spikes[name], count = block(spikes, steps)
+            if count is not None:
+                rates[name] = count / spikes[name].numel()
+        spikes["head.gap"] = self.dropout(spikes["head.gap"])
+        return NetOutput(self.readout.logits(spikes, steps), rates), spikes
+
+    @torch.no_grad()
+    def forward_slayer(self, x: Tensor) -> tuple[Tensor, Spikes]:
+        """Integer logits (N, classes) and all spikes (N, C, F, V, T) by stock SLAYER synapses and neurons."""
+        inputs = x.float().unsqueeze(-1).expand(*x.shape, self.config.time_steps).contiguous()
+        spikes: Spikes = {INPUT: inputs}
+        for name, block in self.populations():
+            spikes[name] = block.forward_slayer(spikes)
+        return self.readout.logits_slayer(spikes), spikes
+
+    def quantize(self) -> None:
+        """Fold every batch norm and round weights, biases and states to the chip's integers from here on."""
+        if self.quantized:
+            raise ConfigError("the network is quantised already")
+        coder = self.blocks[0]
+        coder.quantize()
+        coder.projections[0].fold(torch.full((coder.shape[0],), INPUT_SCALE))
+        coder.quantize()
+        for block in [*self.blocks[1:], self.readout]:
+            block.quantize()
+        self.quantized = True
+
+    def scales(self) -> list[int]:
+        """Weight units per 1.0 of every population, the readout last."""
+        return [block.neuron.w_scale for block in [*self.blocks, self.readout]]
+
+    def set_scales(self, scales: list[int]) -> None:
+        """Set what :meth:`scales` returned (they are not part of the state dict)."""
+        for block, scale in zip([*self.blocks, self.readout], scales):
+            block.neuron.rescale(scale)
+
+
+def _coder(block: SpikingBlock, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Spike coding (Eq. 3-4): the convolution is computed once and repeated over T."""
+    hook = block.neuron.quantize_8bit if block.quantized else None
+    drive = block.projections[0].current(x, hook)
+    extra = block._quantized_bias(block.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
+    return block._fire(drive.repeat_interleave(steps, 0), extra.repeat_interleave(steps, 0), steps)
+
+
+def _graph_conv(net: SpikingGraphNet, name: str, source: str, width: int) -> str:
+    """SN(H W) with H = S P (Eq. 6-7): BN(graph convolution) -> LIF."""
+    channels, frames, joints = net._shape(source)
+    mixing = net._mixing
+    if net.config.graph_conv == "fused":
+        projections = [GraphConvProjection((source,), channels, width, mixing)]
+    else:
+        neighbours = mixing[1:]  # partition 0 is the joint itself: it needs no mixing
+        mixed = net._add(f"{name}.mix", (channels * len(neighbours), frames, joints),
+                         [JointMixProjection((source,), neighbours * MIX_GAIN)], norm=False, surrogate=MIX_SURROGATE)
+        projections = [ConvProjection((source,), channels, width),
+                       ConvProjection((mixed,), channels * len(neighbours), width)]
+    return net._add(f"{name}.lif2", (width, frames, joints), projections)
+
+
+def _temporal(net: SpikingGraphNet, sources: tuple[str, ...], width: int, stride: int) -> ConvProjection:
+    kernel = net.config.temporal_kernel
+    return ConvProjection(sources, net._shape(sources[0])[0], width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+
+
+def _st_gcn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stride: int) -> str:
+    """Base-SGN: ST-GCN's layer with LIF for ReLU; residual identity, or 1 x 1 convolution where the shape changes."""
+    channels, frames, joints = net._shape(source)
+    mixed = _graph_conv(net, name, source, width)
+    projections = [_temporal(net, (mixed,), width, stride)]
+    if channels == width and stride == 1:
+        projections.append(IdentityProjection((source,), width))
+    else:
+        projections.append(ConvProjection((source,), channels, width, stride=(stride, 1)))
+    return net._add(f"{name}.stc", (width, (frames - 1) // stride + 1, joints), projections)
+
+
+def _sgn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stride: int) -> str:
+    """MK-SGN: SA-SGC (Eq. 5-10) and STC (Eq. 11-13).
+
+    lif1 = SN(P) is P itself where the width stays (a spike train through a unit LIF is that train),
+    a 1 x 1 convolution otherwise. The residual of STC is H_SA, through a strided LIF where F shrinks.
+    """
+    channels, frames, joints = net._shape(source)
+    shape = (width, frames, joints)
+    lif1 = source if channels == width else net._add(f"{name}.lif1", shape, [ConvProjection((source,), channels, width)])
+    lif2 = _graph_conv(net, name, source, width)
+    attended = _attention(net, f"{name}.sgsa", (lif1, lif2), shape)
+    features = (lif1, lif2, attended)
+    projections: list = [_temporal(net, features, width, stride)]
+    if stride == 1:
+        projections.append(IdentityProjection(features, width))
+    else:
+        shape = (width, (frames - 1) // stride + 1, joints)
+        residual = net._add(f"{name}.res", shape, [ConvProjection(features, width, width, stride=(stride, 1))])
+        projections.append(IdentityProjection((residual,), width))
+    return net._add(f"{name}.stc", shape, projections)
+
+
+def _attention(net: SpikingGraphNet, name: str, sources: tuple[str, str], shape: tuple[int, int, int]) -> str:
+    """SG-SA in its spike-driven form (Eq. 8-10): out = q AND LIF(sum over joints of k AND v)."""
+    width, frames, joints = shape
+    x = net._gate(f"{name}.x", "or", shape, [IdentityProjection(sources, width)])
+    q, k, v = (net._add(f"{name}.{letter}", shape, [ConvProjection((x,), width, width)]) for letter in "qkv")
+    both = net._gate(f"{name}.k_and_v", "and", shape, [IdentityProjection((k,), width), IdentityProjection((v,), width)])
+    kv = net._add(f"{name}.kv", (width, frames, 1), [PoolProjection((both,), width, (1, joints))])
+    broadcast = JointMixProjection((kv,), np.ones((1, joints, 1), np.float32))
+    return net._gate(f"{name}.out", "and", shape, [IdentityProjection((q,), width), broadcast])

@@ -1,0 +1,241 @@
+"""Projections: SLAYER synapses between populations, each with its integer twin in :mod:`mksgn.ir`.
+
+Fast tensors are (N T, C, F, V), channels last; SLAYER's are (N, C, F, V, T). ``hook`` is the
+neuron's ``quantize_8bit`` once the network is quantised, and None before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lava.lib.dl import slayer
+from torch import Tensor, nn
+
+from mksgn import ir
+
+Hook = Callable[..., Tensor] | None
+
+
+class Projection(nn.Module):
+    """Spikes of ``sources`` (one shape, summed) through one set of weights into a population.
+
+    Parameters
+    ----------
+    sources : tuple of str
+        Names of the source populations.
+    synapse : SLAYER synapse
+        Owns the weight.
+    normed : bool
+        Whether the population's batch norm scales this projection (and is folded into it).
+    """
+
+    def __init__(self, sources: tuple[str, ...], synapse: nn.Module, normed: bool) -> None:
+        super().__init__()
+        self.sources = sources
+        self.synapse = synapse
+        self.normed = normed
+
+    def weight(self, hook: Hook) -> Tensor:
+        """Effective weight as the integer description lays it out, in units of the threshold."""
+        raise NotImplementedError
+
+    def current(self, x: Tensor, hook: Hook) -> Tensor:
+        """Dendritic input, fast path."""
+        raise NotImplementedError
+
+    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
+        """Dendritic input by SLAYER's own synapse, (N, C, F, V, T)."""
+        raise NotImplementedError
+
+    def fold(self, scale: Tensor) -> None:
+        """Multiply the weights of output channel o by ``scale[o]``."""
+        with torch.no_grad():
+            weight = self.synapse.weight
+            weight.mul_(scale.reshape(-1, *[1] * (weight.dim() - 1)))
+
+    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
+        """The integer synapse."""
+        raise NotImplementedError
+
+
+def _frozen(synapse: nn.Module, weight: Tensor) -> nn.Module:
+    with torch.no_grad():
+        synapse.weight.copy_(weight.reshape(synapse.weight.shape))
+    synapse.weight.requires_grad_(False)
+    return synapse
+
+
+class ConvProjection(Projection):
+    """Trainable 2-D convolution over (F, V): ``slayer.synapse.Conv``."""
+
+    def __init__(self, sources: tuple[str, ...], channels: int, out: int, kernel: tuple[int, int] = (1, 1),
+                 stride: tuple[int, int] = (1, 1), padding: tuple[int, int] = (0, 0), groups: int = 1) -> None:
+        synapse = slayer.synapse.Conv(channels, out, kernel, stride, padding, groups=groups)
+        nn.init.kaiming_normal_(synapse.weight, mode="fan_out")
+        super().__init__(sources, synapse, normed=True)
+
+    def weight(self, hook: Hook) -> Tensor:
+        weight = self.synapse.weight[..., 0]
+        return hook(weight) if hook else weight
+
+    def current(self, x: Tensor, hook: Hook) -> Tensor:
+        s = self.synapse
+        return F.conv2d(x, self.weight(hook).to(x.dtype), None, s.stride[:2], s.padding[:2], s.dilation[:2], s.groups)
+
+    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
+        self.synapse._pre_hook_fx = hook
+        return self.synapse(x)
+
+    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
+        s = self.synapse
+        return ir.Conv(name, self.sources, target, weight_int, stride=tuple(s.stride[:2]),
+                       padding=tuple(s.padding[:2]), dilation=tuple(s.dilation[:2]), groups=s.groups)
+
+
+class PoolProjection(ConvProjection):
+    """Fixed-weight depthwise sum over ``window`` (F, V): GAP, or the sum over joints of SG-SA.
+
+    The batch norm of the population scales it per channel; unscaled it is the mean over the window.
+    """
+
+    def __init__(self, sources: tuple[str, ...], channels: int, window: tuple[int, int]) -> None:
+        super().__init__(sources, channels, channels, window, groups=channels)
+        _frozen(self.synapse, torch.full_like(self.synapse.weight, 1.0 / (window[0] * window[1])))
+        self.window = window
+
+    def current(self, x: Tensor, hook: Hook) -> Tensor:
+        # All weights of a channel are equal, so summing first is the same integer, and much cheaper.
+        gain = self.weight(hook)[:, :, :1, :1].reshape(1, -1, 1, 1)
+        blocks = x.unflatten(2, (-1, self.window[0])).unflatten(4, (-1, self.window[1]))
+        total = blocks.sum(dim=(3, 5), dtype=torch.float32)
+        return (total * gain).to(x.dtype).contiguous(memory_format=torch.channels_last)
+
+
+class IdentityProjection(Projection):
+    """Fixed one-to-one weights ``gain`` (residuals, gates): depthwise 1 x 1 ``slayer.synapse.Conv``."""
+
+    def __init__(self, sources: tuple[str, ...], channels: int, gain: float = 1.0) -> None:
+        synapse = slayer.synapse.Conv(channels, channels, 1, groups=channels)
+        super().__init__(sources, _frozen(synapse, torch.full_like(synapse.weight, gain)), normed=False)
+        self.gain = gain
+
+    def weight(self, hook: Hook) -> Tensor:
+        weight = self.synapse.weight[..., 0]
+        return hook(weight) if hook else weight
+
+    def current(self, x: Tensor, hook: Hook) -> Tensor:
+        return x if self.gain == 1.0 else x * self.gain
+
+    current_slayer = ConvProjection.current_slayer
+
+    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
+        return ir.Conv(name, self.sources, target, weight_int, groups=weight_int.shape[0])
+
+
+class JointMixProjection(Projection):
+    """Fixed mixing over joints (Eq. 6, ``layer``): ``slayer.synapse.Dense`` over the joint axis.
+
+    Parameters
+    ----------
+    mixing : float32 (K, V_target, V_source)
+        ``mixing[k, v, w]`` from joint w to joint v, in units of the threshold; not trained.
+    """
+
+    def __init__(self, sources: tuple[str, ...], mixing: np.ndarray) -> None:
+        partitions, targets, joints = mixing.shape
+        synapse = slayer.synapse.Dense(joints, partitions * targets)
+        super().__init__(sources, _frozen(synapse, torch.from_numpy(np.asarray(mixing, np.float32))), normed=False)
+        self.partitions, self.targets = partitions, targets
+
+    def weight(self, hook: Hook) -> Tensor:
+        weight = self.synapse.weight.reshape(self.partitions, self.targets, -1)
+        return hook(weight) if hook else weight
+
+    def current(self, x: Tensor, hook: Hook) -> Tensor:
+        weight = self.weight(hook).to(x.dtype)
+        mixed = [torch.matmul(matrix, x.permute(0, 2, 3, 1)) for matrix in weight]
+        return torch.cat(mixed, dim=3).permute(0, 3, 1, 2)
+
+    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
+        self.synapse._pre_hook_fx = hook
+        mixed = self.synapse(x.permute(0, 3, 1, 2, 4)).unflatten(1, (self.partitions, self.targets))
+        return mixed.permute(0, 1, 3, 4, 2, 5).flatten(1, 2)
+
+    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
+        return ir.JointMix(name, self.sources, target, weight_int)
+
+
+class GraphConvProjection(Projection):
+    """Graph convolution in one synapse (Eq. 6-7, ``fused``): trainable W, fixed S, weights S (x) W.
+
+    Parameters
+    ----------
+    mixing : float32 (K, V, V)
+        Partitions with disjoint supports; not trained.
+    """
+
+    def __init__(self, sources: tuple[str, ...], channels: int, out: int, mixing: np.ndarray) -> None:
+        partitions = mixing.shape[0]
+        synapse = slayer.synapse.Dense(partitions * channels, out)
+        nn.init.kaiming_normal_(synapse.weight, mode="fan_out")
+        super().__init__(sources, synapse, normed=True)
+        k, v, w = np.nonzero(mixing)
+        self.channels, self.out, self.joints = channels, out, mixing.shape[1]
+        self.register_buffer("mixing", torch.from_numpy(np.asarray(mixing, np.float32)), persistent=False)
+        self.register_buffer("gain", torch.from_numpy(mixing[k, v, w].astype(np.float32)), persistent=False)
+        self.register_buffer("partition", torch.from_numpy(k), persistent=False)
+        self.register_buffer("edges", torch.from_numpy(np.stack([w, v], axis=1)), persistent=False)
+
+    def weight(self, hook: Hook) -> Tensor:
+        per_partition = self.synapse.weight.reshape(self.out, -1, self.channels).permute(1, 0, 2)
+        weight = per_partition[self.partition] * self.gain[:, None, None]  # (E, O, I)
+        return hook(weight) if hook else weight
+
+    def _matrix(self, hook: Hook) -> Tensor:
+        """All edges as one (O V, I V) matrix over (channel, joint)."""
+        weight = self.weight(hook)
+        matrix = weight.new_zeros(self.joints, self.joints, self.out, self.channels)
+        matrix = matrix.index_put((self.edges[:, 1], self.edges[:, 0]), weight)
+        return matrix.permute(2, 0, 3, 1).reshape(self.out * self.joints, self.channels * self.joints)
+
+    def current(self, x: Tensor, hook: Hook) -> Tensor:
+        if hook is None:
+            mixed = torch.cat([torch.matmul(matrix.to(x.dtype), x.permute(0, 2, 3, 1)) for matrix in self.mixing], dim=3)
+            return F.conv2d(mixed.permute(0, 3, 1, 2), self.synapse.weight[..., 0].to(x.dtype))
+        rows = x.permute(0, 2, 1, 3).flatten(2)  # (N T, F, C V)
+        return F.linear(rows, self._matrix(hook).to(x.dtype)).unflatten(2, (self.out, self.joints)).permute(0, 2, 1, 3)
+
+    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
+        dense = slayer.synapse.Dense(self.channels * self.joints, self.out * self.joints)
+        _frozen(dense, self._matrix(hook))
+        current = dense(x.permute(0, 1, 3, 2, 4).flatten(1, 2).unsqueeze(2))  # (N, C V, 1, F, T)
+        return current.squeeze(2).unflatten(1, (self.out, self.joints)).permute(0, 1, 3, 2, 4)
+
+    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
+        return ir.GraphConv(name, self.sources, target, weight_int, edges=self.edges.numpy())
+
+
+class DenseProjection(Projection):
+    """Trainable all-to-all weights over the flattened population: ``slayer.synapse.Dense``."""
+
+    def __init__(self, sources: tuple[str, ...], inputs: int, out: int) -> None:
+        synapse = slayer.synapse.Dense(inputs, out)
+        nn.init.normal_(synapse.weight, std=(1.0 / inputs) ** 0.5)
+        super().__init__(sources, synapse, normed=False)
+
+    def weight(self, hook: Hook) -> Tensor:
+        weight = self.synapse.weight.flatten(1)
+        return hook(weight) if hook else weight
+
+    def current(self, x: Tensor, hook: Hook) -> Tensor:
+        return F.linear(x.flatten(1), self.weight(hook).to(x.dtype))[:, :, None, None]
+
+    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
+        self.synapse._pre_hook_fx = hook
+        return self.synapse(x.reshape(x.shape[0], -1, 1, 1, x.shape[-1]))
+
+    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
+        return ir.Dense(name, self.sources, target, weight_int)

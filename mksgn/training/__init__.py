@@ -1,0 +1,1 @@
+"""Parts of a training recipe: presets, batches, checkpoints, the log."""

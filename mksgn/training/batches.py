@@ -1,0 +1,56 @@
+"""Batches of preprocessed samples, in an order that depends only on seed and epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Augment, Preprocess
+
+
+class Batches:
+    """Training batches: shuffled, augmented, the same for the same (seed, epoch) whatever ran before.
+
+    Parameters
+    ----------
+    pack : Pack
+    indices : int array
+        Samples to train on.
+    preprocess, augment
+        See :mod:`mksgn.data.preprocess`.
+    batch : int
+        Samples per step over all ``world`` processes; each takes every world-th of them.
+    passes : int
+        Times an epoch goes through ``indices``.
+    """
+
+    def __init__(self, pack: Pack, indices: np.ndarray, preprocess: Preprocess, augment: Augment, *, batch: int,
+                 passes: int = 1, seed: int = 0, rank: int = 0, world: int = 1) -> None:
+        self.pack, self.indices, self.preprocess, self.augment = pack, indices, preprocess, augment
+        self.batch = min(batch, len(indices))
+        self.passes, self.seed, self.rank, self.world = passes, seed, rank, world
+
+    def __len__(self) -> int:
+        """Optimiser steps per epoch; an incomplete last batch is dropped (it would disturb batch statistics)."""
+        return self.passes * len(self.indices) // self.batch
+
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (samples int8 (N, C, F, V), labels int64 (N,)) of one epoch."""
+        order_rng = np.random.default_rng((self.seed, epoch))
+        order = np.concatenate([order_rng.permutation(self.indices) for _ in range(self.passes)])
+        body = self.pack.body
+        for step in range(len(self)):
+            mine = order[step * self.batch : (step + 1) * self.batch][self.rank :: self.world]
+            rng = np.random.default_rng((self.seed, epoch, step, self.rank))
+            samples = np.stack([self.preprocess(self.pack.sequence(i), body, self.augment, rng) for i in mine])
+            yield torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine])
+
+
+def preprocessed(pack: Pack, indices: np.ndarray, preprocess: Preprocess) -> np.ndarray:
+    """Samples without augmentation: int8 (N, C, F, V)."""
+    body = pack.body
+    return np.stack([preprocess(pack.sequence(i), body) for i in indices])

@@ -1,0 +1,116 @@
+"""Training recipes: every choice of a run in one frozen dataclass, and the presets users start from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Augment, Preprocess
+from mksgn.errors import ConfigError
+from mksgn.nn import NetConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All choices of one training run.
+
+    Parameters
+    ----------
+    network : 'mksgn' or 'base-sgn'
+        With or without spiking attention (SA-SGC), paper Table 7.
+    widths, strides : tuple of int
+        Channels and temporal stride of each layer.
+    frames, persons, modality : preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
+    time_steps : int
+        T.
+    graph_conv : 'layer' or 'fused'
+    epochs, tune_epochs : int
+        Float training, then quantised fine-tuning.
+    passes : int
+        Times an epoch goes through the training set.
+    batch : int
+        Samples per step, over all processes.
+    lr, tune_lr, weight_decay, label_smoothing, dropout : float
+        AdamW with a one-cycle schedule; then a cosine from ``tune_lr``.
+    early_steps, early_part : int, float
+        The first ``early_part`` of the float epochs runs with T = ``early_steps``: half the cost, and the
+        weights carry over because the head averages over T.
+    rate_weight, rate_target : float
+        Firing-rate regularisation: rate_weight * mean over populations of max(rate - rate_target, 0).
+    val_subjects : tuple of int or None
+        Training subjects held out for validation; None: one fifth of them, chosen by the seed; empty: none.
+    """
+
+    network: str = "mksgn"
+    widths: tuple[int, ...] = (32, 32, 64, 64, 128, 128)
+    strides: tuple[int, ...] = (1, 1, 2, 1, 2, 1)
+    frames: int = 32
+    persons: int = 1
+    modality: str = "joint"
+    time_steps: int = 4
+    graph_conv: str = "layer"
+    epochs: int = 100
+    tune_epochs: int = 10
+    passes: int = 1
+    batch: int = 32
+    lr: float = 3e-3
+    tune_lr: float = 3e-4
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    dropout: float = 0.1
+    early_steps: int = 2
+    early_part: float = 0.6
+    rate_weight: float = 0.1
+    rate_target: float = 0.1
+    augment: Augment = Augment()
+    val_subjects: tuple[int, ...] | None = None
+    seed: int = 0
+
+    def preprocess(self, pack: Pack) -> Preprocess:
+        """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
+        return Preprocess(frames=self.frames, persons=self.persons, modality=self.modality, lateral=lateral_joints(pack))
+
+    def steps_at(self, stage: str, epoch: int) -> int:
+        """T of an epoch."""
+        early = stage == "float" and epoch < self.early_part * self.epochs
+        return min(self.early_steps, self.time_steps) if early else self.time_steps
+
+    def net_config(self, pack: Pack) -> NetConfig:
+        """Shape of the network for ``pack``: joints and classes follow from the data."""
+        if self.network not in ("mksgn", "base-sgn"):
+            raise ConfigError("unknown network", got=self.network, allowed="mksgn, base-sgn")
+        return NetConfig(
+            body=pack.body, classes=len(pack.class_names), frames=self.frames, widths=self.widths, strides=self.strides,
+            persons=self.persons, time_steps=self.time_steps, attention=self.network == "mksgn",
+            graph_conv=self.graph_conv, dropout=self.dropout)
+
+    def with_options(self, **given: Any) -> Recipe:
+        """A copy with every option that is not None replaced."""
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for logs and checkpoints."""
+        return asdict(self)
+
+
+def lateral_joints(pack: Pack) -> tuple[tuple[int, int], ...]:
+    """(left, right) pairs of shoulders and hips by joint name; empty when the pack names no such joints."""
+    index = {name.lower().replace("-", "_").replace(" ", "_"): i for i, name in enumerate(pack.joint_names or ())}
+    pairs = []
+    for part in ("shoulder", "hip"):
+        for left, right in ((f"{part}_left", f"{part}_right"), (f"left_{part}", f"right_{part}")):
+            if left in index and right in index:
+                pairs.append((index[left], index[right]))
+    return tuple(pairs)
+
+
+PRESETS: dict[str, Recipe] = {
+    # Does the package work, on a fresh machine? Synthetic skeletons, three small layers.
+    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, epochs=12, tune_epochs=3, lr=6e-3, dropout=0.0),
+    # The paper's starting point: ST-GCN's ten layers with LIF for ReLU.
+    "base-sgn": Recipe(network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
+                       strides=(1, 1, 1, 1, 2, 1, 1, 2, 1, 1)),
+    # MK-SGN, one modality, half of Table 7's widths.
+    "mksgn": Recipe(),
+}

@@ -1,0 +1,154 @@
+"""Networks: the fused path, SLAYER's path, the integer graph and the emulator agree on every spike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mksgn.backend import compare
+from mksgn.emulator import Emulator
+from mksgn.errors import ConfigError
+from mksgn.ir import schedule
+from mksgn.lower import to_graph
+from mksgn.lower.reference import SlayerReference, calibrate
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.skeleton import NTU25, UCLA20
+
+
+def small_net(network: str, graph_conv: str, **options) -> SpikingGraphNet:
+    torch.manual_seed(0)
+    config = NetConfig(**{"body": UCLA20, "classes": 5, "frames": 8, "widths": (6, 8, 8), "strides": (1, 2, 1),
+                          "attention": network == "mksgn", "graph_conv": graph_conv, "temporal_kernel": 5, **options})
+    return SpikingGraphNet(config)
+
+
+def samples_for(net: SpikingGraphNet, count: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    smooth = rng.normal(size=(count, *net.input_shape)).cumsum(axis=2)
+    return np.clip(smooth * 30, -127, 127).astype(np.int8)
+
+
+NETWORKS = [("mksgn", "layer"), ("mksgn", "fused"), ("base-sgn", "layer"), ("base-sgn", "fused")]
+
+
+@pytest.mark.parametrize(("network", "graph_conv"), NETWORKS)
+@pytest.mark.parametrize("decays", [(1.0, 0.75), (0.7, 0.4)])
+def test_slayer_fused_and_emulator_agree(network, graph_conv, decays):
+    net = small_net(network, graph_conv, current_decay=decays[0], voltage_decay=decays[1])
+    samples = samples_for(net)
+    calibrate(net, samples)
+    # Statistics of a few samples leave channels almost silent; shift the biases so that everything fires.
+    with torch.no_grad():
+        for block in net.blocks:
+            if block.norm is not None:
+                block.norm.bias.add_(0.4)
+        calibrate(net, samples)
+    net.quantize()
+    slayer = SlayerReference(net).run(samples)
+    with Emulator(to_graph(net)) as emulator:
+        emulated = emulator.run(samples, record="spikes")
+    out, fused = net.forward_spikes(torch.from_numpy(samples))
+    order = tuple(net.names)
+    comparison = compare(slayer, emulated, order)
+    assert comparison.equal, comparison.first
+    assert np.array_equal(slayer.output, emulated.output)
+    active = 0
+    for name in order:
+        train = fused[name].unflatten(0, (-1, 4)).permute(0, 2, 3, 4, 1).detach().numpy()
+        assert np.array_equal(train, slayer.spikes[name]), name
+        active += slayer.spikes[name].any()
+    assert active >= len(order) - 1, "a comparison of silent populations proves nothing"
+    integers = out.logits.detach() * 4 * net.readout.neuron.w_scale
+    assert np.array_equal(np.rint(integers.numpy()).astype(np.int64), slayer.output)
+
+
+def test_table_7_shapes():
+    """MK-SGN's six layers at the paper's widths on NTU: 64-64-128-128-256-256 channels, stride 2 at 3 and 5."""
+    config = NetConfig(body=NTU25, classes=60, frames=64, persons=2, widths=(64, 64, 128, 128, 256, 256),
+                       strides=(1, 1, 2, 1, 2, 1))
+    net = SpikingGraphNet(config)
+    shapes = {name: block.shape for name, block in net.populations()}
+    assert shapes["sc"] == (64, 64, 50)
+    assert shapes["block3.stc"] == (128, 32, 50)
+    assert shapes["block6.stc"] == (256, 16, 50)
+    assert shapes["block6.sgsa.kv"] == (256, 16, 1)
+    assert shapes["head.gap"] == (256, 1, 1)
+
+
+def test_table_6_names_exist():
+    names = set(small_net("mksgn", "layer").names)
+    for lif in ("lif2", "sgsa.x", "sgsa.q", "sgsa.k", "sgsa.v", "sgsa.kv", "stc"):
+        assert f"block2.{lif}" in names
+    assert {"block2.lif1", "block2.res", "sc", "head.gap"} <= names
+
+
+def test_branches_meet_in_time():
+    graph = to_graph(quantized("mksgn", "layer"))
+    plan = schedule(graph)
+    assert plan.depth["block1.stc"] - plan.depth["sc"] == 8
+    assert plan.wait["block1.stc.0", "sc"] == 7
+    for synapse in graph.synapses:
+        for source in synapse.sources:
+            wait = plan.wait[synapse.name, source]
+            assert plan.depth[source] + wait + 1 == plan.depth[synapse.target]
+
+
+def quantized(network: str, graph_conv: str) -> SpikingGraphNet:
+    net = small_net(network, graph_conv)
+    calibrate(net, samples_for(net))
+    net.quantize()
+    return net
+
+
+@pytest.mark.parametrize("mode", ["float", "quantised"])
+def test_every_trained_parameter_gets_a_gradient(mode):
+    net = small_net("mksgn", "layer")
+    samples = samples_for(net, 6)
+    calibrate(net, samples)
+    if mode == "quantised":
+        net.quantize()
+    net.train()
+    out = net(torch.from_numpy(samples))
+    (out.logits.square().sum() + out.rate).backward()
+    missing = [name for name, p in net.named_parameters() if p.requires_grad and p.grad is None]
+    assert not missing
+    assert all(p.grad is None for p in net.parameters() if not p.requires_grad)
+
+
+def test_folding_keeps_the_function():
+    """Before rounding sets in, folding the batch norm changes nothing: predictions survive quantisation mostly intact."""
+    net = small_net("mksgn", "layer")
+    samples = samples_for(net, 8)
+    calibrate(net, samples)
+    _, before = net.forward_spikes(torch.from_numpy(samples))
+    net.quantize()
+    _, after = net.forward_spikes(torch.from_numpy(samples))
+    agreement = (before["block1.lif2"] == after["block1.lif2"]).float().mean()
+    assert agreement > 0.95
+
+
+def test_gates_are_logic():
+    net = quantized("mksgn", "layer")
+    _, spikes = net.forward_spikes(torch.from_numpy(samples_for(net)))
+    prefix = "block2.sgsa"
+    k, v = spikes[f"{prefix}.k"], spikes[f"{prefix}.v"]
+    assert torch.equal(spikes[f"{prefix}.k_and_v"], k * v)
+    joined = torch.maximum(spikes["block2.lif1"], spikes["block2.lif2"])
+    assert torch.equal(spikes[f"{prefix}.x"], joined)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"graph_conv": "sparse"}, "graph_conv"),
+    ({"temporal_kernel": 4}, "odd"),
+    ({"strides": (1, 2)}, "pair up"),
+])
+def test_impossible_networks_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        small_net("mksgn", **{"graph_conv": "layer", **options})
+
+
+def test_a_network_is_quantised_once():
+    net = quantized("base-sgn", "layer")
+    with pytest.raises(ConfigError, match="already"):
+        net.quantize()
