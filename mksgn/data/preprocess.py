@@ -41,7 +41,7 @@ class Augment:
     crop : float
         Smallest part of the sequence kept.
     noise : float
-        Standard deviation of the shift of each joint, constant over the sequence, as part of the body's size.
+        Standard deviation of the shift of each joint, constant over the sequence, in the data's unit (metres).
     """
 
     yaw: float = 30.0
@@ -91,7 +91,8 @@ class Preprocess:
             fields["lateral"] = tuple((int(a), int(b)) for a, b in fields.get("lateral", ()))
             return cls(**fields)
         except (TypeError, ValueError, AttributeError) as error:
-            raise ConfigError("the preprocessing stored in the file cannot be read", got=f"{text[:120]} ({error})") from None
+            raise ConfigError("the preprocessing stored in the file cannot be read",
+                              got=f"{text[:120]} ({error})") from None
 
     def __call__(self, sequence: np.ndarray, body: Body, augment: Augment | None = None,
                  rng: np.random.Generator | None = None) -> np.ndarray:
@@ -117,22 +118,23 @@ class Preprocess:
         points = np.zeros((len(sequence), self.persons, body.num_joints, 3), np.float32)
         persons = min(self.persons, sequence.shape[1])
         points[:, :persons, :, : sequence.shape[3]] = sequence[:, :persons]
-        absent = ~points.any(axis=(0, 2, 3))
-        points -= points[0, 0, body.center]
-        points[:, absent] = 0
+        present = points.any(axis=(2, 3))  # (F', M): an absent person is zero and stays zero
+        first = int(np.argmax(present[:, 0]))
+        points -= points[first, 0, body.center]
+        points[~present] = 0
         rotation = self._facing(points[:, 0])
-        if augment is not None and rng is not None:
-            rotation = _random_rotation(augment, rng) @ rotation
-        points = points @ rotation.T
         start, length = 0.0, float(len(points))
         if augment is not None and rng is not None:
+            rotation = _random_rotation(augment, rng) @ rotation
             length *= rng.uniform(augment.crop, 1.0)
             start = rng.uniform(0.0, len(points) - length)
-        points = _resample(points, start, length, self.frames)
+        at = np.clip(np.linspace(start, start + length - 1, self.frames), 0, len(points) - 1)
+        points = _resample(points @ rotation.T, at)
         if augment is not None and rng is not None:
             points += rng.normal(0, augment.noise, (1, *points.shape[1:])).astype(np.float32)
-            points[:, absent] = 0
-        return _to_int8(self._form(points, body), body)
+        points = self._form(points, body)
+        points[~present[np.rint(at).astype(int)]] = 0
+        return _to_int8(points, body)
 
     def _facing(self, person: np.ndarray) -> np.ndarray:
         """Rotation about the vertical that lays the mean left-right axis of (F', V, 3) along x."""
@@ -166,12 +168,10 @@ def _random_rotation(augment: Augment, rng: np.random.Generator) -> np.ndarray:
     return rotation.astype(np.float32)
 
 
-def _resample(points: np.ndarray, start: float, length: float, frames: int) -> np.ndarray:
-    """Linear interpolation at ``frames`` evenly spread instants of [start, start + length)."""
-    last = len(points) - 1
-    at = np.clip(np.linspace(start, start + length - 1, frames), 0, last)
+def _resample(points: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Linear interpolation of (F', M, V, 3) at the (fractional) frame numbers ``at``."""
     low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, last)
+    high = np.minimum(low + 1, len(points) - 1)
     part = (at - low).astype(np.float32)[:, None, None, None]
     return points[low] * (1 - part) + points[high] * part
 
@@ -183,5 +183,4 @@ def _to_int8(points: np.ndarray, body: Body) -> np.ndarray:
     size = max(float(np.abs(relative).max()), 1e-6)
     relative[:, :, body.center] = center[:, :, 0]
     scaled = np.clip(relative * (INPUT_MAX / size), -INPUT_MAX, INPUT_MAX)
-    frames = scaled.shape[0]
-    return np.rint(scaled).astype(np.int8).transpose(3, 0, 1, 2).reshape(3, frames, -1)
+    return np.rint(scaled).astype(np.int8).transpose(3, 0, 1, 2).reshape(3, len(points), -1)

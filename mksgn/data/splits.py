@@ -1,0 +1,179 @@
+"""Evaluation protocols: which sequences train, validate and test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mksgn.data.pack import Pack
+from mksgn.errors import DataError
+
+#: Training subjects of NTU RGB+D 60, cross-subject (Shahroudy et al., CVPR 2016, section 3.2).
+NTU60_TRAIN_SUBJECTS = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
+#: Training subjects of NTU RGB+D 120, cross-subject (Liu et al., TPAMI 2019, section 3.2).
+NTU120_TRAIN_SUBJECTS = NTU60_TRAIN_SUBJECTS + (
+    45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94,
+    95, 97, 98, 100, 103)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Index arrays (int64, increasing) into a pack; ``train``, ``val`` and ``test`` are disjoint.
+
+    Parameters
+    ----------
+    train, val, test : int64 ndarray
+        ``val`` holds whole subjects of the protocol's training half; model selection uses it, never ``test``.
+    clean : int64 ndarray or None
+        ``test`` without copies of training sequences; None where the pack does not mark them.
+    protocol : str
+    val_subjects : tuple of int
+        Subjects whose training sequences were held out.
+    """
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    clean: np.ndarray | None
+    protocol: str
+    val_subjects: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A published split: ``train`` and ``test`` values of one id (test None: every other known value)."""
+
+    id_name: str
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    classes: int | None
+
+
+def _others(train: tuple[int, ...], last: int) -> tuple[int, ...]:
+    return tuple(i for i in range(1, last + 1) if i not in train)
+
+
+_RULES = {
+    "nw-ucla-xview": _Rule("view", (1, 2), (3,), 10),
+    "ntu60-xsub": _Rule("subject", NTU60_TRAIN_SUBJECTS, _others(NTU60_TRAIN_SUBJECTS, 40), 60),
+    "ntu60-xview": _Rule("camera", (2, 3), (1,), 60),
+    "ntu120-xsub": _Rule("subject", NTU120_TRAIN_SUBJECTS, _others(NTU120_TRAIN_SUBJECTS, 106), 120),
+    "ntu120-xset": _Rule("setup", tuple(range(2, 33, 2)), tuple(range(1, 33, 2)), 120),
+    "synthetic": _Rule("view", (1, 2), (3,), None),
+}
+#: Uses the pack's own `test` mask, for releases without ids in their names.
+AS_PACKED = "as-packed"
+PROTOCOLS = (*_RULES, AS_PACKED)
+
+
+def default_protocol(pack: Pack) -> str:
+    """Name the protocol that the pack's ids and joints speak for.
+
+    Raises
+    ------
+    DataError
+        When the pack has neither known ids nor a `test` mask.
+    """
+    if {"setup", "camera", "subject"} <= set(pack.ids):
+        return "ntu120-xsub" if len(pack.class_names) > 60 else "ntu60-xsub"
+    if "view" in pack.ids:
+        return "nw-ucla-xview" if "env" in pack.ids else "synthetic"
+    if pack.test is not None:
+        return AS_PACKED
+    raise DataError("No protocol is known for this pack", "pack", f"ids {sorted(pack.ids)} and no test mask",
+                    "view ids, NTU ids, or a test mask", f"name a protocol: {', '.join(PROTOCOLS)}")
+
+
+def split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int] | None = None,
+          val_fraction: float = 0.2, seed: int = 0) -> Split:
+    """Split a pack by a named protocol; validation subjects are held out of its training half.
+
+    Parameters
+    ----------
+    protocol : str, optional
+        One of ``PROTOCOLS``; by default what :func:`default_protocol` says.
+    val_subjects : sequence of int, optional
+        Training subjects to hold out; an empty sequence holds out none.
+    val_fraction : float
+        Without ``val_subjects``: share of the training subjects to hold out, chosen by ``seed``, at least one of
+        them when above 0; 0 holds out none.
+    seed : int
+
+    Raises
+    ------
+    DataError
+        Unknown protocol; a pack without the ids it needs, or with values it does not know; a `test` mask that
+        disagrees with it; validation subjects that are not training subjects or leave nothing to train on.
+    """
+    protocol = default_protocol(pack) if protocol is None else protocol
+    if protocol not in PROTOCOLS:
+        raise DataError("Unknown protocol", "split", repr(protocol), ", ".join(PROTOCOLS))
+    in_train, in_test = _halves(pack, protocol)
+    held_out = _validation_subjects(pack, in_train, val_subjects, val_fraction, seed)
+    in_val = in_train & np.isin(pack.ids["subject"], held_out) if held_out else np.zeros(len(pack), dtype=bool)
+    if held_out and not (in_train & ~in_val).any():
+        raise DataError("Validation takes every training sequence", "split", f"val_subjects {held_out}",
+                        "fewer subjects than the training half has", "hold out fewer subjects")
+    clean = None
+    if pack.test_dup_of_train is not None:
+        clean = np.flatnonzero(in_test & ~pack.test_dup_of_train)
+    return Split(np.flatnonzero(in_train & ~in_val), np.flatnonzero(in_val), np.flatnonzero(in_test), clean, protocol,
+                 held_out)
+
+
+def _halves(pack: Pack, protocol: str) -> tuple[np.ndarray, np.ndarray]:
+    if protocol == AS_PACKED:
+        if pack.test is None:
+            raise DataError("The pack has no test mask", f"protocol {protocol}", "test is None", "a bool per sequence",
+                            "choose a protocol by id instead")
+        return ~pack.test, pack.test
+    rule = _RULES[protocol]
+    if rule.id_name not in pack.ids:
+        raise DataError("The pack lacks the ids of the protocol", f"protocol {protocol}", f"ids {sorted(pack.ids)}",
+                        f"'{rule.id_name}'", "choose a protocol the pack has ids for")
+    if rule.classes is not None and pack.labels.max(initial=-1) >= rule.classes:
+        i = int(np.argmax(pack.labels))
+        raise DataError("The pack has classes outside the protocol", f"protocol {protocol}, sequence {pack.names[i]}",
+                        f"label {pack.labels[i]}", f"0..{rule.classes - 1}", "leave those sequences out with subset()")
+    ids = pack.ids[rule.id_name]
+    in_train, in_test = np.isin(ids, rule.train), np.isin(ids, rule.test)
+    neither = np.flatnonzero(~in_train & ~in_test)
+    if neither.size:
+        i = int(neither[0])
+        raise DataError(f"A sequence has a {rule.id_name} that the protocol does not know",
+                        f"protocol {protocol}, sequence {pack.names[i]}", f"{rule.id_name} {ids[i]}",
+                        f"{rule.id_name}s {sorted(rule.train + rule.test)}")
+    if pack.test is not None and not np.array_equal(pack.test, in_test):
+        i = int(np.flatnonzero(pack.test != in_test)[0])
+        raise DataError("The pack's test mask disagrees with the protocol",
+                        f"protocol {protocol}, sequence {pack.names[i]}",
+                        f"test = {bool(pack.test[i])}, {rule.id_name} {ids[i]}", f"test exactly for {rule.id_name}s "
+                        f"{list(rule.test)}", f"use protocol '{AS_PACKED}' if the mask is right")
+    return in_train, in_test
+
+
+def _validation_subjects(pack: Pack, in_train: np.ndarray, given: Sequence[int] | None, fraction: float,
+                         seed: int) -> tuple[int, ...]:
+    if given is None and not 0 <= fraction < 1:
+        raise DataError("The validation share is impossible", "val_fraction", str(fraction), "0 <= fraction < 1")
+    if (given is not None and len(given) == 0) or (given is None and fraction == 0):
+        return ()
+    if "subject" not in pack.ids:
+        raise DataError("Validation needs subject ids, and the pack has none", "split", f"ids {sorted(pack.ids)}",
+                        "'subject'", "pass val_fraction=0 and train for a fixed number of epochs")
+    known = np.unique(pack.ids["subject"][in_train])
+    if given is not None:
+        chosen = tuple(sorted({int(s) for s in given}))
+        strangers = [s for s in chosen if s not in known]
+        if strangers:
+            raise DataError("A validation subject is not a training subject", "val_subjects", str(strangers),
+                            str(known.tolist()), "validation never comes from the test half")
+        return chosen
+    if len(known) < 2:
+        raise DataError("One training subject cannot be split into training and validation", "split",
+                        f"subjects {known.tolist()}", "two or more training subjects", "pass val_fraction=0")
+    count = min(max(1, round(fraction * len(known))), len(known) - 1)
+    picked = np.random.default_rng(seed).choice(known, size=count, replace=False)
+    return tuple(sorted(int(s) for s in picked))
