@@ -1,0 +1,235 @@
+"""The emulator: a spiking graph on whole batches of samples, exact on every spike and state.
+
+A feed-forward graph can be run population by population, all steps at once: a population's drive is
+one convolution over samples x steps, and only the neurons step through time. The latency of a hop
+is then no more than a shift between the time axes of two populations, absent in :meth:`Emulator.run`
+(each population in its own time) and present in :meth:`Emulator.run_stream` (wall time).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from mksgn.backend import RunResult
+from mksgn.emulator.exact import exact_arithmetic
+from mksgn.emulator.neuron import Membrane
+from mksgn.emulator.operators import operator
+from mksgn.emulator.run import Network, Run
+from mksgn.emulator.samples import check_messages, check_samples, message_range
+from mksgn.energy.fanout import fanout
+from mksgn.errors import BackendError, ConfigError, DataError, GraphError
+from mksgn.ir import Graph, schedule
+
+RECORDS = ("none", "spikes", "states")
+MESSAGE_BITS_MAX = 24
+"""Widest graded message of Loihi 2; float32 holds it exactly."""
+
+
+class Emulator:
+    """Exact, batched backend on a CPU or a CUDA device.
+
+    Parameters
+    ----------
+    graph : Graph
+    batch_size : int
+        Samples computed together: bounds the memory.
+    device : str
+        A torch device, such as "cpu" or "cuda:0".
+    threads : int, optional
+        CPU threads during a run; None leaves torch's setting.
+    progress : callable, optional
+        Called with the number of samples done after each batch.
+
+    Raises
+    ------
+    GraphError
+        When the graph needs something this backend cannot do exactly.
+    BackendError
+        When the device does not exist.
+
+    Examples
+    --------
+    >>> with Emulator(graph) as emulator:                             # doctest: +SKIP
+    ...     result = emulator.run(samples)
+    >>> result.predictions                                            # doctest: +SKIP
+    """
+
+    name = "emulator"
+
+    def __init__(self, graph: Graph, batch_size: int = 32, device: str = "cpu", threads: int | None = None,
+                 progress: Callable[[int], None] | None = None):
+        if batch_size < 1 or (threads is not None and threads < 1):
+            raise ConfigError("batch size and threads must be at least 1", got=f"{batch_size} and {threads}")
+        _check(graph)
+        self.graph = graph
+        self.batch_size = batch_size
+        self.threads = threads
+        self.progress = progress
+        self.device = _device(device)
+        self._network: Network | None = _compile(graph, self.device)
+
+    def __enter__(self) -> Emulator:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the weights; the emulator cannot run afterwards."""
+        self._network = None
+
+    def run(self, samples: np.ndarray, record: str = "none") -> RunResult:
+        """Run samples, each from rest, for the graph's T steps.
+
+        Parameters
+        ----------
+        samples : int ndarray (N, C, F, V) or (N, C, F, V, T)
+            Without T, the same messages are sent at every step (PCM, paper Eq. 3).
+        record : 'none', 'spikes' or 'states'
+
+        Returns
+        -------
+        RunResult
+            A spike whose functional delay carries it past the sample's last step is lost; its
+            synaptic operations are counted, since a chip performs them when the spike arrives.
+
+        Raises
+        ------
+        DataError
+            When samples have the wrong shape, type or range.
+        ConfigError
+            When the graph has no T, or ``record`` is unknown.
+        """
+        network = self._ready(record)
+        steps = self.graph.time_steps
+        if steps is None:
+            raise ConfigError("this net has no number of steps per sample", where="time_steps",
+                              fix="run a stream (run_stream, --input), or set time_steps")
+        samples = check_samples(samples, self.graph.input, steps)
+        run = Run(network, len(samples), steps, record)
+        with exact_arithmetic(self.device, self.threads):
+            for start in range(0, len(samples), self.batch_size):
+                batch = samples[start:start + self.batch_size]
+                run.batch(batch if batch.ndim == 5 else batch[..., None], start)
+                if self.progress is not None:
+                    self.progress(start + len(batch))
+        return run.result()
+
+    def run_stream(self, x: np.ndarray, record: str = "none", reset_interval: int | None = None,
+                   reset_offset: int = 0, direct_input: bool | None = None) -> RunResult:
+        """Run one stream in wall time, as stock netx and Lava run it.
+
+        A synapse sends at step t what it accumulated at t - 1; neurons integrate their bias from the
+        first step; nothing is reset unless asked for. Where branches of different depth meet, the
+        shorter one waits (:mod:`mksgn.ir.schedule`), as relays make it wait in Lava.
+
+        Parameters
+        ----------
+        x : int ndarray (C, F, V, steps)
+            The input's message at each wall step.
+        record : 'none', 'spikes' or 'states'
+        reset_interval, reset_offset : int
+            As in ``lava.lib.dl.netx.hdf5.Network``: a population at depth d, the first being 1, resets
+            before the wall steps t = 1, 2, ... with t = reset_offset + d modulo reset_interval.
+        direct_input : bool, optional
+            The input is written into the bias of the first neurons, as a stock netx input layer with
+            neurons has it, and so reaches them without a hop. None: as the net says, which is true when
+            its ``meta`` has the ``input_weight`` that :func:`mksgn.netx.read_net` stores for such a layer.
+
+        Returns
+        -------
+        RunResult
+            With N = 1 and T = steps, in wall time. Memory grows with steps.
+
+        Raises
+        ------
+        DataError, ConfigError
+            As :meth:`run`.
+        """
+        network = self._ready(record)
+        x = np.asarray(x)
+        if x.ndim != 4 or x.shape[:3] != tuple(self.graph.input.shape) or x.shape[3] < 1:
+            raise DataError("the stream does not fit the net's input", where=f"population {self.graph.input.name!r}",
+                            got=str(x.shape), allowed=f"{tuple(self.graph.input.shape)} and at least one step")
+        check_messages(np.moveaxis(x, -1, 0), self.graph.input, "step")
+        if reset_interval is not None and reset_interval < 1:
+            raise ConfigError("the reset interval must be at least 1 step", got=str(reset_interval))
+        if reset_interval is None and reset_offset:
+            raise ConfigError("a reset offset has no effect without a reset interval", got=str(reset_offset))
+        steps = x.shape[3]
+        if direct_input is None:
+            direct_input = "input_weight" in self.graph.meta
+        resets: dict[str, frozenset[int]] = {}
+        if reset_interval is not None:
+            resets = {name: frozenset(range((reset_offset + depth - 1) % reset_interval, steps, reset_interval))
+                      for name, depth in network.schedule.depth.items()}
+        run = Run(network, 1, steps, record, hop=1, direct=direct_input, resets=resets)
+        with exact_arithmetic(self.device, self.threads):
+            run.batch(x[None], 0)
+        return run.result()
+
+    def _ready(self, record: str) -> Network:
+        if self._network is None:
+            raise BackendError("the emulator is closed", fix="make a new one")
+        if record not in RECORDS:
+            raise ConfigError("unknown kind of record", got=repr(record), allowed=", ".join(RECORDS))
+        return self._network
+
+
+def _compile(graph: Graph, device: torch.device) -> Network:
+    """Put the weights on the device, and everything else a run needs beside them."""
+    network = Network(graph, schedule(graph), device)
+    for population in graph.populations[1:]:
+        operators = []
+        for synapse in graph.into(population.name):
+            source = graph[synapse.sources[0]]
+            largest = max(-message_range(source.message_bits)[0], 1)
+            operators.append(operator(synapse, source.shape, population.shape, largest, device))
+            network.fanouts[synapse.name] = torch.as_tensor(fanout(synapse, source.shape, population.shape))
+            network.last_use.update({name: population.name for name in synapse.sources})
+        network.operators[population.name] = operators
+        network.membranes[population.name] = Membrane(population, sum(o.bound for o in operators), device)
+    return network
+
+
+def _check(graph: Graph) -> None:
+    """What the general description allows and this backend does not."""
+    for synapse in graph.synapses:
+        bits = {graph[source].message_bits for source in synapse.sources}
+        if len(bits) > 1:
+            raise GraphError("sources of one synapse must send messages of one width",
+                             where=f"synapse {synapse.name!r}", got=f"{sorted(bits)} message bits")
+    if not 0 <= graph.input.message_bits <= MESSAGE_BITS_MAX:
+        raise GraphError("messages are too wide", where=f"population {graph.input.name!r}",
+                         got=f"{graph.input.message_bits} message bits", allowed=f"0..{MESSAGE_BITS_MAX}")
+    for population in graph.populations[1:]:
+        where = f"population {population.name!r}"
+        assert population.neuron is not None
+        if population.message_bits:
+            raise GraphError("only the input may send graded messages", where=where,
+                             got=f"{population.message_bits} message bits", allowed="0")
+        if population.role != "readout":
+            continue
+        if population is not graph.output:
+            raise GraphError("only the last population may be a readout", where=where)
+        if population.neuron.voltage_decay != 0 or population.neuron.current_decay not in (0, 4096):
+            raise GraphError("a readout must not decay: its result v / 64 would not be an integer", where=where,
+                             got=f"voltage_decay {population.neuron.voltage_decay}, "
+                                 f"current_decay {population.neuron.current_decay}",
+                             allowed="voltage_decay 0 and current_decay 0 or 4096")
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BackendError("unknown device", where="device", got=name, allowed="cpu, cuda, cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise BackendError("the emulator runs on a CPU or a CUDA device", where="device", got=name)
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise BackendError("this machine has no such CUDA device", where="device", got=name,
+                           allowed=f"cpu, or one of {torch.cuda.device_count()} CUDA devices")
+    return device

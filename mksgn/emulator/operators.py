@@ -1,0 +1,173 @@
+"""The four synapse kinds as exact tensor operations on batches.
+
+Tensors are (B, F, V, C): images (samples times steps), frames, joints, channels. Channels last is
+what the fast convolutions and the per-joint products want.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from mksgn.emulator.exact import SUM24, dtype_for, wrap24
+from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
+from mksgn.ir.synapses import Shape
+
+
+class Operator:
+    """A synapse's weights on a device, in the smallest exact floating-point type.
+
+    Parameters
+    ----------
+    synapse : Synapse
+    source_shape, target_shape : (C, F, V)
+    largest : int
+        Largest absolute message a source sends: 1 for spikes.
+    device : torch.device
+
+    Attributes
+    ----------
+    bound : int
+        No sum of this synapse over all its sources exceeds this in absolute value.
+    separate : bool
+        Whether each source's sum must be formed alone, because Lava wraps each at 24 bits.
+    delays : tuple of int
+        The functional delays that occur; ``apply`` gives the part of the sum that takes each.
+    """
+
+    delays: tuple[int, ...] = (0,)
+
+    def __init__(self, synapse: Synapse, source_shape: Shape, target_shape: Shape, largest: int, device: torch.device):
+        self.synapse = synapse
+        self.source_shape, self.target_shape = source_shape, target_shape
+        self.device = device
+        one = self._row_bound() * largest
+        self.separate = isinstance(synapse, Conv) and one >= SUM24
+        self.bound = (SUM24 if self.separate else one) * len(synapse.sources)
+        self.dtype = dtype_for(one if self.separate else self.bound)
+
+    def apply(self, x_bfvc: torch.Tensor, delay: int = 0) -> torch.Tensor:
+        """Summed weights (B, F', V', C') of the messages ``x_bfvc`` that arrive ``delay`` steps late."""
+        y = self._apply(x_bfvc.to(self.dtype), delay)
+        return wrap24(y) if self.separate else y
+
+    def _row_bound(self) -> int:
+        """Largest sum of absolute weights into one target neuron."""
+        raise NotImplementedError
+
+    def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
+        raise NotImplementedError
+
+    def _magnitude(self) -> np.ndarray:
+        return np.abs(self.synapse.weight.astype(np.int64))
+
+    def _tensor(self, weight: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(np.ascontiguousarray(weight), device=self.device).to(self.dtype)
+
+
+class _Conv(Operator):
+    synapse: Conv
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        s = self.synapse
+        self.pointwise = s.weight.shape[2:] == (1, 1) and s.stride == (1, 1) and s.padding == (0, 0) and s.groups == 1
+        weight = self._tensor(s.weight)
+        self.weight = weight[:, :, 0, 0] if self.pointwise else weight.contiguous(memory_format=torch.channels_last)
+
+    def _row_bound(self) -> int:
+        return int(self._magnitude().sum(axis=(1, 2, 3)).max())
+
+    def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
+        if self.pointwise:
+            return functional.linear(x_bfvc, self.weight)
+        s = self.synapse
+        y = functional.conv2d(x_bfvc.permute(0, 3, 1, 2), self.weight, None, s.stride, s.padding, s.dilation, s.groups)
+        return y.permute(0, 2, 3, 1).contiguous()
+
+
+class _Dense(Operator):
+    synapse: Dense
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # Rows and columns of the weights are put into (F, V, C) order once, so that the data stay as they are.
+        self.rows = _channels_last_order(self.target_shape)
+        self.columns = _channels_last_order(self.source_shape)
+        self.weight = self._tensor(self.synapse.weight[self.rows][:, self.columns])
+        if self.synapse.delay is not None:
+            delay = np.broadcast_to(self.synapse.delay, self.synapse.weight.shape)[self.rows][:, self.columns]
+            self.delay = torch.as_tensor(delay.astype(np.uint8), device=self.device)
+            self.delays = tuple(int(d) for d in np.unique(self.synapse.delay))
+
+    def _row_bound(self) -> int:
+        return int(self._magnitude().sum(axis=1).max())
+
+    def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
+        channels, frames, joints = self.target_shape
+        weight = self.weight
+        if self.synapse.delay is not None:
+            weight = weight * (self.delay == delay)
+        return functional.linear(x_bfvc.flatten(1), weight).reshape(-1, frames, joints, channels)
+
+
+class _JointMix(Operator):
+    synapse: JointMix
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.weight = self._tensor(self.synapse.weight).flatten(0, 1)
+
+    def _row_bound(self) -> int:
+        return int(self._magnitude().sum(axis=2).max())
+
+    def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
+        partitions, joints, _ = self.synapse.weight.shape
+        images, frames, _, channels = x_bfvc.shape
+        y = torch.matmul(self.weight, x_bfvc)  # (K V', V) (B, F, V, C) -> (B, F, K V', C)
+        y = y.reshape(images, frames, partitions, joints, channels).transpose(2, 3)
+        return y.reshape(images, frames, joints, partitions * channels)
+
+
+class _GraphConv(Operator):
+    synapse: GraphConv
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        weight, edges = self.synapse.weight, self.synapse.edges
+        # Per target joint: the source joints of its edges, and their weights side by side, (O, degree I).
+        self.incoming: list[tuple[list[int], torch.Tensor]] = []
+        for joint in range(self.target_shape[2]):
+            chosen = np.flatnonzero(edges[:, 1] == joint)
+            stacked = weight[chosen].transpose(1, 0, 2).reshape(weight.shape[1], -1)
+            self.incoming.append(([int(w) for w in edges[chosen, 0]], self._tensor(stacked)))
+
+    def _row_bound(self) -> int:
+        sums = np.zeros((self.target_shape[2], self.synapse.weight.shape[1]), np.int64)
+        np.add.at(sums, self.synapse.edges[:, 1], self._magnitude().sum(axis=2))
+        return int(sums.max())
+
+    def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
+        images, frames = x_bfvc.shape[:2]
+        y = x_bfvc.new_zeros((images, frames, self.target_shape[2], self.target_shape[0]))
+        for joint, (sources, weight) in enumerate(self.incoming):
+            if sources:
+                y[:, :, joint] = functional.linear(x_bfvc[:, :, sources].flatten(2), weight)
+        return y
+
+
+def _channels_last_order(shape: Shape) -> np.ndarray:
+    """Indices that put neurons flattened in (C, F, V) order into (F, V, C) order."""
+    return np.arange(int(np.prod(shape))).reshape(shape).transpose(1, 2, 0).ravel()
+
+
+_KINDS: dict[type, type[Operator]] = {Conv: _Conv, Dense: _Dense, JointMix: _JointMix, GraphConv: _GraphConv}
+
+
+def operator(synapse: Synapse, source_shape: Shape, target_shape: Shape, largest: int,
+             device: torch.device) -> Operator:
+    """The operator of a synapse; parameters as for :class:`Operator`."""
+    return _KINDS[type(synapse)](synapse, source_shape, target_shape, largest, device)

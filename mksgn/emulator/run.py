@@ -1,0 +1,163 @@
+"""One pass of samples through the populations, in topological order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from mksgn.backend import Counts, RunResult
+from mksgn.emulator.exact import dtype_for
+from mksgn.emulator.neuron import Membrane, Trace
+from mksgn.emulator.operators import Operator
+from mksgn.ir import Graph, Schedule
+
+
+@dataclass
+class Network:
+    """A graph ready to run on a device.
+
+    Parameters
+    ----------
+    graph : Graph
+    schedule : Schedule
+    device : torch.device
+    operators : dict of population to list of Operator
+        Its incoming synapses.
+    membranes : dict of population to Membrane
+    fanouts : dict of synapse to int64 tensor (C, F, V)
+    last_use : dict of population to population
+        After which population a spike train is needed no more.
+    """
+
+    graph: Graph
+    schedule: Schedule
+    device: torch.device
+    operators: dict[str, list[Operator]] = field(default_factory=dict)
+    membranes: dict[str, Membrane] = field(default_factory=dict)
+    fanouts: dict[str, torch.Tensor] = field(default_factory=dict)
+    last_use: dict[str, str] = field(default_factory=dict)
+
+
+class Run:
+    """One run in progress: what is recorded and counted over its batches.
+
+    Parameters
+    ----------
+    network : Network
+    samples, steps : int
+        Rows and time steps of everything recorded.
+    record : 'none', 'spikes' or 'states'
+    hop : int
+        Steps a synapse takes: 0 where each population has its own time, 1 in wall time.
+    direct : bool
+        The input reaches its targets without a hop.
+    resets : dict of population to set of int
+        Steps before which its states are set to 0.
+    """
+
+    def __init__(self, network: Network, samples: int, steps: int, record: str, hop: int = 0, direct: bool = False,
+                 resets: dict[str, frozenset[int]] | None = None):
+        self.network, self.graph = network, network.graph
+        self.samples, self.steps, self.record = samples, steps, record
+        self.hop, self.direct, self.resets = hop, direct, resets or {}
+        self.sent = {p.name: torch.zeros(p.shape, dtype=torch.int64) for p in self.graph.populations}
+        self.arrays: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "u": {}, "v": {}}
+        for population in self.graph.populations[1:]:
+            shape = (samples, *population.shape, steps)
+            if record != "none":
+                self.arrays["spikes"][population.name] = np.zeros(shape, np.int8)
+            if record == "states":
+                self.arrays["u"][population.name] = np.zeros(shape, np.int32)
+                self.arrays["v"][population.name] = np.zeros(shape, np.int32)
+        output = self.graph.output
+        size = (samples, output.size) if output.role == "readout" else (samples, *output.shape, steps)
+        self.output = np.zeros(size, np.int64)
+
+    def batch(self, x: np.ndarray, start: int) -> None:
+        """Run samples (N, C, F, V, T), or T = 1 for the same at every step, as rows ``start`` on."""
+        network = self.network
+        messages = torch.as_tensor(np.ascontiguousarray(x.transpose(4, 0, 2, 3, 1))).to(network.device)
+        repeats = self.steps // x.shape[4]
+        self.sent[self.graph.input.name] += repeats * _per_neuron(messages != 0)
+        trains = {self.graph.input.name: messages.to(torch.float32)}
+        rows = slice(start, start + x.shape[0])
+        for population in self.graph.populations[1:]:
+            name = population.name
+            drive = self._drive(name, trains)
+            trace = network.membranes[name].run(drive, self.steps, self.record == "states",
+                                                self.resets.get(name, frozenset()))
+            del drive
+            if trace.spikes is not None:
+                self.sent[name] += _per_neuron(trace.spikes)
+                trains[name] = trace.spikes
+            self._keep(name, trace, rows)
+            for source in [source for source in trains if network.last_use.get(source, name) == name]:
+                del trains[source]
+
+    def _drive(self, name: str, trains: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Summed synaptic input (T, N, F, V, C) of a population, or (1, ...) when it is the same at all steps."""
+        parts: list[tuple[int, torch.Tensor]] = []
+        for op in self.network.operators[name]:
+            # Sources whose spikes arrive together are summed first: they share their weights.
+            groups: dict[tuple[int, str], torch.Tensor] = {}
+            for source in op.synapse.sources:
+                hops = 1 + self.network.schedule.wait[op.synapse.name, source]
+                shift = self.hop * (hops - (self.direct and source == self.graph.input.name))
+                key = (shift, source if op.separate else "")
+                groups[key] = groups[key] + trains[source] if key in groups else trains[source]
+            for (shift, _), x in groups.items():
+                for delay in op.delays:
+                    if shift + delay < self.steps:
+                        a = op.apply(x.flatten(0, 1), delay)
+                        parts.append((shift + delay, a.reshape(*x.shape[:2], *a.shape[1:])))
+        dtype = dtype_for(self.network.membranes[name].bound)
+        full = [index for index, (shift, a) in enumerate(parts) if shift == 0 and a.shape[0] == self.steps]
+        if full:
+            total = parts.pop(full[0])[1].to(dtype)
+        elif len(parts) == 1 and parts[0][0] == 0:
+            return parts[0][1].to(dtype)
+        else:
+            channels, frames, joints = self.graph[name].shape
+            batch = next(iter(trains.values())).shape[1]
+            total = torch.zeros((self.steps, batch, frames, joints, channels), dtype=dtype, device=self.network.device)
+        for shift, a in parts:
+            total[shift:] += a if a.shape[0] == 1 and self.steps > 1 else a[:self.steps - shift]
+        return total
+
+    def _keep(self, name: str, trace: Trace, rows: slice) -> None:
+        for quantity in ("spikes", "u", "v"):
+            values = getattr(trace, quantity)
+            if values is not None and name in self.arrays[quantity]:
+                self.arrays[quantity][name][rows] = _host(values)
+        if name == self.graph.output.name:
+            if trace.spikes is None:
+                scaled = trace.final_v.permute(0, 3, 1, 2).flatten(1).to(torch.int64).cpu().numpy()
+                assert not (scaled % 64).any(), "a readout's v is a multiple of 64"
+                self.output[rows] = scaled // 64
+            else:
+                self.output[rows] = _host(trace.spikes)
+
+    def result(self) -> RunResult:
+        """Everything recorded and counted."""
+        counts = Counts(samples=self.samples, steps=self.steps)
+        for population in self.graph.populations:
+            counts.spikes[population.name] = int(self.sent[population.name].sum())
+            counts.neuron_steps[population.name] = population.size * self.steps * self.samples
+        for synapse in self.graph.synapses:
+            sent = sum(self.sent[source] for source in synapse.sources)
+            met = int((sent * self.network.fanouts[synapse.name]).sum())
+            graded = self.graph[synapse.sources[0]].message_bits > 0
+            counts.synops[synapse.name], counts.macs[synapse.name] = (0, met) if graded else (met, 0)
+        return RunResult(self.output, counts, self.arrays["spikes"], self.arrays["u"], self.arrays["v"])
+
+
+def _host(values_tnfvc: torch.Tensor) -> np.ndarray:
+    """(T, N, F, V, C) on the device to (N, C, F, V, T) here."""
+    return values_tnfvc.to("cpu").numpy().transpose(1, 4, 2, 3, 0)
+
+
+def _per_neuron(sent_tnfvc: torch.Tensor) -> torch.Tensor:
+    """Messages per neuron, int64 (C, F, V). Fewer than 2^24 each in a batch: float32 sums are exact."""
+    return sent_tnfvc.sum(dim=(0, 1)).permute(2, 0, 1).to("cpu", torch.int64)

@@ -1,0 +1,16 @@
+"""Counting events and turning them into energy."""
+
+from mksgn.energy.fanout import fanout
+from mksgn.energy.paper import (
+    E_AC_PJ,
+    E_MAC_PJ,
+    CountedEnergy,
+    PaperEnergy,
+    SynapseOps,
+    counted_energy_mj,
+    dense_macs,
+    paper_energy_mj,
+)
+
+__all__ = ["E_AC_PJ", "E_MAC_PJ", "CountedEnergy", "PaperEnergy", "SynapseOps", "counted_energy_mj", "dense_macs",
+           "fanout", "paper_energy_mj"]

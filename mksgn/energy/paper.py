@@ -1,0 +1,179 @@
+"""The paper's theoretical energy (Eq. 33-37) and, beside it, the energy of the events that were counted.
+
+.. math::
+
+    SOPs(l) = r_l \\; T \\; FLOPs(l)                                           \\qquad (33)
+
+    E = E_{MAC} \\, FLOPs(1) + E_{AC} \\sum_{l \\ge 2} SOPs(l)                 \\qquad (34)
+
+with r_l the firing rate of the population that feeds layer l. Two things make this an estimate:
+FLOPs(l) counts borders, zero weights and absent edges as if they were met, and layer 1 is paid
+once although its graded input is presented, and multiplied, at each of the T steps (PCM, Eq. 3).
+Both versions of layer 1 are returned, under names that say which is which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mksgn.backend import Counts
+from mksgn.errors import ConfigError
+from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Synapse
+from mksgn.ir.synapses import Shape
+
+E_MAC_PJ = 4.6
+"""Energy of a 32-bit floating-point multiply-accumulate at 45 nm, pJ: 3.7 (multiply) + 0.9 (add).
+M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, Fig. 1.1.9,
+as taken by the paper (Eq. 36)."""
+E_AC_PJ = 0.9
+"""Energy of a 32-bit floating-point addition at 45 nm, pJ (same source; Eq. 37)."""
+_MJ_PER_PJ = 1e-9
+
+
+def dense_macs(synapse: Synapse, source_shape: Shape, target_shape: Shape) -> int:
+    """FLOPs(l): multiply-accumulates of the dense operation, for one source population and one step.
+
+    Zero weights and padding count, as in the usual formulas: Conv O F' V' (I / groups) kF kV;
+    Dense O I; JointMix K V' V per channel and frame; GraphConv E O I per frame (only the edges that
+    exist have weights).
+    """
+    if isinstance(synapse, Conv):
+        return int(np.prod(target_shape)) * int(np.prod(synapse.weight.shape[1:]))
+    if isinstance(synapse, Dense):
+        return int(synapse.weight.size)
+    if isinstance(synapse, JointMix):
+        return int(synapse.weight.size) * source_shape[0] * source_shape[1]
+    assert isinstance(synapse, GraphConv)
+    return int(synapse.weight.size) * source_shape[1]
+
+
+@dataclass(frozen=True)
+class SynapseOps:
+    """One synapse under the paper's formula and as counted; every number is per sample.
+
+    Parameters
+    ----------
+    name : str
+    graded : bool
+        Whether it reads the graded input: the paper's layer 1, whose operations are MACs.
+    flops : int
+        FLOPs(l) of one step; a `concat` of n sources counts the dense operation n times.
+    rate : float
+        Mean rate of what it reads: spikes (non-zero messages) per source neuron and step.
+    theoretical_sops : float
+        Eq. 33, rate x T x FLOPs; 0 for layer 1, which the paper pays as MACs.
+    counted_synops, counted_macs : float
+        What happened: non-zero weights met by spikes, and by graded messages (all T steps).
+    """
+
+    name: str
+    graded: bool
+    flops: int
+    rate: float
+    theoretical_sops: float
+    counted_synops: float
+    counted_macs: float
+
+
+@dataclass(frozen=True)
+class PaperEnergy:
+    """Theoretical energy of one sample by Eq. 34.
+
+    Parameters
+    ----------
+    rows : tuple of SynapseOps
+    first_layer_macs : int
+        FLOPs of the graded first layer, once, as Eq. 34 counts them.
+    first_layer_macs_all_steps : int
+        The same times T: the dense multiplications of presenting the input at every step.
+    sops : float
+        Sum of SOPs(l) over all other layers.
+    energy_mj : float
+        Eq. 34 as printed: the figure to hold against the paper's tables.
+    energy_all_steps_mj : float
+        Eq. 34 with the first layer paid at each of the T steps, as a chip does it.
+    """
+
+    rows: tuple[SynapseOps, ...]
+    first_layer_macs: int
+    first_layer_macs_all_steps: int
+    sops: float
+    energy_mj: float
+    energy_all_steps_mj: float
+
+
+@dataclass(frozen=True)
+class CountedEnergy:
+    """Energy of the events counted in a run, per sample, with the paper's energy per operation.
+
+    Parameters
+    ----------
+    macs, synops : float
+        Non-zero weights met by graded messages (all T steps) and by spikes.
+    energy_mj : float
+        4.6 pJ x macs + 0.9 pJ x synops.
+    """
+
+    macs: float
+    synops: float
+    energy_mj: float
+
+
+def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
+    """Eq. 33-34 with the firing rates of a run.
+
+    Parameters
+    ----------
+    graph : Graph
+    counts : Counts
+        Of a run of this graph, over at least one sample.
+
+    Raises
+    ------
+    ConfigError
+        When no sample was run, or the counts are of another graph.
+    """
+    _samples(counts)
+    rows = []
+    for synapse in graph.synapses:
+        missing = [n for n in synapse.sources if n not in counts.spikes]
+        if missing or synapse.name not in counts.synops or synapse.name not in counts.macs:
+            raise ConfigError("the counts are not of this graph", where=f"synapse {synapse.name!r}",
+                              got=f"no counts of {', '.join(missing) or synapse.name}", fix="count a run of this graph")
+        source = graph[synapse.sources[0]]
+        flops_one = dense_macs(synapse, source.shape, graph[synapse.target].shape)
+        rates = [counts.rate(name) for name in synapse.sources]
+        graded = source.message_bits > 0
+        sops = 0.0 if graded else sum(rates) * counts.steps * flops_one
+        rows.append(SynapseOps(synapse.name, graded, flops_one * len(rates), sum(rates) / len(rates), sops,
+                               counts.synops[synapse.name] / counts.samples,
+                               counts.macs[synapse.name] / counts.samples))
+    first = sum(row.flops for row in rows if row.graded)
+    sops = sum(row.theoretical_sops for row in rows)
+    return PaperEnergy(
+        rows=tuple(rows), first_layer_macs=first, first_layer_macs_all_steps=first * counts.steps, sops=sops,
+        energy_mj=(E_MAC_PJ * first + E_AC_PJ * sops) * _MJ_PER_PJ,
+        energy_all_steps_mj=(E_MAC_PJ * first * counts.steps + E_AC_PJ * sops) * _MJ_PER_PJ,
+    )
+
+
+def counted_energy_mj(counts: Counts) -> CountedEnergy:
+    """Energy of the counted events of one sample (mean over the run's samples).
+
+    Raises
+    ------
+    ConfigError
+        When no sample was run.
+    """
+    samples = _samples(counts)
+    macs = sum(counts.macs.values()) / samples
+    synops = sum(counts.synops.values()) / samples
+    return CountedEnergy(macs, synops, (E_MAC_PJ * macs + E_AC_PJ * synops) * _MJ_PER_PJ)
+
+
+def _samples(counts: Counts) -> int:
+    if counts.samples < 1:
+        raise ConfigError("energy per sample needs at least one sample", got="0 samples", fix="run samples first")
+    return counts.samples
