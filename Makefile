@@ -1,0 +1,45 @@
+# Everything a newcomer or CI needs; each target sets up .venv by itself. Needs python3 (or uv) and a package index.
+# Works with GNU make 3.81 and newer.
+
+PY := .venv/bin/python
+RUNS ?= runs
+DEMO := $(RUNS)/demo
+DEMO_TRAIN ?= --preset demo --out $(DEMO)
+DEMO_RUN ?= --net $(DEMO)/mksgn.net
+# Two workers on two cores; tests of one file share a worker, and with it their fixtures.
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+# The environment of another project must not leak into ours.
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYENV_VERSION
+# Without .pyc files each of the many processes compiles torch, Lava and hypothesis again: seconds every time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+setup: ## create .venv: CPython 3.10, the hashed requirements.lock, this project (editable)
+	@sh .ci/setup
+
+demo: setup ## train a small network on synthetic skeletons, write mksgn.net, run it on Lava processes
+	$(PY) train/train_slayer.py $(DEMO_TRAIN)
+	$(PY) deploy/run_lava.py $(DEMO_RUN)
+
+test: setup ## run the tests (JOBS=2 workers, PYTEST_ARGS=... for pytest)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+lint: setup ## ruff, mypy, and the direction of imports (import-linter)
+	$(PY) -m ruff check .
+	$(PY) -m mypy $(wildcard mksgn lava_models train deploy benchmarks)
+	.venv/bin/lint-imports
+
+lock: ## resolve requirements.lock anew from pyproject.toml; keep its versions where they still fit
+	@sh .ci/setup --uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --extra dev pyproject.toml \
+	    -o requirements.lock --no-header --no-emit-index-url $(LOCK_ARGS)
+
+clean: ## remove what these targets made, but not runs/: .venv, .tools, caches, build outputs
+	rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -type d -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
