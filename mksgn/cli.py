@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from mksgn import __version__
 from mksgn.errors import MksgnError
@@ -51,7 +59,7 @@ class EpochProgress:
             TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True,
             disable=not enabled or not console.is_terminal)
-        self.task = None
+        self.task: TaskID | None = None
 
     def epoch(self, label: str, total: int) -> EpochProgress:
         """Start the bar of one epoch."""
@@ -62,14 +70,16 @@ class EpochProgress:
 
     def advance(self, *, loss: float, accuracy: float, rate: float) -> None:
         """One step done, with running means."""
-        self.progress.update(self.task, advance=1, note=f"loss {loss:.3f}  accuracy {accuracy:.1%}  firing rate {rate:.3f}")
+        assert self.task is not None, "epoch() comes first"
+        note = f"loss {loss:.3f}  accuracy {accuracy:.1%}  firing rate {rate:.3f}"
+        self.progress.update(self.task, advance=1, note=note)
 
     def report(self, stage: str, epoch: int, epochs: int, row: dict[str, float]) -> None:
         """One line for a finished epoch."""
         if self.enabled:
             val = f"  val {row['val_accuracy']:.1%}" if row["val_accuracy"] == row["val_accuracy"] else ""
-            self.console.print(f"{stage:<5} {epoch:>3}/{epochs}  loss {row['loss']:.3f}  accuracy {row['accuracy']:.1%}{val}"
-                               f"  firing rate {row['rate']:.3f}  {row['seconds']:.0f} s", highlight=False)
+            self.console.print(f"{stage:<5} {epoch:>3}/{epochs}  loss {row['loss']:.3f}  accuracy {row['accuracy']:.1%}"
+                               f"{val}  firing rate {row['rate']:.3f}  {row['seconds']:.0f} s", highlight=False)
 
 
 @contextmanager

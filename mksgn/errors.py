@@ -35,7 +35,7 @@ class MksgnError(Exception):
                 parts.append(f"  {label + ':':<9}{text}")
         return "\n".join(parts)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[MksgnError], tuple[str, str, str, str, str]]:
         return (type(self), (self.what, self.where, self.got, self.allowed, self.fix))
 
 

@@ -117,7 +117,7 @@ def test_every_trained_parameter_gets_a_gradient(mode):
 
 
 def test_folding_keeps_the_function():
-    """Before rounding sets in, folding the batch norm changes nothing: predictions survive quantisation mostly intact."""
+    """Folding alone changes nothing; rounding moves few spikes of an early population."""
     net = small_net("mksgn", "layer")
     samples = samples_for(net, 8)
     calibrate(net, samples)

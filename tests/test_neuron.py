@@ -60,7 +60,7 @@ def slayer_spikes(x_int, du, dv, scale, steps):
     """Stock SLAYER neuron, (N, C, F, V, T) integers in weight units."""
     stock = slayer.neuron.cuba.Neuron(threshold=1.0, current_decay=du / 4096, voltage_decay=dv / 4096, scale=scale)
     folded = x_int.unflatten(0, (-1, steps)).permute(0, 2, 3, 4, 1).contiguous()
-    u, v = stock.dynamics(folded / scale)
+    _, v = stock.dynamics(folded / scale)
     return stock.spike(v).permute(0, 4, 1, 2, 3).flatten(0, 1)
 
 
@@ -73,14 +73,14 @@ def test_fused_neuron_spikes_as_slayers(du, dv, exponent, steps, seed):
     x_int = torch.randint(-scale, 2 * scale, (2 * steps, 3, 2, 2), generator=generator).float()
     neuron = CubaNeuron(current_decay=du / 4096, voltage_decay=dv / 4096, scale=scale)
     ones, zeros = torch.ones(3), torch.zeros(3)
-    ours, _ = fused_cuba((x_int / scale).contiguous(memory_format=torch.channels_last), None, ones, zeros, neuron, steps,
-                         quantized=True)
+    x = (x_int / scale).contiguous(memory_format=torch.channels_last)
+    ours, _ = fused_cuba(x, None, ones, zeros, neuron, steps, quantized=True)
     assert torch.equal(ours, slayer_spikes(x_int, du, dv, scale, steps))
 
 
 @pytest.mark.parametrize("exponent", range(1, 17))
 def test_no_spike_at_the_threshold_whatever_the_scale(exponent):
-    """Lava and Loihi spike above the threshold; SLAYER's own epsilon is lost in float32 for scales over 2048."""
+    """Lava and Loihi spike above the threshold; SLAYER's epsilon is lost in float32 at scales over 2048."""
     scale = 1 << exponent
     neuron = CubaNeuron(scale=scale)
     at = torch.tensor([1.0, 1.0 + 1.0 / scale]).reshape(1, 2, 1, 1)
@@ -106,7 +106,7 @@ def test_bias_enters_the_voltage_not_the_current():
 
 
 def test_bfloat16_is_the_float32_result_on_exact_values():
-    x, extra, gamma, beta = tensors(3, False)
+    x, extra, _, _ = tensors(3, False)
     x = torch.round(x * 8) / 8  # exact in bfloat16
     neuron = CubaNeuron()
     full, _ = fused_cuba(x, extra, torch.ones(5), torch.zeros(5), neuron, STEPS)

@@ -19,14 +19,15 @@ to the same weights, bit for bit, on CPU with the same number of threads.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import platform
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ import tyro
 from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.writer import SummaryWriter
 
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
 from mksgn.data.pack import Pack
@@ -51,6 +52,7 @@ from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoi
 from mksgn.training.recipe import PRESETS, Recipe
 
 SYNTHETIC = "synthetic"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -61,39 +63,41 @@ class Options:
     """Recipe to start from; the options below change parts of it."""
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
-    protocol: Optional[str] = None
+    protocol: str | None = None
     """Split: nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset; default: what the data's ids say."""
-    out: Path = Path("runs/latest")
-    """Folder for the checkpoint, mksgn.net, metrics.jsonl and TensorBoard events."""
+    out: Path | None = None
+    """Folder for the checkpoint, mksgn.net, metrics.jsonl and TensorBoard events; default: runs/PRESET, numbered."""
+    overwrite: bool = False
+    """Start anew in an --out that holds a run."""
     resume: bool = False
     """Continue the run in --out from its last checkpoint, with the recipe it was started with."""
-    epochs: Optional[int] = None
+    epochs: int | None = None
     """Epochs in floating point."""
-    tune_epochs: Optional[int] = None
+    tune_epochs: int | None = None
     """Epochs of integer fine-tuning."""
-    batch: Optional[int] = None
+    batch: int | None = None
     """Samples per optimiser step, over all processes."""
-    lr: Optional[float] = None
+    lr: float | None = None
     """Peak learning rate (AdamW, one cycle)."""
-    widths: Optional[tuple[int, ...]] = None
+    widths: tuple[int, ...] | None = None
     """Channels of each layer."""
-    frames: Optional[int] = None
+    frames: int | None = None
     """Video frames after resampling."""
-    persons: Optional[int] = None
+    persons: int | None = None
     """Persons per sample (NTU: 2)."""
-    time_steps: Optional[int] = None
+    time_steps: int | None = None
     """Algorithmic time steps T; a power of two if the net is to run on Loihi 2."""
-    modality: Optional[Literal["joint", "bone", "joint-motion", "bone-motion"]] = None
+    modality: Literal["joint", "bone", "joint-motion", "bone-motion"] | None = None
     """Input of the spike coder."""
-    graph_conv: Optional[Literal["layer", "fused"]] = None
+    graph_conv: Literal["layer", "fused"] | None = None
     """Joint mixing as a population of its own, or inside one synapse."""
-    rate_weight: Optional[float] = None
+    rate_weight: float | None = None
     """Weight of the firing-rate regularisation."""
-    dropout: Optional[float] = None
+    dropout: float | None = None
     """On the spikes before the classifier."""
-    val_subjects: Annotated[Optional[tuple[int, ...]], tyro.conf.arg(metavar="[INT [INT ...]]")] = None
+    val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
     """Training subjects held out for validation. Give it without numbers to train on all of them."""
-    seed: Optional[int] = None
+    seed: int | None = None
     """Seed of initialisation, order and augmentation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
@@ -101,6 +105,18 @@ class Options:
     """Processes or GPUs; under torchrun its own number is used."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the training step; evaluation and export are always exact."""
+
+    def folder(self) -> Path:
+        """Where this run lives; without --out the first runs/PRESET, runs/PRESET-2, ... that is free."""
+        if self.out is None:
+            if self.resume:
+                raise ConfigError("--resume needs the folder of the run", fix="name it with --out")
+            names = (f"runs/{self.preset}" + (f"-{n}" if n > 1 else "") for n in itertools.count(1))
+            return next(Path(name) for name in names if not Path(name).exists())
+        if not self.resume and not self.overwrite and (self.out / CHECKPOINT).exists():
+            raise ConfigError("this folder holds a run already", where=str(self.out),
+                              fix="continue it with --resume, replace it with --overwrite, or name another --out")
+        return self.out
 
     def recipe(self) -> Recipe:
         names = ("epochs", "tune_epochs", "batch", "lr", "widths", "frames", "persons", "time_steps", "modality",
@@ -131,7 +147,7 @@ def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
     """Learning rate after ``part`` (0..1) of a stage: one cycle in floating point, a cosine in fine-tuning."""
     if stage == "tune":
         return recipe.tune_lr * 0.5 * (1 + math.cos(math.pi * part))
-    rise = 0.15
+    rise = 0.1
     if part < rise:
         return recipe.lr * (0.04 + 0.96 * part / rise)
     return recipe.lr * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * (part - rise) / (1 - rise))))
@@ -165,23 +181,26 @@ def train_epoch(fabric: Fabric, model: nn.Module, optimiser, batches: Batches, r
         totals += torch.stack([loss.detach(), correct, rate]).cpu()
         mean = totals / (step + 1)
         bar.advance(loss=mean[0].item(), accuracy=mean[1].item(), rate=mean[2].item())
-    loss, correct, rate = fabric.all_reduce(totals / len(batches)).tolist()
-    return {"loss": loss, "accuracy": correct, "rate": rate}
+    means = fabric.all_reduce(totals / len(batches))
+    assert isinstance(means, Tensor)
+    return dict(zip(("loss", "accuracy", "rate"), means.tolist()))
 
 
 def optimiser_of(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW with weight decay on weights only."""
     trained = [p for p in net.parameters() if p.requires_grad]
-    return torch.optim.AdamW([{"params": [p for p in trained if p.dim() > 1]},
-                              {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}],
-                             lr=recipe.lr, weight_decay=recipe.weight_decay)
+    groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.dim() > 1]},
+                                    {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """bfloat16 where the machine multiplies it natively."""
     if precision == "auto":
         flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
-        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else ("amx_bf16" in flags or "avx512_bf16" in flags)
+        native = "amx_bf16" in flags or "avx512_bf16" in flags
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported()
         precision = "bf16" if native else "fp32"
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
@@ -192,17 +211,13 @@ def load_data(options: Options) -> Pack:
 
 def main(options: Options) -> None:
     console = Console()
-    checkpoint = options.out / "checkpoint.safetensors"
+    folder = options.folder()
+    checkpoint = folder / CHECKPOINT
     started = None
     if options.resume:
         started = read_state(checkpoint)
-        options = Options(**{**started["options"], "out": options.out, "resume": True,
-                             "widths": started["options"]["widths"] and tuple(started["options"]["widths"]),
-                             "val_subjects": None if started["options"]["val_subjects"] is None
-                             else tuple(started["options"]["val_subjects"])})
-    elif checkpoint.exists():
-        raise ConfigError("this folder holds a run already", where=str(options.out),
-                          fix="continue it with --resume, or name another folder with --out")
+        stored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in started["options"].items()}
+        options = replace(options, **stored)
     recipe = options.recipe()
     torch.set_flush_denormal(True)
     accelerator = options.device if options.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
@@ -222,7 +237,7 @@ def main(options: Options) -> None:
     net = SpikingGraphNet(recipe.net_config(pack))
     chief = fabric.global_rank == 0
     if chief:
-        options.out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
         console.print(f"[bold]{recipe.network}[/] {recipe.widths}, T = {recipe.time_steps}, {parameters:,} parameters; "
                       f"{halves.protocol}: {len(halves.train)} train, {len(halves.val)} val, {len(halves.test)} test; "
@@ -230,19 +245,19 @@ def main(options: Options) -> None:
 
     stages = (("float", recipe.epochs), ("tune", recipe.tune_epochs))
     results: dict[str, float] = dict(started["results"]) if started else {}
-    log = RunLog(options.out, chief, keep=(started["stage"], started["epoch"]) if started else None)
+    log = RunLog(folder, chief, keep=(started["stage"], started["epoch"]) if started else None)
     with progress_bar(console, chief) as progress:
         for stage, epochs in stages:
-            if started and stages[0][0] == stage and started["stage"] == "tune":
+            if started is not None and stage == "float" and started["stage"] == "tune":
                 continue
-            first = started["epoch"] + 1 if started and started["stage"] == stage else 0
+            first = started["epoch"] + 1 if started is not None and started["stage"] == stage else 0
             if stage == "tune":
                 if not first:
                     results["accuracy_float"] = accuracy(net, *test_set(pack, halves.test, preprocess), fabric.device)
                 net.quantize()
             trainee = Trainee(net, recipe, dtype)
             optimiser = optimiser_of(net, recipe)
-            if first:
+            if started is not None and first:
                 load_checkpoint(checkpoint, net, optimiser)
                 net.set_scales(started["scales"])
             model, wrapped = fabric.setup(trainee, optimiser)
@@ -256,22 +271,19 @@ def main(options: Options) -> None:
                 log.write(stage, epoch, row)
                 progress.report(stage, epoch + 1, epochs, row)
                 if chief:
-                    kept = {k: v for k, v in vars(options).items() if k not in ("out", "resume")}
+                    kept = {k: v for k, v in vars(options).items() if k not in ("out", "overwrite", "resume")}
                     save_checkpoint(checkpoint, net, optimiser, {
                         "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales()})
                 fabric.barrier()
-    if not recipe.tune_epochs:
-        results["accuracy_float"] = accuracy(net, *test_set(pack, halves.test, preprocess), fabric.device)
-        net.quantize()
     if chief:
-        export(options, recipe, net.cpu(), pack, halves, preprocess, results, console)
+        export(folder, options, recipe, net.cpu(), pack, halves, preprocess, results, console)
 
 
 def test_set(pack: Pack, indices: np.ndarray, preprocess) -> tuple[np.ndarray, np.ndarray]:
     return preprocessed(pack, indices, preprocess), pack.labels[indices]
 
 
-def export(options: Options, recipe: Recipe, net: SpikingGraphNet, pack: Pack, halves, preprocess,
+def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet, pack: Pack, halves, preprocess,
            results: dict[str, float], console: Console) -> None:
     """Evaluate the integers with the emulator, once, on the test split, and write mksgn.net."""
     samples, labels = test_set(pack, halves.test, preprocess)
@@ -288,16 +300,16 @@ def export(options: Options, recipe: Recipe, net: SpikingGraphNet, pack: Pack, h
         "preprocess": preprocess.to_json(), "labels": list(pack.class_names), "edges": pack.edges.flatten().tolist(),
         "joints": pack.body.num_joints, "recipe": json.dumps(recipe.to_dict()), "commit": describe_commit(),
         "test_samples": len(labels), "mean_rate": float(rate), **results})
-    write_net(graph, options.out / "mksgn.net")
+    write_net(graph, folder / "mksgn.net")
     log_line = {"final": results, "test_samples": len(labels), "mean_rate": float(rate)}
-    with (options.out / "metrics.jsonl").open("a") as file:
+    with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(log_line) + "\n")
     console.print(f"\ntest accuracy, {len(labels)} samples: float {results['accuracy_float']:.2%}, "
                   f"integers (emulator) {results['accuracy_integer']:.2%}"
                   + (f", clean subset of {len(halves.clean)} {results['accuracy_integer_clean']:.2%}"
                      if halves.clean is not None else "") + f"; mean firing rate {rate:.3f}")
-    console.print(f"wrote {options.out / 'mksgn.net'}\n"
-                  f"next:  python deploy/run_lava.py --net {options.out / 'mksgn.net'}"
+    console.print(f"wrote {folder / 'mksgn.net'}\n"
+                  f"next:  python deploy/run_lava.py --net {folder / 'mksgn.net'}"
                   + (f" --data {options.data}" if options.data != SYNTHETIC else ""))
 
 

@@ -142,8 +142,12 @@ def check(graph: Graph) -> None:
                              got=f"role {population.role!r} at position {position}")
         index[population.name] = position
     if len(graph.populations) < 2:
-        raise GraphError("a graph needs an input and at least one population of neurons", got=str(len(graph.populations)))
+        raise GraphError("a graph needs an input and at least one population of neurons",
+                         got=str(len(graph.populations)))
     driven = set()
+    if len({synapse.name for synapse in graph.synapses}) != len(graph.synapses):
+        raise GraphError("two synapses have one name", got=", ".join(synapse.name for synapse in graph.synapses),
+                         fix="name each synapse once")
     for synapse in graph.synapses:
         _check_synapse(graph, synapse, index)
         driven.add(synapse.target)
@@ -165,7 +169,8 @@ def _integers(values: np.ndarray, low: int, high: int, what: str, where: str) ->
 def _check_population(population: Population) -> None:
     where = f"population {population.name!r}"
     if len(population.shape) != 3 or min(population.shape) < 1:
-        raise GraphError("a population's shape must be (C, F, V), each at least 1", where=where, got=str(population.shape))
+        raise GraphError("a population's shape must be (C, F, V), each at least 1", where=where,
+                         got=str(population.shape))
     if population.role not in ROLES:
         raise GraphError("unknown role", where=where, got=population.role, allowed=", ".join(ROLES))
     if (population.neuron is None) != (population.role == "input"):

@@ -10,7 +10,6 @@ Legend: O, I output and input channels; K partitions of the adjacency; E edges o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 import numpy as np
 
@@ -90,7 +89,7 @@ class GraphConv(_Synapse):
     edges: np.ndarray = None  # type: ignore[assignment]
 
 
-Synapse = Union[Conv, Dense, JointMix, GraphConv]
+Synapse = Conv | Dense | JointMix | GraphConv
 
 
 def output_shape(synapse: Synapse, source: Shape, target: Shape) -> Shape:
@@ -101,10 +100,17 @@ def output_shape(synapse: Synapse, source: Shape, target: Shape) -> Shape:
     """
     channels, frames, joints = source
     weight = synapse.weight
+    rank = 4 if isinstance(synapse, Conv) else 2 if isinstance(synapse, Dense) else 3
+    if weight.ndim != rank or weight.size == 0:
+        raise ValueError(f"weight {weight.shape} should have {rank} axes, none of them empty")
     if isinstance(synapse, Conv):
+        if min(*synapse.stride, *synapse.dilation, synapse.groups) < 1 or min(synapse.padding) < 0:
+            raise ValueError(f"stride {synapse.stride}, padding {synapse.padding}, dilation {synapse.dilation}, "
+                             f"groups {synapse.groups} must be positive (padding may be 0)")
         out, per_group, *kernel = weight.shape
         if per_group * synapse.groups != channels or out % synapse.groups:
-            raise ValueError(f"weight {weight.shape} with {synapse.groups} groups reads {per_group * synapse.groups} channels")
+            raise ValueError(f"weight {weight.shape} with {synapse.groups} groups reads "
+                             f"{per_group * synapse.groups} channels")
         size = [
             (n + 2 * p - d * (k - 1) - 1) // s + 1
             for n, p, d, k, s in zip((frames, joints), synapse.padding, synapse.dilation, kernel, synapse.stride)
@@ -124,8 +130,8 @@ def output_shape(synapse: Synapse, source: Shape, target: Shape) -> Shape:
         return (weight.shape[0] * channels, frames, weight.shape[1])
     if weight.shape[2] != channels:
         raise ValueError(f"weight {weight.shape} reads {weight.shape[2]} channels")
-    if synapse.edges.shape != (weight.shape[0], 2):
-        raise ValueError(f"edges {synapse.edges.shape} do not pair with weight {weight.shape}")
-    if synapse.edges.size and (synapse.edges[:, 0].max() >= joints or synapse.edges[:, 1].max() >= target[2]):
+    if synapse.edges is None or synapse.edges.shape != (weight.shape[0], 2):
+        raise ValueError(f"edges {getattr(synapse.edges, 'shape', None)} do not pair with weight {weight.shape}")
+    if synapse.edges.min() < 0 or synapse.edges[:, 0].max() >= joints or synapse.edges[:, 1].max() >= target[2]:
         raise ValueError(f"an edge names a joint outside {joints} -> {target[2]}")
     return (weight.shape[1], frames, target[2])

@@ -32,17 +32,18 @@ class SlayerReference:
             out, spikes = self.net.forward_slayer(torch.from_numpy(samples[start : start + self.batch_size]))
             logits.append(np.rint(out.numpy()).astype(np.int64))
             trains.append({name: train.numpy().astype(np.int8) for name, train in spikes.items() if name != INPUT})
-        spikes = {name: np.concatenate([part[name] for part in trains]) for name in trains[0]}
-        counts = Counts(len(samples), self.net.config.time_steps, {k: int(v.sum()) for k, v in spikes.items()},
-                        {k: v.size for k, v in spikes.items()})
-        return RunResult(np.concatenate(logits), counts, spikes)
+        recorded = {name: np.concatenate([part[name] for part in trains]) for name in trains[0]}
+        counts = Counts(len(samples), self.net.config.time_steps,
+                        {name: int(train.sum(dtype=np.int64)) for name, train in recorded.items()},
+                        {name: train.size for name, train in recorded.items()})
+        return RunResult(np.concatenate(logits), counts, recorded)
 
     def close(self) -> None:
         """Nothing to release."""
 
 
 def calibrate(net: SpikingGraphNet, samples: np.ndarray, rounds: int = 4) -> None:
-    """Give an untrained network the batch-norm statistics of ``samples``, so that its neurons fire as trained ones do."""
+    """Give an untrained network the batch-norm statistics of ``samples``: its neurons then fire as trained ones do."""
     net.train()
     with torch.no_grad():
         for block in net.blocks:

@@ -9,6 +9,7 @@ two forwards over the same parameters: ``forward`` (fused, time folded into the 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ class _Dendrites(nn.Module):
     def __init__(self, neuron_params: dict) -> None:
         super().__init__()
         self.neuron_params = neuron_params
-        self.neuron: CubaNeuron | None = None
+        self.neuron: Any = None
 
 
 class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
@@ -48,19 +49,20 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
     surrogate : Surrogate, optional
     joint_bias : bool
         A trainable bias per channel *and joint*, as ST-GCN's data batch norm has: it tells joints apart.
+        Only for the spike coder (see :meth:`code`).
     """
 
     def __init__(self, shape: tuple[int, int, int], projections: list[Projection], *, norm: bool = True,
                  threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
                  surrogate: Surrogate | None = None, joint_bias: bool = False) -> None:
         super().__init__({"threshold": threshold, "current_decay": current_decay, "voltage_decay": voltage_decay})
-        self.neuron = CubaNeuron(threshold=threshold, current_decay=current_decay, voltage_decay=voltage_decay,
-                                 surrogate=surrogate)
+        self.neuron: CubaNeuron = CubaNeuron(threshold=threshold, current_decay=current_decay,
+                                             voltage_decay=voltage_decay, surrogate=surrogate)
         self.shape = shape
         self.projections = nn.ModuleList(projections)
         channels = shape[0]
         self.norm = nn.BatchNorm2d(channels, eps=1e-3) if norm else None
-        self.bias = None if norm else nn.Parameter(torch.zeros(channels), requires_grad=False)
+        self.bias = nn.Parameter(torch.zeros(channels), requires_grad=False)
         self.joint_bias = nn.Parameter(torch.zeros(channels, shape[2])) if joint_bias else None
         self.quantized = False
 
@@ -68,17 +70,12 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
     def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor | None]:
         """Spikes (N T, C, F, V) of this population and their number, from those of its sources."""
         hook = self.neuron.quantize_8bit if self.quantized else None
-        drive = extra = None
+        drive: list[Tensor] = []
+        extra: list[Tensor] = []
         for projection in self.projections:
-            current = projection.current(_gather(spikes, projection), hook)
-            if projection.normed or self.norm is None:
-                drive = current if drive is None else drive + current
-            else:
-                extra = current if extra is None else extra + current
-        if self.joint_bias is not None:
-            offset = self._quantized_bias(self.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
-            extra = offset if extra is None else extra + offset
-        return self._fire(drive, extra, steps)
+            through_norm = projection.normed or self.norm is None
+            (drive if through_norm else extra).append(projection.current(_gather(spikes, projection), hook))
+        return self._fire(sum(drive[1:], drive[0]), sum(extra[1:], extra[0]) if extra else None, steps)
 
     def _fire(self, drive: Tensor, extra: Tensor | None, steps: int) -> tuple[Tensor, Tensor]:
         if self.norm is None:
@@ -87,14 +84,23 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
                               quantized=self.quantized)
         norm = self.norm
         if not self.training:
-            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-            return fused_cuba(drive, extra, scale, norm.bias - norm.running_mean * scale, self.neuron, steps)
+            scale, shift = _affine(norm)
+            return fused_cuba(drive, extra, scale, shift, self.neuron, steps)
         drive = drive.contiguous(memory_format=torch.channels_last)
         mean, var = batch_moments(drive.detach(), steps)
         with torch.no_grad():
-            norm.running_mean.lerp_(mean, norm.momentum)
-            norm.running_var.lerp_(var, norm.momentum)
+            for buffer, value in (("running_mean", mean), ("running_var", var)):
+                norm.get_buffer(buffer).lerp_(value, norm.momentum or 0.0)
         return fused_cuba(drive, extra, norm.weight, norm.bias, self.neuron, steps, moments=(mean, var), eps=norm.eps)
+
+    def code(self, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Spike coding (Eq. 3-4) of (N, C, F, V): the convolution is computed once and repeated over the T steps."""
+        (projection,) = self.projections
+        drive = projection.current(x, self.neuron.quantize_8bit if self.quantized else None)
+        if self.joint_bias is None:
+            return self._fire(drive.repeat_interleave(steps, 0), None, steps)
+        extra = self._quantized_bias(self.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
+        return self._fire(drive.repeat_interleave(steps, 0), extra.repeat_interleave(steps, 0), steps)
 
     # ------------------------------------------------------------------ SLAYER path
     def forward_slayer(self, spikes: Spikes) -> Tensor:
@@ -104,25 +110,27 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
     def _voltage_slayer(self, spikes: Spikes) -> Tensor:
         if not self.quantized:
             raise RuntimeError("SLAYER's integer neuron runs a quantised block only: call quantize() first")
-        current = None
-        for projection in self.projections:
-            term = projection.current_slayer(_gather(spikes, projection), self.neuron.quantize_8bit)
-            current = term if current is None else current + term
+        hook = self.neuron.quantize_8bit
+        currents = [p.current_slayer(_gather(spikes, p), hook) for p in self.projections]
         bias = self._quantized_bias(self.bias)[:, None, None, None]
         if self.joint_bias is not None:
             bias = bias + self._quantized_bias(self.joint_bias)[:, None, :, None]
-        return self.neuron.dynamics_with_bias(current, bias)
+        return self.neuron.dynamics_with_bias(sum(currents[1:], currents[0]), bias)
 
     # ------------------------------------------------------------------ float -> integers
     def quantize(self) -> None:
-        """Fold the batch norm, choose the power-of-two scale, and round from here on (with straight-through gradients)."""
+        """Fold the batch norm, choose the power-of-two scale, and round from here on.
+
+        Gradients pass straight through the rounding, so the integers can be fine-tuned.
+        """
         if self.norm is not None:
-            norm = self.norm
-            scale = (norm.weight * (norm.running_var + norm.eps).rsqrt()).detach()
-            for projection in self.projections:
-                if projection.normed:
-                    projection.fold(scale)
-            self.bias = nn.Parameter((norm.bias - norm.running_mean * scale).detach().clone())
+            with torch.no_grad():
+                scale, shift = _affine(self.norm)
+                for projection in self.projections:
+                    if projection.normed:
+                        projection.fold(scale)
+                self.bias.copy_(shift)
+            self.bias.requires_grad_(True)
             self.norm = None
         self.neuron.rescale(self._choose_scale())
         self.quantized = True
@@ -133,8 +141,9 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         The scale minimises the squared rounding and clipping error of the weights, within the hard
         limits of bias (13 bits), threshold (17 bits) and of fixed weights, which must not clip.
         """
-        weights = torch.cat([p.weight(None).detach().flatten() for p in self.projections if _trainable(p)] or [torch.zeros(1)])
-        fixed = max((float(p.weight(None).detach().abs().max()) for p in self.projections if not _trainable(p)), default=0.0)
+        trained = [p.weight(None).detach() for p in self.projections if _trainable(p)]
+        fixed = max((float(p.weight(None).abs().max()) for p in self.projections if not _trainable(p)), default=0.0)
+        weights = torch.cat([weight.flatten() for weight in trained]) if trained else torch.zeros(1)
         bias = float(self._total_bias().abs().max())
         best, best_error = 1, math.inf
         for exponent in range(1, 17):
@@ -145,7 +154,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
                 break
             rounded = (weights * scale / 2).round().clamp(-WEIGHT_LIMIT / 2, WEIGHT_LIMIT / 2) * 2 / scale
             error = float((rounded - weights).square().sum())
-            if error < best_error or not _any_trainable(self.projections):
+            if error < best_error or not trained:
                 best, best_error = scale, error
         return best
 
@@ -208,12 +217,12 @@ class GateBlock(SpikingBlock):
 
 class _Or(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, a, b):
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         ctx.save_for_backward(a, b)
         return torch.maximum(a, b)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         a, b = ctx.saved_tensors
         return torch.addcmul(grad, grad, b, value=-1), torch.addcmul(grad, grad, a, value=-1)
 
@@ -248,8 +257,14 @@ class ReadoutBlock(SpikingBlock):
 
     def to_ir(self, name: str, role: str = "readout") -> tuple[ir.Population, list[ir.Synapse]]:
         population, synapses = super().to_ir(name, role)
-        neuron = ir.Cuba(vth=VTH_MAX, current_decay=population.neuron.current_decay, voltage_decay=0)
+        neuron = ir.Cuba(vth=VTH_MAX, current_decay=int(self.neuron.cx_current_decay), voltage_decay=0)
         return ir.Population(name, self.shape, neuron, population.bias, role), synapses
+
+
+def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Scale and shift per channel of a batch norm by its running statistics."""
+    scale = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
+    return scale, norm.bias - norm.get_buffer("running_mean") * scale
 
 
 def _gather(spikes: Spikes, projection: Projection) -> Tensor:
@@ -262,6 +277,3 @@ def _gather(spikes: Spikes, projection: Projection) -> Tensor:
 def _trainable(projection: Projection) -> bool:
     return projection.normed or isinstance(projection, DenseProjection)
 
-
-def _any_trainable(projections: nn.ModuleList) -> bool:
-    return any(_trainable(p) for p in projections)

@@ -7,6 +7,7 @@ memory: every synapse is then a conv2d. SLAYER's ``(N, C, F, V, T)`` is used onl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -151,13 +152,13 @@ def _round(value: Tensor, unit: float) -> Tensor:
 
 class _Rectangle(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, distance, width, height):
+    def forward(ctx: Any, distance: Tensor, width: float, height: float) -> Tensor:
         ctx.save_for_backward(distance)
         ctx.width, ctx.height = width, height
         return (distance > 0).to(distance.dtype)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (distance,) = ctx.saved_tensors
         return grad * (distance.abs() < ctx.width / 2) * ctx.height, None, None
 
@@ -193,20 +194,24 @@ class _FusedCuba(torch.autograd.Function):
     """Batch norm (optional, training statistics) and CUBA neuron in one differentiable operation."""
 
     @staticmethod
-    def forward(ctx, x, extra, gamma, beta, mean, var, eps, neuron, steps, quantized):
+    def forward(ctx: Any, x: Tensor, extra: Tensor | None, gamma: Tensor, beta: Tensor, mean: Tensor | None,
+                var: Tensor | None, eps: float, neuron: CubaNeuron, steps: int,
+                quantized: bool) -> tuple[Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
         if extra is not None:
             extra = extra.contiguous(memory_format=torch.channels_last)
-        normalised = mean is not None
-        rstd = (var + eps).rsqrt() if normalised else None
-        scale = gamma * rstd if normalised else gamma
-        shift = beta - mean * scale if normalised else beta
+        rstd = None
+        scale, shift = gamma, beta
+        if mean is not None and var is not None:
+            rstd = (var + eps).rsqrt()
+            scale = gamma * rstd
+            shift = beta - mean * scale
         x_view = _view(x, steps)
         spikes = torch.empty_like(x, memory_format=torch.channels_last)
         out = _view(spikes, steps)
         samples, _, _, channels = x_view.shape
         count = np.empty(samples)
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        _share_threads()
         cuba_kernel.forward(x_view, x_view if extra is None else _view(extra, steps), extra is not None, *_constants(
             scale, shift, neuron, quantized), np.empty((samples, 2, channels), _precision(quantized)), out, count)
         ctx.save_for_backward(x, extra, gamma, beta, mean, rstd, scale, shift)
@@ -214,15 +219,15 @@ class _FusedCuba(torch.autograd.Function):
         return spikes, torch.tensor(count.sum(), dtype=torch.float32)
 
     @staticmethod
-    def backward(ctx, grad_spikes, grad_count):
-        x, extra, gamma, beta, mean, rstd, scale, shift = ctx.saved_tensors
+    def backward(ctx: Any, grad_spikes: Tensor, grad_count: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, extra, gamma, _, mean, rstd, scale, shift = ctx.saved_tensors
         neuron, steps, quantized = ctx.neuron, ctx.steps, ctx.quantized
         grad_spikes = grad_spikes.to(x.dtype).contiguous(memory_format=torch.channels_last)
         x_view = _view(x, steps)
         samples, _, _, channels = x_view.shape
         grad_current = torch.empty_like(x, memory_format=torch.channels_last)
         sums = np.empty((3, samples, channels), np.float32)
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        _share_threads()
         constants = _constants(scale, shift, neuron, quantized)
         unit = constants[5]
         cuba_kernel.backward(
@@ -248,6 +253,11 @@ class _FusedCuba(torch.autograd.Function):
                                     _view(grad_x, steps))
         return (grad_x, grad_current if extra is not None else None, grad_gamma, grad_beta,
                 None, None, None, None, None, None)
+
+
+def _share_threads() -> None:
+    """Give numba as many threads as torch has."""
+    numba.set_num_threads(min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]
 
 
 def _precision(quantized: bool) -> type:

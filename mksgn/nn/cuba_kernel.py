@@ -8,6 +8,8 @@ through one row per sample, so results do not depend on the number of threads.
 The equations are those of :func:`mksgn.nn.cuba.cuba_reference`, which is also the CUDA path.
 """
 
+# mypy: ignore-errors
+# (numba compiles these functions from their values' types; annotations would say nothing)
 from __future__ import annotations
 
 import numba
@@ -17,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 _JIT = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"nsz", "arcp", "contract"}}
-# "contract" would fuse v * keep + z into one rounding: harmless for floats, and integers below 2^24 are exact either way.
+# "contract" may fuse v * keep + z into one rounding: harmless for floats, and exact integers stay exact.
 
 
 @intrinsic
@@ -58,7 +60,8 @@ def _store_overload(array, i, j, k, m, value):
         def to_bfloat16(array, i, j, k, m, value):
             bits = _float_to_bits(np.float32(value))
             # Round to nearest, ties to even, as hardware does.
-            array[i, j, k, m] = np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
+            tie = (bits >> np.uint32(16)) & np.uint32(1)
+            array[i, j, k, m] = np.uint16((bits + np.uint32(0x7FFF) + tie) >> np.uint32(16))
 
         return to_bfloat16
 
@@ -177,4 +180,5 @@ def affine_pair(grad_current, x, a, b, c0, grad_x):
         for t in range(steps):
             for p in range(positions):
                 for c in range(channels):
-                    _store(grad_x, n, t, p, c, a[c] * _load(grad_current[n, t, p, c]) + b[c] * _load(x[n, t, p, c]) + c0[c])
+                    value = a[c] * _load(grad_current[n, t, p, c]) + b[c] * _load(x[n, t, p, c]) + c0[c]
+                    _store(grad_x, n, t, p, c, value)

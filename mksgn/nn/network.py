@@ -7,6 +7,7 @@ that :func:`mksgn.lower.to_graph` can write every one of them as integers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError
-from mksgn.nn.blocks import GateBlock, ReadoutBlock, SpikingBlock, Spikes
+from mksgn.nn.blocks import GateBlock, ReadoutBlock, Spikes, SpikingBlock
 from mksgn.nn.cuba import Surrogate
 from mksgn.nn.projections import (
     ConvProjection,
@@ -22,6 +23,7 @@ from mksgn.nn.projections import (
     IdentityProjection,
     JointMixProjection,
     PoolProjection,
+    Projection,
 )
 from mksgn.skeleton import Body, spatial_partitions
 
@@ -91,7 +93,7 @@ class NetConfig:
 
 @dataclass
 class NetOutput:
-    """Result of a forward pass: logits (N, classes), and differentiable mean firing rates of the populations but gates."""
+    """Logits (N, classes), and differentiable mean firing rates of all populations but the gates."""
 
     logits: Tensor
     rates: dict[str, Tensor] = field(default_factory=dict)
@@ -130,14 +132,17 @@ class SpikingGraphNet(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.readout = ReadoutBlock(pooled, channels, config.classes)
 
-    def _add(self, name: str, shape: tuple[int, int, int], projections: list, **options) -> str:
-        decays = {"current_decay": self.config.current_decay, "voltage_decay": self.config.voltage_decay}
-        self.blocks.append(SpikingBlock(shape, projections, **decays, **options))
+    def _add(self, name: str, shape: tuple[int, int, int], projections: Sequence[Projection], *, norm: bool = True,
+             surrogate: Surrogate | None = None, joint_bias: bool = False) -> str:
+        config = self.config
+        self.blocks.append(SpikingBlock(
+            shape, list(projections), norm=norm, surrogate=surrogate, joint_bias=joint_bias,
+            current_decay=config.current_decay, voltage_decay=config.voltage_decay))
         self.names.append(name)
         return name
 
-    def _gate(self, name: str, kind: str, shape: tuple[int, int, int], projections: list) -> str:
-        self.blocks.append(GateBlock(kind, shape, projections))
+    def _gate(self, name: str, kind: str, shape: tuple[int, int, int], projections: Sequence[Projection]) -> str:
+        self.blocks.append(GateBlock(kind, shape, list(projections)))
         self.names.append(name)
         return name
 
@@ -161,7 +166,7 @@ class SpikingGraphNet(nn.Module):
         rates: dict[str, Tensor] = {}
         for name, block in self.populations():
             if name == "sc":
-                spikes[name], count = _coder(block, x, steps)
+                spikes[name], count = block.code(x, steps)
             else:
                 spikes[name], count = block(spikes, steps)
             if count is not None:
@@ -200,20 +205,12 @@ class SpikingGraphNet(nn.Module):
             block.neuron.rescale(scale)
 
 
-def _coder(block: SpikingBlock, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Spike coding (Eq. 3-4): the convolution is computed once and repeated over T."""
-    hook = block.neuron.quantize_8bit if block.quantized else None
-    drive = block.projections[0].current(x, hook)
-    extra = block._quantized_bias(block.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
-    return block._fire(drive.repeat_interleave(steps, 0), extra.repeat_interleave(steps, 0), steps)
-
-
 def _graph_conv(net: SpikingGraphNet, name: str, source: str, width: int) -> str:
     """SN(H W) with H = S P (Eq. 6-7): BN(graph convolution) -> LIF."""
     channels, frames, joints = net._shape(source)
     mixing = net._mixing
     if net.config.graph_conv == "fused":
-        projections = [GraphConvProjection((source,), channels, width, mixing)]
+        projections: list[Projection] = [GraphConvProjection((source,), channels, width, mixing)]
     else:
         neighbours = mixing[1:]  # partition 0 is the joint itself: it needs no mixing
         mixed = net._add(f"{name}.mix", (channels * len(neighbours), frames, joints),
@@ -232,7 +229,7 @@ def _st_gcn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stri
     """Base-SGN: ST-GCN's layer with LIF for ReLU; residual identity, or 1 x 1 convolution where the shape changes."""
     channels, frames, joints = net._shape(source)
     mixed = _graph_conv(net, name, source, width)
-    projections = [_temporal(net, (mixed,), width, stride)]
+    projections: list[Projection] = [_temporal(net, (mixed,), width, stride)]
     if channels == width and stride == 1:
         projections.append(IdentityProjection((source,), width))
     else:
@@ -248,11 +245,13 @@ def _sgn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stride:
     """
     channels, frames, joints = net._shape(source)
     shape = (width, frames, joints)
-    lif1 = source if channels == width else net._add(f"{name}.lif1", shape, [ConvProjection((source,), channels, width)])
+    lif1 = source
+    if channels != width:
+        lif1 = net._add(f"{name}.lif1", shape, [ConvProjection((source,), channels, width)])
     lif2 = _graph_conv(net, name, source, width)
     attended = _attention(net, f"{name}.sgsa", (lif1, lif2), shape)
     features = (lif1, lif2, attended)
-    projections: list = [_temporal(net, features, width, stride)]
+    projections: list[Projection] = [_temporal(net, features, width, stride)]
     if stride == 1:
         projections.append(IdentityProjection(features, width))
     else:
@@ -267,7 +266,7 @@ def _attention(net: SpikingGraphNet, name: str, sources: tuple[str, str], shape:
     width, frames, joints = shape
     x = net._gate(f"{name}.x", "or", shape, [IdentityProjection(sources, width)])
     q, k, v = (net._add(f"{name}.{letter}", shape, [ConvProjection((x,), width, width)]) for letter in "qkv")
-    both = net._gate(f"{name}.k_and_v", "and", shape, [IdentityProjection((k,), width), IdentityProjection((v,), width)])
+    both = net._gate(f"{name}.k_and_v", "and", shape, [IdentityProjection((side,), width) for side in (k, v)])
     kv = net._add(f"{name}.kv", (width, frames, 1), [PoolProjection((both,), width, (1, joints))])
     broadcast = JointMixProjection((kv,), np.ones((1, joints, 1), np.float32))
     return net._gate(f"{name}.out", "and", shape, [IdentityProjection((q,), width), broadcast])

@@ -7,6 +7,7 @@ neuron's ``quantize_8bit`` once the network is quantised, and None before.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ class Projection(nn.Module):
     normed : bool
         Whether the population's batch norm scales this projection (and is folded into it).
     """
+
+    synapse: Any  # a SLAYER synapse: torch's stubs know nothing of its attributes
 
     def __init__(self, sources: tuple[str, ...], synapse: nn.Module, normed: bool) -> None:
         super().__init__()
@@ -61,7 +64,7 @@ class Projection(nn.Module):
         raise NotImplementedError
 
 
-def _frozen(synapse: nn.Module, weight: Tensor) -> nn.Module:
+def _frozen(synapse: Any, weight: Tensor) -> Any:
     with torch.no_grad():
         synapse.weight.copy_(weight.reshape(synapse.weight.shape))
     synapse.weight.requires_grad_(False)
@@ -184,6 +187,10 @@ class GraphConvProjection(Projection):
         super().__init__(sources, synapse, normed=True)
         k, v, w = np.nonzero(mixing)
         self.channels, self.out, self.joints = channels, out, mixing.shape[1]
+        self.mixing: Tensor
+        self.gain: Tensor
+        self.partition: Tensor
+        self.edges: Tensor
         self.register_buffer("mixing", torch.from_numpy(np.asarray(mixing, np.float32)), persistent=False)
         self.register_buffer("gain", torch.from_numpy(mixing[k, v, w].astype(np.float32)), persistent=False)
         self.register_buffer("partition", torch.from_numpy(k), persistent=False)
@@ -203,7 +210,8 @@ class GraphConvProjection(Projection):
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         if hook is None:
-            mixed = torch.cat([torch.matmul(matrix.to(x.dtype), x.permute(0, 2, 3, 1)) for matrix in self.mixing], dim=3)
+            joints_last = x.permute(0, 2, 3, 1)
+            mixed = torch.cat([torch.matmul(matrix.to(x.dtype), joints_last) for matrix in self.mixing], dim=3)
             return F.conv2d(mixed.permute(0, 3, 1, 2), self.synapse.weight[..., 0].to(x.dtype))
         rows = x.permute(0, 2, 1, 3).flatten(2)  # (N T, F, C V)
         return F.linear(rows, self._matrix(hook).to(x.dtype)).unflatten(2, (self.out, self.joints)).permute(0, 2, 1, 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mksgn.data.pack import Pack
@@ -50,8 +50,8 @@ class Recipe:
     modality: str = "joint"
     time_steps: int = 4
     graph_conv: str = "layer"
-    epochs: int = 100
-    tune_epochs: int = 10
+    epochs: int = 70
+    tune_epochs: int = 6
     passes: int = 1
     batch: int = 32
     lr: float = 3e-3
@@ -60,16 +60,17 @@ class Recipe:
     label_smoothing: float = 0.1
     dropout: float = 0.1
     early_steps: int = 2
-    early_part: float = 0.6
+    early_part: float = 0.7
     rate_weight: float = 0.1
     rate_target: float = 0.1
-    augment: Augment = Augment()
+    augment: Augment = field(default_factory=Augment)
     val_subjects: tuple[int, ...] | None = None
     seed: int = 0
 
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
-        return Preprocess(frames=self.frames, persons=self.persons, modality=self.modality, lateral=lateral_joints(pack))
+        return Preprocess(frames=self.frames, persons=self.persons, modality=self.modality,
+                          lateral=lateral_joints(pack))
 
     def steps_at(self, stage: str, epoch: int) -> int:
         """T of an epoch."""
@@ -107,7 +108,7 @@ def lateral_joints(pack: Pack) -> tuple[tuple[int, int], ...]:
 
 PRESETS: dict[str, Recipe] = {
     # Does the package work, on a fresh machine? Synthetic skeletons, three small layers.
-    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, epochs=12, tune_epochs=3, lr=6e-3, dropout=0.0),
+    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, epochs=40, tune_epochs=2, lr=6e-3, dropout=0.0),
     # The paper's starting point: ST-GCN's ten layers with LIF for ReLU.
     "base-sgn": Recipe(network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
                        strides=(1, 1, 1, 1, 2, 1, 1, 2, 1, 1)),

@@ -1,0 +1,169 @@
+"""The training program: resume to the bit, two processes, no pickle, clear errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mksgn.data.preprocess import Augment, Preprocess
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.netx import read_net
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.skeleton import UCLA20
+from mksgn.training.batches import Batches
+from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+from mksgn.training.recipe import PRESETS, lateral_joints
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = ["--widths", "4", "4", "4", "--frames", "8", "--batch", "256", "--epochs", "2", "--tune-epochs", "2"]
+pytestmark = pytest.mark.timeout(600)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def train(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    done = subprocess.run([sys.executable, str(ROOT / "train" / "train_slayer.py"), *arguments], cwd=ROOT,
+                          env=environment(), capture_output=True, text=True, timeout=300)
+    assert not check or done.returncode == 0, done.stderr[-2000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    train(*TINY, "--out", str(folder))
+    return folder
+
+
+def test_a_run_leaves_everything_it_promises(whole_run):
+    rows = [json.loads(line) for line in (whole_run / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["stage"], r["epoch"]) for r in rows[:-1]] == [("float", 0), ("float", 1), ("tune", 0), ("tune", 1)]
+    assert all({"loss", "accuracy", "rate", "val_accuracy", "seconds"} <= set(r) for r in rows[:-1])
+    assert set(rows[-1]["final"]) == {"accuracy_float", "accuracy_integer"}
+    assert list((whole_run / "events").glob("events.*"))
+    graph = read_net(whole_run / "mksgn.net")
+    assert graph.meta["accuracy_integer"] == rows[-1]["final"]["accuracy_integer"]
+    assert graph.meta["labels"] == list(synthetic_pack(60).class_names)
+    Preprocess.from_json(graph.meta["preprocess"])
+    assert not list(whole_run.glob("*.tmp"))
+
+
+def test_a_killed_run_resumes_to_the_same_bits(whole_run, tmp_path):
+    """SIGKILL after an epoch in each stage, then --resume: weights, log and net equal the uninterrupted run's."""
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    for last in (("float", 0), ("tune", 0)):
+        arguments = [*TINY, "--out", str(tmp_path)] if last[0] == "float" else ["--resume", "--out", str(tmp_path)]
+        process = subprocess.Popen([sys.executable, str(ROOT / "train" / "train_slayer.py"), *arguments], cwd=ROOT,
+                                   env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline:
+            if checkpoint.exists() and (state := read_state(checkpoint)) and (state["stage"], state["epoch"]) == last:
+                break
+            assert process.poll() is None, "finished before it could be killed"
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "mksgn.net").exists()
+    train("--resume", "--out", str(tmp_path))
+    expected, got = load_file(whole_run / "checkpoint.safetensors"), load_file(checkpoint)
+    assert expected.keys() == got.keys()
+    for name, value in expected.items():
+        assert torch.equal(value, got[name]), name
+    first, second = read_net(whole_run / "mksgn.net"), read_net(tmp_path / "mksgn.net")
+    for a, b in zip(first.synapses, second.synapses):
+        assert np.array_equal(a.weight, b.weight)
+    kept = [[(r["stage"], r["epoch"], r["loss"]) for r in map(json.loads, (f / "metrics.jsonl").open()) if "stage" in r]
+            for f in (whole_run, tmp_path)]
+    assert kept[0] == kept[1]
+
+
+def test_two_gloo_processes_train_one_model(tmp_path):
+    train(*TINY[:-4], "--epochs", "1", "--tune-epochs", "1", "--device", "cpu", "--devices", "2",
+          "--out", str(tmp_path))
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [r.get("stage") for r in rows] == ["float", "tune", None]
+    assert read_net(tmp_path / "mksgn.net").meta["test_samples"] > 0
+
+
+def test_ranks_share_a_batch():
+    pack = synthetic_pack(80)
+    parts = [Batches(pack, np.arange(80), Preprocess(frames=8), Augment(), batch=16, rank=r, world=2) for r in range(2)]
+    whole = Batches(pack, np.arange(80), Preprocess(frames=8), Augment(), batch=16)
+    for (_, a), (_, b), (_, both) in zip(parts[0].epoch(3), parts[1].epoch(3), whole.epoch(3)):
+        assert torch.equal(torch.stack([a, b], 1).flatten(), both)
+
+
+def test_batches_depend_on_seed_and_epoch_only():
+    pack = synthetic_pack(40)
+    batches = Batches(pack, np.arange(40), Preprocess(frames=8), Augment(), batch=8)
+    first = [x for x, _ in batches.epoch(5)]
+    list(batches.epoch(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, [x for x, _ in batches.epoch(5)]))
+    assert not all(torch.equal(a, b) for a, b in zip(first, [x for x, _ in batches.epoch(6)]))
+
+
+def test_checkpoint_restores_optimiser_and_rng(tmp_path):
+    torch.manual_seed(3)
+    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,)))
+    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-2)
+    x = torch.randint(-100, 100, (4, 3, 8, 20))
+    net(x).logits.square().sum().backward()
+    optimiser.step()
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, net, optimiser, {"epoch": 4})
+    drawn = torch.rand(3)
+    other = SpikingGraphNet(net.config)
+    fresh = torch.optim.AdamW(other.parameters(), lr=1e-2)
+    load_checkpoint(path, other, fresh)
+    assert torch.equal(torch.rand(3), drawn)
+    assert read_state(path) == {"epoch": 4}
+    for a, b in zip(net.state_dict().values(), other.state_dict().values()):
+        assert torch.equal(a, b)
+    for index, entry in optimiser.state_dict()["state"].items():
+        for name, value in entry.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(fresh.state_dict()["state"][index][name]))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--resume"], "no checkpoint"),
+    (["--widths", "4", "4"], "widths do not fit"),
+    (["--data", "no/such/file.npz"], "no/such/file.npz"),
+    (["--data", "synthetic", "--protocol", "ntu60-xsub"], "ntu60-xsub"),
+    (["--device", "cuda"], "no CUDA device"),
+])
+def test_bad_options_give_one_message(arguments, message, tmp_path):
+    done = train(*arguments, "--out", str(tmp_path), check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_finished_run_is_not_overwritten(whole_run):
+    done = train(*TINY, "--out", str(whole_run), check=False)
+    assert done.returncode == 2
+    assert "--resume" in done.stderr
+
+
+def test_presets_fit_the_paper():
+    assert len(PRESETS["base-sgn"].widths) == 10
+    assert len(PRESETS["mksgn"].widths) == 6
+    assert all(p.time_steps == 4 for p in PRESETS.values())
+    assert lateral_joints(synthetic_pack(24)) == ((4, 8), (12, 16))
+
+
+def test_help_teaches():
+    text = train("--help").stdout
+    for word in ("Presets", "demo", "base-sgn", "mksgn", "--resume", "bit for bit"):
+        assert word in text
