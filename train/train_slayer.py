@@ -48,7 +48,7 @@ from mksgn.lower import to_graph
 from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
-from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint, save_network
 from mksgn.training.recipe import PRESETS, Recipe
 
 SYNTHETIC = "synthetic"
@@ -74,7 +74,7 @@ class Options:
     epochs: int | None = None
     """Epochs in floating point."""
     tune_epochs: int | None = None
-    """Epochs of integer fine-tuning."""
+    """Epochs of integer fine-tuning; with --resume it may be more than the run was started with."""
     batch: int | None = None
     """Samples per optimiser step, over all processes."""
     lr: float | None = None
@@ -217,6 +217,8 @@ def main(options: Options) -> None:
     if options.resume:
         started = read_state(checkpoint)
         stored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in started["options"].items()}
+        if options.tune_epochs is not None:
+            stored["tune_epochs"] = options.tune_epochs
         options = replace(options, **stored)
     recipe = options.recipe()
     torch.set_flush_denormal(True)
@@ -301,6 +303,7 @@ def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet,
         "joints": pack.body.num_joints, "recipe": json.dumps(recipe.to_dict()), "commit": describe_commit(),
         "test_samples": len(labels), "mean_rate": float(rate), **results})
     write_net(graph, folder / "mksgn.net")
+    save_network(folder / "weights.safetensors", net)
     log_line = {"final": results, "test_samples": len(labels), "mean_rate": float(rate)}
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(log_line) + "\n")

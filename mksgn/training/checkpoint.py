@@ -1,18 +1,22 @@
-"""Checkpoints: one safetensors file per run, replaced whole after every epoch; no pickle anywhere."""
+"""Checkpoints and trained networks as safetensors files, replaced whole; no pickle anywhere."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.skeleton import Body
 
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
@@ -24,9 +28,48 @@ def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
         for name, value in entries.items():
             tensors[f"{_OPTIMISER}{index}.{name}"] = torch.as_tensor(value).contiguous()
     tensors[_RNG] = torch.get_rng_state()
+    _write(path, tensors, state)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
     os.replace(temporary, path)
+
+
+def save_network(path: Path, net: SpikingGraphNet) -> None:
+    """Write a quantised network's shape, scales and (float master) weights, enough to rebuild or fine-tune it."""
+    body = net.config.body
+    config = {**{f.name: getattr(net.config, f.name) for f in fields(net.config)}, "body": {
+        "num_joints": body.num_joints, "edges": body.edges.tolist(), "center": body.center,
+        "joint_names": body.joint_names}}
+    _write(path, {_MODEL + name: value for name, value in net.state_dict().items()},
+           {"config": config, "scales": net.scales()})
+
+
+def load_network(path: Path) -> SpikingGraphNet:
+    """The quantised network that :func:`save_network` wrote.
+
+    Raises
+    ------
+    ConfigError
+        When the file is not one.
+    """
+    state = read_state(path)
+    try:
+        config = {k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items()}
+        body = config.pop("body")
+        names = tuple(body["joint_names"]) if body["joint_names"] else None
+        config["body"] = Body(body["num_joints"], np.array(body["edges"]).reshape(-1, 2), body["center"], names)
+        net = SpikingGraphNet(NetConfig(**config))
+        net.quantize()
+        with safe_open(path, "pt") as file:
+            net.load_state_dict({k[len(_MODEL):]: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
+        net.set_scales(state["scales"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError("this file does not hold a quantised network", where=str(path), got=str(error)[:200],
+                          fix="name the weights.safetensors of a finished run") from None
+    return net.eval()
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""Compare SLAYER, the emulator and the Lava processes spike by spike, population by population.
+
+    python benchmarks/exactness.py                                       # every network, synthetic samples
+    python benchmarks/exactness.py --data nw_ucla.npz --samples 2        # on real samples
+    python benchmarks/exactness.py --data nw_ucla.npz --weights models/nw-ucla-joint/weights.safetensors
+
+Without --weights the networks are Base-SGN (10 layers) and MK-SGN (6 layers), each with both
+realisations of the graph convolution, at a small width, untrained but with batch-norm statistics of
+the samples, folded and quantised: their neurons fire as trained ones do. SLAYER runs by its own
+synapses and integer neurons, Lava by the stock fixed-point models of its CPU simulator; nothing
+here runs on a chip. --states compares u and v as well (slow). Exit code 1 if anything differs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from mksgn.backend import compare
+from mksgn.cli import describe_commit, exit_on_error
+from mksgn.data.preprocess import Preprocess
+from mksgn.data.readers import read
+from mksgn.data.splits import split
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.lower.reference import SlayerReference, calibrate
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.runtime import open_backend
+from mksgn.training.batches import preprocessed
+from mksgn.training.checkpoint import load_network
+from mksgn.training.recipe import PRESETS, lateral_joints
+
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Compare SLAYER, the emulator and the Lava processes spike by spike."""
+
+    data: str = SYNTHETIC
+    """Where the samples come from: a pack, a folder of .json or .skeleton files, or 'synthetic'."""
+    samples: int = 2
+    """Test samples per network, streamed back to back through Lava."""
+    width: int = 8
+    """Channels of the first layers of the untrained networks; later layers keep the presets' ratios."""
+    frames: int = 16
+    """Video frames of the untrained networks."""
+    weights: Path | None = None
+    """weights.safetensors of a trained network, to compare that one instead."""
+    states: bool = False
+    """Compare u and v of every population too (emulator against Lava, step by step)."""
+    json: Path | None = None
+    """Write the rows here."""
+
+
+def networks(options: Options, pack) -> list[tuple[str, SpikingGraphNet]]:
+    """Named quantised networks to compare."""
+    if options.weights is not None:
+        return [(options.weights.parent.name, load_network(options.weights))]
+    found = []
+    for preset in ("base-sgn", "mksgn"):
+        recipe = PRESETS[preset]
+        widths = tuple(width * options.width // recipe.widths[0] for width in recipe.widths)
+        for graph_conv in ("layer", "fused"):
+            torch.manual_seed(0)
+            found.append((f"{preset}, {graph_conv}", SpikingGraphNet(NetConfig(
+                body=pack.body, classes=len(pack.class_names), frames=options.frames, widths=widths,
+                strides=recipe.strides, attention=preset == "mksgn", graph_conv=graph_conv))))
+    return found
+
+
+def main(options: Options) -> int:
+    console = Console()
+    pack = synthetic_pack() if options.data == SYNTHETIC else read(options.data)
+    test = split(pack, val_subjects=()).test
+    table = Table("network", "populations", "samples", "compared spikes", "fired", "SLAYER = emulator", "emulator = Lava")
+    rows, equal = [], True
+    for name, net in networks(options, pack):
+        tick = time.perf_counter()
+        preprocess = Preprocess(frames=net.config.frames, persons=net.config.persons, lateral=lateral_joints(pack))
+        chosen = test[np.linspace(0, len(test) - 1, max(options.samples, 8)).astype(int)]
+        samples = preprocessed(pack, chosen, preprocess)
+        if not net.quantized:
+            calibrate(net, samples)
+            net.quantize()
+        samples = samples[: options.samples]
+        order = tuple(net.names)
+        slayer = SlayerReference(net)
+        with console.status(f"{name}: SLAYER"):
+            reference = slayer.run(samples)
+        record = "states" if options.states else "spikes"
+        with console.status(f"{name}: emulator"), open_backend("emulator", slayer.graph) as backend:
+            emulated = backend.run(samples, record=record)
+        with console.status(f"{name}: Lava"), open_backend("lava", slayer.graph) as backend:
+            simulated = backend.run(samples, record=record)
+        row = {"network": name, "populations": len(order), "samples": len(samples),
+               "spikes_compared": sum(reference.spikes[p].size for p in order),
+               "fired": sum(reference.counts.spikes[p] for p in order)}
+        for label, left, right in (("slayer_emulator", reference, emulated), ("emulator_lava", emulated, simulated)):
+            result = compare(left, right, order)
+            readout = int((left.output != right.output).sum())
+            row[label] = {"differing": sum(result.differing.values()) + readout, "first": str(result.first or ""),
+                          "states_compared": result.states_compared, "readouts_compared": left.output.size}
+            equal &= not row[label]["differing"]
+        row["seconds"] = round(time.perf_counter() - tick, 1)
+        rows.append(row)
+        cells = [f"{row[k]['differing']} differ" + (f" ({row[k]['states_compared']:,} u, v)" if row[k]["states_compared"]
+                                                   else "") for k in ("slayer_emulator", "emulator_lava")]
+        table.add_row(name, str(row["populations"]), str(row["samples"]), f"{row['spikes_compared']:,}",
+                      f"{row['fired']:,}", *cells)
+    console.print(table)
+    for row in rows:
+        for label in ("slayer_emulator", "emulator_lava"):
+            if row[label]["first"]:
+                console.print(f"{row['network']}, {label.replace('_', ' against ')}: {row[label]['first']}")
+    where = {"data": options.data, "cpu_count": os.cpu_count(), "python": platform.python_version(),
+             "lava-nc": version("lava-nc"), "lava-dl": version("lava-dl"), "torch": version("torch"),
+             "commit": describe_commit()}
+    console.print(f"{options.data}; lava-nc {where['lava-nc']}, lava-dl {where['lava-dl']}, torch {where['torch']}; "
+                  f"{where['commit']}; Lava's CPU simulator, no chip")
+    if options.json is not None:
+        temporary = options.json.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"rows": rows, **where}, indent=1) + "\n")
+        os.replace(temporary, options.json)
+    return 0 if equal else 1
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        sys.exit(main(tyro.cli(Options, description=__doc__)))
