@@ -1,0 +1,266 @@
+"""Run a spiking graph network (.net) on skeletons: as Lava Processes, on the emulator, or on Loihi 2.
+
+    python deploy/run_lava.py --net mksgn.net                              # 20 test samples, as Lava Processes
+    python deploy/run_lava.py --net mksgn.net --backend emulator           # the whole test split, exact and fast
+    python deploy/run_lava.py --net mksgn.net --check                      # Lava against the emulator, every spike
+    python deploy/run_lava.py --net mksgn.net --data clip.skeleton         # one recording
+    python deploy/run_lava.py --net any.net --input x.npy --dump out.npz   # any tensor into any net
+
+A net that train_slayer.py wrote knows its preprocessing, body and classes; --data must be of the same body.
+Where the classes differ, the net runs and predicts, and the accuracy is null.
+
+Tensors (--input): x.npy holds integers, the net's input shape (C, F, V) and then time; axes of length 1 may be
+missing, or all three flattened in this order. A net with its own number of steps T (the ones we train) takes x
+in windows of T steps, each from rest, and every population is written in its own time. Any other net (a stock
+netx file) takes x as one stream in wall time, as stock netx runs it: each synapse takes a step, and nothing is
+reset unless --reset-interval says so. out.npz holds `out`, the output's shape and then time (for a readout:
+its sums, one entry per window or stream); with --all also every population by its name.
+
+Exit codes: 0; 1 when --check finds a difference; 2 for anything that can be mended, with one message.
+Everything but --backend loihi2 is a CPU simulation. It counts events; it measures no power.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mksgn.backend import Backend
+from mksgn.cli import describe_commit, exit_on_error
+from mksgn.deploy import report
+from mksgn.deploy.execution import Agreement, execute, part_size
+from mksgn.deploy.outputs import check_writable, write_arrays, write_json
+from mksgn.deploy.raw import Streaming, load_input, run_raw
+from mksgn.deploy.samples import find_data, preprocess_of, select
+from mksgn.errors import ConfigError
+from mksgn.ir import Graph
+from mksgn.netx import read_net
+from mksgn.runtime import open_backend
+
+DIFFERENT = 1
+MODEST = 20
+"""Samples that the Lava simulator, a Process and an OS process per layer, runs in a minute or so."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Run a .net file on skeletons or tensors; see the head of this file."""
+
+    net: Path
+    """The network: our mksgn.net, or a stock netx file."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
+    """A pack or CTR-GCN .npz, a NW-UCLA .json or NTU .skeleton file or a folder of them, or 'synthetic'.
+    Default: what the net was trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA;
+    else 'synthetic'."""
+    protocol: str | None = None
+    """nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, synthetic or as-packed. Default: the net's
+    own on its own data, else what the data's ids say."""
+    split: Literal["train", "val", "test", "all"] | None = None
+    """Which part of the data. Default: test; all for a single recording."""
+    samples: int | None = None
+    """Number of samples, evenly spread over classes and split; 0: all. Default: all on the emulator, 20 where Lava
+    runs (lava, loihi2, --check)."""
+    backend: Literal["emulator", "lava", "loihi2"] = "lava"
+    """Where to run. lava records every spike, to count events: one more OS process per population."""
+    check: bool = False
+    """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
+    check_states: bool = False
+    """--check with u and v of every neuron after every step. Lava reads them one by one, about 60 us each."""
+    json: Path | None = None
+    """Write the results here, whole or not at all."""
+    input: Path | None = None
+    """Run this tensor (.npy) instead of skeletons."""
+    dump: Path | None = None
+    """With --input: write the output here (.npz)."""
+    all: bool = False
+    """With --dump: write every population."""
+    reset_interval: int | None = None
+    """With --input, for a net without a number of steps of its own: reset every so many steps, as stock netx does."""
+    num_layers: int | None = None
+    """With --input: read only the first layers of a stock netx file."""
+    timeout: float | None = None
+    """Longest silence of Lava in seconds before its run is given up. Default 600."""
+    max_processes: int | None = None
+    """Most OS processes that Lava may start. Default 600."""
+
+    def validate(self) -> None:
+        """Refuse options that have no effect, before anything is read."""
+        raw = self.input is not None
+        for name in ("data", "protocol", "split", "samples"):
+            if raw and getattr(self, name) is not None:
+                raise ConfigError("an option for skeletons has no effect with --input", where=f"--{name}",
+                                  got=str(getattr(self, name)), fix="leave it out")
+        for name, given in (("dump", self.dump), ("reset-interval", self.reset_interval),
+                            ("num-layers", self.num_layers)):
+            if given is not None and not raw:
+                raise ConfigError("an option for tensors has no effect without --input", where=f"--{name}",
+                                  got=str(given), fix="name a tensor with --input x.npy, or leave it out")
+        if self.all and self.dump is None:
+            raise ConfigError("an option has no effect without --dump", where="--all",
+                              fix="name a file with --dump out.npz, or leave it out")
+        if self.samples is not None and self.samples < 0:
+            raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
+                              allowed="0 for all, or more")
+        if "lava" not in self.backends and self.backend != "loihi2":
+            for name, value in (("timeout", self.timeout), ("max-processes", self.max_processes)):
+                if value is not None:
+                    raise ConfigError("an option of the Lava backend has no effect on the emulator", where=f"--{name}",
+                                      got=str(value), fix="leave it out, or choose --backend lava")
+        for option, path in (("--json", self.json), ("--dump", self.dump)):
+            if path is not None:
+                check_writable(path, option)
+        if self.json is not None and self.dump is not None and self.json.resolve() == self.dump.resolve():
+            raise ConfigError("two results would go into one file", where="--json and --dump", got=str(self.json))
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The backend, and the one it is checked against."""
+        other = "lava" if self.backend == "emulator" else "emulator"
+        return (self.backend, other) if self.check or self.check_states else (self.backend,)
+
+    @property
+    def record(self) -> str:
+        """What has to be recorded: Lava's counts come from recorded spikes."""
+        if self.check_states:
+            return "states"
+        return "none" if self.backends == ("emulator",) and not self.all else "spikes"
+
+    @property
+    def limit(self) -> int:
+        if self.samples is not None:
+            return self.samples
+        return 0 if self.backends == ("emulator",) else MODEST
+
+
+class Bar:
+    """Progress over all samples and backends; nothing where the output is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+        self.tasks: dict[str, Any] = {}
+        self.start = 0
+
+    def open(self, name: str, total: int) -> None:
+        self.tasks[name] = self.progress.add_task(f"{name}: starting", total=total)
+
+    def part(self, backend: Backend, start: int) -> None:
+        """A backend is about to run the samples from number ``start`` on."""
+        self.start = start
+
+    def advance(self, name: str) -> Callable[[int], None]:
+        return lambda done: self.progress.update(self.tasks[name], completed=self.start + done, description=name)
+
+
+def open_all(options: Options, graph: Graph, stack: ExitStack, bar: Bar) -> list[Streaming]:
+    """The backend and, with --check, the second; both are closed with ``stack``, whatever happens."""
+    opened = []
+    for name in options.backends:
+        given: dict[str, Any] = {} if name == "emulator" else {"timeout_s": options.timeout,
+                                                                "max_processes": options.max_processes}
+        backend = open_backend(name, graph, progress=bar.advance(name), **given)
+        stack.callback(backend.close)
+        opened.append(cast(Streaming, backend))
+    return opened
+
+
+def main(options: Options) -> int:
+    options.validate()
+    console = Console(highlight=False)
+    graph = read_net(options.net, num_layers=options.num_layers)
+    size = sum(population.size for population in graph.populations[1:])
+    console.print(f"{options.net}: {len(graph.populations) - 1} populations, {size:,} neurons, {len(graph.synapses)} "
+                  "synapses, " + (f"T = {graph.time_steps}" if graph.time_steps else "no number of steps of its own"),
+                  style="bold", markup=False, soft_wrap=True)
+    run = run_skeletons if options.input is None else run_tensor
+    content, agreement = run(options, graph, console)
+    if agreement is not None:
+        for line in report.check_lines(agreement):
+            console.print(line, style="" if agreement.equal else "red", soft_wrap=True, markup=False)
+    if options.json is not None:
+        write_json(options.json, {**content, "check": report.comparison(agreement), "backend": options.backend,
+                                  "net": str(options.net), "time_steps": graph.time_steps,
+                                  "versions": report.versions(), "commit": describe_commit()})
+        console.print(f"wrote {options.json}", markup=False, soft_wrap=True)
+    if options.backend != "loihi2":
+        console.print(f"({report.SIMULATED})")
+    return 0 if agreement is None or agreement.equal else DIFFERENT
+
+
+def run_skeletons(options: Options, graph: Graph, console: Console) -> tuple[dict[str, Any], Agreement | None]:
+    """Run samples of a data set: predictions, accuracy, events."""
+    preprocess_of(graph, options.net)
+    source = find_data(graph, options.net, options.data)
+    if source.note:
+        console.print(f"note: {source.note}", style="yellow", markup=False, soft_wrap=True)
+    selection = select(graph, options.net, source, options.protocol, options.split, options.limit)
+    console.print(f"{selection.data}: {len(selection)} of {selection.available} samples, split {selection.split}"
+                  + (f" of {selection.protocol}" if selection.protocol else "")
+                  + f"; backend {' and '.join(options.backends)}", markup=False, soft_wrap=True)
+    steps = graph.time_steps or 1
+    bar = Bar(console)
+    with ExitStack() as stack:
+        first, *second = open_all(options, graph, stack, bar)
+        stack.enter_context(bar.progress)
+        for name in options.backends:
+            bar.open(name, len(selection))
+        done = execute(first, second[0] if second else None, selection.x, options.record,
+                       part_size(graph, steps, options.record, len(options.backends)), bar.part)
+    result = report.accuracy(selection, done.predictions)
+    measured = report.events(graph, done.counts)
+    console.print(report.predictions_table(selection, done.predictions))
+    console.print(report.accuracy_line(result, selection), style="bold", markup=False, soft_wrap=True)
+    console.print(report.events_table(measured, len(selection)))
+    console.print(f"{options.backend}: {done.seconds:.1f} s, start-up included")
+    known = [None if label < 0 else int(label) for label in selection.labels]
+    return {**result, "samples": len(selection), "available": selection.available, **measured,
+            "predictions": done.predictions.tolist(), "labels": known, "names": list(selection.names),
+            "class_names": list(selection.class_names), "data": selection.data, "data_note": source.note or None,
+            "protocol": selection.protocol or None, "split": selection.split, "seconds": done.seconds}, done.agreement
+
+
+def run_tensor(options: Options, graph: Graph, console: Console) -> tuple[dict[str, Any], Agreement | None]:
+    """Run a tensor: spikes out."""
+    assert options.input is not None
+    x = load_input(options.input, graph)
+    windows = x.shape[3] // graph.time_steps if graph.time_steps else 0
+    bar = Bar(console)
+    with ExitStack() as stack:
+        first, *second = open_all(options, graph, stack, bar)
+        stack.enter_context(bar.progress)
+        for name in options.backends:
+            bar.open(name, windows or x.shape[3])
+        raw = run_raw(first, second[0] if second else None, x, options.record, options.reset_interval)
+    measured = report.events(graph, raw.counts)
+    parts = f"{raw.windows} windows of {graph.time_steps}, each from rest" if raw.windows else "one stream"
+    console.print(f"{options.input}: {x.shape[3]} steps, {parts}; backend {' and '.join(options.backends)}",
+                  markup=False, soft_wrap=True)
+    console.print(f"out {raw.out.shape}: {np.count_nonzero(raw.out):,} non-zero, sum {raw.out.sum(dtype=np.int64):,}")
+    console.print(report.events_table(measured, raw.counts.samples, stream=not raw.windows))
+    console.print(f"{options.backend}: {raw.seconds:.1f} s, start-up included")
+    if options.dump is not None:
+        write_arrays(options.dump, {**(raw.populations if options.all else {}), "out": raw.out})
+        more = f" and {len(raw.populations)} populations" if options.all else ""
+        console.print(f"wrote {options.dump}: 'out'{more}", markup=False, soft_wrap=True)
+    return {"accuracy": None, "accuracy_note": "a tensor has no labels", "subsets": {}, "samples": raw.counts.samples,
+            "steps": x.shape[3], "windows": raw.windows, "out_shape": list(raw.out.shape), **measured,
+            "input": str(options.input), "dump": None if options.dump is None else str(options.dump),
+            "predictions": raw.predictions.tolist(), "labels": None, "names": None,
+            "seconds": raw.seconds}, raw.agreement
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        status = main(tyro.cli(Options, description=__doc__,
+                               config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+    sys.exit(status)

@@ -1,0 +1,74 @@
+"""Files that a run leaves: JSON and arrays, each written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mksgn.errors import ConfigError
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Raise :class:`ConfigError` unless a file can be written at ``path``: before a long run, not after it."""
+    folder = path.parent
+    if path.is_dir() or not path.name:
+        raise ConfigError("not a file name to write to", where=option, got=f"{path} is a folder")
+    if not folder.is_dir():
+        raise ConfigError("the folder to write to does not exist", where=option, got=str(folder), fix="create it first")
+    if not os.access(folder, os.W_OK):
+        raise ConfigError("the folder cannot be written to", where=option, got=str(folder),
+                          fix="choose another, or change its permissions")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` as JSON. An interrupted write leaves an existing file as it was.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be written.
+    """
+    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=1, allow_nan=False, ensure_ascii=False)
+        stream.write("\n")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as a compressed ``.npz`` that ``numpy.load(path)`` reads, under any names.
+
+    ``numpy.savez`` takes names as keyword arguments and so cannot write an array called "file".
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be written.
+    """
+    with _replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place if the block succeeds."""
+    # Not tempfile: its files are readable by their owner only, and stay so when renamed.
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ConfigError("a file could not be written", where=str(path), got=error.strerror or str(error),
+                          fix="check the folder, its permissions and the free space") from None
+    finally:
+        temporary.unlink(missing_ok=True)

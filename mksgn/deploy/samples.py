@@ -1,0 +1,274 @@
+"""Which samples a net runs on: where its data is, whether the data fits the net, which split, how many."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Preprocess
+from mksgn.data.readers import read
+from mksgn.data.splits import split
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.errors import ConfigError, DataError, NetFileError
+from mksgn.ir import Graph
+
+SYNTHETIC = "synthetic"
+DATA_VARIABLE = "MKSGN_DATA"
+_RECORDINGS = (".json", ".skeleton")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the samples come from.
+
+    Parameters
+    ----------
+    data : str
+        A path, or 'synthetic'.
+    own : bool
+        Whether it is the data set the net was trained on, by name: then its protocol and held-out subjects apply.
+    note : str
+        Why it is not, where the user did not choose; else empty.
+    """
+
+    data: str
+    own: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Samples to run, preprocessed as the net says.
+
+    Parameters
+    ----------
+    x : int8 ndarray (N, C, F, V)
+    labels : int64 ndarray (N,)
+        -1 where unknown, or where the net does not know the data's classes.
+    names : tuple of str
+    class_names : tuple of str
+        The net's.
+    clean : bool ndarray (N,) or None
+        Samples that are no copy of a training sequence; None where the data does not mark them.
+    data, protocol, split : str
+        ``protocol`` is empty for the whole data.
+    available : int
+        Samples in the split.
+    unlabelled : str
+        Why there is no accuracy; empty when there is.
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    clean: np.ndarray | None
+    data: str
+    protocol: str
+    split: str
+    available: int
+    unlabelled: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def find_data(graph: Graph, net: Path, given: str | None) -> Source:
+    """The data to run on: what the user names, else what the net was trained on, else the synthetic set.
+
+    A net carries the name of its data, no path. A file of that name is looked for in the current
+    folder, beside the net, and in the folder that the environment variable MKSGN_DATA names.
+    """
+    trained = _entry(graph, "data", str, "")
+    if given is not None:
+        name = given if given == SYNTHETIC else Path(given).name
+        return Source(given, own=name == trained)
+    if trained == SYNTHETIC:
+        return Source(SYNTHETIC, own=True)
+    if trained == Path(trained).name and trained not in ("", ".", ".."):
+        named = os.environ.get(DATA_VARIABLE)
+        for folder in (Path(), net.parent, *([Path(named)] if named else ())):
+            if (folder / trained).exists():
+                return Source(str(folder / trained), own=True)
+        return Source(SYNTHETIC, own=False, note=f"the net was trained on {trained}, which is not here: running it on "
+                      "synthetic skeletons instead; name its data with --data")
+    return Source(SYNTHETIC, own=False, note="the net does not say what it was trained on: running it on synthetic "
+                  "skeletons; name its data with --data")
+
+
+def preprocess_of(graph: Graph, net: Path) -> Preprocess:
+    """The preprocessing stored in a net, checked against the net's own input.
+
+    Raises
+    ------
+    ConfigError
+        When the net holds none, or one that cannot be read.
+    NetFileError
+        When it does not make what the net's input takes.
+    """
+    if "preprocess" not in graph.meta:
+        raise ConfigError("this net does not say how skeletons become its input", where=str(net),
+                          got="no attribute 'preprocess'",
+                          fix="run it on tensors: --input x.npy --dump out.npz (see --help)")
+    preprocess = Preprocess.from_json(_entry(graph, "preprocess", str))
+    joints = _entry(graph, "joints", int)
+    made = (3, preprocess.frames, joints * preprocess.persons)
+    if made != tuple(graph.input.shape) or type(preprocess.frames) is not int or type(preprocess.persons) is not int:
+        raise NetFileError("the net's preprocessing does not make its input", where=str(net), got=str(made),
+                           allowed=str(tuple(graph.input.shape)), fix="export the net again")
+    pairs = [joint for pair in preprocess.lateral for joint in pair]
+    if any(not 0 <= joint < joints for joint in pairs):
+        raise NetFileError("the net's preprocessing names a joint that does not exist", where=str(net), got=str(pairs),
+                           allowed=f"0..{joints - 1}", fix="export the net again")
+    return preprocess
+
+
+def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: str | None,
+           limit: int) -> Selection:
+    """Read the data, check that it fits the net, and preprocess the chosen samples.
+
+    Parameters
+    ----------
+    graph : Graph
+    net : path
+        Names the net in errors.
+    source : Source
+    protocol : str, optional
+        By default the net's, on the data it was trained on; else what the data's ids say.
+    part : 'train', 'val', 'test' or 'all', optional
+        By default 'all' for a single recording, else 'test'.
+    limit : int
+        Most samples, evenly spread over classes and the split; 0 for all.
+
+    Raises
+    ------
+    DataError
+        When the data cannot be read, is of another body than the net's, or the split is empty.
+    ConfigError, NetFileError
+        When the net's attributes are missing or contradict the net; a protocol without effect.
+    """
+    preprocess = preprocess_of(graph, net)
+    class_names = tuple(_strings(graph, "labels"))
+    if class_names and len(class_names) != graph.output.shape[0]:
+        raise NetFileError("the net names more or fewer classes than it has outputs", where=str(net),
+                           got=f"{len(class_names)} labels", allowed=str(graph.output.shape[0]))
+    if part is None:
+        part = "all" if Path(source.data).suffix.lower() in _RECORDINGS and Path(source.data).is_file() else "test"
+    if part == "all" and protocol is not None:
+        raise ConfigError("a protocol has no effect on the whole data", where="--protocol", got=protocol,
+                          fix="leave it out, or choose a split with --split train, val or test")
+    pack = synthetic_pack() if source.data == SYNTHETIC else read(source.data)
+    _check_body(graph, pack, source)
+    indices, clean, used = _indices(graph, pack, source, protocol, part)
+    if not len(indices):
+        raise DataError("there are no samples in this split", where=f"{source.data}, split {part}, protocol {used}",
+                        got=f"0 of {len(pack)} sequences", fix="choose another split, or --split all")
+    chosen = indices[evenly(pack.labels[indices], limit)]
+    unlabelled = _why_unlabelled(class_names, pack.class_names, pack.labels[chosen])
+    labels = np.full(len(chosen), -1, np.int64) if unlabelled else pack.labels[chosen]
+    return Selection(
+        x=np.stack([preprocess(pack.sequence(int(i)), pack.body) for i in chosen]), labels=labels,
+        names=tuple(str(name) for name in pack.names[chosen]), class_names=class_names,
+        clean=None if clean is None else np.isin(chosen, clean), data=source.data, protocol=used, split=part,
+        available=len(indices), unlabelled=unlabelled)
+
+
+def evenly(labels: np.ndarray, limit: int) -> np.ndarray:
+    """Positions of ``limit`` samples, evenly spread over the classes and, within each, over the data.
+
+    Spreading by position alone can meet one class only, where classes repeat with a period.
+    """
+    count = len(labels)
+    if limit == 0 or limit >= count:
+        return np.arange(count)
+    by_class = np.argsort(labels, kind="stable")
+    return np.sort(by_class[np.arange(limit) * count // limit])
+
+
+def _indices(graph: Graph, pack: Pack, source: Source, protocol: str | None,
+             part: str) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """(indices of the split, indices of its clean samples or None, protocol)."""
+    if part == "all":
+        return np.arange(len(pack)), None, ""
+    if protocol is None and source.own:
+        protocol = _entry(graph, "protocol", str, "") or None
+    if part == "test":
+        halves = split(pack, protocol, val_fraction=0)
+        return halves.test, halves.clean, halves.protocol
+    subjects, seed = _validation(graph) if source.own else (None, 0)
+    halves = split(pack, protocol, val_subjects=subjects, seed=seed)
+    return getattr(halves, part), None, halves.protocol
+
+
+def _validation(graph: Graph) -> tuple[tuple[int, ...] | None, int]:
+    """Subjects and seed with which the net's own training split was cut."""
+    text = _entry(graph, "recipe", str, "{}")
+    try:
+        recipe = json.loads(text)
+        subjects = recipe.get("val_subjects")
+        return None if subjects is None else tuple(int(s) for s in subjects), int(recipe.get("seed", 0))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise NetFileError("the recipe stored in the net cannot be read", where="attribute 'recipe'",
+                           got=f"{text[:120]} ({error})", fix="use --split test or all") from None
+
+
+def _check_body(graph: Graph, pack: Pack, source: Source) -> None:
+    """The net's joint graph must be the data's: same joints, same bones."""
+    joints = _entry(graph, "joints", int)
+    fix = ("name data of the net's body with --data" if source.note or source.data == SYNTHETIC
+           else "use data of the body the net was trained for")
+    if pack.body.num_joints != joints:
+        raise DataError("the data has another number of joints than the net", where=source.data,
+                        got=f"{pack.body.num_joints} joints", allowed=f"{joints} joints", fix=fix)
+    flat = graph.meta.get("edges", [])
+    if not isinstance(flat, list) or len(flat) % 2 or not all(type(joint) is int for joint in flat):
+        raise NetFileError("the net's edges are not pairs of joints", where="attribute 'edges'", got=f"{flat!r:.60}",
+                           fix="export the net again")
+    own = {tuple(sorted(pair)) for pair in zip(flat[::2], flat[1::2])}
+    other = {tuple(sorted(pair)) for pair in pack.edges.tolist()}
+    if own != other:
+        raise DataError("the data has other bones than the net", where=source.data,
+                        got=f"edges {sorted(other - own)} that the net has not" if other - own else
+                        f"no edges {sorted(own - other)}", allowed=f"the net's {len(own)} edges", fix=fix)
+
+
+def _why_unlabelled(net: tuple[str, ...], data: tuple[str, ...], labels: np.ndarray) -> str:
+    """Why the data's labels say nothing about the net's outputs; empty when they do.
+
+    One list of names may continue the other (NTU's first 60 classes are those of NTU 120).
+    """
+    if not net:
+        return "the net does not name its classes"
+    shared = min(len(net), len(data))
+    if net[:shared] != data[:shared]:
+        return (f"the net's classes ({', '.join(net[:2])}, ...) are not those of the data "
+                f"({', '.join(data[:2])}, ...)")
+    if labels.max(initial=-1) >= len(net):
+        return f"the data has classes beyond the net's {len(net)}"
+    return "" if (labels >= 0).any() else "the samples have no labels"
+
+
+def _entry(graph: Graph, key: str, kind: type, default: Any = None) -> Any:
+    """An attribute of the net, of the type it must have; ``default`` where it is absent."""
+    if key not in graph.meta and default is not None:
+        return default
+    value = graph.meta.get(key)
+    if type(value) is not kind:
+        raise NetFileError("an attribute of the net is missing or of the wrong type", where=f"attribute {key!r}",
+                           got="nothing" if value is None else f"{value!r:.60}", allowed=kind.__name__,
+                           fix="export the net again")
+    return value
+
+
+def _strings(graph: Graph, key: str) -> list[str]:
+    value = _entry(graph, key, list, [])
+    if not all(isinstance(item, str) for item in value):
+        raise NetFileError("an attribute of the net is of the wrong type", where=f"attribute {key!r}",
+                           got=f"{value!r:.60}", allowed="a list of str", fix="export the net again")
+    return list(value)
