@@ -1,0 +1,1 @@
+"""Lava Processes and ProcessModels of ours, one folder per Process."""

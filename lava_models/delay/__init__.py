@@ -1,0 +1,1 @@
+"""An axonal delay as one Lava Process."""

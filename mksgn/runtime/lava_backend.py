@@ -1,0 +1,333 @@
+"""The Lava backend: a spiking graph as Lava Processes on the CPU simulator, exact on every spike."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mksgn.backend import Counts, RunResult
+from mksgn.errors import BackendError, ConfigError
+from mksgn.ir import Dense, Graph
+from mksgn.runtime.guard import Host
+from mksgn.runtime.plan import MAX_PROCESSES, UNROLL_LIMIT, Plan, check_processes, plan
+from mksgn.runtime.streams import (
+    Recorder,
+    Timing,
+    check_record,
+    sample_timing,
+    samples_as_stream,
+    stream_timing,
+    wall_stream,
+)
+from mksgn.runtime.wire import graph_message
+
+TIMEOUT_S = 600.0
+_STOP_S = 20.0
+_SHARED_MEMORY = "/dev/shm"
+
+
+@dataclass
+class Effort:
+    """What the last run took.
+
+    Parameters
+    ----------
+    os_processes : int
+    pids : tuple of int
+        Those below the host process, of every network that the run started.
+    start_s : float
+        Building, compiling and starting the Lava network.
+    steps : int
+        Wall steps, the pipeline's filling and draining included.
+    run_s : float
+        Running them, collecting what was recorded included.
+    """
+
+    os_processes: int = 0
+    pids: tuple[int, ...] = ()
+    start_s: float = 0.0
+    steps: int = 0
+    run_s: float = 0.0
+
+
+class LavaBackend:
+    """Runs a graph as Lava Processes (``Loihi2SimCfg``, tag ``fixed_pt``).
+
+    Each run starts its own Processes and ends them; many samples in one call share the start-up.
+    Samples follow each other every T steps without a gap. Only graphs whose ``Dense`` synapses have
+    functional delays run one sample at a time, because a spike in flight would reach the next sample.
+
+    Parameters
+    ----------
+    graph : Graph
+    max_processes : int
+        Bound of the OS processes of a run; more raise :class:`BackendError` before anything starts.
+    timeout_s : float
+        Longest silence, in seconds, before a run is given up: the start-up, or one sample.
+    progress : callable, optional
+        Called with the number of samples done (of :meth:`run`) or of steps done (:meth:`run_stream`).
+    delays : 'process' or 'relay'
+        See :func:`mksgn.runtime.plan.plan`. Both are exact; 'process' takes one OS process per delay, 'relay' two.
+    unroll_limit : int
+        See :data:`mksgn.runtime.plan.UNROLL_LIMIT`. 0: every convolution is a stock ``Conv``.
+    models : mapping of 'module:Process' to 'module:ProcessModel', optional
+        ProcessModels that replace the stock ones.
+
+    Raises
+    ------
+    ConfigError
+        When an option is out of range.
+    BackendError
+        When the graph cannot be run here.
+
+    Examples
+    --------
+    >>> with LavaBackend(graph) as lava:                             # doctest: +SKIP
+    ...     result = lava.run(samples, record="spikes")
+    """
+
+    name = "lava"
+    target = "lava"
+
+    def __init__(self, graph: Graph, max_processes: int = MAX_PROCESSES, timeout_s: float = TIMEOUT_S,
+                 progress: Callable[[int], None] | None = None, delays: str = "process",
+                 unroll_limit: int = UNROLL_LIMIT, models: Mapping[str, str] | None = None) -> None:
+        if max_processes < 1 or timeout_s <= 0:
+            raise ConfigError("the process limit and the timeout must be positive",
+                              got=f"{max_processes} processes, {timeout_s} s")
+        self.graph = graph
+        self.max_processes, self.timeout_s, self.progress = max_processes, timeout_s, progress
+        self.delays, self.unroll_limit, self.models = delays, unroll_limit, dict(models or {})
+        self.effort = Effort()
+        self.chip: dict[str, str] = {}
+        self._host: Host | None = None
+        self._closed = False
+        plan(graph, delays=delays, unroll_limit=unroll_limit)
+
+    def __enter__(self) -> LavaBackend:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process this backend has started. May be called twice."""
+        self._closed = True
+        self._end()
+
+    def run(self, samples: np.ndarray, record: str = "none") -> RunResult:
+        """Run samples, each from rest, for the graph's T steps.
+
+        Parameters
+        ----------
+        samples : int ndarray (N, C, F, V) or (N, C, F, V, T)
+            Without T, the same messages are sent at every step (PCM, paper Eq. 3).
+        record : 'none', 'spikes' or 'states'
+            'states' also reads u and v of every neuron after every step, one message per value:
+            about 60 us each, so for small nets.
+
+        Returns
+        -------
+        RunResult
+            Counts hold spikes and synaptic operations only when spikes were recorded.
+
+        Raises
+        ------
+        DataError
+            When samples have the wrong shape, type or range.
+        BackendError
+            When Lava fails, a process of it dies, or it falls silent; nothing is left running.
+        ConfigError
+            When the graph has no T, or ``record`` is unknown.
+        """
+        check_record(record)
+        steps = self.graph.time_steps
+        if steps is None:
+            raise ConfigError("this net has no number of steps per sample", where="time_steps",
+                              fix="run a stream (run_stream, --input), or set time_steps")
+        stream = samples_as_stream(samples, self.graph.input, steps)
+        total = stream.shape[3] // steps
+        together = 1 if _has_delays(self.graph) else total
+        output = np.zeros((total, self.graph.output.size), np.int64)
+        layout = plan(self.graph, delays=self.delays, unroll_limit=self.unroll_limit)
+        recorder = Recorder(self.graph, total, steps, layout.schedule.depth, record)
+        self.effort = Effort()
+        for first in range(0, total, together):
+            timing = sample_timing(together, steps, layout.schedule, record == "states")
+            part = stream[..., first * steps:(first + together) * steps]
+            done = [first]
+
+            def on_segment(last: int, result: np.ndarray | None, first: int = first, done: list[int] = done) -> None:
+                if result is not None:
+                    output[first + (last - layout.schedule.latency) // steps - 1] = result
+                finished = first + min(max((last - layout.schedule.latency) // steps, 0), together)
+                if self.progress is not None and finished > done[0]:
+                    done[0] = finished
+                    self.progress(finished)
+
+            self._stream(part, timing, record, recorder, first, on_segment)
+        return self._result(stream, total, steps, record, recorder, output)
+
+    def run_stream(self, x: np.ndarray, record: str = "none", reset_interval: int | None = None,
+                   reset_offset: int = 0, direct_input: bool | None = None) -> RunResult:
+        """Run one stream in wall time, as stock netx runs it.
+
+        Neurons integrate their bias from the first step, and nothing is reset unless asked for.
+        Where branches of different depth meet, the shorter one waits (:mod:`mksgn.ir.schedule`).
+
+        Parameters
+        ----------
+        x : int ndarray (C, F, V, steps)
+            The input's message at each wall step.
+        record : 'none', 'spikes' or 'states'
+        reset_interval, reset_offset : int
+            As in ``lava.lib.dl.netx.hdf5.Network``: a population at depth d, the first being 1, resets
+            before the wall steps t = 1, 2, ... with t = reset_offset + d modulo reset_interval.
+        direct_input : bool, optional
+            As :meth:`mksgn.emulator.Emulator.run_stream`: the input reaches the first neurons without a hop. None:
+            where the net is a stock one whose input layer has neurons (``meta["input_weight"]``).
+
+        Returns
+        -------
+        RunResult
+            With N = 1 and T = steps, in wall time.
+
+        Raises
+        ------
+        DataError, BackendError, ConfigError
+            As :meth:`run`.
+        """
+        check_record(record)
+        stream = wall_stream(x, self.graph.input)
+        steps = stream.shape[3]
+        if direct_input is None:
+            direct_input = "input_weight" in self.graph.meta
+        timing = stream_timing(steps, reset_interval, reset_offset, record == "states", direct_input)
+        output = np.zeros((1, self.graph.output.size), np.int64)
+        recorder = Recorder(self.graph, 1, steps, {p.name: 0 for p in self.graph.populations}, record)
+
+        def on_segment(last: int, result: np.ndarray | None) -> None:
+            if result is not None:
+                output[0] = result
+            if self.progress is not None:
+                self.progress(last)
+
+        self.effort = Effort()
+        self._stream(stream, timing, record, recorder, 0, on_segment)
+        return self._result(stream, 1, steps, record, recorder, output)
+
+    def _plan(self, recorded: tuple[str, ...], segment: int) -> Plan:
+        layout = plan(self.graph, recorded, segment, self.delays, self.unroll_limit)
+        check_processes(layout, self.max_processes)
+        _check_shared_memory(layout)
+        return layout
+
+    def _stream(self, stream: np.ndarray, timing: Timing, record: str, recorder: Recorder, sample: int,
+                on_segment: Callable[[int, np.ndarray | None], None]) -> None:
+        """Run one network over ``stream``, whose first sample is number ``sample``."""
+        if self._closed:
+            raise BackendError("the Lava backend is closed", fix="make a new one")
+        recorded = tuple(name for name in recorder.arrays["spikes"] if self.graph[name].role != "readout")
+        layout = self._plan(recorded, timing.segment)
+        readout = self.graph.output.role == "readout"
+        try:
+            host = self._start()
+            host.send({"op": "run", "ends": timing.ends, "reads": timing.reads, "stream": stream,
+                       "reset_interval": timing.reset_interval, "reset_offset": timing.reset_offset,
+                       "direct": timing.direct,
+                       "recorded": recorded, "states": record == "states", "read_output": readout,
+                       "delays": self.delays, "unroll_limit": self.unroll_limit, "models": self.models,
+                       "target": self.target, "chip": self.chip})
+            message = host.receive()
+            self.effort.os_processes = layout.os_processes
+            self.effort.pids += tuple(message["children"])
+            self.effort.start_s += message["seconds"]
+            self.effort.steps += timing.ends[-1]
+            started = time.perf_counter()
+            while (message := host.receive())["event"] == "segment":
+                for quantity in ("spikes", "u", "v"):
+                    for name, values in message.get(quantity, {}).items():
+                        recorder.place(quantity, name, message["first"], values, sample, len(timing.reads))
+                result = message.get("result")
+                on_segment(message["last"], None if result is None else _readout(result))
+            self.effort.run_s += time.perf_counter() - started
+            self._stop(host)
+        except BaseException:
+            # KeyboardInterrupt included: whatever happened, nothing may go on running.
+            self._end()
+            raise
+
+    def _start(self) -> Host:
+        if self._host is None:
+            self._host = Host(self.timeout_s)
+            self._host.send({"op": "graph", "graph": graph_message(self.graph)})
+            self._host.receive()
+        return self._host
+
+    def _stop(self, host: Host) -> None:
+        """Wait for Lava's own orderly stop; all results are here, so a stop that hangs is ended instead."""
+        host.timeout_s = min(_STOP_S, self.timeout_s)
+        try:
+            host.receive()
+            host.timeout_s = self.timeout_s
+        except BackendError:
+            self._end()
+
+    def _end(self) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            host.close()
+
+    def _result(self, stream: np.ndarray, samples: int, steps: int, record: str, recorder: Recorder,
+                output: np.ndarray) -> RunResult:
+        spikes = recorder.arrays["spikes"]
+        final = self.graph.output
+        result = output if final.role == "readout" else spikes[final.name].astype(np.int64)
+        counts = Counts(samples=samples, steps=steps)
+        if record == "none":
+            return RunResult(result, counts)
+        _count(self.graph, counts, stream, spikes)
+        return RunResult(result, counts, spikes, recorder.arrays["u"], recorder.arrays["v"])
+
+
+def _readout(v: np.ndarray) -> np.ndarray:
+    """v (V, F, C) of a readout as sums v / 64 in weight units, flat in (C, F, V) order; rounded down."""
+    return v.astype(np.int64).transpose(2, 1, 0).reshape(-1) // 64
+
+
+def _has_delays(graph: Graph) -> bool:
+    return any(isinstance(s, Dense) and s.delay is not None and bool(s.delay.any()) for s in graph.synapses)
+
+
+def _count(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray]) -> None:
+    from mksgn.energy.fanout import fanout
+
+    # Messages per neuron (C, F, V), summed over samples and steps.
+    sent = {graph.input.name: np.count_nonzero(stream, axis=3).transpose(2, 1, 0)}
+    for name, values in spikes.items():
+        sent[name] = values.sum(axis=(0, 4), dtype=np.int64)
+    for population in graph.populations:
+        counts.spikes[population.name] = int(sent[population.name].sum())
+        counts.neuron_steps[population.name] = population.size * counts.steps * counts.samples
+    for synapse in graph.synapses:
+        source = graph[synapse.sources[0]]
+        met = sum(int((sent[name] * fanout(synapse, source.shape, graph[synapse.target].shape)).sum())
+                  for name in synapse.sources)
+        graded = source.message_bits > 0
+        counts.synops[synapse.name], counts.macs[synapse.name] = (0, met) if graded else (met, 0)
+
+
+def _check_shared_memory(layout: Plan) -> None:
+    """Too little shared memory would kill a child with SIGBUS in the middle of the run."""
+    if not os.path.isdir(_SHARED_MEMORY):
+        return
+    status = os.statvfs(_SHARED_MEMORY)
+    free = status.f_bavail * status.f_frsize
+    if layout.shared_bytes > free:
+        raise BackendError("not enough shared memory for the channels between Lava Processes", where=_SHARED_MEMORY,
+                           got=f"{free / 1e6:.0f} MB free", allowed=f"at least {layout.shared_bytes / 1e6:.0f} MB",
+                           fix="enlarge it (docker run --shm-size), record fewer populations, or use the emulator")

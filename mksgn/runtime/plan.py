@@ -1,0 +1,192 @@
+"""Which Lava Processes a graph becomes, decided before anything starts.
+
+A plan is plain data: it can be counted, bounded and tested without Lava. One node becomes one
+Lava Process, and on the CPU simulator one OS process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mksgn.errors import BackendError, ConfigError
+from mksgn.ir import Conv, Dense, Graph, Schedule, schedule
+from mksgn.ir.graph import DELAY_MAX
+from mksgn.ir.synapses import Shape
+from mksgn.runtime.unroll import nonzeros
+
+DELAYS = ("process", "relay")
+UNROLL_LIMIT = 5_000_000
+"""Non-zero weights (8 bytes each) up to which a convolution is unrolled into a sparse matrix.
+
+Stock ``Conv`` calls scipy once per pair of channels; on 52 x 20 frames x joints a 64 -> 64 1x1
+convolution took 59 ms a step as ``Conv`` and 4 ms as ``Sparse`` (4.3 million non-zeros).
+"""
+NONZERO_LIMIT = 250_000_000
+"""Non-zero weights of all sparse synapses together: about 8 GB while the models clip their copies."""
+MAX_PROCESSES = 600
+OVERHEAD = 4
+"""OS processes beside the Lava Processes: host, runtime service, shared-memory server and its tracker."""
+CHANNEL_SLOTS = 4
+"""Messages a channel between two Processes holds. One is in flight per step; Lava's own default of 64 costs memory."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One Lava Process.
+
+    Parameters
+    ----------
+    name : str
+        Also the Process's name, so that errors can say what died.
+    kind : 'source', 'conv', 'sparse', 'delayed', 'delay', 'relay_synapse', 'relay', 'neuron' or 'sink'
+    population : str
+        Whose spikes leave this node, or, for a sink, enter it; for a synapse, its target.
+    shape : (C, F, V)
+        Of what leaves it.
+    synapse : str
+        The synapse it implements; empty for other kinds.
+    steps : int
+        Steps by which a source, delay or relay is late.
+    nonzeros : int
+        Weights held in a sparse matrix.
+    """
+
+    name: str
+    kind: str
+    population: str
+    shape: Shape
+    synapse: str = ""
+    steps: int = 0
+    nonzeros: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Nodes in an order in which sources come first, and (from, to) pairs of node names."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[tuple[str, str], ...]
+    schedule: Schedule
+    segment: int
+
+    @property
+    def os_processes(self) -> int:
+        """OS processes that a run on the CPU simulator starts."""
+        return len(self.nodes) + OVERHEAD
+
+    @property
+    def shared_bytes(self) -> int:
+        """Shared memory of the channels: int32 between Processes, float64 from sinks to the host."""
+        sizes = {node.name: int(np.prod(node.shape)) for node in self.nodes}
+        between = sum(sizes[left] * 4 * CHANNEL_SLOTS for left, _ in self.edges)
+        return between + sum(sizes[n.name] * 8 * self.segment for n in self.nodes if n.kind == "sink")
+
+
+class _Planner:
+    def __init__(self, graph: Graph, delays: str, unroll_limit: int) -> None:
+        self.graph, self.delays, self.unroll_limit = graph, delays, unroll_limit
+        self.schedule = schedule(graph)
+        self.nodes: dict[str, Node] = {}
+        self.edges: list[tuple[str, str]] = []
+
+    def add(self, node: Node, inputs: tuple[str, ...] = ()) -> str:
+        if node.name not in self.nodes:
+            self.nodes[node.name] = node
+            self.edges.extend((name, node.name) for name in inputs)
+        return node.name
+
+    def late(self, source: str, steps: int) -> str:
+        """Name of the node that sends ``source``'s messages ``steps`` steps late; shared by all its consumers."""
+        population = self.graph[source]
+        if population.role == "input":
+            # The host knows the input: a second, later source costs one Process and carries graded messages.
+            name = source if steps == 0 else f"{source}+{steps}"
+            return self.add(Node(name, "source", source, population.shape, steps=steps))
+        if steps == 0:
+            return source
+        if self.delays == "process":
+            return self.add(Node(f"{source}+{steps}", "delay", source, population.shape, steps=steps), (source,))
+        # A relay takes one step for the hop and up to DELAY_MAX in its synapse; longer waits take several.
+        reach = DELAY_MAX + 1
+        before = source if steps <= reach else self.late(source, steps - reach)
+        synapse = self.add(Node(f"{source}+{steps}/synapse", "relay_synapse", source, population.shape,
+                                steps=min(steps, reach), nonzeros=population.size), (before,))
+        return self.add(Node(f"{source}+{steps}", "relay", source, population.shape, steps=steps), (synapse,))
+
+    def build(self, recorded: tuple[str, ...], segment: int) -> Plan:
+        for population in self.graph.populations[1:]:
+            ends = []
+            for synapse in self.graph.into(population.name):
+                inputs = tuple(self.late(s, self.schedule.wait[synapse.name, s]) for s in synapse.sources)
+                source = self.graph[synapse.sources[0]].shape
+                count = nonzeros(synapse, source, population.shape)
+                kind = "sparse"
+                if isinstance(synapse, Dense) and synapse.delay is not None and synapse.delay.any():
+                    kind = "delayed"
+                elif isinstance(synapse, Conv) and count > self.unroll_limit:
+                    kind, count = "conv", 0
+                node = Node(f"{synapse.name}/synapse", kind, population.name, population.shape, synapse.name,
+                            nonzeros=count)
+                ends.append(self.add(node, inputs))
+            self.add(Node(population.name, "neuron", population.name, population.shape), tuple(ends))
+        for name in recorded:
+            self.add(Node(f"{name}/sink", "sink", name, self.graph[name].shape), (name,))
+        return Plan(tuple(self.nodes.values()), tuple(self.edges), self.schedule, segment)
+
+
+def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays: str = "process",
+         unroll_limit: int = UNROLL_LIMIT) -> Plan:
+    """Lay ``graph`` out as Lava Processes.
+
+    Parameters
+    ----------
+    graph : Graph
+    recorded : tuple of str
+        Neuron populations whose spikes are sent to the host.
+    segment : int
+        Most steps that run before the host collects recorded spikes.
+    delays : 'process' or 'relay'
+        How spikes wait where branches of different depth meet: one Process of ours
+        (:class:`lava_models.delay.process.Delay`), or two stock ones (``DelaySparse`` and ``LIF``).
+    unroll_limit : int
+        See :data:`UNROLL_LIMIT`.
+
+    Raises
+    ------
+    ConfigError
+        When an option is unknown.
+    BackendError
+        When two sources of one synapse send messages of different width, or weights exceed memory.
+    """
+    if delays not in DELAYS:
+        raise ConfigError("unknown way to delay spikes", where="delays", got=repr(delays), allowed=", ".join(DELAYS))
+    if unroll_limit < 0:
+        raise ConfigError("the unroll limit must not be negative", where="unroll_limit", got=str(unroll_limit))
+    for population in graph.populations[1:]:
+        if population.message_bits:
+            raise BackendError("only the input may send graded messages", where=f"population {population.name!r}",
+                               got=f"{population.message_bits} message bits", allowed="0")
+    result = _Planner(graph, delays, unroll_limit).build(recorded, segment)
+    total = sum(node.nonzeros for node in result.nodes)
+    if total > NONZERO_LIMIT:
+        largest = max(result.nodes, key=lambda node: node.nonzeros)
+        raise BackendError("the network's sparse synapses do not fit into memory", where=largest.name,
+                           got=f"{total} non-zero weights, {largest.nonzeros} of them in this synapse",
+                           allowed=f"{NONZERO_LIMIT}",
+                           fix="lower unroll_limit, use the 'layer' realisation of graph convolutions, or the emulator")
+    return result
+
+
+def check_processes(needed: Plan, max_processes: int) -> None:
+    """Raise :class:`BackendError` when ``needed`` takes more than ``max_processes`` OS processes."""
+    if needed.os_processes > max_processes:
+        kinds: dict[str, int] = {}
+        for node in needed.nodes:
+            kinds[node.kind] = kinds.get(node.kind, 0) + 1
+        parts = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        raise BackendError("this network needs more OS processes than allowed", where="Lava",
+                           got=f"{needed.os_processes} ({parts}, {OVERHEAD} for the runtime)",
+                           allowed=f"{max_processes}",
+                           fix="record fewer populations, raise max_processes if memory allows, or use the emulator")
