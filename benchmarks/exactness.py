@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from rich.table import Table
 
 from mksgn.backend import compare
 from mksgn.cli import describe_commit, exit_on_error
+from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.readers import read
 from mksgn.data.splits import split
@@ -64,7 +66,7 @@ class Options:
     """Write the rows here."""
 
 
-def networks(options: Options, pack) -> list[tuple[str, SpikingGraphNet]]:
+def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
     """Named quantised networks to compare."""
     if options.weights is not None:
         return [(options.weights.parent.name, load_network(options.weights))]
@@ -84,8 +86,10 @@ def main(options: Options) -> int:
     console = Console()
     pack = synthetic_pack() if options.data == SYNTHETIC else read(options.data)
     test = split(pack, val_subjects=()).test
-    table = Table("network", "populations", "samples", "compared spikes", "fired", "SLAYER = emulator", "emulator = Lava")
-    rows, equal = [], True
+    table = Table("network", "populations", "samples", "compared spikes", "fired", "SLAYER = emulator",
+                  "emulator = Lava")
+    rows: list[dict[str, Any]] = []
+    equal = True
     for name, net in networks(options, pack):
         tick = time.perf_counter()
         preprocess = Preprocess(frames=net.config.frames, persons=net.config.persons, lateral=lateral_joints(pack))
@@ -104,7 +108,7 @@ def main(options: Options) -> int:
             emulated = backend.run(samples, record=record)
         with console.status(f"{name}: Lava"), open_backend("lava", slayer.graph) as backend:
             simulated = backend.run(samples, record=record)
-        row = {"network": name, "populations": len(order), "samples": len(samples),
+        row: dict[str, Any] = {"network": name, "populations": len(order), "samples": len(samples),
                "spikes_compared": sum(reference.spikes[p].size for p in order),
                "fired": sum(reference.counts.spikes[p] for p in order)}
         for label, left, right in (("slayer_emulator", reference, emulated), ("emulator_lava", emulated, simulated)):
@@ -115,8 +119,10 @@ def main(options: Options) -> int:
             equal &= not row[label]["differing"]
         row["seconds"] = round(time.perf_counter() - tick, 1)
         rows.append(row)
-        cells = [f"{row[k]['differing']} differ" + (f" ({row[k]['states_compared']:,} u, v)" if row[k]["states_compared"]
-                                                   else "") for k in ("slayer_emulator", "emulator_lava")]
+        cells = []
+        for label in ("slayer_emulator", "emulator_lava"):
+            states = row[label]["states_compared"]
+            cells.append(f"{row[label]['differing']} differ" + (f" (and {states:,} u, v)" if states else ""))
         table.add_row(name, str(row["populations"]), str(row["samples"]), f"{row['spikes_compared']:,}",
                       f"{row['fired']:,}", *cells)
     console.print(table)

@@ -90,6 +90,10 @@ class Backend(Protocol):
 
     def close(self) -> None: ...
 
+    def __enter__(self) -> Backend: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -57,7 +57,7 @@ def load_network(path: Path) -> SpikingGraphNet:
     """
     state = read_state(path)
     try:
-        config = {k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items()}
+        config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items()}
         body = config.pop("body")
         names = tuple(body["joint_names"]) if body["joint_names"] else None
         config["body"] = Body(body["num_joints"], np.array(body["edges"]).reshape(-1, 2), body["center"], names)

@@ -1,0 +1,94 @@
+"""The networks we ship: they load, they are what their weights say, and their cards' figures can be printed again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mksgn.backend import compare
+from mksgn.data.pack import load_pack
+from mksgn.data.preprocess import Preprocess
+from mksgn.data.splits import split
+from mksgn.emulator import Emulator
+from mksgn.ir import graphs_equal
+from mksgn.lower import to_graph
+from mksgn.lower.reference import SlayerReference
+from mksgn.netx import read_net
+from mksgn.training.batches import preprocessed
+from mksgn.training.checkpoint import load_network
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "models" / "nw-ucla-joint"
+
+
+def test_weights_and_net_are_one_network():
+    graph = read_net(FOLDER / "mksgn.net")
+    assert graphs_equal(to_graph(load_network(FOLDER / "weights.safetensors"), graph.meta), graph)
+
+
+def test_models_stay_small():
+    assert sum(f.stat().st_size for f in (ROOT / "models").rglob("*") if f.is_file()) <= 10e6
+
+
+def test_the_card_quotes_the_file():
+    graph = read_net(FOLDER / "mksgn.net")
+    card = (FOLDER / "README.md").read_text()
+    for key in ("accuracy_float", "accuracy_integer", "accuracy_integer_clean"):
+        assert f"{100 * graph.meta[key]:.2f}" in card, key
+
+
+def real_samples(path: Path, count: int) -> np.ndarray:
+    graph = read_net(FOLDER / "mksgn.net")
+    pack = load_pack(path)
+    test = split(pack, "nw-ucla-xview", val_subjects=()).test
+    chosen = test[np.linspace(0, len(test) - 1, count).astype(int)]
+    return preprocessed(pack, chosen, Preprocess.from_json(graph.meta["preprocess"]))
+
+
+@pytest.mark.timeout(600)
+def test_slayer_runs_the_shipped_network_as_the_emulator_does(nw_ucla_path):
+    net = load_network(FOLDER / "weights.safetensors")
+    samples = real_samples(nw_ucla_path, 2)
+    slayer = SlayerReference(net, batch_size=1).run(samples)
+    with Emulator(read_net(FOLDER / "mksgn.net"), batch_size=2) as emulator:
+        emulated = emulator.run(samples, record="spikes")
+    result = compare(slayer, emulated, tuple(net.names))
+    assert result.equal, result.first
+    assert np.array_equal(slayer.output, emulated.output)
+
+
+@pytest.mark.timeout(600)
+def test_the_shipped_network_is_as_accurate_as_it_says(nw_ucla_path, tmp_path):
+    """60 samples spread over the test split; the whole split takes minutes and is in the card."""
+    out = tmp_path / "r.json"
+    done = subprocess.run(
+        [sys.executable, "deploy/run_lava.py", "--net", str(FOLDER / "mksgn.net"), "--data", str(nw_ucla_path),
+         "--backend", "emulator", "--samples", "60", "--json", str(out)],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(out.read_text())
+    assert result["samples"] == 60
+    # Below 0.70 would be more than three standard errors under the card's figure.
+    assert result["accuracy"] > 0.70
+    assert set(result["subsets"]) == {"clean"}
+
+
+@pytest.mark.timeout(300)
+def test_the_shipped_network_runs_without_its_data(tmp_path):
+    """On a fresh machine: synthetic skeletons, predictions without labels to compare them with, and it says so."""
+    out = tmp_path / "r.json"
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "deploy" / "run_lava.py"), "--net", str(FOLDER / "mksgn.net"), "--data", "synthetic",
+         "--backend", "emulator", "--samples", "2", "--json", str(out)],
+        cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(out.read_text())
+    assert result["accuracy"] is None
+    assert len(result["predictions"]) == 2
+    assert result["synops"] > 0
