@@ -34,6 +34,7 @@ def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
+    temporary.chmod(0o644)  # safetensors creates it for the owner alone
     os.replace(temporary, path)
 
 
