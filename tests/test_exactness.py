@@ -25,8 +25,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 def test_networks_are_exact_on_real_samples(nw_ucla_path, tmp_path):
     """Base-SGN's ten layers and MK-SGN's six, both graph convolutions; u and v too where Lava exposes them."""
     out = tmp_path / "exact.json"
-    done = run("benchmarks/exactness.py", "--data", str(nw_ucla_path), "--samples", "1", "--width", "4", "--frames", "8",
-               "--json", str(out))
+    done = run("benchmarks/exactness.py", "--data", str(nw_ucla_path), "--samples", "1", "--width", "4",
+               "--frames", "8", "--json", str(out))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     rows = json.loads(out.read_text())["rows"]
     assert [row["network"] for row in rows] == ["base-sgn, layer", "base-sgn, fused", "mksgn, layer", "mksgn, fused"]

@@ -84,8 +84,8 @@ def test_the_shipped_network_runs_without_its_data(tmp_path):
     """On a fresh machine: synthetic skeletons, predictions without labels to compare them with, and it says so."""
     out = tmp_path / "r.json"
     done = subprocess.run(
-        [sys.executable, str(ROOT / "deploy" / "run_lava.py"), "--net", str(FOLDER / "mksgn.net"), "--data", "synthetic",
-         "--backend", "emulator", "--samples", "2", "--json", str(out)],
+        [sys.executable, str(ROOT / "deploy" / "run_lava.py"), "--net", str(FOLDER / "mksgn.net"), "--data",
+         "synthetic", "--backend", "emulator", "--samples", "2", "--json", str(out)],
         cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(out.read_text())
