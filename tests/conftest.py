@@ -20,6 +20,9 @@ import pytest
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+# Lava sets multiprocessing's start method when it is imported, and fails where a process was started before.
+importlib.import_module("lava.magma.runtime.message_infrastructure.multiprocessing")
+
 ROOT = Path(__file__).resolve().parent.parent
 SESSION_VARIABLE = "MKSGN_TEST_SESSION"
 VERSIONS = ("lava-nc", "lava-dl", "torch", "numpy", "h5py")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -18,6 +18,8 @@ from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import Body
 
+_HEADER_LIMIT = 100_000_000
+"""The safetensors format's own bound, in bytes."""
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
@@ -82,9 +84,13 @@ def read_state(path: Path) -> dict[str, Any]:
         When there is no checkpoint at ``path`` or it is not one.
     """
     try:
-        with safe_open(path, "pt") as file:
-            return json.loads(file.metadata()["state"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        # Read the header in one open: safe_open maps the file in a second one, and a run may replace it in between.
+        with open(path, "rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > _HEADER_LIMIT:
+                raise ValueError("not a safetensors file")
+            return json.loads(json.loads(file.read(size))["__metadata__"]["state"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise ConfigError("no checkpoint can be read here", where=str(path), got=str(error),
                           fix="start without --resume, or name the folder of an earlier run with --out") from None
 
