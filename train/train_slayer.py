@@ -1,15 +1,15 @@
 """Train a spiking graph network on skeletons and export it as mksgn.net.
 
-    python train/train_slayer.py                                    # the demo: synthetic skeletons, two minutes
+    python train/train_slayer.py                                    # the demo: synthetic skeletons, four minutes
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz  # MK-SGN, joint modality
 
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
-               about 2 minutes on two cores; over 90 % on the synthetic test split
-    base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU;
-               about an hour on two cores for NW-UCLA's 1020 training sequences
+               3 to 4 minutes on two cores; 98 % on the synthetic test split
     mksgn      six layers with spiking attention, half the paper's widths;
-               about an hour on two cores for NW-UCLA
+               on NW-UCLA about 40 minutes on two cores, 84 % (see models/nw-ucla-joint)
+    base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the
+               paper's widths; not yet trained to the end here, so no result is promised
 
 The run has two stages: floating point, then batch norm is folded, everything is rounded to the
 chip's integers and the integers are fine-tuned. What is evaluated last, by the integer emulator,

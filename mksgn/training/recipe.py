@@ -51,7 +51,7 @@ class Recipe:
     time_steps: int = 4
     graph_conv: str = "layer"
     epochs: int = 70
-    tune_epochs: int = 6
+    tune_epochs: int = 15
     passes: int = 1
     batch: int = 32
     lr: float = 3e-3
@@ -108,7 +108,8 @@ def lateral_joints(pack: Pack) -> tuple[tuple[int, int], ...]:
 
 PRESETS: dict[str, Recipe] = {
     # Does the package work, on a fresh machine? Synthetic skeletons, three small layers.
-    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, epochs=40, tune_epochs=2, lr=6e-3, dropout=0.0),
+    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, epochs=40, tune_epochs=4, batch=16, lr=5e-3,
+                   weight_decay=0.01, dropout=0.0, augment=Augment(yaw=15.0, pitch=5.0, roll=3.0, crop=0.8)),
     # The paper's starting point: ST-GCN's ten layers with LIF for ReLU.
     "base-sgn": Recipe(network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
                        strides=(1, 1, 1, 1, 2, 1, 1, 2, 1, 1)),
