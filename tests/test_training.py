@@ -89,9 +89,15 @@ def test_a_killed_run_resumes_to_the_same_bits(whole_run, tmp_path):
     assert kept[0] == kept[1]
 
 
-def test_two_gloo_processes_train_one_model(tmp_path):
-    train(*TINY[:-4], "--epochs", "1", "--tune-epochs", "1", "--device", "cpu", "--devices", "2",
-          "--out", str(tmp_path))
+@pytest.mark.parametrize("launcher", ["fabric", "torchrun"])
+def test_two_gloo_processes_train_one_model(launcher, tmp_path):
+    program = [str(ROOT / "train" / "train_slayer.py"), *TINY[:-4], "--epochs", "1", "--tune-epochs", "1",
+               "--device", "cpu", "--out", str(tmp_path)]
+    command = [sys.executable, *program, "--devices", "2"]
+    if launcher == "torchrun":
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *program]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [r.get("stage") for r in rows] == ["float", "tune", None]
     assert read_net(tmp_path / "mksgn.net").meta["test_samples"] > 0

@@ -22,6 +22,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 import platform
 import sys
 import time
@@ -225,7 +226,11 @@ def main(options: Options) -> None:
     accelerator = options.device if options.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise ConfigError("no CUDA device was found", where="--device", got="cuda", allowed="cpu, auto")
-    fabric = Fabric(accelerator=accelerator, devices=options.devices, strategy="ddp" if options.devices > 1 else "auto")
+    # torchrun has started the processes already, and says how many.
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
+    nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes,
+                    strategy="ddp" if devices * nodes > 1 else "auto")
     fabric.launch()
     dtype = choose_precision(options.precision, fabric.device)
 

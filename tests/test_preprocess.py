@@ -1,0 +1,91 @@
+"""Preprocessing: what reaches the network, and what it must not depend on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mksgn.data.preprocess import INPUT_MAX, MODALITIES, Augment, Preprocess
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.errors import ConfigError, DataError
+from mksgn.skeleton import NTU25, UCLA20, parents
+
+LATERAL = ((4, 8), (12, 16))
+
+
+@pytest.fixture(scope="module")
+def sequence() -> np.ndarray:
+    return synthetic_pack(24).sequence(0)
+
+
+def turned(sequence: np.ndarray, degrees: float) -> np.ndarray:
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return (sequence @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]])).astype(np.float32)
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_shape_range_and_use_of_the_range(sequence, modality):
+    out = Preprocess(frames=16, modality=modality)(sequence, UCLA20)
+    assert out.dtype == np.int8
+    assert out.shape == (3, 16, 20)
+    assert np.abs(out.astype(int)).max() == INPUT_MAX
+
+
+def test_view_and_place_do_not_matter(sequence):
+    preprocess = Preprocess(frames=16, lateral=LATERAL)
+    moved = turned(sequence, 70.0) + np.array([1.5, -0.2, 3.0], np.float32)
+    difference = preprocess(sequence, UCLA20).astype(int) - preprocess(moved, UCLA20)
+    assert np.abs(difference).max() <= 1  # rounding
+    plain = Preprocess(frames=16)
+    assert np.abs(plain(sequence, UCLA20).astype(int) - plain(moved, UCLA20)).max() > 20
+
+
+def test_one_frame_is_a_still_sequence(sequence):
+    out = Preprocess(frames=8)(sequence[:1], UCLA20)
+    assert (out == out[:, :1]).all()
+    motion = Preprocess(frames=8, modality="joint-motion")(sequence[:1], UCLA20)
+    assert not motion.any()
+
+
+def test_bones_join_joints_to_their_parents(sequence):
+    out = Preprocess(frames=len(sequence), modality="bone")(sequence, UCLA20).astype(float)
+    raw = (sequence[:, 0] - sequence[:, 0, parents(UCLA20)]).transpose(2, 0, 1)
+    relative = raw - raw[:, :, UCLA20.center : UCLA20.center + 1]
+    scale = INPUT_MAX / np.abs(relative).max()
+    others = [v for v in range(20) if v != UCLA20.center]
+    assert np.abs(out - relative * scale)[:, :, others].max() <= 0.5 + 1e-3
+
+
+def test_an_absent_person_stays_zero():
+    rng = np.random.default_rng(0)
+    scene = rng.normal(size=(12, 2, 25, 3)).astype(np.float32)
+    scene[4:, 1] = 0  # the second person leaves
+    out = Preprocess(frames=12, persons=2)(scene, NTU25)
+    assert out.shape == (3, 12, 50)
+    assert out[:, :4, 25:].any()
+    assert not out[:, 4:, 25:].any()
+    alone = Preprocess(frames=12, persons=2)(scene[:, :1], NTU25)
+    assert not alone[:, :, 25:].any()
+
+
+def test_augmentation_depends_on_the_generator_only(sequence):
+    preprocess = Preprocess(frames=16, lateral=LATERAL)
+    first, again, other = (preprocess(sequence, UCLA20, Augment(), np.random.default_rng(s)) for s in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_json_round_trip():
+    preprocess = Preprocess(frames=16, persons=2, modality="bone-motion", lateral=LATERAL)
+    assert Preprocess.from_json(preprocess.to_json()) == preprocess
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"frames": 8, "colour": 1}', '{"frames": 8, "modality": "smell"}'])
+def test_what_is_no_preprocessing_is_refused(text):
+    with pytest.raises(ConfigError):
+        Preprocess.from_json(text)
+
+
+def test_the_wrong_body_is_refused(sequence):
+    with pytest.raises(DataError, match="wrong number of joints"):
+        Preprocess(frames=8)(sequence, NTU25)
