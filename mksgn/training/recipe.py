@@ -38,6 +38,10 @@ class Recipe:
         weights carry over because the head averages over T.
     rate_weight, rate_target : float
         Firing-rate regularisation: rate_weight * mean over populations of max(rate - rate_target, 0).
+    augment : Augment
+        Random changes of the training samples.
+    seed : int
+        Of initialisation, order and augmentation.
     val_subjects : tuple of int or None
         Training subjects held out for validation; None: one fifth of them, chosen by the seed; empty: none.
     """
