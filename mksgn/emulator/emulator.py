@@ -18,10 +18,10 @@ from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
 from mksgn.emulator.operators import operator
 from mksgn.emulator.run import Network, Run
-from mksgn.emulator.samples import check_messages, check_samples, message_range
 from mksgn.energy.fanout import fanout
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Graph, schedule
+from mksgn.ir.messages import check_messages, check_samples, message_range
 
 RECORDS = ("none", "spikes", "states")
 MESSAGE_BITS_MAX = 24

@@ -13,6 +13,7 @@ import numpy as np
 
 from mksgn.errors import ConfigError, DataError
 from mksgn.ir import Graph, Population, Schedule
+from mksgn.ir.messages import check_messages, check_samples
 
 RECORDS = ("none", "spikes", "states")
 SEGMENT = 16
@@ -95,15 +96,9 @@ def samples_as_stream(samples: np.ndarray, population: Population, steps: int) -
     DataError
         When shape, type or range do not fit the input.
     """
-    samples = np.asarray(samples)
-    shape = tuple(population.shape)
-    if samples.ndim not in (4, 5) or samples.shape[1:4] != shape or samples.shape[4:] not in ((), (steps,)):
-        raise DataError("samples do not fit the net's input", where=f"population {population.name!r}",
-                        got=str(samples.shape),
-                        allowed=f"(N, {', '.join(map(str, shape))}) or the same with {steps} steps")
+    samples = check_samples(samples, population, steps)
     if len(samples) == 0:
         raise DataError("there are no samples to run", where=f"population {population.name!r}", got=str(samples.shape))
-    check_messages(samples, population)
     if samples.ndim == 4:
         samples = np.broadcast_to(samples[..., None], (*samples.shape, steps))
     # (N, C, F, V, T) -> (V, F, C, N, T)
@@ -117,22 +112,8 @@ def wall_stream(x: np.ndarray, population: Population) -> np.ndarray:
     if x.ndim != 4 or x.shape[:3] != tuple(population.shape) or x.shape[3] < 1:
         raise DataError("the stream does not fit the net's input", where=f"population {population.name!r}",
                         got=str(x.shape), allowed=f"{tuple(population.shape)} and at least one step")
-    check_messages(x, population)
+    check_messages(np.moveaxis(x, -1, 0), population, "step")
     return x.transpose(2, 1, 0, 3).astype(np.int32)
-
-
-def check_messages(values: np.ndarray, population: Population) -> None:
-    """Raise :class:`DataError` unless ``population`` can send ``values``: 0 and 1, or two's complement."""
-    where = f"population {population.name!r}"
-    if not (np.issubdtype(values.dtype, np.integer) or values.dtype == np.bool_):
-        raise DataError("the net's input takes integers", where=where, got=str(values.dtype),
-                        fix="quantise the input as the net's preprocessing says")
-    bits = population.message_bits
-    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if bits else (0, 1)
-    if values.size and (values.min() < low or values.max() > high):
-        raise DataError("an input value is out of the message range", where=where,
-                        got=f"{values.min()}..{values.max()}", allowed=f"{low}..{high}" if bits else "0 or 1",
-                        fix="check the input's scale and the net's message bits")
 
 
 class Recorder:

@@ -1,11 +1,11 @@
-"""Checks of what a user feeds into a net: shape, integer type and message range."""
+"""What an input population can send, and the checks every backend makes of what a user feeds into a net."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from mksgn.errors import DataError
-from mksgn.ir import Population
+from mksgn.ir.graph import Population
 
 
 def message_range(message_bits: int) -> tuple[int, int]:
