@@ -1,7 +1,7 @@
 """Run a spiking graph network (.net) on skeletons: as Lava Processes, on the emulator, or on Loihi 2.
 
-    python deploy/run_lava.py --net mksgn.net                              # 20 test samples, as Lava Processes
-    python deploy/run_lava.py --net mksgn.net --backend emulator           # the whole test split, exact and fast
+    python deploy/run_lava.py --net mksgn.net                              # the whole test split, as Lava Processes
+    python deploy/run_lava.py --net mksgn.net --backend emulator           # the same, exact and faster
     python deploy/run_lava.py --net mksgn.net --check                      # Lava against the emulator, every spike
     python deploy/run_lava.py --net mksgn.net --data clip.skeleton         # one recording
     python deploy/run_lava.py --net any.net --input x.npy --dump out.npz   # any tensor into any net
@@ -48,7 +48,7 @@ from mksgn.runtime import open_backend
 
 DIFFERENT = 1
 MODEST = 20
-"""Samples that the Lava simulator, a Process and an OS process per layer, runs in a minute or so."""
+"""Samples that Lava runs in minutes with a Process and an OS process per layer."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,18 @@ class Options:
     split: Literal["train", "val", "test", "all"] | None = None
     """Which part of the data. Default: test; all for a single recording."""
     samples: int | None = None
-    """Number of samples, evenly spread over classes and split; 0: all. Default: all on the emulator, 20 where Lava
-    runs (lava, loihi2, --check)."""
+    """Number of samples, evenly spread over classes and split; 0: all. Default: all, or 20 with --layout layers or
+    stock and on loihi2."""
     backend: Literal["emulator", "lava", "loihi2"] = "lava"
-    """Where to run. lava records every spike, to count events: one more OS process per population."""
+    """Where to run."""
+    layout: Literal["blocks", "layers", "stock"] | None = None
+    """How Lava runs the net: in a few Processes of ours that each hold a part of it (blocks, the default), in one
+    Process per synapse and population with our ProcessModels (layers), or with Lava's own (stock). Same spikes."""
     check: bool = False
     """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
     check_states: bool = False
-    """--check with u and v of every neuron after every step. Lava reads them one by one, about 60 us each."""
+    """--check with u and v of every neuron after every step. Layouts other than blocks read them one by one from
+    Lava, about 60 us each."""
     json: Path | None = None
     """Write the results here, whole or not at all."""
     input: Path | None = None
@@ -111,7 +115,8 @@ class Options:
             raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
                               allowed="0 for all, or more")
         if "lava" not in self.backends and self.backend != "loihi2":
-            for name, value in (("timeout", self.timeout), ("max-processes", self.max_processes)):
+            for name, value in (("timeout", self.timeout), ("max-processes", self.max_processes),
+                                ("layout", self.layout)):
                 if value is not None:
                     raise ConfigError("an option of the Lava backend has no effect on the emulator", where=f"--{name}",
                                       got=str(value), fix="leave it out, or choose --backend lava")
@@ -138,7 +143,8 @@ class Options:
     def limit(self) -> int:
         if self.samples is not None:
             return self.samples
-        return 0 if self.backends == ("emulator",) else MODEST
+        slow = self.backend == "loihi2" or self.layout in ("layers", "stock")
+        return MODEST if slow else 0
 
 
 class Bar:
@@ -166,8 +172,10 @@ def open_all(options: Options, graph: Graph, stack: ExitStack, bar: Bar) -> list
     """The backend and, with --check, the second; both are closed with ``stack``, whatever happens."""
     opened = []
     for name in options.backends:
-        given: dict[str, Any] = {} if name == "emulator" else {"timeout_s": options.timeout,
-                                                                "max_processes": options.max_processes}
+        given: dict[str, Any] = {"emulator": {}, "lava": {"max_processes": options.max_processes,
+                                                          "layout": options.layout}}.get(name, {})
+        if name != "emulator":
+            given["timeout_s"] = options.timeout
         backend = open_backend(name, graph, progress=bar.advance(name), **given)
         stack.callback(backend.close)
         opened.append(cast(Streaming, backend))

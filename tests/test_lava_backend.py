@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -20,7 +21,7 @@ from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
 from mksgn.runtime import lava_backend, open_backend
 from mksgn.runtime.guard import end_session
 from mksgn.runtime.lava_backend import LavaBackend
-from mksgn.runtime.plan import plan
+from mksgn.runtime.plan import LAYOUTS, plan, plan_blocks
 from mksgn.runtime.unroll import lava_kernel, matrix, nonzeros
 from mksgn.runtime.wire import Frames, graph_from_message, graph_message, pack
 
@@ -107,6 +108,29 @@ def test_plan_shares_delays_and_counts_processes():
                               "sink": 1}
 
 
+def chain_graph(length: int = 6) -> Graph:
+    """Populations in a row, with a graded input: it can be cut anywhere."""
+    rng = np.random.default_rng(11)
+    populations = [Population("in", (3, 4, 5), role="input", message_bits=8)]
+    populations += [Population(f"p{i}", (4, 4, 5), Cuba(500 if i == 0 else 30)) for i in range(length)]
+    populations.append(Population("out", (3, 1, 1), Cuba(131071, voltage_decay=0), role="readout"))
+    names = [p.name for p in populations]
+    synapses = [Conv(f"s{i}", (names[i],), names[i + 1], even(rng, 4, 3 if i == 0 else 4, 3, 1), padding=(1, 0))
+                for i in range(length)]
+    return Graph(tuple(populations), (*synapses, Dense("fc", (names[-2],), "out", even(rng, 3, 80))), T)
+
+
+def test_plan_of_blocks():
+    layout = plan_blocks(chain_graph(), 3, "states", 4)
+    kinds = [node.kind for node in layout.nodes]
+    assert kinds == ["source"] + 3 * ["block"] + 9 * ["sink"]
+    assert layout.os_processes == 17
+    names = [node.name for node in layout.nodes[:4]]
+    assert layout.edges[:3] == tuple(pairwise(names))
+    assert [node.population for node in layout.nodes[1:4]][-1] == "out"
+    assert len(plan_blocks(block_graph(), 3).nodes) == 2  # nothing in it can be cut
+
+
 def test_long_waits_take_several_relays():
     names = [f"p{i}" for i in range(70)]
     populations = [Population("in", (1, 1, 1), role="input"), Population("first", (1, 1, 1), Cuba(1))]
@@ -121,7 +145,7 @@ def test_long_waits_take_several_relays():
 
 
 def test_too_many_processes_and_too_little_memory(monkeypatch):
-    with (LavaBackend(block_graph(), max_processes=20) as lava,
+    with (LavaBackend(block_graph(), max_processes=20, layout="layers") as lava,
           pytest.raises(BackendError, match="more OS processes") as caught):
         lava.run(block_samples())
     assert "max_processes" in caught.value.fix
@@ -131,11 +155,11 @@ def test_too_many_processes_and_too_little_memory(monkeypatch):
         f_bavail, f_frsize = 1, 1024
 
     monkeypatch.setattr(lava_backend.os, "statvfs", lambda path: Full)
-    with LavaBackend(block_graph()) as lava, pytest.raises(BackendError, match="shared memory"):
+    with LavaBackend(block_graph(), layout="stock") as lava, pytest.raises(BackendError, match="shared memory"):
         lava.run(block_samples())
     monkeypatch.setattr("mksgn.runtime.plan.NONZERO_LIMIT", 100)
     with pytest.raises(BackendError, match="do not fit into memory"):
-        LavaBackend(block_graph())
+        LavaBackend(block_graph(), layout="stock")
 
 
 def test_bad_input_and_options():
@@ -154,7 +178,14 @@ def test_bad_input_and_options():
     with pytest.raises(BackendError, match="closed"):
         lava.run(block_samples())
     with pytest.raises(ConfigError, match="delays"):
-        LavaBackend(graph, delays="magic")
+        LavaBackend(graph, layout="layers", delays="magic")
+    with pytest.raises(ConfigError, match="unknown layout"):
+        LavaBackend(graph, layout="magic")
+    for options in ({"delays": "relay"}, {"unroll_limit": 0}, {"layout": "stock", "blocks": 2}):
+        with pytest.raises(ConfigError, match="no effect in this layout"):
+            LavaBackend(graph, **options)
+    with pytest.raises(ConfigError, match="at least one block"):
+        LavaBackend(graph, blocks=-1)
     with pytest.raises(ConfigError, match="steps per sample"):
         LavaBackend(replace(graph, time_steps=None)).run(block_samples())
 
@@ -202,11 +233,12 @@ def test_wire_carries_graphs_and_arrays_exactly():
 
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
-def test_block_is_exact_and_counts_agree():
-    """Sparse synapses and Delay Processes: every spike, u and v of three streamed samples, and the counts."""
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_block_is_exact_and_counts_agree(layout):
+    """Every spike, u and v of three streamed samples, and the counts; all kinds of synapses, and waits."""
     graph, samples = block_graph(), block_samples()
     done: list[int] = []
-    with LavaBackend(graph, progress=done.append) as lava:
+    with LavaBackend(graph, progress=done.append, layout=layout) as lava:
         result = lava.run(samples, record="states")
     check_run(graph, samples, result)
     assert result.u and result.v
@@ -221,9 +253,10 @@ def test_block_is_exact_and_counts_agree():
 
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
-def test_stock_conv_and_relays_are_exact_and_a_backend_runs_twice():
+@pytest.mark.parametrize("layout", ["layers", "stock"])
+def test_conv_and_relays_are_exact_and_a_backend_runs_twice(layout):
     graph, samples = block_graph(), block_samples()
-    with LavaBackend(graph, delays="relay", unroll_limit=0) as lava:
+    with LavaBackend(graph, layout=layout, delays="relay", unroll_limit=0) as lava:
         check_run(graph, samples, lava.run(samples, record="spikes"))
         # Messages that change from step to step, and no recording: only the readout.
         moving = np.random.default_rng(2).integers(-128, 128, (2, 3, 6, 4, T))
@@ -236,11 +269,12 @@ def test_stock_conv_and_relays_are_exact_and_a_backend_runs_twice():
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("seed", "options"), [
-    (0, {}), (1, {"delays": "relay"}), (2, {"models": {DELAY: "lava_models.delay.models:SubDelayModel"}})])
+    (0, {}), (1, {"layout": "stock", "delays": "relay"}),
+    (2, {"layout": "stock", "models": {DELAY: "lava_models.delay.models:SubDelayModel"}}), (3, {"layout": "layers"}),
+    (4, {"blocks": 1}), (5, {"layout": "stock"})])
 def test_random_graphs_are_exact(seed, options):
     """DAGs with concatenated sources of different depth; waits as Delay, as relays, as Delay's sub-process model."""
     graph = random_graph(seed)
-    assert any(node.kind == "delay" for node in plan(graph).nodes)
     samples = np.random.default_rng(seed).integers(0, 2, (3, 2, 3, 2, T))
     with LavaBackend(graph, **options) as lava:
         result = lava.run(samples, record="spikes")
@@ -248,6 +282,22 @@ def test_random_graphs_are_exact(seed, options):
     for name, values in result.spikes.items():
         np.testing.assert_array_equal(values, spikes[name], err_msg=name)
     np.testing.assert_array_equal(result.output, spikes[graph.output.name])
+
+
+@pytest.mark.lava()
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("record", ["none", "spikes", "states"])
+def test_blocks_in_several_processes_are_exact(record):
+    graph = chain_graph()
+    samples = np.random.default_rng(12).integers(-128, 128, (3, 3, 4, 5))
+    with LavaBackend(graph, blocks=3) as lava:
+        result = lava.run(samples, record)
+        assert lava.effort.os_processes == 4 + 4 + {"none": 0, "spikes": 3, "states": 9}[record]
+    if record != "none":
+        check_run(graph, samples, result)
+    assert bool(result.u) == (record == "states")
+    with Emulator(graph) as emulator:
+        np.testing.assert_array_equal(result.output, emulator.run(samples).output)
 
 
 def extreme_graph(steps: int | None) -> Graph:
@@ -273,13 +323,14 @@ def extreme_graph(steps: int | None) -> Graph:
 
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
-def test_extreme_numbers_are_exact():
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_extreme_numbers_are_exact(layout):
     """Also an interval of 3 steps, which no power of two is."""
     graph = extreme_graph(3)
     samples = np.random.default_rng(4).integers(-128, 128, (4, 50, 2, 2, 3))
     samples[0] = 127
     samples[1] = -128
-    with LavaBackend(graph) as lava:
+    with LavaBackend(graph, layout=layout) as lava:
         result = lava.run(samples, record="states")
     spikes, u, v = simulate(graph, samples)
     assert np.abs(u["wide"]).max() > 1 << 23  # a wraps once only, as in Lava
@@ -296,7 +347,8 @@ def test_weights_that_lava_would_truncate_are_refused():
     graph = extreme_graph(2)
     mixed = replace(graph.synapses[2], weight=np.array([[1, -1, 3, 5, 7, 9]] * 4, np.int16))
     graph = replace(graph, synapses=(*graph.synapses[:2], mixed, *graph.synapses[3:]))
-    with LavaBackend(graph) as lava, pytest.raises(BackendError, match="odd weights of both signs"):
+    with (LavaBackend(graph, layout="layers") as lava,
+          pytest.raises(BackendError, match="odd weights of both signs")):
         lava.run(np.zeros((1, 50, 2, 2), int))
 
 
@@ -409,10 +461,11 @@ def test_stream_is_what_stock_netx_gives(tmp_path, reset):
 
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
-def test_stream_with_branches_and_bias_is_exact():
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_stream_with_branches_and_bias_is_exact(layout):
     graph = replace(block_graph(), time_steps=None)
     x = np.random.default_rng(9).integers(-128, 128, (3, 6, 4, 20))
-    with LavaBackend(graph) as lava:
+    with LavaBackend(graph, layout=layout) as lava:
         result = lava.run_stream(x, "spikes")
     spikes, v = simulate_wall(graph, x)
     for name, values in result.spikes.items():
@@ -425,7 +478,7 @@ from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.extractor import Extractor
 from lava_models.delay.process import Delay
-from mksgn.runtime.builder import MODELS
+from mksgn.runtime.builder import STOCK
 import numpy as np
 from scipy.sparse import identity
 eye = identity(2, dtype=int, format="csr")
@@ -433,12 +486,12 @@ make = {"LIF": dict(shape=(2,)), "LIFReset": dict(shape=(2,)), "Conv": dict(weig
         "Sparse": dict(weights=eye), "DelaySparse": dict(weights=eye, delays=eye),
         "RingBuffer": dict(data=np.zeros((1, 1))), "Delay": dict(shape=(2,), steps=1)}
 config = Loihi2SimCfg(select_tag="fixed_pt")
-for kind, model in MODELS.items():
+for kind, model in STOCK.items():
     if kind is not Extractor:
         process = kind(**make[kind.__name__])
         chosen = config.select(process, ProcGroupDiGraphs._find_proc_models(process))
         assert chosen is model, (kind, chosen, model)
-print(len(MODELS))
+print(len(STOCK))
 """
 
 

@@ -44,7 +44,7 @@ PROGRAM = """
 import numpy as np
 from test_lava_cleanup import LIF, small_graph, small_samples
 from mksgn.runtime.lava_backend import LavaBackend
-with LavaBackend(small_graph(), models={LIF: "lava_faults:SlowModel"},
+with LavaBackend(small_graph(), layout="stock", models={LIF: "lava_faults:SlowModel"},
                  progress=lambda done: print("samples", done, flush=True)) as lava:
     lava.run(small_samples(2000))
 """
@@ -128,7 +128,7 @@ def run_and(graph: Graph, models: dict[str, str], act: Callable[[LavaBackend], N
             seen["started"] = time.monotonic()
             act(lava)
 
-    with LavaBackend(graph, models=models, progress=progress, timeout_s=timeout_s) as lava:
+    with LavaBackend(graph, layout="stock", models=models, progress=progress, timeout_s=timeout_s) as lava:
         with pytest.raises(BackendError) as caught:
             lava.run(small_samples(500))
         seen["took"] = time.monotonic() - seen["started"]
@@ -204,17 +204,19 @@ def test_a_model_that_cannot_be_built_or_found():
     before = {process.pid for process in family(os.getpid())}
     for model, message in (("lava_faults:UnbuildableModel", "a fault at the start"),
                            ("lava_faults:NoSuchModel", "NoSuchModel")):
-        with LavaBackend(small_graph(), models={LIF: model}) as lava, pytest.raises(BackendError) as caught:
+        with (LavaBackend(small_graph(), layout="stock", models={LIF: model}) as lava,
+              pytest.raises(BackendError) as caught):
             lava.run(small_samples(1))
         assert message in caught.value.got
         assert not [process for process in family(os.getpid()) if process.pid not in before and runs(process)]
 
 
-def test_a_run_that_succeeds_leaves_nothing_and_prints_nothing(capfd):
-    with LavaBackend(small_graph()) as lava:
+@pytest.mark.parametrize(("options", "lava_processes"), [({"layout": "stock"}, 6), ({"blocks": 1}, 2)])
+def test_a_run_that_succeeds_leaves_nothing_and_prints_nothing(capfd, options, lava_processes):
+    with LavaBackend(small_graph(), **options) as lava:
         lava.run(small_samples(2))
-        # Six Lava Processes, the runtime service and the server of shared memory; gone when run() returns.
-        assert len(lava.effort.pids) == 8
+        # The Lava Processes, the runtime service and the server of shared memory; gone when run() returns.
+        assert len(lava.effort.pids) == lava_processes + 2
         assert not [pid for pid in lava.effort.pids if psutil.pid_exists(pid)]
         assert lava._host is not None
         # Between runs the host waits, without Lava.

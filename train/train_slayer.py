@@ -41,7 +41,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
 from mksgn.data.pack import Pack
 from mksgn.data.readers import read
-from mksgn.data.splits import split
+from mksgn.data.splits import Split, split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
@@ -155,15 +155,23 @@ def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
 
 
 @torch.no_grad()
-def accuracy(net: SpikingGraphNet, samples: np.ndarray, labels: np.ndarray, device: torch.device) -> float:
-    """Top-1 of the network as it is, in float32; NaN without samples."""
+def right(net: SpikingGraphNet, samples: np.ndarray, labels: np.ndarray, device: torch.device) -> np.ndarray:
+    """Which samples the network as it is, in float32, predicts as labelled: bool (N,)."""
     if not len(samples):
-        return math.nan
+        return np.zeros(0, bool)
     net.eval()
     predictions = [net(torch.from_numpy(part).to(device)).logits.argmax(1).cpu().numpy()
                    for part in np.array_split(samples, max(1, len(samples) // 64))]
     net.train()
-    return float((np.concatenate(predictions) == labels).mean())
+    return np.concatenate(predictions) == labels
+
+
+def accuracies(kind: str, correct: np.ndarray, halves: Split) -> dict[str, float]:
+    """Top-1 on the test split and, where the pack marks copies of training sequences, without them."""
+    result = {f"accuracy_{kind}": float(correct.mean())}
+    if halves.clean is not None:
+        result[f"accuracy_{kind}_clean"] = float(correct[np.isin(halves.test, halves.clean)].mean())
+    return result
 
 
 def train_epoch(fabric: Fabric, model: nn.Module, optimiser, batches: Batches, recipe: Recipe, stage: str, epoch: int,
@@ -237,8 +245,8 @@ def main(options: Options) -> None:
     pack = load_data(options)
     halves = split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
     preprocess = recipe.preprocess(pack)
-    batches = Batches(pack, halves.train, preprocess, recipe.augment, batch=recipe.batch, passes=recipe.passes,
-                      seed=recipe.seed, rank=fabric.global_rank, world=fabric.world_size)
+    batches = Batches(pack, halves.train, preprocess, recipe.augmentation(pack), batch=recipe.batch,
+                      passes=recipe.passes, seed=recipe.seed, rank=fabric.global_rank, world=fabric.world_size)
     val = preprocessed(pack, halves.val, preprocess) if len(halves.val) else np.empty((0,))
     fabric.seed_everything(recipe.seed)
     net = SpikingGraphNet(recipe.net_config(pack))
@@ -260,7 +268,10 @@ def main(options: Options) -> None:
             first = started["epoch"] + 1 if started is not None and started["stage"] == stage else 0
             if stage == "tune":
                 if not first:
-                    results["accuracy_float"] = accuracy(net, *test_set(pack, halves.test, preprocess), fabric.device)
+                    correct = right(net, *test_set(pack, halves.test, preprocess), fabric.device)
+                    results.update(accuracies("float", correct, halves))
+                    if chief:
+                        save_network(folder / "float.safetensors", net)
                 net.quantize()
             trainee = Trainee(net, recipe, dtype)
             optimiser = optimiser_of(net, recipe)
@@ -273,7 +284,8 @@ def main(options: Options) -> None:
                 net.steps = recipe.steps_at(stage, epoch)
                 bar = progress.epoch(f"{stage} {epoch + 1}/{epochs}", len(batches))
                 row = train_epoch(fabric, model, wrapped, batches, recipe, stage, epoch, epochs, bar)
-                row["val_accuracy"] = accuracy(net, val, pack.labels[halves.val], fabric.device)
+                correct = right(net, val, pack.labels[halves.val], fabric.device)
+                row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
                 row["seconds"] = time.perf_counter() - tick
                 log.write(stage, epoch, row)
                 progress.report(stage, epoch + 1, epochs, row)
@@ -290,17 +302,14 @@ def test_set(pack: Pack, indices: np.ndarray, preprocess) -> tuple[np.ndarray, n
     return preprocessed(pack, indices, preprocess), pack.labels[indices]
 
 
-def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet, pack: Pack, halves, preprocess,
+def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet, pack: Pack, halves: Split, preprocess,
            results: dict[str, float], console: Console) -> None:
     """Evaluate the integers with the emulator, once, on the test split, and write mksgn.net."""
     samples, labels = test_set(pack, halves.test, preprocess)
     graph = to_graph(net)
     with Emulator(graph) as emulator:
         run = emulator.run(samples)
-    right = run.predictions == labels
-    results["accuracy_integer"] = float(right.mean())
-    if halves.clean is not None:
-        results["accuracy_integer_clean"] = float(right[np.isin(halves.test, halves.clean)].mean())
+    results.update(accuracies("integer", run.predictions == labels, halves))
     rate = np.mean([run.counts.rate(p.name) for p in graph.populations if p.role == "hidden"])
     graph = to_graph(net, meta={
         "preset": options.preset, "data": Path(options.data).name, "protocol": halves.protocol,
@@ -312,10 +321,12 @@ def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet,
     log_line = {"final": results, "test_samples": len(labels), "mean_rate": float(rate)}
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(log_line) + "\n")
-    console.print(f"\ntest accuracy, {len(labels)} samples: float {results['accuracy_float']:.2%}, "
-                  f"integers (emulator) {results['accuracy_integer']:.2%}"
-                  + (f", clean subset of {len(halves.clean)} {results['accuracy_integer_clean']:.2%}"
-                     if halves.clean is not None else "") + f"; mean firing rate {rate:.3f}")
+    for kind, name in (("float", "float"), ("integer", "integers (emulator)")):
+        line = f"test accuracy, {len(labels)} samples: {name} {results[f'accuracy_{kind}']:.2%}"
+        if halves.clean is not None:
+            line += f", clean subset of {len(halves.clean)} {results[f'accuracy_{kind}_clean']:.2%}"
+        console.print(line)
+    console.print(f"mean firing rate {rate:.3f}")
     console.print(f"wrote {folder / 'mksgn.net'}\n"
                   f"next:  python deploy/run_lava.py --net {folder / 'mksgn.net'}"
                   + (f" --data {options.data}" if options.data != SYNTHETIC else ""))

@@ -5,13 +5,13 @@ The steps, in order (M persons, F' raw frames, V joints):
 1. keep ``persons`` persons (zero-padded); subtract the main person's centre joint of the first frame;
 2. optionally turn the body about the vertical axis until its mean left-right axis lies along x
    (removes the view, which cross-view protocols change);
-3. in training: rotate, cut a random part of the sequence, shake the joints;
+3. in training: mirror, rotate, cut a random part of the sequence, shake the joints;
 4. resample to ``frames`` frames by linear interpolation;
 5. form the modality (joint, bone = joint - parent, or the frame difference of either);
 6. root-relative joints: every joint minus its body's centre joint of that frame, while the centre
    joint itself keeps its displacement since the first frame;
-7. divide by the largest coordinate of the sequence (the centre's displacement excluded, and clipped) and
-   round to -127..127: the graded spikes of the spike coder (paper Eq. 3).
+7. divide by the largest coordinate of the sequence (the centre's displacement, which is ``root_range`` times
+   finer, excluded, and clipped) and round to -127..127: the graded spikes of the spike coder (paper Eq. 3).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ MODALITIES = ("joint", "bone", "joint-motion", "bone-motion")
 INPUT_MAX = 127
 UP = 1
 """Vertical axis of Kinect coordinates."""
+_MIRROR = np.array([-1, 1, 1], np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,10 @@ class Augment:
         Smallest part of the sequence kept.
     noise : float
         Standard deviation of the shift of each joint, constant over the sequence, in the data's unit (metres).
+    mirror : float
+        Probability of exchanging left and right.
+    mirrored : tuple of int
+        The joint that takes each joint's place in a mirror; needed when ``mirror`` is above 0.
     """
 
     yaw: float = 30.0
@@ -49,6 +54,8 @@ class Augment:
     roll: float = 5.0
     crop: float = 0.6
     noise: float = 0.01
+    mirror: float = 0.0
+    mirrored: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +69,19 @@ class Preprocess:
         One of ``joint``, ``bone``, ``joint-motion``, ``bone-motion``.
     lateral : tuple of (left, right) joint pairs
         Joints that span the body's left-right axis; empty: no alignment.
+    root_range : float
+        Body sizes that the centre's displacement may reach before it is clipped.
     """
 
     frames: int
     persons: int = 1
     modality: str = "joint"
     lateral: tuple[tuple[int, int], ...] = ()
+    root_range: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.root_range < float("inf"):
+            raise ConfigError("root_range must be positive", got=str(self.root_range))
         if self.modality not in MODALITIES:
             raise ConfigError("unknown modality", got=self.modality, allowed=", ".join(MODALITIES))
 
@@ -116,6 +128,8 @@ class Preprocess:
             raise DataError("a sequence has the wrong number of joints", got=str(sequence.shape[2]),
                             allowed=str(body.num_joints), fix="use data of the body the network was trained for")
         points = np.zeros((len(sequence), self.persons, body.num_joints, 3), np.float32)
+        if augment is not None and rng is not None and augment.mirror and rng.random() < augment.mirror:
+            sequence = sequence[:, :, list(augment.mirrored)] * _MIRROR[: sequence.shape[3]]
         persons = min(self.persons, sequence.shape[1])
         points[:, :persons, :, : sequence.shape[3]] = sequence[:, :persons]
         present = points.any(axis=(2, 3))  # (F', M): an absent person is zero and stays zero
@@ -134,7 +148,7 @@ class Preprocess:
             points += rng.normal(0, augment.noise, (1, *points.shape[1:])).astype(np.float32)
         points = self._form(points, body)
         points[~present[np.rint(at).astype(int)]] = 0
-        return _to_int8(points, body)
+        return _to_int8(points, body, self.root_range)
 
     def _facing(self, person: np.ndarray) -> np.ndarray:
         """Rotation about the vertical that lays the mean left-right axis of (F', V, 3) along x."""
@@ -176,11 +190,11 @@ def _resample(points: np.ndarray, at: np.ndarray) -> np.ndarray:
     return points[low] * (1 - part) + points[high] * part
 
 
-def _to_int8(points: np.ndarray, body: Body) -> np.ndarray:
+def _to_int8(points: np.ndarray, body: Body, root_range: float) -> np.ndarray:
     """(F, M, V, 3) float -> (3, F, M V) int8, root-relative (steps 6 and 7)."""
     center = points[:, :, body.center : body.center + 1]
     relative = points - center
     size = max(float(np.abs(relative).max()), 1e-6)
-    relative[:, :, body.center] = center[:, :, 0]
+    relative[:, :, body.center] = center[:, :, 0] / root_range
     scaled = np.clip(relative * (INPUT_MAX / size), -INPUT_MAX, INPUT_MAX)
     return np.rint(scaled).astype(np.int8).transpose(3, 0, 1, 2).reshape(3, len(points), -1)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from lava.lib.dl import slayer
 from torch import Tensor
 
 from mksgn.nn import cuba_kernel
+from mksgn.nn.threads import share_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ class _FusedCuba(torch.autograd.Function):
         out = _view(spikes, steps)
         samples, _, _, channels = x_view.shape
         count = np.empty(samples)
-        _share_threads()
+        share_threads()
         cuba_kernel.forward(x_view, x_view if extra is None else _view(extra, steps), extra is not None, *_constants(
             scale, shift, neuron, quantized), np.empty((samples, 2, channels), _precision(quantized)), out, count)
         ctx.save_for_backward(x, extra, gamma, beta, mean, rstd, scale, shift)
@@ -227,7 +227,7 @@ class _FusedCuba(torch.autograd.Function):
         samples, _, _, channels = x_view.shape
         grad_current = torch.empty_like(x, memory_format=torch.channels_last)
         sums = np.empty((3, samples, channels), np.float32)
-        _share_threads()
+        share_threads()
         constants = _constants(scale, shift, neuron, quantized)
         unit = constants[5]
         cuba_kernel.backward(
@@ -253,11 +253,6 @@ class _FusedCuba(torch.autograd.Function):
                                     _view(grad_x, steps))
         return (grad_x, grad_current if extra is not None else None, grad_gamma, grad_beta,
                 None, None, None, None, None, None)
-
-
-def _share_threads() -> None:
-    """Give numba as many threads as torch has."""
-    numba.set_num_threads(min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]
 
 
 def _precision(quantized: bool) -> type:

@@ -1,8 +1,8 @@
 """Builds the Lava Processes of a plan. Imports Lava: only the host process imports this module.
 
-Everything but :class:`lava_models.delay.process.Delay` is a stock Lava Process: ``LIF`` and
-``LIFReset``, ``Conv``, ``Sparse``, ``DelaySparse``, ``RingBuffer`` sources, ``Extractor`` sinks (which
-send whole arrays; reading a ``RingBuffer`` sink sends one message per element).
+Everything but the Processes of :mod:`lava_models` is a stock Lava Process: ``LIF`` and ``LIFReset``,
+``Conv``, ``Sparse``, ``DelaySparse``, ``RingBuffer`` sources, ``Extractor`` sinks (which send whole
+arrays; reading a ``RingBuffer`` sink sends one message per element).
 """
 
 from __future__ import annotations
@@ -25,10 +25,16 @@ from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix, identity
 
+from lava_models.block.models import PyBlockModel
+from lava_models.block.process import Block
+from lava_models.conv.models import PyConvModelEvent
 from lava_models.delay.models import RELAY_THRESHOLD, RELAY_WEIGHT, PyDelayModel
 from lava_models.delay.process import Delay
+from lava_models.lif.models import PyLifModelOnePass, PyLifResetModelOnePass
+from lava_models.sparse.models import PySparseModelEvent
 from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, Graph, Population, Synapse
+from mksgn.ir.partition import Part
 from mksgn.ir.synapses import Shape
 from mksgn.runtime.plan import Node, Plan
 from mksgn.runtime.streams import Timing
@@ -41,7 +47,7 @@ SILENT_ON_CHIP = (1 << 17) - 1
 """Largest threshold that fits the chip's 17 bits."""
 
 
-MODELS: dict[type, type] = {
+STOCK: dict[type, type] = {
     LIF: PyLifModelBitAcc, LIFReset: PyLifResetModelBitAcc, ConvProcess: PyConvModelFixed, Sparse: PySparseModelBitAcc,
     DelaySparse: PyDelaySparseModelBitAcc, RingBuffer: PySendModelFixed, Extractor: PyLoihiExtractorModel,
     Delay: PyDelayModel,
@@ -52,6 +58,11 @@ Named here because Lava's search executes every file beside a Process's own, onc
 the three seconds that compiling 38 Processes took. (The stock ``Extractor``'s model carries no tag, so
 selection by tag would not find it at all.)
 """
+FAST: dict[type, type] = {
+    **STOCK, LIF: PyLifModelOnePass, LIFReset: PyLifResetModelOnePass, ConvProcess: PyConvModelEvent,
+    Sparse: PySparseModelEvent, Block: PyBlockModel,
+}
+"""The same with our ProcessModels."""
 
 
 @dataclass
@@ -60,21 +71,65 @@ class LavaNetwork:
 
     Parameters
     ----------
-    neurons : dict of population to LIF or LIFReset
-    sinks : dict of population to Extractor
-    root : AbstractProcess
-        Any of them; Lava finds the others by their connections.
+    graph : Graph
+    plan : Plan
+    processes : dict of node name to Process
     run_config : AbstractLoihiRunCfg
     """
 
-    neurons: dict[str, AbstractProcess]
-    sinks: dict[str, Extractor]
-    root: AbstractProcess
+    graph: Graph
+    plan: Plan
+    processes: dict[str, Any]
     run_config: AbstractLoihiRunCfg
 
+    @property
+    def root(self) -> Any:
+        """The Process that holds the output's v; Lava finds the others by their connections."""
+        return next(self.processes[node.name] for node in self.plan.nodes
+                    if node.kind in ("neuron", "block") and node.population == self.graph.output.name)
 
-def build(plan: Plan, graph: Graph, stream: np.ndarray, timing: Timing, target: str,
-          models: dict[str, str]) -> LavaNetwork:
+    def result(self) -> np.ndarray:
+        """v of the output, int32 (V, F, C)."""
+        return _get(self.root.v)
+
+    def recorded(self, steps: int) -> dict[str, dict[str, np.ndarray]]:
+        """What the sinks received in the last ``steps`` steps: quantity -> population -> (steps, V, F, C)."""
+        quantities: dict[str, dict[str, np.ndarray]] = {}
+        for node in self.plan.nodes:
+            if node.kind != "sink":
+                continue
+            # np.stack copies: Lava reuses its buffers.
+            values = np.stack([self.processes[node.name].receive() for _ in range(steps)])
+            if not node.port:
+                quantities.setdefault("spikes", {})[node.population] = values.astype(np.int8)
+                continue
+            assert node.part is not None
+            quantity = {"bits": "spikes", "u_all": "u", "v_all": "v"}[node.port]
+            flat = values.reshape(steps, -1)
+            if node.port == "bits":
+                flat = np.unpackbits(flat.astype(np.uint8), axis=1)
+            store, first = quantities.setdefault(quantity, {}), 0
+            kind = np.int8 if quantity == "spikes" else np.int32
+            for population in node.part.populations[1:]:
+                channels, frames, joints = population.shape
+                part = flat[:, first:first + population.size].reshape(steps, frames, joints, channels)
+                store[population.name] = part.transpose(0, 2, 1, 3).astype(kind)
+                first += population.size
+        return quantities
+
+    def states(self) -> dict[str, dict[str, np.ndarray]]:
+        """u and v of the neuron Processes, one message per value: quantity -> population -> (1, V, F, C)."""
+        neurons = [node for node in self.plan.nodes if node.kind == "neuron"]
+        return {quantity: {node.population: _get(getattr(self.processes[node.name], quantity))[None]
+                           for node in neurons} for quantity in ("u", "v")}
+
+
+def _get(variable: Any) -> np.ndarray:
+    return np.asarray(variable.get()).astype(np.int32)
+
+
+def build(plan: Plan, graph: Graph, stream: np.ndarray, timing: Timing, target: str, layout: str,
+          models: dict[str, str], record: str) -> LavaNetwork:
     """Create and connect the Processes of ``plan``.
 
     Parameters
@@ -85,41 +140,46 @@ def build(plan: Plan, graph: Graph, stream: np.ndarray, timing: Timing, target: 
         The input's messages.
     timing : Timing
     target : 'lava' or 'loihi2'
+    layout : str
+        Whose ProcessModels run, see :mod:`mksgn.runtime.plan`.
     models : dict of 'module:Process' to 'module:ProcessModel'
-        ProcessModels that replace those chosen by tag.
+        ProcessModels that replace those of the layout.
+    record : 'none', 'spikes' or 'states'
+        What blocks send to their sinks.
 
     Raises
     ------
     BackendError
         When weights cannot be held exactly.
     """
-    builder = _Builder(graph, stream, timing, plan, target)
+    builder = _Builder(graph, stream, timing, plan, target, record)
     made: dict[str, tuple[Any, Any]] = {}
     processes: dict[str, AbstractProcess] = {}
     for node in plan.nodes:
         process, port_in, port_out = builder.make(node)
         processes[node.name] = process
         made[node.name] = (port_in, port_out)
+    ports = {node.name: node.port for node in plan.nodes}
     for left, right in plan.edges:
         source, sink = made[left][1], made[right][0]
+        if ports[right]:
+            source = getattr(processes[left], ports[right])
         (source if source.shape == sink.shape else source.reshape(sink.shape)).connect(sink)
-    neurons = {node.population: processes[node.name] for node in plan.nodes if node.kind == "neuron"}
-    sinks = {node.population: processes[node.name] for node in plan.nodes if node.kind == "sink"}
     overrides = {_named(key): _named(value) for key, value in models.items()}
     if target == "loihi2":
         # The chip's models come with Intel's extension; only Lava's own search knows them.
         config: AbstractLoihiRunCfg = Loihi2HwCfg(
             select_tag="fixed_pt", exception_proc_model_map={Extractor: PyLoihiExtractorModel, **overrides})
     else:
-        chosen = {**MODELS, **overrides}
+        chosen = {**(STOCK if layout == "stock" else FAST), **overrides}
         config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map={
             process: chosen[type(process)] for process in processes.values()})
-    return LavaNetwork(neurons, sinks, neurons[graph.output.name], config)
+    return LavaNetwork(graph, plan, processes, config)
 
 
 class _Builder:
-    def __init__(self, graph: Graph, stream: np.ndarray, timing: Timing, plan: Plan, target: str) -> None:
-        self.graph, self.stream, self.timing, self.plan = graph, stream, timing, plan
+    def __init__(self, graph: Graph, stream: np.ndarray, timing: Timing, plan: Plan, target: str, record: str) -> None:
+        self.graph, self.stream, self.timing, self.plan, self.record = graph, stream, timing, plan, record
         self.on_chip = target == "loihi2"
         self.synapses = {synapse.name: synapse for synapse in graph.synapses}
         if self.on_chip:
@@ -169,9 +229,22 @@ class _Builder:
         if self.timing.reset_interval is None:
             process: AbstractProcess = LIF(**parameters)
         else:
-            offset = (self.timing.reset_offset + self.plan.schedule.depth[node.population]) % self.timing.reset_interval
-            process = LIFReset(**parameters, reset_interval=self.timing.reset_interval, reset_offset=offset)
+            process = LIFReset(**parameters, reset_interval=self.timing.reset_interval,
+                               reset_offset=self._phase(node.population))
         return process, process.a_in, process.s_out
+
+    def _phase(self, population: str) -> int:
+        """The wall step, modulo the reset interval, before which a population resets."""
+        assert self.timing.reset_interval is not None
+        return (self.timing.reset_offset + self.plan.schedule.depth[population]) % self.timing.reset_interval
+
+    def _block(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+        assert node.part is not None
+        wait = {(s.name, source): self.plan.schedule.wait[s.name, source]
+                for s in node.part.synapses for source in s.sources}
+        phase = {p.name: self._phase(p.name) for p in node.part.populations[1:]} if self.timing.reset_interval else {}
+        process = Block(part=Part(node.part, wait, self.timing.reset_interval, phase, self.record), name=node.name)
+        return process, process.s_in, process.s_out
 
     def _conv(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
         synapse = self.synapses[node.synapse]

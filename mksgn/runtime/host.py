@@ -26,11 +26,9 @@ import traceback
 from multiprocessing import resource_tracker
 from typing import Any, NoReturn
 
-import numpy as np
-
 from mksgn.errors import MksgnError
 from mksgn.ir import Graph
-from mksgn.runtime.plan import CHANNEL_SLOTS, plan
+from mksgn.runtime.plan import CHANNEL_SLOTS, plan, plan_blocks
 from mksgn.runtime.streams import Timing
 from mksgn.runtime.wire import Frames, graph_from_message, pack
 
@@ -165,7 +163,9 @@ def _import_lava() -> None:
     import lava.magma.compiler.compiler  # noqa: F401
 
     import mksgn.runtime.builder  # noqa: F401
+    from mksgn.events.kernels import warm
 
+    warm()
     logging.getLogger().setLevel(logging.ERROR)
 
 
@@ -199,8 +199,13 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
     started = time.perf_counter()
     timing = Timing(tuple(request["ends"]), tuple(request["reads"]), request["reset_interval"],
                     request["reset_offset"], request["direct"])
-    layout = plan(graph, tuple(request["recorded"]), timing.segment, request["delays"], request["unroll_limit"])
-    network = build(layout, graph, request["stream"], timing, request["target"], request["models"])
+    record = request["record"]
+    if request["layout"] == "blocks":
+        layout = plan_blocks(graph, request["blocks"], record, timing.segment)
+    else:
+        layout = plan(graph, tuple(request["recorded"]), timing.segment, request["delays"], request["unroll_limit"])
+    network = build(layout, graph, request["stream"], timing, request["target"], request["layout"], request["models"],
+                    record)
     executable = network.root.compile(network.run_config, {"pypy_channel_size": CHANNEL_SLOTS})
     runtime = Runtime(executable, ActorType.MultiProcessing)
     executable.assign_runtime_to_all_processes(runtime)
@@ -209,7 +214,6 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
     runtime.initialize()
     children = [process.pid for process in multiprocessing.active_children()]
     channel.send({"event": "started", "seconds": time.perf_counter() - started, "children": children})
-    output = network.neurons[graph.output.name]
     position = 0
     reads = set(timing.reads)
     for end in timing.ends:
@@ -220,24 +224,17 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
             raise RuntimeError("the runtime service reports a failed ProcessModel")
         runtime.wait()
         message: dict[str, Any] = {"event": "segment", "first": position + 1, "last": end}
-        # np.stack copies: Lava reuses its buffers.
-        message["spikes"] = {name: np.stack([sink.receive() for _ in range(end - position)]).astype(np.int8)
-                             for name, sink in network.sinks.items()}
-        if request["states"]:
-            message["u"] = {name: _get(neuron.u)[None] for name, neuron in network.neurons.items()}
-            message["v"] = {name: _get(neuron.v)[None] for name, neuron in network.neurons.items()}
+        message.update(network.recorded(end - position))
+        if record == "states" and request["layout"] != "blocks":
+            message.update(network.states())
         if request["read_output"] and end in reads:
-            message["result"] = _get(output.v)
+            message["result"] = network.result()
         channel.send(message)
         position = end
     watch.end()
     channel.send({"event": "done", "seconds": time.perf_counter() - started})
     network.root.stop()
     channel.send({"event": "stopped"})
-
-
-def _get(variable: Any) -> np.ndarray:
-    return np.asarray(variable.get()).astype(np.int32)
 
 
 def _control(descriptor: int, parent: int, requests: queue.SimpleQueue[dict[str, Any]], channel: _Channel,

@@ -11,9 +11,9 @@ import numpy as np
 
 from mksgn.backend import Counts, RunResult
 from mksgn.errors import BackendError, ConfigError
-from mksgn.ir import Dense, Graph
+from mksgn.ir import Dense, Graph, schedule
 from mksgn.runtime.guard import Host
-from mksgn.runtime.plan import MAX_PROCESSES, UNROLL_LIMIT, Plan, check_processes, plan
+from mksgn.runtime.plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, check_processes, plan, plan_blocks
 from mksgn.runtime.streams import (
     Recorder,
     Timing,
@@ -55,7 +55,7 @@ class Effort:
 
 
 class LavaBackend:
-    """Runs a graph as Lava Processes (``Loihi2SimCfg``, tag ``fixed_pt``).
+    """Runs a graph as Lava Processes (``Loihi2SimCfg``, tag ``fixed_pt``): our fast ones, or stock Lava's.
 
     Each run starts its own Processes and ends them; many samples in one call share the start-up.
     Samples follow each other every T steps without a gap. Only graphs whose ``Dense`` synapses have
@@ -70,12 +70,18 @@ class LavaBackend:
         Longest silence, in seconds, before a run is given up: the start-up, or one sample.
     progress : callable, optional
         Called with the number of samples done (of :meth:`run`) or of steps done (:meth:`run_stream`).
-    delays : 'process' or 'relay'
-        See :func:`mksgn.runtime.plan.plan`. Both are exact; 'process' takes one OS process per delay, 'relay' two.
-    unroll_limit : int
-        See :data:`mksgn.runtime.plan.UNROLL_LIMIT`. 0: every convolution is a stock ``Conv``.
+    layout : 'blocks', 'layers' or 'stock'
+        See :mod:`mksgn.runtime.plan`; the spikes are the same. 'blocks' cannot hold functional delays or an input
+        without a hop: such graphs and streams run as 'layers'.
+    blocks : int, optional
+        OS processes that compute in the layout 'blocks'; None: as many as CPUs.
+    delays : 'process' or 'relay', optional
+        See :func:`mksgn.runtime.plan.plan`. Both are exact; 'process' (the default) takes one OS process per delay,
+        'relay' two. Not for 'blocks'.
+    unroll_limit : int, optional
+        See :data:`mksgn.runtime.plan.UNROLL_LIMIT`. 0: every convolution is a ``Conv``. Not for 'blocks'.
     models : mapping of 'module:Process' to 'module:ProcessModel', optional
-        ProcessModels that replace the stock ones.
+        ProcessModels that replace those of the layout.
 
     Raises
     ------
@@ -94,19 +100,31 @@ class LavaBackend:
     target = "lava"
 
     def __init__(self, graph: Graph, max_processes: int = MAX_PROCESSES, timeout_s: float = TIMEOUT_S,
-                 progress: Callable[[int], None] | None = None, delays: str = "process",
-                 unroll_limit: int = UNROLL_LIMIT, models: Mapping[str, str] | None = None) -> None:
+                 progress: Callable[[int], None] | None = None, layout: str = "blocks", blocks: int | None = None,
+                 delays: str | None = None, unroll_limit: int | None = None,
+                 models: Mapping[str, str] | None = None) -> None:
         if max_processes < 1 or timeout_s <= 0:
             raise ConfigError("the process limit and the timeout must be positive",
                               got=f"{max_processes} processes, {timeout_s} s")
         self.graph = graph
         self.max_processes, self.timeout_s, self.progress = max_processes, timeout_s, progress
-        self.delays, self.unroll_limit, self.models = delays, unroll_limit, dict(models or {})
+        if layout not in LAYOUTS:
+            raise ConfigError("unknown layout of Lava Processes", where="layout", got=repr(layout),
+                              allowed=", ".join(LAYOUTS))
+        if (delays is not None or unroll_limit is not None) if layout == "blocks" else blocks is not None:
+            raise ConfigError("an option has no effect in this layout", where=f"layout {layout!r}",
+                              got="blocks" if layout != "blocks" else "delays or unroll_limit",
+                              fix="leave it out, or choose another layout")
+        self.layout = "layers" if layout == "blocks" and _has_delays(graph) else layout
+        self.blocks = blocks or os.cpu_count() or 1
+        self.delays = delays or "process"
+        self.unroll_limit = unroll_limit
+        self.models = dict(models or {})
         self.effort = Effort()
         self.chip: dict[str, str] = {}
         self._host: Host | None = None
         self._closed = False
-        plan(graph, delays=delays, unroll_limit=unroll_limit)
+        self._plan("none", (), 1, self.layout, False)
 
     def __enter__(self) -> LavaBackend:
         return self
@@ -153,18 +171,18 @@ class LavaBackend:
         total = stream.shape[3] // steps
         together = 1 if _has_delays(self.graph) else total
         output = np.zeros((total, self.graph.output.size), np.int64)
-        layout = plan(self.graph, delays=self.delays, unroll_limit=self.unroll_limit)
-        recorder = Recorder(self.graph, total, steps, layout.schedule.depth, record)
+        times = schedule(self.graph)
+        recorder = Recorder(self.graph, total, steps, times.depth, record)
         self.effort = Effort()
         for first in range(0, total, together):
-            timing = sample_timing(together, steps, layout.schedule, record == "states")
+            timing = sample_timing(together, steps, times, record == "states")
             part = stream[..., first * steps:(first + together) * steps]
             done = [first]
 
             def on_segment(last: int, result: np.ndarray | None, first: int = first, done: list[int] = done) -> None:
                 if result is not None:
-                    output[first + (last - layout.schedule.latency) // steps - 1] = result
-                finished = first + min(max((last - layout.schedule.latency) // steps, 0), together)
+                    output[first + (last - times.latency) // steps - 1] = result
+                finished = first + min(max((last - times.latency) // steps, 0), together)
                 if self.progress is not None and finished > done[0]:
                     done[0] = finished
                     self.progress(finished)
@@ -220,11 +238,16 @@ class LavaBackend:
         self._stream(stream, timing, record, recorder, 0, on_segment)
         return self._result(stream, 1, steps, record, recorder, output)
 
-    def _plan(self, recorded: tuple[str, ...], segment: int) -> Plan:
-        layout = plan(self.graph, recorded, segment, self.delays, self.unroll_limit)
-        check_processes(layout, self.max_processes)
-        _check_shared_memory(layout)
-        return layout
+    def _plan(self, record: str, recorded: tuple[str, ...], segment: int, layout: str, direct: bool) -> Plan:
+        if layout == "blocks":
+            return plan_blocks(self.graph, self.blocks, record, segment)
+        return plan(self.graph, recorded, segment, self.delays, self._unroll_limit(layout, direct))
+
+    def _unroll_limit(self, layout: str, direct: bool) -> int:
+        if self.unroll_limit is not None:
+            return self.unroll_limit
+        # Our Conv is event-driven itself: unrolled it would only be larger. But only Sparse takes an input directly.
+        return 0 if layout == "layers" and not direct else UNROLL_LIMIT
 
     def _stream(self, stream: np.ndarray, timing: Timing, record: str, recorder: Recorder, sample: int,
                 on_segment: Callable[[int, np.ndarray | None], None]) -> None:
@@ -232,18 +255,23 @@ class LavaBackend:
         if self._closed:
             raise BackendError("the Lava backend is closed", fix="make a new one")
         recorded = tuple(name for name in recorder.arrays["spikes"] if self.graph[name].role != "readout")
-        layout = self._plan(recorded, timing.segment)
+        layout = "layers" if self.layout == "blocks" and timing.direct else self.layout
+        # A spiking output is the result: blocks send it with everything else they record.
+        record = "spikes" if record == "none" and recorded else record
+        needed = self._plan(record, recorded, timing.segment, layout, timing.direct)
+        check_processes(needed, self.max_processes)
+        _check_shared_memory(needed)
         readout = self.graph.output.role == "readout"
         try:
             host = self._start()
             host.send({"op": "run", "ends": timing.ends, "reads": timing.reads, "stream": stream,
                        "reset_interval": timing.reset_interval, "reset_offset": timing.reset_offset,
-                       "direct": timing.direct,
-                       "recorded": recorded, "states": record == "states", "read_output": readout,
-                       "delays": self.delays, "unroll_limit": self.unroll_limit, "models": self.models,
+                       "direct": timing.direct, "recorded": recorded, "record": record, "read_output": readout,
+                       "layout": layout, "blocks": self.blocks, "delays": self.delays,
+                       "unroll_limit": self._unroll_limit(layout, timing.direct), "models": self.models,
                        "target": self.target, "chip": self.chip})
             message = host.receive()
-            self.effort.os_processes = layout.os_processes
+            self.effort.os_processes = needed.os_processes
             self.effort.pids += tuple(message["children"])
             self.effort.start_s += message["seconds"]
             self.effort.steps += timing.ends[-1]
@@ -251,6 +279,8 @@ class LavaBackend:
             while (message := host.receive())["event"] == "segment":
                 for quantity in ("spikes", "u", "v"):
                     for name, values in message.get(quantity, {}).items():
+                        if name not in recorder.arrays[quantity]:
+                            continue
                         recorder.place(quantity, name, message["first"], values, sample, len(timing.reads))
                 result = message.get("result")
                 on_segment(message["last"], None if result is None else _readout(result))

@@ -154,7 +154,8 @@ class Loihi2Backend(LavaBackend):
             raise BackendError("Loihi 2 cannot be used from here", where="backend 'loihi2'", got=status.reason,
                                fix=status.how_to_get)
         _check_interval(graph.time_steps, "time_steps")
-        super().__init__(graph, timeout_s=timeout_s, progress=progress, delays="relay", unroll_limit=0)
+        super().__init__(graph, timeout_s=timeout_s, progress=progress, layout="stock", delays="relay",
+                         unroll_limit=0)
         self.chip = {**_choice(partition, board, host_address), "loihi_gen": loihi_gen}
 
     def run_stream(self, x: Any, record: str = "none", reset_interval: int | None = None,

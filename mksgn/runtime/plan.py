@@ -1,7 +1,11 @@
 """Which Lava Processes a graph becomes, decided before anything starts.
 
 A plan is plain data: it can be counted, bounded and tested without Lava. One node becomes one
-Lava Process, and on the CPU simulator one OS process.
+Lava Process, and on the CPU simulator one OS process. There are three layouts:
+
+- ``blocks``: a few :class:`lava_models.block.process.Block`, consecutive parts of the graph;
+- ``layers``: a stock Process for every synapse and population, run by ProcessModels of ours;
+- ``stock``: the same, run by Lava's own.
 """
 
 from __future__ import annotations
@@ -13,9 +17,11 @@ import numpy as np
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Conv, Dense, Graph, Schedule, schedule
 from mksgn.ir.graph import DELAY_MAX
+from mksgn.ir.partition import parts
 from mksgn.ir.synapses import Shape
 from mksgn.runtime.unroll import nonzeros
 
+LAYOUTS = ("blocks", "layers", "stock")
 DELAYS = ("process", "relay")
 UNROLL_LIMIT = 5_000_000
 """Non-zero weights (8 bytes each) up to which a convolution is unrolled into a sparse matrix.
@@ -40,7 +46,7 @@ class Node:
     ----------
     name : str
         Also the Process's name, so that errors can say what died.
-    kind : 'source', 'conv', 'sparse', 'delayed', 'delay', 'relay_synapse', 'relay', 'neuron' or 'sink'
+    kind : 'source', 'block', 'conv', 'sparse', 'delayed', 'delay', 'relay_synapse', 'relay', 'neuron' or 'sink'
     population : str
         Whose spikes leave this node, or, for a sink, enter it; for a synapse, its target.
     shape : (C, F, V)
@@ -51,6 +57,10 @@ class Node:
         Steps by which a source, delay or relay is late.
     nonzeros : int
         Weights held in a sparse matrix.
+    part : Graph, optional
+        What a block computes.
+    port : str
+        Of a block's sink: the port it listens to, 'bits', 'u_all' or 'v_all'.
     """
 
     name: str
@@ -60,6 +70,8 @@ class Node:
     synapse: str = ""
     steps: int = 0
     nonzeros: int = 0
+    part: Graph | None = None
+    port: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +150,7 @@ class _Planner:
 
 def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays: str = "process",
          unroll_limit: int = UNROLL_LIMIT) -> Plan:
-    """Lay ``graph`` out as Lava Processes.
+    """Lay ``graph`` out as one Lava Process per synapse and population.
 
     Parameters
     ----------
@@ -164,10 +176,7 @@ def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays:
         raise ConfigError("unknown way to delay spikes", where="delays", got=repr(delays), allowed=", ".join(DELAYS))
     if unroll_limit < 0:
         raise ConfigError("the unroll limit must not be negative", where="unroll_limit", got=str(unroll_limit))
-    for population in graph.populations[1:]:
-        if population.message_bits:
-            raise BackendError("only the input may send graded messages", where=f"population {population.name!r}",
-                               got=f"{population.message_bits} message bits", allowed="0")
+    _check_messages(graph)
     result = _Planner(graph, delays, unroll_limit).build(recorded, segment)
     total = sum(node.nonzeros for node in result.nodes)
     if total > NONZERO_LIMIT:
@@ -177,6 +186,59 @@ def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays:
                            allowed=f"{NONZERO_LIMIT}",
                            fix="lower unroll_limit, use the 'layer' realisation of graph convolutions, or the emulator")
     return result
+
+
+def plan_blocks(graph: Graph, count: int, record: str = "none", segment: int = 1) -> Plan:
+    """Lay ``graph`` out as at most ``count`` consecutive blocks, balanced by their synapses.
+
+    Parameters
+    ----------
+    graph : Graph
+        Without functional delays.
+    count : int
+        At least 1. Fewer where the graph has too few places at which a single population passes everything on.
+    record : 'none', 'spikes' or 'states'
+    segment : int
+        Most steps that run before the host collects what is recorded.
+
+    Raises
+    ------
+    ConfigError
+        When ``count`` is below 1.
+    BackendError
+        When a population that is not the input sends graded messages.
+    """
+    if count < 1:
+        raise ConfigError("at least one block is needed", where="blocks", got=str(count))
+    _check_messages(graph)
+    cost = {population.name: float(population.size) for population in graph.populations}
+    for synapse in graph.synapses:
+        source = graph[synapse.sources[0]]
+        cost[synapse.target] += len(synapse.sources) * nonzeros(synapse, source.shape, graph[synapse.target].shape)
+    before = graph.input
+    nodes = [Node(before.name, "source", before.name, before.shape)]
+    edges = []
+    for part in parts(graph, count, cost):
+        last = part.output
+        name = f"{part.populations[1].name} .. {last.name}" if len(part.populations) > 2 else last.name
+        nodes.append(Node(name, "block", last.name, last.shape, part=part))
+        edges.append((nodes[-2].name, name))
+    for block in tuple(nodes[1:]):
+        assert block.part is not None
+        neurons = sum(population.size for population in block.part.populations[1:])
+        ports = {"none": {}, "spikes": {"bits": (neurons + 7) // 8},
+                 "states": {"bits": (neurons + 7) // 8, "u_all": neurons, "v_all": neurons}}[record]
+        for port, size in ports.items():
+            nodes.append(Node(f"{block.name}/{port}", "sink", block.name, (size, 1, 1), part=block.part, port=port))
+            edges.append((block.name, nodes[-1].name))
+    return Plan(tuple(nodes), tuple(edges), schedule(graph), segment)
+
+
+def _check_messages(graph: Graph) -> None:
+    for population in graph.populations[1:]:
+        if population.message_bits:
+            raise BackendError("only the input may send graded messages", where=f"population {population.name!r}",
+                               got=f"{population.message_bits} message bits", allowed="0")
 
 
 def check_processes(needed: Plan, max_processes: int) -> None:

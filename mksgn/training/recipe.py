@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ class Recipe:
         With or without spiking attention (SA-SGC), paper Table 7.
     widths, strides : tuple of int
         Channels and temporal stride of each layer.
-    frames, persons, modality : preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
+    frames, persons, modality, root_range : preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
     time_steps : int
         T.
     graph_conv : 'layer' or 'fused'
@@ -52,6 +53,7 @@ class Recipe:
     frames: int = 32
     persons: int = 1
     modality: str = "joint"
+    root_range: float = 3.0
     time_steps: int = 4
     graph_conv: str = "layer"
     epochs: int = 70
@@ -74,7 +76,12 @@ class Recipe:
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
         return Preprocess(frames=self.frames, persons=self.persons, modality=self.modality,
-                          lateral=lateral_joints(pack))
+                          lateral=lateral_joints(pack), root_range=self.root_range)
+
+    def augmentation(self, pack: Pack) -> Augment:
+        """Augmentation for ``pack``; only bodies that name left and right joints are mirrored."""
+        mirrored = mirrored_joints(pack)
+        return replace(self.augment, mirror=self.augment.mirror if mirrored else 0.0, mirrored=mirrored)
 
     def steps_at(self, stage: str, epoch: int) -> int:
         """T of an epoch."""
@@ -110,13 +117,24 @@ def lateral_joints(pack: Pack) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
+def mirrored_joints(pack: Pack) -> tuple[int, ...]:
+    """The joint that takes each joint's place in a mirror, by joint name; empty without left and right."""
+    names = [name.lower() for name in pack.joint_names or ()]
+    sides = {"left": "right", "right": "left"}
+    opposite = [re.sub("left|right", lambda side: sides[side[0]], name) for name in names]
+    if opposite == names or not set(opposite) <= set(names):
+        return ()
+    return tuple(names.index(name) for name in opposite)
+
+
 PRESETS: dict[str, Recipe] = {
     # Does the package work, on a fresh machine? Synthetic skeletons, three small layers.
-    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, epochs=40, tune_epochs=4, batch=16, lr=5e-3,
-                   weight_decay=0.01, dropout=0.0, augment=Augment(yaw=15.0, pitch=5.0, roll=3.0, crop=0.8)),
+    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, root_range=1.0, epochs=40, tune_epochs=4,
+                   batch=16, lr=5e-3, weight_decay=0.01, dropout=0.0,
+                   augment=Augment(yaw=15.0, pitch=5.0, roll=3.0, crop=0.8)),
     # The paper's starting point: ST-GCN's ten layers with LIF for ReLU.
     "base-sgn": Recipe(network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
                        strides=(1, 1, 1, 1, 2, 1, 1, 2, 1, 1)),
     # MK-SGN, one modality, half of Table 7's widths.
-    "mksgn": Recipe(),
+    "mksgn": Recipe(epochs=120, tune_epochs=30, augment=Augment(yaw=45.0, pitch=15.0, roll=10.0, mirror=0.5)),
 }

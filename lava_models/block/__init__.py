@@ -1,0 +1,1 @@
+"""A part of a spiking graph as one Lava Process."""

@@ -1,0 +1,1 @@
+"""Fast ProcessModels for stock ``lava.proc.lif.process.LIF`` and ``LIFReset``."""

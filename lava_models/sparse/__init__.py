@@ -1,0 +1,1 @@
+"""A fast ProcessModel for stock ``lava.proc.sparse.process.Sparse``."""

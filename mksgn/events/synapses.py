@@ -1,0 +1,93 @@
+"""The synapses of a graph as event-driven operators on numpy arrays (B, F, V, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mksgn.events import kernels
+from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
+from mksgn.ir.synapses import Shape
+
+Apply = Callable[[np.ndarray, np.ndarray], None]
+"""``apply(x, out)``: int8 or int32 messages (B, F, V, C) in, int32 sums (B, F', V', C') added to."""
+
+
+def compiled(synapse: Synapse, source: Shape, target: Shape, parallel: bool = False) -> Apply:
+    """The operator of a synapse without functional delays.
+
+    Parameters
+    ----------
+    synapse : Synapse
+    source, target : (C, F, V)
+    parallel : bool
+        Deal the images to numba's threads.
+
+    Raises
+    ------
+    ValueError
+        When a ``Dense`` synapse has delays.
+    """
+    if isinstance(synapse, Conv):
+        return _conv(synapse, parallel)
+    if isinstance(synapse, JointMix):
+        k, v, w = (index.astype(np.int32) for index in np.nonzero(synapse.weight))
+        values = synapse.weight[k, v, w].astype(np.int32)
+        mix = _kernel("mix_joints", parallel)
+        return lambda x, out: mix(x, k, v, w, values, out)
+    if isinstance(synapse, GraphConv):
+        return _graph_conv(synapse, source[2], parallel)
+    assert isinstance(synapse, Dense)
+    if synapse.delay is not None and synapse.delay.any():
+        raise ValueError(f"synapse {synapse.name!r} has functional delays")
+    rows, columns = channels_last(target), channels_last(source)
+    weight = np.ascontiguousarray(synapse.weight[rows][:, columns].T.astype(np.int16))
+    multiply = _kernel("multiply", parallel)
+    return lambda x, out: multiply(x.reshape(len(x), -1), weight, out.reshape(len(out), -1))
+
+
+def _kernel(name: str, parallel: bool) -> Callable[..., None]:
+    return getattr(kernels, f"{name}_parallel" if parallel else name)
+
+
+def _conv(synapse: Conv, parallel: bool) -> Apply:
+    geometry = (*synapse.stride, *synapse.padding, *synapse.dilation)
+    taps = synapse.weight.transpose(2, 3, 1, 0)  # (kF, kV, I / groups, O)
+    if synapse.groups > 1 and taps.shape[2] == 1 and taps.shape[3] == synapse.groups:
+        each = np.ascontiguousarray(taps[:, :, 0])
+        depthwise = _kernel("convolve_depthwise", parallel)
+        return lambda x, out: depthwise(x, each, *geometry, out)
+    rows = kernels.rows_by_input(taps, synapse.groups)
+    convolve = _kernel("convolve", parallel)
+    return lambda x, out: convolve(x, rows, synapse.groups, *geometry, out)
+
+
+def _graph_conv(synapse: GraphConv, joints: int, parallel: bool) -> Apply:
+    order = np.argsort(synapse.edges[:, 0], kind="stable")
+    first = np.searchsorted(synapse.edges[order, 0], np.arange(joints + 1)).astype(np.int32)
+    targets = synapse.edges[order, 1].astype(np.int32)
+    weight = np.ascontiguousarray(synapse.weight[order].transpose(0, 2, 1))
+    convolve = _kernel("convolve_graph", parallel)
+    return lambda x, out: convolve(x, first, targets, weight, out)
+
+
+def channels_last(shape: Shape) -> np.ndarray:
+    """Indices that put neurons flattened in (C, F, V) order into (F, V, C) order."""
+    return np.arange(int(np.prod(shape))).reshape(shape).transpose(1, 2, 0).ravel()
+
+
+def row_bound(synapse: Synapse, largest: int) -> int:
+    """Largest absolute sum into one neuron when no message of one source exceeds ``largest``."""
+    magnitude = np.abs(synapse.weight.astype(np.int64))
+    if isinstance(synapse, Conv):
+        one = magnitude.sum(axis=(1, 2, 3)).max()
+    elif isinstance(synapse, Dense):
+        one = magnitude.sum(axis=1).max()
+    elif isinstance(synapse, JointMix):
+        one = magnitude.sum(axis=2).max()
+    else:
+        sums = np.zeros((int(synapse.edges[:, 1].max()) + 1, synapse.weight.shape[1]), np.int64)
+        np.add.at(sums, synapse.edges[:, 1], magnitude.sum(axis=2))
+        one = sums.max()
+    return int(one) * largest
