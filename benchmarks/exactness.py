@@ -3,12 +3,14 @@
     python benchmarks/exactness.py                                       # every network, synthetic samples
     python benchmarks/exactness.py --data nw_ucla.npz --samples 2        # on real samples
     python benchmarks/exactness.py --data nw_ucla.npz --weights models/nw-ucla-joint/weights.safetensors
+    python benchmarks/exactness.py --data nw_ucla.npz --layouts blocks --states   # u and v as well
 
 Without --weights the networks are Base-SGN (10 layers) and MK-SGN (6 layers), each with both
 realisations of the graph convolution, at a small width, untrained but with batch-norm statistics of
 the samples, folded and quantised: their neurons fire as trained ones do. SLAYER runs by its own
-synapses and integer neurons, Lava by the stock fixed-point models of its CPU simulator; nothing
-here runs on a chip. --states compares u and v as well (slow). Exit code 1 if anything differs.
+synapses and integer neurons, Lava on its CPU simulator: by its own fixed-point models (stock), by ours
+in their place (layers), and by our Blocks (blocks); nothing here runs on a chip. --states compares u and v
+as well, which stock Lava hands out one by one (slow). Exit code 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ import os
 import platform
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -32,7 +34,6 @@ from rich.table import Table
 from mksgn.backend import compare
 from mksgn.cli import describe_commit, exit_on_error
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import Preprocess
 from mksgn.data.readers import read
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
@@ -41,7 +42,7 @@ from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.runtime import open_backend
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
-from mksgn.training.recipe import PRESETS, lateral_joints
+from mksgn.training.recipe import PRESETS
 
 SYNTHETIC = "synthetic"
 
@@ -60,6 +61,8 @@ class Options:
     """Video frames of the untrained networks."""
     weights: Path | None = None
     """weights.safetensors of a trained network, to compare that one instead."""
+    layouts: tuple[Literal["blocks", "layers", "stock"], ...] = ("stock", "blocks")
+    """How Lava runs the nets: every one is compared with the emulator."""
     states: bool = False
     """Compare u and v of every population too (emulator against Lava, step by step)."""
     json: Path | None = None
@@ -87,12 +90,12 @@ def main(options: Options) -> int:
     pack = synthetic_pack() if options.data == SYNTHETIC else read(options.data)
     test = split(pack, val_subjects=()).test
     table = Table("network", "populations", "samples", "compared spikes", "fired", "SLAYER = emulator",
-                  "emulator = Lava")
+                  *(f"emulator = Lava, {layout}" for layout in options.layouts))
     rows: list[dict[str, Any]] = []
     equal = True
     for name, net in networks(options, pack):
         tick = time.perf_counter()
-        preprocess = Preprocess(frames=net.config.frames, persons=net.config.persons, lateral=lateral_joints(pack))
+        preprocess = replace(PRESETS["mksgn"], frames=net.config.frames, persons=net.config.persons).preprocess(pack)
         chosen = test[np.linspace(0, len(test) - 1, max(options.samples, 8)).astype(int)]
         samples = preprocessed(pack, chosen, preprocess)
         if not net.quantized:
@@ -106,12 +109,15 @@ def main(options: Options) -> int:
         record = "states" if options.states else "spikes"
         with console.status(f"{name}: emulator"), open_backend("emulator", slayer.graph) as backend:
             emulated = backend.run(samples, record=record)
-        with console.status(f"{name}: Lava"), open_backend("lava", slayer.graph) as backend:
-            simulated = backend.run(samples, record=record)
+        pairs = [("slayer_emulator", reference, emulated)]
+        for layout in options.layouts:
+            with console.status(f"{name}: Lava, {layout}"), \
+                    open_backend("lava", slayer.graph, layout=layout) as backend:
+                pairs.append((f"emulator_lava_{layout}", emulated, backend.run(samples, record=record)))
         row: dict[str, Any] = {"network": name, "populations": len(order), "samples": len(samples),
                "spikes_compared": sum(reference.spikes[p].size for p in order),
                "fired": sum(reference.counts.spikes[p] for p in order)}
-        for label, left, right in (("slayer_emulator", reference, emulated), ("emulator_lava", emulated, simulated)):
+        for label, left, right in pairs:
             result = compare(left, right, order)
             readout = int((left.output != right.output).sum())
             row[label] = {"differing": sum(result.differing.values()) + readout, "first": str(result.first or ""),
@@ -120,14 +126,14 @@ def main(options: Options) -> int:
         row["seconds"] = round(time.perf_counter() - tick, 1)
         rows.append(row)
         cells = []
-        for label in ("slayer_emulator", "emulator_lava"):
+        for label, _, _ in pairs:
             states = row[label]["states_compared"]
             cells.append(f"{row[label]['differing']} differ" + (f" (and {states:,} u, v)" if states else ""))
         table.add_row(name, str(row["populations"]), str(row["samples"]), f"{row['spikes_compared']:,}",
                       f"{row['fired']:,}", *cells)
     console.print(table)
     for row in rows:
-        for label in ("slayer_emulator", "emulator_lava"):
+        for label in ("slayer_emulator", *(f"emulator_lava_{layout}" for layout in options.layouts)):
             if row[label]["first"]:
                 console.print(f"{row['network']}, {label.replace('_', ' against ')}: {row[label]['first']}")
     where = {"data": options.data, "cpu_count": os.cpu_count(), "python": platform.python_version(),

@@ -7,12 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lava_graphs import block_graph
 from slow_simulator import even, random_graph, random_messages, simulate, step
 
 from mksgn.backend import compare
 from mksgn.emulator import Emulator
 from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
+from mksgn.emulator.variants import KERNELS, has_int8
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
 
@@ -32,8 +34,12 @@ def membrane_trace(neuron, bias, inputs):
     membrane = Membrane(population, max(abs(a) for a in inputs), CPU)
     a = torch.tensor(inputs, dtype=membrane.dtype).reshape(-1, 1, 1, 1, 1)
     trace = membrane.run(a, len(inputs), states=True)
-    # Without states the neuron takes a shorter way: it must spike the same.
+    # Without states the neuron takes a shorter way, and a plain one another: they must spike the same.
     assert torch.equal(membrane.run(a, len(inputs), states=False).spikes, trace.spikes)
+    if membrane.plain:
+        for drive in (a, a.to(torch.int32)):
+            spikes, sent = membrane.fire(drive, [], len(inputs), 1)
+            assert torch.equal(spikes, trace.spikes.to(torch.int8)) and int(sent) == int(trace.spikes.sum())
     return [t.flatten().to(torch.int64).tolist() for t in (trace.u, trace.v, trace.spikes)]
 
 
@@ -191,6 +197,45 @@ def test_batch_size_record_and_repetition_change_nothing(seed):
         np.testing.assert_array_equal(first.output, other.output)
         assert other.counts == first.counts
     assert torch.get_num_threads() == 1, "the caller's thread count comes back"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("seed", range(6))
+def test_kernels_agree(seed, kernel):
+    """Every way to compute a synapse against float32 GEMMs and torch neurons, which the slow simulator confirms.
+
+    Several batches, so that a measured choice is used.
+    """
+    graph = random_graph(seed)
+    samples = random_messages(graph, 5, seed)
+    with Emulator(graph, batch_size=2, kernel=kernel) as emulator:
+        result = emulator.run(samples, record="spikes")
+        plain = [name for name, membrane in emulator._network.membranes.items() if membrane.plain]
+    with Emulator(graph, kernel="dense") as emulator:
+        reference = emulator.run(samples, record="states")
+    assert plain, "the graph should have neurons that take the compiled loop"
+    for name, spikes in result.spikes.items():
+        np.testing.assert_array_equal(spikes, reference.spikes[name], err_msg=name)
+    np.testing.assert_array_equal(result.output, reference.output)
+    assert vars(result.counts) == vars(reference.counts)
+
+
+def test_each_kernel_is_taken_where_it_can_be():
+    graph = block_graph()
+    chosen = {}
+    for kernel in KERNELS:
+        with Emulator(graph, kernel=kernel) as emulator:
+            emulator.run(np.zeros((2, 3, 6, 4), int))
+            chosen[kernel] = {op.synapse.name: op._fastest.chosen for ops in emulator._network.operators.values()
+                              for op in ops}
+    assert set(chosen["dense"].values()) == {"dense"}
+    assert chosen["event"]["project"] == chosen["event"]["fuse"] == "event"
+    assert chosen["event"]["code"] == chosen["int8"]["code"] == "dense", "its source is graded"
+    if has_int8():
+        assert chosen["int8"]["project"] == "int8"
+        assert chosen["int8"]["deepen"] == chosen["int8"]["fuse"] == "dense", "groups and other kinds are not for it"
+    assert all(kernel in KERNELS[1:] for kernel in chosen["auto"].values()), "the first batch decides"
 
 
 def test_lava_conv_wraps_each_source_at_24_bits():

@@ -23,7 +23,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_networks_are_exact_on_real_samples(nw_ucla_path, tmp_path):
-    """Base-SGN's ten layers and MK-SGN's six, both graph convolutions; u and v too where Lava exposes them."""
+    """Base-SGN's ten layers and MK-SGN's six, both graph convolutions; Lava's models and our Blocks."""
     out = tmp_path / "exact.json"
     done = run("benchmarks/exactness.py", "--data", str(nw_ucla_path), "--samples", "1", "--width", "4",
                "--frames", "8", "--json", str(out))
@@ -31,9 +31,10 @@ def test_networks_are_exact_on_real_samples(nw_ucla_path, tmp_path):
     rows = json.loads(out.read_text())["rows"]
     assert [row["network"] for row in rows] == ["base-sgn, layer", "base-sgn, fused", "mksgn, layer", "mksgn, fused"]
     for row in rows:
-        assert row["slayer_emulator"]["differing"] == row["emulator_lava"]["differing"] == 0
+        for label in ("slayer_emulator", "emulator_lava_stock", "emulator_lava_blocks"):
+            assert row[label]["differing"] == 0
+            assert row[label]["readouts_compared"] == 10
         assert row["fired"] > 0.02 * row["spikes_compared"], "a comparison of silent networks proves nothing"
-        assert row["emulator_lava"]["readouts_compared"] == 10
 
 
 def test_a_difference_is_reported(tmp_path):

@@ -211,7 +211,7 @@ def test_a_model_that_cannot_be_built_or_found():
         assert not [process for process in family(os.getpid()) if process.pid not in before and runs(process)]
 
 
-@pytest.mark.parametrize(("options", "lava_processes"), [({"layout": "stock"}, 6), ({"blocks": 1}, 2)])
+@pytest.mark.parametrize(("options", "lava_processes"), [({"layout": "stock"}, 6), ({"blocks": 1}, 3)])
 def test_a_run_that_succeeds_leaves_nothing_and_prints_nothing(capfd, options, lava_processes):
     with LavaBackend(small_graph(), **options) as lava:
         lava.run(small_samples(2))

@@ -18,6 +18,7 @@ from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
 from mksgn.emulator.operators import operator
 from mksgn.emulator.run import Network, Run
+from mksgn.emulator.variants import KERNELS
 from mksgn.energy.fanout import fanout
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Graph, schedule
@@ -40,6 +41,9 @@ class Emulator:
         A torch device, such as "cpu" or "cuda:0".
     threads : int, optional
         CPU threads during a run; None leaves torch's setting.
+    kernel : 'auto', 'dense', 'int8' or 'event'
+        How synapses are computed on a CPU (:mod:`mksgn.emulator.variants`); the results are the same. 'auto' measures
+        each on the first batch; the others are taken where they are possible.
     progress : callable, optional
         Called with the number of samples done after each batch.
 
@@ -60,7 +64,9 @@ class Emulator:
     name = "emulator"
 
     def __init__(self, graph: Graph, batch_size: int = 32, device: str = "cpu", threads: int | None = None,
-                 progress: Callable[[int], None] | None = None):
+                 kernel: str = "auto", progress: Callable[[int], None] | None = None):
+        if kernel not in KERNELS:
+            raise ConfigError("unknown kernel", where="kernel", got=repr(kernel), allowed=", ".join(KERNELS))
         if batch_size < 1 or (threads is not None and threads < 1):
             raise ConfigError("batch size and threads must be at least 1", got=f"{batch_size} and {threads}")
         _check(graph)
@@ -69,7 +75,7 @@ class Emulator:
         self.threads = threads
         self.progress = progress
         self.device = _device(device)
-        self._network: Network | None = _compile(graph, self.device)
+        self._network: Network | None = _compile(graph, self.device, kernel)
 
     def __enter__(self) -> Emulator:
         return self
@@ -179,7 +185,7 @@ class Emulator:
         return self._network
 
 
-def _compile(graph: Graph, device: torch.device) -> Network:
+def _compile(graph: Graph, device: torch.device, kernel: str) -> Network:
     """Put the weights on the device, and everything else a run needs beside them."""
     network = Network(graph, schedule(graph), device)
     for population in graph.populations[1:]:
@@ -187,7 +193,8 @@ def _compile(graph: Graph, device: torch.device) -> Network:
         for synapse in graph.into(population.name):
             source = graph[synapse.sources[0]]
             largest = max(-message_range(source.message_bits)[0], 1)
-            operators.append(operator(synapse, source.shape, population.shape, largest, device))
+            operators.append(operator(synapse, source.shape, population.shape, largest, not source.message_bits, device,
+                                      kernel))
             network.fanouts[synapse.name] = torch.as_tensor(fanout(synapse, source.shape, population.shape))
             network.last_use.update({name: population.name for name in synapse.sources})
         network.operators[population.name] = operators

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from mksgn.emulator.exact import FLOAT32_EXACT, INPUT_LIMIT
+from mksgn.emulator.fire import fire
 from mksgn.errors import DataError
 from mksgn.ir import Population
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
@@ -33,7 +34,7 @@ class Trace:
     spikes: torch.Tensor | None
     u: torch.Tensor | None
     v: torch.Tensor | None
-    final_v: torch.Tensor
+    final_v: torch.Tensor | None
 
 
 class Membrane:
@@ -52,6 +53,7 @@ class Membrane:
         assert neuron is not None
         self.population = population
         self.bound = bound
+        self.device = device
         self.keep_u = DECAY_UNITY - neuron.current_decay
         self.keep_v = DECAY_UNITY - neuron.voltage_decay
         self.threshold = neuron.vth * _SCALE
@@ -69,6 +71,47 @@ class Membrane:
             bias = bias if bias.ndim == 1 else bias.transpose(1, 2, 0)
             self.bias = torch.as_tensor(np.ascontiguousarray(bias) * _SCALE, device=device).to(self.dtype)
         self.clips = self.wraps or _steady(u_bound + bias_bound, self.keep_v) >= STATE_MAX
+
+    @property
+    def plain(self) -> bool:
+        """Whether :meth:`fire` can run these neurons: unary LIF on a CPU, exact in float32."""
+        return (self.device.type == "cpu" and not self.readout and self.keep_u == 0 and not self.wraps
+                and self.bound < INPUT_LIMIT and self.dtype is torch.float32)
+
+    def fire(self, drive: torch.Tensor | None, terms: list[tuple[torch.Tensor, np.ndarray]], steps: int,
+             samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """:meth:`run` of :attr:`plain` neurons from rest, by one compiled loop.
+
+        Parameters
+        ----------
+        drive : float32 or int32 tensor (T or 1, N, F, V, C) or None
+            Summed synaptic input.
+        terms : list of (int8 tensor (T, N, F, V, C), float32 array (C,))
+            At most two further inputs through one-to-one weights.
+        steps, samples : int
+            T and N.
+
+        Returns
+        -------
+        spikes : int8 tensor (T, N, F, V, C)
+        sent : int64 tensor (C, F, V)
+            Spikes of each neuron over samples and steps.
+        """
+        channels, frames, joints = self.population.shape
+        neurons = self.population.size
+        spikes = torch.empty((steps, samples, neurons), dtype=torch.int8)
+        sent = np.zeros(neurons, np.int32)
+        no_term = (np.zeros((1, 1, 1), np.int8), np.zeros(1, np.float32))
+        given = [(x.reshape(steps, samples, neurons).numpy(), weight) for x, weight in terms]
+        first, second = [*given, no_term, no_term][:2]
+        bias = np.zeros(1, np.float32) if self.bias is None else self.bias.reshape(-1).numpy()
+        current = np.zeros((1, 1, 1), np.float32)
+        if drive is not None:
+            current = drive.contiguous().reshape(-1, samples, neurons).numpy()
+        fire(current, drive is not None, *first, *second, len(given), bias, np.float32(self.keep_v / DECAY_UNITY),
+             np.float32(self.threshold), spikes.numpy(), sent)
+        counted = torch.from_numpy(sent).reshape(frames, joints, channels).permute(2, 0, 1).to(torch.int64)
+        return spikes.reshape(steps, samples, frames, joints, channels), counted
 
     def _float32_is_exact(self, limited: int, u_bound: int) -> bool:
         # v: the decay's product must be exact for all |v| < 2^23. The sum d + u + 64 bias may pass 2^24,
@@ -115,6 +158,7 @@ class Membrane:
         return Trace(spikes, u, v, final_v)
 
     def _integrate(self, a: torch.Tensor, part: slice, resets: frozenset[int], out: Trace, steps: int) -> None:
+        assert out.final_v is not None
         v = out.final_v[part].zero_()
         # A LIF neuron's u is its input: nothing to keep unless it wraps or is asked for.
         memoryless = self.keep_u == 0 and not self.wraps and out.u is None

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from mksgn.emulator.exact import SUM24, dtype_for, wrap24
+from mksgn.emulator.variants import Fastest, Variant, variants
 from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
 from mksgn.ir.synapses import Shape
 
@@ -26,7 +27,11 @@ class Operator:
     source_shape, target_shape : (C, F, V)
     largest : int
         Largest absolute message a source sends: 1 for spikes.
+    unary : bool
+        The sources send spikes, no graded messages.
     device : torch.device
+    kernel : str
+        See :mod:`mksgn.emulator.variants`.
 
     Attributes
     ----------
@@ -40,7 +45,8 @@ class Operator:
 
     delays: tuple[int, ...] = (0,)
 
-    def __init__(self, synapse: Synapse, source_shape: Shape, target_shape: Shape, largest: int, device: torch.device):
+    def __init__(self, synapse: Synapse, source_shape: Shape, target_shape: Shape, largest: int, unary: bool,
+                 device: torch.device, kernel: str = "dense"):
         self.synapse = synapse
         self.source_shape, self.target_shape = source_shape, target_shape
         self.device = device
@@ -48,10 +54,26 @@ class Operator:
         self.separate = isinstance(synapse, Conv) and one >= SUM24
         self.bound = (SUM24 if self.separate else one) * len(synapse.sources)
         self.dtype = dtype_for(one if self.separate else self.bound)
+        found: dict[str, Variant] = {"dense": lambda x: self._apply(x.to(self.dtype), 0)}
+        if device.type == "cpu":
+            found |= variants(synapse, source_shape, target_shape, unary,
+                              self.dtype is torch.float32 and not self.separate)
+        self._fastest = Fastest(found, kernel)
+
+    @property
+    def one_to_one(self) -> np.ndarray | None:
+        """float32 weights (C,) of a synapse from each neuron to its counterpart alone (residuals, gates), else None.
+
+        Also of one joint's spikes to all joints alike: the attention's broadcast.
+        """
+        return None
 
     def apply(self, x_bfvc: torch.Tensor, delay: int = 0) -> torch.Tensor:
-        """Summed weights (B, F', V', C') of the messages ``x_bfvc`` that arrive ``delay`` steps late."""
-        y = self._apply(x_bfvc.to(self.dtype), delay)
+        """Summed weights (B, F', V', C') of the messages ``x_bfvc`` that are ``delay`` steps late; float or int32."""
+        if self.delays == (0,):
+            y = self._fastest(x_bfvc)
+        else:
+            y = self._apply(x_bfvc.to(self.dtype), delay)
         return wrap24(y) if self.separate else y
 
     def _row_bound(self) -> int:
@@ -77,6 +99,12 @@ class _Conv(Operator):
         self.pointwise = s.weight.shape[2:] == (1, 1) and s.stride == (1, 1) and s.padding == (0, 0) and s.groups == 1
         weight = self._tensor(s.weight)
         self.weight = weight[:, :, 0, 0] if self.pointwise else weight.contiguous(memory_format=torch.channels_last)
+
+    @property
+    def one_to_one(self) -> np.ndarray | None:
+        s = self.synapse
+        plain = s.weight.shape[1:] == (1, 1, 1) and s.stride == (1, 1) and s.padding == (0, 0)
+        return s.weight[:, 0, 0, 0].astype(np.float32) if plain and s.groups == len(s.weight) else None
 
     def _row_bound(self) -> int:
         return int(self._magnitude().sum(axis=(1, 2, 3)).max())
@@ -120,6 +148,12 @@ class _JointMix(Operator):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.weight = self._tensor(self.synapse.weight).flatten(0, 1)
+
+    @property
+    def one_to_one(self) -> np.ndarray | None:
+        weight = self.synapse.weight
+        broadcast = weight.shape[0] == 1 and weight.shape[2] == 1 and bool((weight == weight.flat[0]).all())
+        return np.full(self.source_shape[0], weight.flat[0], np.float32) if broadcast else None
 
     def _row_bound(self) -> int:
         return int(self._magnitude().sum(axis=2).max())
@@ -167,7 +201,7 @@ def _channels_last_order(shape: Shape) -> np.ndarray:
 _KINDS: dict[type, type[Operator]] = {Conv: _Conv, Dense: _Dense, JointMix: _JointMix, GraphConv: _GraphConv}
 
 
-def operator(synapse: Synapse, source_shape: Shape, target_shape: Shape, largest: int,
-             device: torch.device) -> Operator:
+def operator(synapse: Synapse, source_shape: Shape, target_shape: Shape, largest: int, unary: bool,
+             device: torch.device, kernel: str = "dense") -> Operator:
     """The operator of a synapse; parameters as for :class:`Operator`."""
-    return _KINDS[type(synapse)](synapse, source_shape, target_shape, largest, device)
+    return _KINDS[type(synapse)](synapse, source_shape, target_shape, largest, unary, device, kernel)

@@ -11,6 +11,7 @@ from mksgn.backend import Counts, RunResult
 from mksgn.emulator.exact import dtype_for
 from mksgn.emulator.neuron import Membrane, Trace
 from mksgn.emulator.operators import Operator
+from mksgn.emulator.variants import COUNT_MAX
 from mksgn.ir import Graph, Schedule
 
 
@@ -63,6 +64,7 @@ class Run:
         self.samples, self.steps, self.record = samples, steps, record
         self.hop, self.direct, self.resets = hop, direct, resets or {}
         self.sent = {p.name: torch.zeros(p.shape, dtype=torch.int64) for p in self.graph.populations}
+        self._sums: dict[tuple[str, ...], torch.Tensor] = {}
         self.arrays: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "u": {}, "v": {}}
         for population in self.graph.populations[1:]:
             shape = (samples, *population.shape, steps)
@@ -85,28 +87,75 @@ class Run:
         rows = slice(start, start + x.shape[0])
         for population in self.graph.populations[1:]:
             name = population.name
-            drive = self._drive(name, trains)
-            trace = network.membranes[name].run(drive, self.steps, self.record == "states",
-                                                self.resets.get(name, frozenset()))
-            del drive
+            membrane = network.membranes[name]
+            if membrane.plain and not self.hop and self.record != "states":
+                trace = self._fire(name, trains, x.shape[0])
+            else:
+                trace = membrane.run(self._drive(name, trains, network.operators[name]), self.steps,
+                                     self.record == "states", self.resets.get(name, frozenset()))
+                if trace.spikes is not None:
+                    self.sent[name] += _per_neuron(trace.spikes)
             if trace.spikes is not None:
-                self.sent[name] += _per_neuron(trace.spikes)
                 trains[name] = trace.spikes
             self._keep(name, trace, rows)
             for source in [source for source in trains if network.last_use.get(source, name) == name]:
                 del trains[source]
+            self._sums = {sources: x for sources, x in self._sums.items() if all(s in trains for s in sources)}
 
-    def _drive(self, name: str, trains: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Summed synaptic input (T, N, F, V, C) of a population, or (1, ...) when it is the same at all steps."""
-        parts: list[tuple[int, torch.Tensor]] = []
+    def _fire(self, name: str, trains: dict[str, torch.Tensor], samples: int) -> Trace:
+        """A plain population, each in its own time: one-to-one inputs go into the neurons' own loop."""
+        rest: list[Operator] = []
+        terms: list[tuple[torch.Tensor, np.ndarray]] = []
+        channels, frames, joints = self.graph[name].shape
         for op in self.network.operators[name]:
+            weight = op.one_to_one
+            small = len(op.synapse.sources) <= COUNT_MAX
+            unary = all(trains[source].dtype is torch.int8 for source in op.synapse.sources)
+            if weight is None or not small or not unary or len(terms) == 2:
+                rest.append(op)
+                continue
+            x = self._summed(trains, op.synapse.sources)
+            terms.append((x.expand(self.steps, samples, frames, joints, channels).contiguous(), weight))
+        drive: torch.Tensor | None = None
+        if any(op.delays != (0,) or op.separate for op in rest):
+            drive = self._drive(name, trains, rest)
+        else:
+            for op in rest:
+                x = self._summed(trains, op.synapse.sources)
+                a = op.apply(x.flatten(0, 1))
+                a = a.reshape(*x.shape[:2], *a.shape[1:])
+                drive = a if drive is None else drive + a
+        spikes, sent = self.network.membranes[name].fire(drive, terms, self.steps, samples)
+        self.sent[name] += sent
+        return Trace(spikes, None, None, None)
+
+    def _summed(self, trains: dict[str, torch.Tensor], sources: tuple[str, ...]) -> torch.Tensor:
+        """Messages of several populations that share weights, added once for all who read them."""
+        if len(sources) == 1:
+            return trains[sources[0]]
+        if sources not in self._sums:
+            # int8 holds the sum of COUNT_MAX spikes; more need a wider type.
+            wide = len(sources) > COUNT_MAX
+            parts = [trains[source].to(torch.float32) if wide else trains[source] for source in sources]
+            total = parts[0] + parts[1]
+            for part in parts[2:]:
+                total += part
+            self._sums[sources] = total
+        return self._sums[sources]
+
+    def _drive(self, name: str, trains: dict[str, torch.Tensor], operators: list[Operator]) -> torch.Tensor:
+        """Summed synaptic input (T, N, F, V, C) of ``operators``, or (1, ...) when it is the same at all steps."""
+        parts: list[tuple[int, torch.Tensor]] = []
+        for op in operators:
             # Sources whose spikes arrive together are summed first: they share their weights.
             groups: dict[tuple[int, str], torch.Tensor] = {}
             for source in op.synapse.sources:
                 hops = 1 + self.network.schedule.wait[op.synapse.name, source]
                 shift = self.hop * (hops - (self.direct and source == self.graph.input.name))
                 key = (shift, source if op.separate else "")
-                groups[key] = groups[key] + trains[source] if key in groups else trains[source]
+                # int8 holds the sum of so many spikes; more need a wider type.
+                x = trains[source] if len(op.synapse.sources) <= COUNT_MAX else trains[source].to(torch.float32)
+                groups[key] = groups[key] + x if key in groups else x
             for (shift, _), x in groups.items():
                 for delay in op.delays:
                     if shift + delay < self.steps:
@@ -133,6 +182,7 @@ class Run:
                 self.arrays[quantity][name][rows] = _host(values)
         if name == self.graph.output.name:
             if trace.spikes is None:
+                assert trace.final_v is not None
                 scaled = trace.final_v.permute(0, 3, 1, 2).flatten(1).to(torch.int64).cpu().numpy()
                 assert not (scaled % 64).any(), "a readout's v is a multiple of 64"
                 self.output[rows] = scaled // 64

@@ -15,7 +15,7 @@ from lava.lib.dl import slayer
 from torch import Tensor
 
 from mksgn.nn import cuba_kernel
-from mksgn.nn.threads import share_threads
+from mksgn.threads import share_threads
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from lava.lib.dl.slayer.neuron.cuba import SCALE_RHO_MULT, TAU_RHO_MULT
 from torch import Tensor
 
 from mksgn.nn import slayer_kernel
-from mksgn.nn.threads import share_threads
+from mksgn.threads import share_threads
 
 DECAY_UNITY = 1 << 12
 FREE = -1.0

@@ -1,0 +1,388 @@
+"""How fast training, emulator and Lava are beside the stock stack, each pair measured in one run.
+
+    python benchmarks/speed.py --data nw_ucla.npz                  # everything: about half an hour on two cores
+    python benchmarks/speed.py --quick                             # under 3 minutes: fewer rounds, smaller batches
+    python benchmarks/speed.py --only training neuron              # some of it
+    python benchmarks/speed.py --json speed.json --results benchmarks/results
+
+What is compared takes turns (ours, baseline, ours, ...), so that a noisy machine disturbs both alike; a
+ratio is that of the medians. Absolute times say little beyond the machine they are printed with.
+
+    training   forward, loss and backward of the preset mksgn: ours, stock SLAYER blocks, SpikingJelly (torch backend;
+               `pip install -e .[bench]`), the same network, weights, samples and loss
+    neuron     FastNeuron against slayer.neuron.cuba.Neuron, forward and backward
+    emulator   samples per second against stock Lava; the whole test set; the same dense operations as float32
+    lava       time per step of the net: our Blocks, our ProcessModels, Lava's own
+    full       MK-SGN of the paper's widths (Table 7), 64 frames x 25 joints, T = 4, untrained: start, step, memory
+    scaling    emulator time over samples, frames, width, T; Lava step over blocks (SVG)
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import psutil
+import torch
+import tyro
+from lava.lib.dl import slayer
+from rich.console import Console
+from rich.table import Table
+from speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
+from speed_dense import dense_operations
+from speed_report import Rows, draw, machine, markdown, short, write
+
+from mksgn.cli import exit_on_error
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Preprocess
+from mksgn.data.readers import read
+from mksgn.data.splits import split
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.emulator import Emulator
+from mksgn.errors import ConfigError
+from mksgn.ir import Graph
+from mksgn.lower import to_graph
+from mksgn.lower.reference import calibrate
+from mksgn.netx import read_net
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn.slayer_neuron import FastNeuron
+from mksgn.runtime.lava_backend import LavaBackend
+from mksgn.skeleton import NTU25
+from mksgn.training.batches import preprocessed
+from mksgn.training.recipe import PRESETS
+
+ROOT = Path(__file__).resolve().parent.parent
+SYNTHETIC = "synthetic"
+Section = Literal["training", "neuron", "emulator", "lava", "full", "scaling"]
+SECTIONS: tuple[Section, ...] = ("training", "neuron", "emulator", "lava", "full", "scaling")
+TABLE7: dict[str, Any] = {"widths": (64, 64, 128, 128, 256, 256), "strides": (1, 1, 2, 1, 2, 1)}
+"""Paper, Table 7: the six SGC-STC layers of MK-SGN."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How fast training, emulator and Lava are beside the stock stack, each pair measured in one run."""
+
+    net: Path = ROOT / "models" / "nw-ucla-joint" / "mksgn.net"
+    """The net that emulator and Lava run."""
+    data: str = SYNTHETIC
+    """Where its samples come from; synthetic skeletons fit the shipped net's body."""
+    only: tuple[Section, ...] = SECTIONS
+    """Sections to measure."""
+    quick: bool = False
+    """Fewer rounds and smaller batches: under 3 minutes."""
+    threads: int = 0
+    """CPU threads of torch and numba; 0: what torch takes by itself."""
+    json: Path | None = None
+    """Write the rows here."""
+    results: Path | None = None
+    """Write speed.md and the scaling curves (SVG) into this folder."""
+
+    @property
+    def rounds(self) -> int:
+        return 2 if self.quick else 5
+
+
+def take_turns(candidates: dict[str, Callable[[], Any]], rounds: int, warm: int = 1) -> dict[str, list[float]]:
+    """Seconds of every candidate, ``rounds`` times in turn, after ``warm`` unmeasured rounds."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(warm + rounds):
+        for name, run in candidates.items():
+            began = time.perf_counter()
+            run()
+            if number >= warm:
+                times[name].append(time.perf_counter() - began)
+    return times
+
+
+def training(options: Options, rows: Rows, pack: Pack) -> None:
+    """One training step (batch 32; 8 with --quick), all three on the same weights."""
+    recipe = PRESETS["mksgn"]
+    batch = 8 if options.quick else 32
+    torch.manual_seed(0)
+    net = SpikingGraphNet(recipe.net_config(pack))
+    indices = np.arange(batch) % len(pack)
+    x = torch.from_numpy(preprocessed(pack, indices, recipe.preprocess(pack)))
+    labels = torch.from_numpy(pack.labels[indices])
+
+    def ours(samples: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        out = net(samples, dtype=torch.bfloat16)
+        return out.logits, list(out.rates.values())
+
+    forwards: dict[str, Any] = {"ours": ours}
+    stock = StockSlayer(net)
+    forwards["stock SLAYER"] = lambda samples: stock(samples, recipe.time_steps)
+    parameters: list[torch.Tensor] = list(stock.parameters())
+    if HAS_SPIKINGJELLY:
+        jelly = SpikingJelly(net)
+        forwards["SpikingJelly"] = lambda samples: jelly(samples, recipe.time_steps)
+        parameters += list(jelly.parameters())
+    times = take_turns({name: partial(cross_entropy_step, forward, x, labels, parameters, recipe.rate_target,
+                                      recipe.rate_weight) for name, forward in forwards.items()},
+                       1 if options.quick else 3)
+    shape = (f"preset mksgn, {recipe.frames} frames x {pack.body.num_joints} joints, T = {recipe.time_steps}, "
+             f"batch {batch}")
+    rows.pair(f"training step ({shape}), bf16 synapses", times, "ours", "stock SLAYER", 4.0)
+    if HAS_SPIKINGJELLY:
+        rows.pair(f"training step ({shape}), bf16 synapses", times, "ours", "SpikingJelly", 2.5)
+    else:
+        rows.console.print("SpikingJelly is not installed: its row is missing (pip install -e .[bench])")
+
+
+def respond(neuron: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> None:
+    """Forward and backward of a neuron."""
+    neuron(x).backward(grad)
+
+
+def neuron(options: Options, rows: Rows) -> None:
+    """The neuron alone, forward and backward, by its time step count."""
+    for steps in (4,) if options.quick else (4, 16):
+        x = torch.randn(8, 64, 32, 20, steps, requires_grad=True)
+        grad = torch.randn_like(x)
+        parameters = {"threshold": 1.0, "current_decay": 1.0, "voltage_decay": 0.75}
+        neurons = {"ours": FastNeuron(**parameters), "stock SLAYER": slayer.neuron.cuba.Neuron(**parameters)}
+        times = take_turns({name: partial(respond, n, x, grad) for name, n in neurons.items()}, options.rounds + 2)
+        rows.pair(f"neuron alone, forward + backward, {x.numel() // steps:,} neurons x {steps} steps", times, "ours",
+                  "stock SLAYER", 10.0)
+
+
+def test_samples(options: Options, pack: Pack, graph: Graph, count: int) -> np.ndarray:
+    """Preprocessed test samples, evenly spread; 0: all."""
+    test = split(pack, val_subjects=()).test
+    chosen = test[np.linspace(0, len(test) - 1, count).astype(int)] if count else test
+    return preprocessed(pack, chosen, Preprocess.from_json(str(graph.meta["preprocess"])))
+
+
+def lava_step(graph: Graph, samples: np.ndarray, layout: str, **options: Any) -> tuple[float, LavaBackend]:
+    """Seconds per wall step of one run that records nothing, and the backend for its other figures."""
+    with LavaBackend(graph, layout=layout, timeout_s=1200, max_processes=1000, **options) as lava:
+        lava.run(samples)
+    return lava.effort.run_s / lava.effort.steps, lava
+
+
+def lava(options: Options, rows: Rows, graph: Graph, pack: Pack) -> None:
+    """Wall step and samples per second of the net, our layouts against Lava's own models."""
+    few = test_samples(options, pack, graph, 1 if options.quick else 2)
+    many = test_samples(options, pack, graph, 8 if options.quick else 24)
+    variants: dict[str, Callable[[], tuple[float, LavaBackend]]] = {
+        "blocks": lambda: lava_step(graph, many, "blocks"),
+        "layers": lambda: lava_step(graph, few, "layers"),
+        "stock Lava, Conv": lambda: lava_step(graph, few, "stock", unroll_limit=0),
+        "stock Lava, unrolled to Sparse": lambda: lava_step(graph, few, "stock"),
+    }
+    if options.quick:
+        del variants["layers"], variants["stock Lava, unrolled to Sparse"]
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    starts: dict[str, list[float]] = {name: [] for name in variants}
+    processes: dict[str, int] = {}
+    for _ in range(1 if options.quick else 2):
+        for name, run in variants.items():
+            seconds, backend = run()
+            times[name].append(seconds)
+            starts[name].append(backend.effort.start_s)
+            processes[name] = backend.effort.os_processes
+    rows.pair("Lava, one time step of the net, Blocks", times, "blocks", "stock Lava, Conv", 20.0)
+    for name in variants:
+        if name not in ("blocks", "stock Lava, Conv"):
+            rows.pair("Lava, one time step of the net, Blocks", times, "blocks", name, None)
+    if "layers" in times:
+        rows.pair("Lava, one time step of the net, our ProcessModels in the stock graph", times, "layers",
+                  "stock Lava, Conv", None)
+    for name in variants:
+        rows.add(f"Lava, OS processes, {name}", processes[name], "processes")
+        rows.add(f"Lava, start-up, {name}", statistics.median(starts[name]), "s")
+    # Steady state, so without the stock simulator's start and the filling of its pipeline.
+    samples = test_samples(options, pack, graph, 64)
+    with Emulator(graph) as emulator:
+        each = [t / len(samples) for t in take_turns({"e": lambda: emulator.run(samples)}, options.rounds)["e"]]
+    stock = [t * (graph.time_steps or 1) for t in times["stock Lava, Conv"]]
+    rows.pair("emulator, seconds per sample (Lava: steady state)", {"emulator": each, "stock Lava, Conv": stock},
+              "emulator", "stock Lava, Conv", 1000.0)
+    blocks = [t * (graph.time_steps or 1) for t in times["blocks"]]
+    rows.pair("emulator, seconds per sample (Blocks: steady state)", {"emulator": each, "our Blocks": blocks},
+              "emulator", "our Blocks", None)
+
+
+def emulator(options: Options, rows: Rows, graph: Graph, pack: Pack) -> None:
+    """The whole test set in a process of its own, and the dense operations."""
+    if not options.quick:
+        program = [sys.executable, str(ROOT / "deploy" / "run_lava.py"), "--net", str(options.net),
+                   "--data", options.data, "--backend", "emulator"]
+        seconds = []
+        for _ in range(3):
+            began = time.perf_counter()
+            done = subprocess.run(program, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise ConfigError("the emulator's run failed", got=done.stdout[-500:] + done.stderr[-500:])
+            seconds.append(time.perf_counter() - began)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
+        took = statistics.median(seconds)
+        count = len(test_samples(options, pack, graph, 0))
+        rows.add(f"emulator, whole test set of {count}, program start included", took, "s", target="<= 60",
+                 met=took <= 60, spread=f"{min(seconds):.3g}..{max(seconds):.3g}")
+        rows.add("emulator, its peak memory", peak, "GB", target="<= 2", met=peak <= 2)
+    samples = test_samples(options, pack, graph, 32 if options.quick else 64)
+    dense = dense_operations(graph, samples)
+    with Emulator(graph) as backend:
+        times = take_turns({"emulator": lambda: backend.run(samples), "dense float32": dense}, options.rounds)
+    rows.pair(f"emulator against its dense operations in float32, {len(samples)} samples", times, "emulator",
+              "dense float32", 1.0, at_most=True)
+
+
+def untrained(frames: int, widths: tuple[int, ...], strides: tuple[int, ...], time_steps: int = 4) -> Graph:
+    """An untrained MK-SGN for 25 joints whose neurons fire as trained ones do: calibrated on noise walks."""
+    torch.manual_seed(0)
+    net = SpikingGraphNet(NetConfig(body=NTU25, classes=60, frames=frames, widths=widths, strides=strides,
+                                    time_steps=time_steps))
+    calibrate(net, noise(net.input_shape, 8))
+    net.quantize()
+    return to_graph(net)
+
+
+def noise(shape: tuple[int, int, int], count: int) -> np.ndarray:
+    """int8 samples (N, C, F, V) that move smoothly, as bodies do."""
+    rng = np.random.default_rng(0)
+    walk = rng.normal(0, 1, (count, *shape)).cumsum(axis=2)
+    return np.clip(np.rint(walk * (60 / np.abs(walk).max())), -127, 127).astype(np.int8)
+
+
+class Memory(threading.Thread):
+    """Most proportional memory (PSS) of this process's children, sampled; GB."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak, self._stop = 0.0, threading.Event()
+
+    def run(self) -> None:
+        while not self._stop.wait(0.5):
+            total = 0
+            for child in psutil.Process().children(recursive=True):
+                try:
+                    total += child.memory_full_info().pss
+                except psutil.Error:
+                    continue
+            self.peak = max(self.peak, total / 1e9)
+
+    def __enter__(self) -> Memory:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self.join()
+
+
+def full(options: Options, rows: Rows) -> None:
+    """MK-SGN at the paper's size in Lava."""
+    graph = untrained(64, **TABLE7)
+    samples = noise(graph.input.shape, 2 if options.quick else 8)
+    starts, steps = [], []
+    with Memory() as memory:
+        for _ in range(1 if options.quick else 3):
+            began = time.perf_counter()
+            step, backend = lava_step(graph, samples, "blocks")
+            starts.append(time.perf_counter() - began - backend.effort.run_s)
+            steps.append(step)
+    neurons = sum(p.size for p in graph.populations[1:])
+    name = f"full-size mksgn in Lava ({neurons:,} neurons, Blocks)"
+    start, step = statistics.median(starts), statistics.median(steps)
+    rows.add(f"{name}: start, imports and stop included", start, "s", target="<= 15", met=start <= 15)
+    rows.add(f"{name}: time step", step, "s", target="<= 2", met=step <= 2,
+             spread=f"{min(steps):.3g}..{max(steps):.3g}")
+    rows.add(f"{name}: memory of all its processes", memory.peak, "GB", target="<= 12", met=memory.peak <= 12)
+
+
+def scaling(options: Options, rows: Rows) -> dict[str, list[tuple[float, float]]]:
+    """Curves: what grows -> (size, seconds)."""
+    base: dict[str, Any] = {"frames": 32, "widths": (16, 16, 32, 32, 64, 64), "strides": TABLE7["strides"]}
+    curves: dict[str, list[tuple[float, float]]] = {}
+
+    def measure(curve: str, size: int, graph: Graph, count: int) -> None:
+        samples = np.resize(noise(graph.input.shape, 8), (count, *graph.input.shape))
+        with Emulator(graph) as backend:
+            seconds = statistics.median(take_turns({"e": lambda: backend.run(samples)}, options.rounds)["e"])
+        curves.setdefault(curve, []).append((size, seconds))
+
+    graph = untrained(**base)
+    for count in (32, 64, 128, 256):
+        measure("samples", count, graph, count)
+    for frames in (16, 32, 64, 128):
+        measure("frames", frames, untrained(**{**base, "frames": frames}), 32)
+    for width in (8, 16, 32, 64):
+        widths = tuple(w * width // 16 for w in base["widths"])
+        measure("width of the first layer", width, untrained(**{**base, "widths": widths}), 16)
+    for steps in (1, 2, 4, 8):
+        measure("time steps T", steps, untrained(**base, time_steps=steps), 32)
+    samples = noise(graph.input.shape, 24)
+    for blocks in (1, 2, 3, 4):
+        step = statistics.median(lava_step(graph, samples, "blocks", blocks=blocks)[0] for _ in range(3))
+        curves.setdefault("Lava step over blocks (OS processes)", []).append((blocks, step))
+    for name in ("samples", "frames"):
+        (first, early), (last, late) = curves[name][0], curves[name][-1]
+        growth = (late / early) / (last / first)
+        rows.add(f"emulator, growth over {name} ({first:g} to {last:g}) against linear", growth, "times linear",
+                 target="<= 1.1", met=growth <= 1.1)
+    return curves
+
+
+def main(options: Options) -> int:
+    console = Console()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    for path in (options.results, options.json.parent if options.json else None):
+        if path is not None and not path.is_dir():
+            raise ConfigError("this folder does not exist", where=str(path), fix="make it first")
+    pack = synthetic_pack() if options.data == SYNTHETIC else read(options.data)
+    graph = read_net(options.net)
+    where = machine()
+    console.print(", ".join(f"{key} {value}" for key, value in where.items()), markup=False)
+    rows = Rows(console)
+    curves: dict[str, list[tuple[float, float]]] = {}
+    chosen = [name for name in SECTIONS if name in options.only and not (options.quick and name == "scaling")]
+    for number, name in enumerate(chosen, start=1):
+        console.rule(f"{number}/{len(chosen)} {name}")
+        began = time.perf_counter()
+        if name == "training":
+            training(options, rows, pack)
+        elif name == "neuron":
+            neuron(options, rows)
+        elif name == "emulator":
+            emulator(options, rows, graph, pack)
+        elif name == "lava":
+            lava(options, rows, graph, pack)
+        elif name == "full":
+            full(options, rows)
+        else:
+            curves = scaling(options, rows)
+        console.print(f"({time.perf_counter() - began:.0f} s)", style="dim")
+    table = Table("what", "ours", "against", "baseline", "ratio", "target", "met")
+    for row in rows.rows:
+        table.add_row(row["what"], f"{short(row['ours'])} {row['unit']}", row["against"], short(row["baseline"]),
+                      "" if row["ratio"] is None else f"{row['ratio']:.2f}", row["target"],
+                      {True: "yes", False: "[red]no[/]", None: ""}[row["met"]])
+    console.print(table)
+    if options.json is not None:
+        write(options.json, json.dumps({"rows": rows.rows, "curves": curves, **where}, indent=1) + "\n")
+    if options.results is not None:
+        command = "python benchmarks/speed.py " + " ".join(sys.argv[1:])
+        write(options.results / "speed.md", markdown(rows.rows, where, command))
+        if curves:
+            draw(curves, options.results / "speed.svg")
+    return 0
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        sys.exit(main(tyro.cli(Options, description=__doc__)))

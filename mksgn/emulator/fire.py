@@ -1,0 +1,75 @@
+"""The plain LIF neuron of a whole batch in one pass over memory (numba, CPU).
+
+For neurons whose u is only their input and whose numbers are exact in float32
+(:class:`mksgn.emulator.neuron.Membrane` decides); all others take Membrane's own torch operations.
+"""
+
+# mypy: ignore-errors
+# (numba compiles this function from its values' types; annotations would say nothing)
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+LIMIT = np.float32((1 << 23) - 1)
+"""v is clipped to +- this."""
+TILE = 2048
+"""Neurons that a thread steps together: long vector loops, and states that stay in its first cache."""
+
+
+@numba.njit(parallel=True, nogil=True, cache=True, error_model="numpy")
+def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, keep_v, threshold, spikes, sent):
+    """Integrate all steps of every neuron. M neurons, channels fastest.
+
+    acc : float32 or int32 (T or 1, N, M)
+        Summed synaptic input, read only when ``driven``.
+    first, second : int8 (T, N, M); first_weight, second_weight : float32 (C,)
+        Inputs through one-to-one weights (residuals and gates), of which the first ``terms`` are read.
+    bias : float32 (M or C,), shifted
+    keep_v : float32, (4096 - decay) / 4096; threshold : float32, shifted
+    spikes : int8 (T, N, M), out
+    sent : int32 (M,), added to: spikes of each neuron
+    """
+    steps, samples, neurons = spikes.shape
+    constant = acc.shape[0] == 1
+    for tile in numba.prange((neurons + TILE - 1) // TILE):
+        start = tile * TILE
+        size = min(TILE, neurons - start)
+        v = np.empty(size, np.float32)
+        a = np.empty(size, np.float32)
+        shift = np.empty(size, np.float32)
+        one = np.empty(size, np.float32)
+        two = np.empty(size, np.float32)
+        for i in range(size):
+            shift[i] = bias[(start + i) % bias.size]
+            one[i] = first_weight[(start + i) % first_weight.size]
+            two[i] = second_weight[(start + i) % second_weight.size]
+        total = sent[start:start + size]
+        for n in range(samples):
+            for i in range(size):
+                v[i] = 0
+            for t in range(steps):
+                if driven:
+                    row = acc[0 if constant else t, n, start:start + size]
+                    for i in range(size):
+                        a[i] = np.float32(row[i])
+                else:
+                    for i in range(size):
+                        a[i] = 0
+                if terms > 0:
+                    term = first[t, n, start:start + size]
+                    for i in range(size):
+                        a[i] += np.float32(term[i]) * one[i]
+                if terms > 1:
+                    other = second[t, n, start:start + size]
+                    for i in range(size):
+                        a[i] += np.float32(other[i]) * two[i]
+                out = spikes[t, n, start:start + size]
+                for i in range(size):
+                    volts = np.trunc(v[i] * keep_v) + a[i] * np.float32(64) + shift[i]
+                    volts = min(max(volts, -LIMIT), LIMIT)
+                    fired = volts > threshold
+                    v[i] = np.float32(0) if fired else volts
+                    out[i] = np.int8(fired)
+                for i in range(size):
+                    total[i] += np.int32(out[i])
