@@ -3,6 +3,7 @@
     python deploy/run_lava.py --net mksgn.net                              # the whole test split, as Lava Processes
     python deploy/run_lava.py --net mksgn.net --backend emulator           # the same, exact and faster
     python deploy/run_lava.py --net mksgn.net --check                      # Lava against the emulator, every spike
+    torchrun --nproc-per-node 4 deploy/run_lava.py --net mksgn.net --backend emulator   # samples dealt to processes
     python deploy/run_lava.py --net mksgn.net --data clip.skeleton         # one recording
     python deploy/run_lava.py --net any.net --input x.npy --dump out.npz   # any tensor into any net
 
@@ -22,6 +23,7 @@ Everything but --backend loihi2 is a CPU simulation. It counts events; it measur
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -41,6 +43,7 @@ from mksgn.deploy.execution import Agreement, execute, part_size
 from mksgn.deploy.outputs import check_writable, write_arrays, write_json
 from mksgn.deploy.raw import Streaming, load_input, run_raw
 from mksgn.deploy.samples import find_data, preprocess_of, select
+from mksgn.deploy.shards import Shards, shards
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
@@ -74,6 +77,10 @@ class Options:
     layout: Literal["blocks", "layers", "stock"] | None = None
     """How Lava runs the net: in a few Processes of ours that each hold a part of it (blocks, the default), in one
     Process per synapse and population with our ProcessModels (layers), or with Lava's own (stock). Same spikes."""
+    device: str | None = None
+    """Where the emulator computes: cpu (the default), cuda or cuda:N. Under torchrun cuda is each process's own."""
+    batch_size: int | None = None
+    """Samples that the emulator computes together; bounds its memory. Default 32."""
     check: bool = False
     """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
     check_states: bool = False
@@ -120,6 +127,15 @@ class Options:
                 if value is not None:
                     raise ConfigError("an option of the Lava backend has no effect on the emulator", where=f"--{name}",
                                       got=str(value), fix="leave it out, or choose --backend lava")
+        if "emulator" not in self.backends:
+            for name, own in (("device", self.device), ("batch-size", self.batch_size)):
+                if own is not None:
+                    raise ConfigError("an option of the emulator has no effect on Lava", where=f"--{name}",
+                                      got=str(own), fix="leave it out, or choose --backend emulator")
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and (raw or self.backends != ("emulator",)):
+            raise ConfigError("several processes can share the samples of the emulator only", where="torchrun",
+                              got="--input" if raw else " and ".join(self.backends),
+                              fix="leave torchrun out, or run skeletons with --backend emulator and without --check")
         for option, path in (("--json", self.json), ("--dump", self.dump)):
             if path is not None:
                 check_writable(path, option)
@@ -168,12 +184,16 @@ class Bar:
         return lambda done: self.progress.update(self.tasks[name], completed=self.start + done, description=name)
 
 
-def open_all(options: Options, graph: Graph, stack: ExitStack, bar: Bar) -> list[Streaming]:
+def open_all(options: Options, graph: Graph, stack: ExitStack, bar: Bar, parts: Shards) -> list[Streaming]:
     """The backend and, with --check, the second; both are closed with ``stack``, whatever happens."""
     opened = []
     for name in options.backends:
-        given: dict[str, Any] = {"emulator": {}, "lava": {"max_processes": options.max_processes,
-                                                          "layout": options.layout}}.get(name, {})
+        given: dict[str, Any] = {}
+        if name == "emulator":
+            own = options.device == "cuda" and parts.world > 1
+            given = {"device": f"cuda:{parts.local}" if own else options.device, "batch_size": options.batch_size}
+        elif name == "lava":
+            given = {"max_processes": options.max_processes, "layout": options.layout}
         if name != "emulator":
             given["timeout_s"] = options.timeout
         backend = open_backend(name, graph, progress=bar.advance(name), **given)
@@ -184,18 +204,24 @@ def open_all(options: Options, graph: Graph, stack: ExitStack, bar: Bar) -> list
 
 def main(options: Options) -> int:
     options.validate()
-    console = Console(highlight=False)
+    with shards() as parts:
+        return report_run(options, parts)
+
+
+def report_run(options: Options, parts: Shards) -> int:
+    """Run, print, write; the exit code."""
+    console = Console(highlight=False, quiet=not parts.chief)
     graph = read_net(options.net, num_layers=options.num_layers)
     size = sum(population.size for population in graph.populations[1:])
     console.print(f"{options.net}: {len(graph.populations) - 1} populations, {size:,} neurons, {len(graph.synapses)} "
                   "synapses, " + (f"T = {graph.time_steps}" if graph.time_steps else "no number of steps of its own"),
                   style="bold", markup=False, soft_wrap=True)
     run = run_skeletons if options.input is None else run_tensor
-    content, agreement = run(options, graph, console)
+    content, agreement = run(options, graph, console, parts)
     if agreement is not None:
         for line in report.check_lines(agreement):
             console.print(line, style="" if agreement.equal else "red", soft_wrap=True, markup=False)
-    if options.json is not None:
+    if options.json is not None and parts.chief:
         write_json(options.json, {**content, "check": report.comparison(agreement), "backend": options.backend,
                                   "net": str(options.net), "time_steps": graph.time_steps,
                                   "versions": report.versions(), "commit": describe_commit()})
@@ -205,7 +231,8 @@ def main(options: Options) -> int:
     return 0 if agreement is None or agreement.equal else DIFFERENT
 
 
-def run_skeletons(options: Options, graph: Graph, console: Console) -> tuple[dict[str, Any], Agreement | None]:
+def run_skeletons(options: Options, graph: Graph, console: Console,
+                  parts: Shards) -> tuple[dict[str, Any], Agreement | None]:
     """Run samples of a data set: predictions, accuracy, events."""
     preprocess_of(graph, options.net)
     source = find_data(graph, options.net, options.data)
@@ -218,12 +245,17 @@ def run_skeletons(options: Options, graph: Graph, console: Console) -> tuple[dic
     steps = graph.time_steps or 1
     bar = Bar(console)
     with ExitStack() as stack:
-        first, *second = open_all(options, graph, stack, bar)
+        first, *second = open_all(options, graph, stack, bar, parts)
         stack.enter_context(bar.progress)
+        if parts.world > len(selection):
+            raise ConfigError("there are more processes than samples", where="torchrun",
+                              got=f"{parts.world} processes", allowed=f"at most {len(selection)}")
+        mine = selection.x[parts.rows(len(selection))]
         for name in options.backends:
-            bar.open(name, len(selection))
-        done = execute(first, second[0] if second else None, selection.x, options.record,
+            bar.open(name, len(mine))
+        done = execute(first, second[0] if second else None, mine, options.record,
                        part_size(graph, steps, options.record, len(options.backends)), bar.part)
+    done = parts.join(done, len(selection))
     result = report.accuracy(selection, done.predictions)
     measured = report.events(graph, done.counts)
     console.print(report.predictions_table(selection, done.predictions))
@@ -237,21 +269,22 @@ def run_skeletons(options: Options, graph: Graph, console: Console) -> tuple[dic
             "protocol": selection.protocol or None, "split": selection.split, "seconds": done.seconds}, done.agreement
 
 
-def run_tensor(options: Options, graph: Graph, console: Console) -> tuple[dict[str, Any], Agreement | None]:
+def run_tensor(options: Options, graph: Graph, console: Console,
+               parts: Shards) -> tuple[dict[str, Any], Agreement | None]:
     """Run a tensor: spikes out."""
     assert options.input is not None
     x = load_input(options.input, graph)
     windows = x.shape[3] // graph.time_steps if graph.time_steps else 0
     bar = Bar(console)
     with ExitStack() as stack:
-        first, *second = open_all(options, graph, stack, bar)
+        first, *second = open_all(options, graph, stack, bar, parts)
         stack.enter_context(bar.progress)
         for name in options.backends:
             bar.open(name, windows or x.shape[3])
         raw = run_raw(first, second[0] if second else None, x, options.record, options.reset_interval)
     measured = report.events(graph, raw.counts)
-    parts = f"{raw.windows} windows of {graph.time_steps}, each from rest" if raw.windows else "one stream"
-    console.print(f"{options.input}: {x.shape[3]} steps, {parts}; backend {' and '.join(options.backends)}",
+    how = f"{raw.windows} windows of {graph.time_steps}, each from rest" if raw.windows else "one stream"
+    console.print(f"{options.input}: {x.shape[3]} steps, {how}; backend {' and '.join(options.backends)}",
                   markup=False, soft_wrap=True)
     console.print(f"out {raw.out.shape}: {np.count_nonzero(raw.out):,} non-zero, sum {raw.out.sum(dtype=np.int64):,}")
     console.print(report.events_table(measured, raw.counts.samples, stream=not raw.windows))

@@ -239,6 +239,24 @@ def test_lava_agrees_with_the_emulator_on_every_spike(program: Program, net: Pat
         assert counted[key] == result[key], key
 
 
+@pytest.mark.timeout(300)
+def test_processes_share_a_test_set(program: Program, net: Path, tmp_path: Path) -> None:
+    """torchrun: the same counts and predictions as one process, printed and written once."""
+    arguments = ["--net", str(net), "--backend", "emulator", "--samples", "31", "--json"]
+    assert program(*arguments, "one.json").code == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", str(PROGRAM)]
+    done = subprocess.run([*command, *arguments, "three.json"], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("wrote three.json") == 1
+    one, three = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "three"))
+    assert one.pop("seconds") > 0 and three.pop("seconds") > 0
+    assert one == three and sum(one["predictions"]) and one["samples"] == 31
+    refused = subprocess.run([*command, *arguments[:2]], cwd=tmp_path, capture_output=True, text=True, timeout=280,
+                             check=False)
+    assert refused.returncode and "samples of the emulator only" in refused.stdout + refused.stderr
+
+
 @pytest.mark.lava
 @pytest.mark.timeout(300)
 def test_stock_net_in_lava_gives_the_golden_spikes(program: Program, stock: Path) -> None:
