@@ -300,6 +300,23 @@ def test_blocks_in_several_processes_are_exact(record):
         np.testing.assert_array_equal(result.output, emulator.run(samples).output)
 
 
+@pytest.mark.lava()
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("make", [chain_graph, block_graph])
+def test_blocks_of_stock_processes_give_the_same_result(make):
+    """One Process graph, two models: ours in one OS process per block, and sub-process models of stock Processes."""
+    graph = make()
+    samples = np.random.default_rng(13).integers(-128, 128, (3, *graph.input.shape))
+    models = {"lava_models.block.process:Block": "mksgn.runtime.stock_block:SubBlockModel"}
+    with LavaBackend(graph, blocks=2, models=models) as lava:
+        result = lava.run(samples)
+        assert len(lava.effort.pids) > 15, "it should have started a Process per synapse and population"
+        with pytest.raises(BackendError, match="cannot be recorded"):
+            lava.run(samples, "spikes")
+    with Emulator(graph) as emulator:
+        np.testing.assert_array_equal(result.output, emulator.run(samples).output)
+
+
 def extreme_graph(steps: int | None) -> Graph:
     """Sums far beyond 16 bits, u that wraps, v that clips, weights of -256 alone, no current decay, odd weights."""
     rng = np.random.default_rng(3)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.netx import read_net
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
-from mksgn.training.batches import Batches
+from mksgn.training.batches import Batches, ahead
 from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from mksgn.training.recipe import PRESETS, lateral_joints
 
@@ -109,6 +110,24 @@ def test_ranks_share_a_batch():
     whole = Batches(pack, np.arange(80), Preprocess(frames=8), Augment(), batch=16)
     for (_, a), (_, b), (_, both) in zip(parts[0].epoch(3), parts[1].epoch(3), whole.epoch(3)):
         assert torch.equal(torch.stack([a, b], 1).flatten(), both)
+
+
+def test_batches_made_ahead_keep_order_errors_and_no_thread():
+    def items(fail: bool):
+        for i in range(7):
+            if fail and i == 3:
+                raise ValueError("bad sequence")
+            yield i
+
+    assert list(ahead(items(False))) == list(range(7))
+    failing = ahead(items(True))
+    assert [next(failing) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="bad sequence"):
+        next(failing)
+    dropped = ahead(items(False))
+    assert next(dropped) == 0
+    dropped.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "batches"]
 
 
 def test_batches_depend_on_seed_and_epoch_only():

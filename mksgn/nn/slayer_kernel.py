@@ -84,10 +84,13 @@ def integrate_backward(grad_out, decay, grad_in):
 
 
 @numba.njit(parallel=True, **_JIT)
-def respond(x, keep_u, keep_v, state_u, state_v, threshold_int, threshold, scale, spikes, voltage, last_u):
-    """Both integrators and the spike of ``slayer.neuron.cuba.Neuron``; ``voltage`` is before the reset.
+def respond(x, keep_u, keep_v, state_u, state_v, threshold_int, threshold, tau, scale, spikes, exponent, last_u,
+            last_v):
+    """Both integrators and the spike of ``slayer.neuron.cuba.Neuron``.
 
-    The current passes from one integrator to the other as the float32 it is in SLAYER.
+    ``exponent`` is -|v - threshold| / tau of the surrogate, v before the reset; ``last_u`` and ``last_v`` are the
+    states after the last step, v after its reset. The current passes from one integrator to the other as the
+    float32 it is in SLAYER.
     """
     neurons, steps = x.shape
     tiles = (neurons + TILE - 1) // TILE
@@ -108,12 +111,13 @@ def respond(x, keep_u, keep_v, state_u, state_v, threshold_int, threshold, scale
                 current = np.float32(u[i]) / scale
                 new = _decayed(v[i], keep_v) + np.trunc(np.float64(scale * current))
                 volts = np.float32(new) / scale
-                drive[t, i] = volts
+                drive[t, i] = -abs(volts - threshold) / tau
                 fired[t, i] = np.float32(1.0) if volts >= threshold else np.float32(0.0)
                 v[i] = 0.0 if np.float32(new) >= threshold_int else new
         for i in range(count):
             last_u[first + i] = np.float32(u[i]) / scale
-        _store_tile(drive, first, count, voltage)
+            last_v[first + i] = np.float32(v[i]) / scale
+        _store_tile(drive, first, count, exponent)
         _store_tile(fired, first, count, spikes)
 
 

@@ -68,11 +68,9 @@ class FastNeuron(slayer.neuron.cuba.Neuron):
         if input.is_cuda or not plain:
             return super().forward(input)
         self._prepare(input)
-        spikes, voltage, last_u = _Respond.apply(input, self)
+        spikes, last_u, last_v = _Respond.apply(input, self)
         if self.persistent_state:
-            fired = spikes[..., -1].detach()
-            self.current_state = last_u
-            self.voltage_state = voltage[..., -1] * (1 - fired)
+            self.current_state, self.voltage_state = last_u, last_v
         return spikes if self.drop is None else self.drop(spikes)
 
     def _prepare(self, input: Tensor) -> None:
@@ -136,31 +134,32 @@ class _Respond(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, neuron: FastNeuron) -> tuple[Tensor, Tensor, Tensor]:
-        spikes, voltage, last_u = torch.empty(x.shape), torch.empty(x.shape), torch.empty(x.shape[:-1])
+        spikes, exponent = torch.empty(x.shape), torch.empty(x.shape)
+        last_u, last_v = torch.empty(x.shape[:-1]), torch.empty(x.shape[:-1])
         keep = [float(DECAY_UNITY - math.trunc(slayer.utils.quantize(decay.detach()).item()))
                 for decay in (neuron.current_decay, neuron.voltage_decay)]
         threshold = neuron.threshold + neuron.threshold_eps
-        scale = neuron.s_scale
+        tau, scale = neuron.tau_rho * TAU_RHO_MULT, neuron.s_scale
         share_threads()
         slayer_kernel.respond(
             _rows(x), *keep, *(_rows(state[..., None])[:, 0] for state in (neuron.current_state, neuron.voltage_state)),
-            np.float32(threshold * scale), np.float32(threshold), np.float32(scale), _rows(spikes), _rows(voltage),
-            _rows(last_u[..., None])[:, 0])
-        ctx.save_for_backward(voltage)
-        ctx.threshold, ctx.tau, ctx.height = threshold, neuron.tau_rho * TAU_RHO_MULT, neuron.scale_rho * SCALE_RHO_MULT
+            np.float32(threshold * scale), np.float32(threshold), np.float32(tau), np.float32(scale), _rows(spikes),
+            _rows(exponent), *(_rows(last[..., None])[:, 0] for last in (last_u, last_v)))
+        ctx.save_for_backward(exponent)
+        ctx.tau, ctx.height = tau, neuron.scale_rho * SCALE_RHO_MULT
         ctx.decays = [1 - slayer.utils.quantize(d.detach()) / DECAY_UNITY
                       for d in (neuron.current_decay, neuron.voltage_decay)]
-        ctx.mark_non_differentiable(voltage, last_u)
-        return spikes, voltage, last_u
+        ctx.mark_non_differentiable(last_u, last_v)
+        return spikes, last_u, last_v
 
     @staticmethod
     def backward(ctx: Any, grad_spikes: Tensor, *_: Tensor) -> tuple[Tensor, None]:
-        (voltage,) = ctx.saved_tensors
+        (exponent,) = ctx.saved_tensors
         # SLAYER's derivative, scale / 2 / tau * exp(-|v - threshold| / tau), in its order of float32 operations;
         # the exponential itself must be torch's: another library's may differ in the last bit.
         tau, height = torch.tensor(ctx.tau), torch.tensor(ctx.height)
-        slope = (voltage - torch.tensor(ctx.threshold)).abs_().neg_().div_(tau).exp_()
-        grad = torch.empty(voltage.shape)
+        slope = exponent.exp()
+        grad = torch.empty(exponent.shape)
         share_threads()
         slayer_kernel.respond_backward(_rows(grad_spikes), _rows(slope), np.float32((height / 2 / tau).item()),
                                        *(np.float32(d.item()) for d in ctx.decays), _rows(grad))

@@ -8,7 +8,6 @@ arrays; reading a ``RingBuffer`` sink sends one message per element).
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +35,7 @@ from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.partition import Part
 from mksgn.ir.synapses import Shape
+from mksgn.runtime.network import LavaNetwork
 from mksgn.runtime.plan import Node, Plan
 from mksgn.runtime.streams import Timing
 from mksgn.runtime.unroll import lava_kernel, lava_order, matrix
@@ -65,69 +65,6 @@ FAST: dict[type, type] = {
 """The same with our ProcessModels."""
 
 
-@dataclass
-class LavaNetwork:
-    """The Processes of a plan, connected.
-
-    Parameters
-    ----------
-    graph : Graph
-    plan : Plan
-    processes : dict of node name to Process
-    run_config : AbstractLoihiRunCfg
-    """
-
-    graph: Graph
-    plan: Plan
-    processes: dict[str, Any]
-    run_config: AbstractLoihiRunCfg
-
-    @property
-    def root(self) -> Any:
-        """The Process that holds the output's v; Lava finds the others by their connections."""
-        return next(self.processes[node.name] for node in self.plan.nodes
-                    if node.kind in ("neuron", "block") and node.population == self.graph.output.name)
-
-    def result(self) -> np.ndarray:
-        """v of the output, int32 (V, F, C)."""
-        return _get(self.root.v)
-
-    def recorded(self, steps: int) -> dict[str, dict[str, np.ndarray]]:
-        """What the sinks received in the last ``steps`` steps: quantity -> population -> (steps, V, F, C)."""
-        quantities: dict[str, dict[str, np.ndarray]] = {}
-        for node in self.plan.nodes:
-            if node.kind != "sink":
-                continue
-            # np.stack copies: Lava reuses its buffers.
-            values = np.stack([self.processes[node.name].receive() for _ in range(steps)])
-            if not node.port:
-                quantities.setdefault("spikes", {})[node.population] = values.astype(np.int8)
-                continue
-            assert node.part is not None
-            quantity = {"bits": "spikes", "u_all": "u", "v_all": "v"}[node.port]
-            flat = values.reshape(steps, -1)
-            if node.port == "bits":
-                flat = np.unpackbits(flat.astype(np.uint8), axis=1)
-            store, first = quantities.setdefault(quantity, {}), 0
-            kind = np.int8 if quantity == "spikes" else np.int32
-            for population in node.part.populations[1:]:
-                channels, frames, joints = population.shape
-                part = flat[:, first:first + population.size].reshape(steps, frames, joints, channels)
-                store[population.name] = part.transpose(0, 2, 1, 3).astype(kind)
-                first += population.size
-        return quantities
-
-    def states(self) -> dict[str, dict[str, np.ndarray]]:
-        """u and v of the neuron Processes, one message per value: quantity -> population -> (1, V, F, C)."""
-        neurons = [node for node in self.plan.nodes if node.kind == "neuron"]
-        return {quantity: {node.population: _get(getattr(self.processes[node.name], quantity))[None]
-                           for node in neurons} for quantity in ("u", "v")}
-
-
-def _get(variable: Any) -> np.ndarray:
-    return np.asarray(variable.get()).astype(np.int32)
-
-
 def build(plan: Plan, graph: Graph, stream: np.ndarray, timing: Timing, target: str, layout: str,
           models: dict[str, str], record: str) -> LavaNetwork:
     """Create and connect the Processes of ``plan``.
@@ -152,19 +89,7 @@ def build(plan: Plan, graph: Graph, stream: np.ndarray, timing: Timing, target: 
     BackendError
         When weights cannot be held exactly.
     """
-    builder = _Builder(graph, stream, timing, plan, target, record)
-    made: dict[str, tuple[Any, Any]] = {}
-    processes: dict[str, AbstractProcess] = {}
-    for node in plan.nodes:
-        process, port_in, port_out = builder.make(node)
-        processes[node.name] = process
-        made[node.name] = (port_in, port_out)
-    ports = {node.name: node.port for node in plan.nodes}
-    for left, right in plan.edges:
-        source, sink = made[left][1], made[right][0]
-        if ports[right]:
-            source = getattr(processes[left], ports[right])
-        (source if source.shape == sink.shape else source.reshape(sink.shape)).connect(sink)
+    processes = connect(Builder(graph, stream, timing, plan, target, record))
     overrides = {_named(key): _named(value) for key, value in models.items()}
     if target == "loihi2":
         # The chip's models come with Intel's extension; only Lava's own search knows them.
@@ -172,12 +97,42 @@ def build(plan: Plan, graph: Graph, stream: np.ndarray, timing: Timing, target: 
             select_tag="fixed_pt", exception_proc_model_map={Extractor: PyLoihiExtractorModel, **overrides})
     else:
         chosen = {**(STOCK if layout == "stock" else FAST), **overrides}
+        # By class too: a sub-process model's own Processes do not exist yet.
         config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map={
-            process: chosen[type(process)] for process in processes.values()})
+            **chosen, **{process: chosen[type(process)] for process in processes.values()}})
     return LavaNetwork(graph, plan, processes, config)
 
 
-class _Builder:
+def connect(builder: Builder, entry: Any = None) -> dict[str, AbstractProcess]:
+    """Make the Processes of the builder's plan and connect them.
+
+    Parameters
+    ----------
+    builder : Builder
+    entry : port, optional
+        Where the messages of an ``entry`` node come from.
+    """
+    made: dict[str, tuple[Any, Any]] = {}
+    processes: dict[str, AbstractProcess] = {}
+    for node in builder.plan.nodes:
+        if node.kind == "entry":
+            made[node.name] = (None, entry)
+            continue
+        process, port_in, port_out = builder.make(node)
+        processes[node.name] = process
+        made[node.name] = (port_in, port_out)
+    ports = {node.name: node.port for node in builder.plan.nodes}
+    for left, right in builder.plan.edges:
+        source, sink = made[left][1], made[right][0]
+        if ports[right]:
+            source = getattr(processes[left], ports[right])
+        (source if source.shape == sink.shape else source.reshape(sink.shape)).connect(sink)
+    return processes
+
+
+class Builder:
+    """Makes the Process of a node; parameters as for :func:`build`."""
+
     def __init__(self, graph: Graph, stream: np.ndarray, timing: Timing, plan: Plan, target: str, record: str) -> None:
         self.graph, self.stream, self.timing, self.plan, self.record = graph, stream, timing, plan, record
         self.on_chip = target == "loihi2"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mksgn.backend import Counts, RunResult
+from mksgn.energy.recorded import count_recorded
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Dense, Graph, schedule
 from mksgn.runtime.guard import Host
@@ -320,7 +321,7 @@ class LavaBackend:
         counts = Counts(samples=samples, steps=steps)
         if record == "none":
             return RunResult(result, counts)
-        _count(self.graph, counts, stream, spikes)
+        count_recorded(self.graph, counts, stream, spikes)
         return RunResult(result, counts, spikes, recorder.arrays["u"], recorder.arrays["v"])
 
 
@@ -331,24 +332,6 @@ def _readout(v: np.ndarray) -> np.ndarray:
 
 def _has_delays(graph: Graph) -> bool:
     return any(isinstance(s, Dense) and s.delay is not None and bool(s.delay.any()) for s in graph.synapses)
-
-
-def _count(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray]) -> None:
-    from mksgn.energy.fanout import fanout
-
-    # Messages per neuron (C, F, V), summed over samples and steps.
-    sent = {graph.input.name: np.count_nonzero(stream, axis=3).transpose(2, 1, 0)}
-    for name, values in spikes.items():
-        sent[name] = values.sum(axis=(0, 4), dtype=np.int64)
-    for population in graph.populations:
-        counts.spikes[population.name] = int(sent[population.name].sum())
-        counts.neuron_steps[population.name] = population.size * counts.steps * counts.samples
-    for synapse in graph.synapses:
-        source = graph[synapse.sources[0]]
-        met = sum(int((sent[name] * fanout(synapse, source.shape, graph[synapse.target].shape)).sum())
-                  for name in synapse.sources)
-        graded = source.message_bits > 0
-        counts.synops[synapse.name], counts.macs[synapse.name] = (0, met) if graded else (met, 0)
 
 
 def _check_shared_memory(layout: Plan) -> None:

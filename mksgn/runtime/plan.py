@@ -46,7 +46,8 @@ class Node:
     ----------
     name : str
         Also the Process's name, so that errors can say what died.
-    kind : 'source', 'block', 'conv', 'sparse', 'delayed', 'delay', 'relay_synapse', 'relay', 'neuron' or 'sink'
+    kind : str
+        'source', 'entry', 'block', 'conv', 'sparse', 'delayed', 'delay', 'relay_synapse', 'relay', 'neuron' or 'sink'.
     population : str
         Whose spikes leave this node, or, for a sink, enter it; for a synapse, its target.
     shape : (C, F, V)
@@ -97,8 +98,8 @@ class Plan:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, delays: str, unroll_limit: int) -> None:
-        self.graph, self.delays, self.unroll_limit = graph, delays, unroll_limit
+    def __init__(self, graph: Graph, delays: str, unroll_limit: int, entry: bool) -> None:
+        self.graph, self.delays, self.unroll_limit, self.entry = graph, delays, unroll_limit, entry
         self.schedule = schedule(graph)
         self.nodes: dict[str, Node] = {}
         self.edges: list[tuple[str, str]] = []
@@ -112,12 +113,16 @@ class _Planner:
     def late(self, source: str, steps: int) -> str:
         """Name of the node that sends ``source``'s messages ``steps`` steps late; shared by all its consumers."""
         population = self.graph[source]
-        if population.role == "input":
+        if self.entry and population.role == "input" and steps == 0:
+            return self.add(Node(source, "entry", source, population.shape))
+        if population.role == "input" and not self.entry:
             # The host knows the input: a second, later source costs one Process and carries graded messages.
             name = source if steps == 0 else f"{source}+{steps}"
             return self.add(Node(name, "source", source, population.shape, steps=steps))
         if steps == 0:
             return source
+        if self.entry and population.role == "input":
+            self.late(source, 0)
         if self.delays == "process":
             return self.add(Node(f"{source}+{steps}", "delay", source, population.shape, steps=steps), (source,))
         # A relay takes one step for the hop and up to DELAY_MAX in its synapse; longer waits take several.
@@ -149,7 +154,7 @@ class _Planner:
 
 
 def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays: str = "process",
-         unroll_limit: int = UNROLL_LIMIT) -> Plan:
+         unroll_limit: int = UNROLL_LIMIT, entry: bool = False) -> Plan:
     """Lay ``graph`` out as one Lava Process per synapse and population.
 
     Parameters
@@ -164,6 +169,8 @@ def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays:
         (:class:`lava_models.delay.process.Delay`), or two stock ones (``DelaySparse`` and ``LIF``).
     unroll_limit : int
         See :data:`UNROLL_LIMIT`.
+    entry : bool
+        The input's messages come in through a port, not from the host: an ``entry`` node, which is no Process.
 
     Raises
     ------
@@ -177,7 +184,7 @@ def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays:
     if unroll_limit < 0:
         raise ConfigError("the unroll limit must not be negative", where="unroll_limit", got=str(unroll_limit))
     _check_messages(graph)
-    result = _Planner(graph, delays, unroll_limit).build(recorded, segment)
+    result = _Planner(graph, delays, unroll_limit, entry).build(recorded, segment)
     total = sum(node.nonzeros for node in result.nodes)
     if total > NONZERO_LIMIT:
         largest = max(result.nodes, key=lambda node: node.nonzeros)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +13,8 @@ from torch import Tensor
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
+
+T = TypeVar("T")
 
 
 class Batches:
@@ -39,7 +44,10 @@ class Batches:
         return self.passes * len(self.indices) // self.batch
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (samples int8 (N, C, F, V), labels int64 (N,)) of one epoch."""
+        """Yield (samples int8 (N, C, F, V), labels int64 (N,)) of one epoch, prepared by a thread ahead of need."""
+        return ahead(self._prepare(epoch))
+
+    def _prepare(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         order_rng = np.random.default_rng((self.seed, epoch))
         order = np.concatenate([order_rng.permutation(self.indices) for _ in range(self.passes)])
         body = self.pack.body
@@ -48,6 +56,48 @@ class Batches:
             rng = np.random.default_rng((self.seed, epoch, step, self.rank))
             samples = np.stack([self.preprocess(self.pack.sequence(i), body, self.augment, rng) for i in mine])
             yield torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine])
+
+
+def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+    """Yield ``items``, up to ``depth`` of them made in a thread before they are asked for.
+
+    What making one raises is raised here, in its place. The thread ends with the iterator, exhausted or dropped.
+    """
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+    dropped = threading.Event()
+
+    def put(item: T | None, error: BaseException | None) -> bool:
+        while not dropped.is_set():
+            try:
+                ready.put((item, error), timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not put(item, None):
+                    return
+            put(None, StopIteration())
+        except BaseException as error:
+            put(None, error)
+
+    thread = threading.Thread(target=make, daemon=True, name="batches")
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            assert item is not None
+            yield item
+    finally:
+        dropped.set()
+        thread.join()
 
 
 def preprocessed(pack: Pack, indices: np.ndarray, preprocess: Preprocess) -> np.ndarray:
