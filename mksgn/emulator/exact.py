@@ -12,14 +12,11 @@ from contextlib import contextmanager
 
 import torch
 
+from mksgn.ir.bounds import SUM24
 from mksgn.threads import share_threads
 
 FLOAT32_EXACT = 1 << 24
 """All integers up to this, inclusive, are float32 numbers."""
-SUM24 = 1 << 23
-"""A Lava ``Conv`` keeps its sum in 24 signed bits: values from here on wrap."""
-INPUT_LIMIT = 1 << 24
-"""Summed synaptic input must stay below this: 64 times more overflows Lava's 32-bit arithmetic."""
 
 
 def dtype_for(bound: int) -> torch.dtype:

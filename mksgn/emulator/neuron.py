@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mksgn.emulator.exact import FLOAT32_EXACT, INPUT_LIMIT
+from mksgn.emulator.exact import FLOAT32_EXACT
 from mksgn.emulator.fire import fire
 from mksgn.errors import DataError
 from mksgn.ir import Population
+from mksgn.ir.bounds import INPUT_LIMIT
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
 
 _SCALE = 1 << STATE_SHIFT

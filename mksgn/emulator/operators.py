@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from mksgn.emulator.exact import SUM24, dtype_for, wrap24
+from mksgn.emulator.exact import dtype_for, wrap24
 from mksgn.emulator.variants import Fastest, Variant, variants
 from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
+from mksgn.ir.bounds import SUM24, channels_last, row_bound
 from mksgn.ir.synapses import Shape
 
 
@@ -50,7 +51,7 @@ class Operator:
         self.synapse = synapse
         self.source_shape, self.target_shape = source_shape, target_shape
         self.device = device
-        one = self._row_bound() * largest
+        one = row_bound(synapse) * largest
         self.separate = isinstance(synapse, Conv) and one >= SUM24
         self.bound = (SUM24 if self.separate else one) * len(synapse.sources)
         self.dtype = dtype_for(one if self.separate else self.bound)
@@ -76,15 +77,8 @@ class Operator:
             y = self._apply(x_bfvc.to(self.dtype), delay)
         return wrap24(y) if self.separate else y
 
-    def _row_bound(self) -> int:
-        """Largest sum of absolute weights into one target neuron."""
-        raise NotImplementedError
-
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         raise NotImplementedError
-
-    def _magnitude(self) -> np.ndarray:
-        return np.abs(self.synapse.weight.astype(np.int64))
 
     def _tensor(self, weight: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(np.ascontiguousarray(weight), device=self.device).to(self.dtype)
@@ -106,9 +100,6 @@ class _Conv(Operator):
         plain = s.weight.shape[1:] == (1, 1, 1) and s.stride == (1, 1) and s.padding == (0, 0)
         return s.weight[:, 0, 0, 0].astype(np.float32) if plain and s.groups == len(s.weight) else None
 
-    def _row_bound(self) -> int:
-        return int(self._magnitude().sum(axis=(1, 2, 3)).max())
-
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         if self.pointwise:
             return functional.linear(x_bfvc, self.weight)
@@ -123,16 +114,13 @@ class _Dense(Operator):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         # Rows and columns of the weights are put into (F, V, C) order once, so that the data stay as they are.
-        self.rows = _channels_last_order(self.target_shape)
-        self.columns = _channels_last_order(self.source_shape)
+        self.rows = channels_last(self.target_shape)
+        self.columns = channels_last(self.source_shape)
         self.weight = self._tensor(self.synapse.weight[self.rows][:, self.columns])
         if self.synapse.delay is not None:
             delay = np.broadcast_to(self.synapse.delay, self.synapse.weight.shape)[self.rows][:, self.columns]
             self.delay = torch.as_tensor(delay.astype(np.uint8), device=self.device)
             self.delays = tuple(int(d) for d in np.unique(self.synapse.delay))
-
-    def _row_bound(self) -> int:
-        return int(self._magnitude().sum(axis=1).max())
 
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         channels, frames, joints = self.target_shape
@@ -155,9 +143,6 @@ class _JointMix(Operator):
         broadcast = weight.shape[0] == 1 and weight.shape[2] == 1 and bool((weight == weight.flat[0]).all())
         return np.full(self.source_shape[0], weight.flat[0], np.float32) if broadcast else None
 
-    def _row_bound(self) -> int:
-        return int(self._magnitude().sum(axis=2).max())
-
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         partitions, joints, _ = self.synapse.weight.shape
         images, frames, _, channels = x_bfvc.shape
@@ -179,11 +164,6 @@ class _GraphConv(Operator):
             stacked = weight[chosen].transpose(1, 0, 2).reshape(weight.shape[1], -1)
             self.incoming.append(([int(w) for w in edges[chosen, 0]], self._tensor(stacked)))
 
-    def _row_bound(self) -> int:
-        sums = np.zeros((self.target_shape[2], self.synapse.weight.shape[1]), np.int64)
-        np.add.at(sums, self.synapse.edges[:, 1], self._magnitude().sum(axis=2))
-        return int(sums.max())
-
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         images, frames = x_bfvc.shape[:2]
         y = x_bfvc.new_zeros((images, frames, self.target_shape[2], self.target_shape[0]))
@@ -191,11 +171,6 @@ class _GraphConv(Operator):
             if sources:
                 y[:, :, joint] = functional.linear(x_bfvc[:, :, sources].flatten(2), weight)
         return y
-
-
-def _channels_last_order(shape: Shape) -> np.ndarray:
-    """Indices that put neurons flattened in (C, F, V) order into (F, V, C) order."""
-    return np.arange(int(np.prod(shape))).reshape(shape).transpose(1, 2, 0).ravel()
 
 
 _KINDS: dict[type, type[Operator]] = {Conv: _Conv, Dense: _Dense, JointMix: _JointMix, GraphConv: _GraphConv}

@@ -13,13 +13,12 @@ import numpy as np
 
 from mksgn.errors import DataError
 from mksgn.events import kernels
-from mksgn.events.synapses import Apply, compiled, row_bound
-from mksgn.ir import Graph, Population
+from mksgn.events.synapses import Apply, compiled
+from mksgn.ir import Conv, Graph, Population
+from mksgn.ir.bounds import INPUT_LIMIT, SUM24, row_bound
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
 from mksgn.ir.messages import message_range
 
-INPUT_LIMIT = 1 << 24
-"""Summed synaptic input must stay below this: 64 times more overflows Lava's 32-bit arithmetic."""
 SILENT = 1 << 23
 """Threshold (in state units) of a readout, which v, clipped to 2^23 - 1, never exceeds."""
 
@@ -87,10 +86,10 @@ class Stepper:
         for synapse in self.graph.into(population.name):
             for source in synapse.sources:
                 largest = max(-message_range(self.graph[source].message_bits)[0], 1)
-                one = row_bound(synapse, largest)
+                one = row_bound(synapse) * largest
                 # A Lava Conv keeps its sum in 24 bits; the other synapses do not.
-                wraps = type(synapse).__name__ == "Conv" and one >= STATE_MAX
-                bound += STATE_MAX if wraps else one
+                wraps = isinstance(synapse, Conv) and one >= SUM24
+                bound += SUM24 if wraps else one
                 inputs.append((source, self.wait[synapse.name, source], wraps,
                                compiled(synapse, self.graph[source].shape, population.shape)))
         channels, frames, joints = population.shape
@@ -123,7 +122,7 @@ class Stepper:
                     continue
                 part = np.zeros_like(n.a)
                 apply(x, part)
-                n.a += (part + STATE_MAX) % (2 * STATE_MAX) - STATE_MAX
+                n.a += (part + SUM24) % (2 * SUM24) - SUM24
             if n.limited and int(np.abs(n.a.astype(np.int64)).max()) >= INPUT_LIMIT:
                 raise DataError("synaptic input overflows", where=f"population {n.population.name!r}, step {t}",
                                 got=str(int(np.abs(n.a.astype(np.int64)).max())), allowed=f"below {INPUT_LIMIT}")

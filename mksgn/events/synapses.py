@@ -8,6 +8,7 @@ import numpy as np
 
 from mksgn.events import kernels
 from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
+from mksgn.ir.bounds import channels_last
 from mksgn.ir.synapses import Shape
 
 Apply = Callable[[np.ndarray, np.ndarray], None]
@@ -70,24 +71,3 @@ def _graph_conv(synapse: GraphConv, joints: int, parallel: bool) -> Apply:
     weight = np.ascontiguousarray(synapse.weight[order].transpose(0, 2, 1))
     convolve = _kernel("convolve_graph", parallel)
     return lambda x, out: convolve(x, first, targets, weight, out)
-
-
-def channels_last(shape: Shape) -> np.ndarray:
-    """Indices that put neurons flattened in (C, F, V) order into (F, V, C) order."""
-    return np.arange(int(np.prod(shape))).reshape(shape).transpose(1, 2, 0).ravel()
-
-
-def row_bound(synapse: Synapse, largest: int) -> int:
-    """Largest absolute sum into one neuron when no message of one source exceeds ``largest``."""
-    magnitude = np.abs(synapse.weight.astype(np.int64))
-    if isinstance(synapse, Conv):
-        one = magnitude.sum(axis=(1, 2, 3)).max()
-    elif isinstance(synapse, Dense):
-        one = magnitude.sum(axis=1).max()
-    elif isinstance(synapse, JointMix):
-        one = magnitude.sum(axis=2).max()
-    else:
-        sums = np.zeros((int(synapse.edges[:, 1].max()) + 1, synapse.weight.shape[1]), np.int64)
-        np.add.at(sums, synapse.edges[:, 1], magnitude.sum(axis=2))
-        one = sums.max()
-    return int(one) * largest
