@@ -17,6 +17,8 @@ from mksgn.nn import SpikingGraphNet
 from mksgn.nn.blocks import GateBlock, SpikingBlock
 from mksgn.nn.network import INPUT, INPUT_SCALE
 
+EPS = 1e-3
+"""Of our batch norms."""
 HAS_SPIKINGJELLY = find_spec("spikingjelly") is not None
 
 
@@ -84,7 +86,7 @@ class StockSlayer(_Baseline):
     """Stock synapses and stock ``slayer.neuron.cuba.Neuron`` (its exponential surrogate), (N, C, F, V, T) float32."""
 
     def make_norm(self, channels: int) -> nn.Module:
-        return nn.BatchNorm3d(channels)
+        return nn.BatchNorm3d(channels, eps=EPS)
 
     def make_neuron(self, block: SpikingBlock) -> nn.Module:
         n = block.neuron
@@ -146,7 +148,7 @@ class _Folded(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels)
+        self.norm = nn.BatchNorm2d(channels, eps=EPS)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
