@@ -5,7 +5,7 @@ PY := .venv/bin/python
 RUNS ?= runs
 DEMO := $(RUNS)/demo
 DEMO_TRAIN ?= --preset demo --out $(DEMO) --overwrite
-DEMO_RUN ?= --net $(DEMO)/mksgn.net --samples 120
+DEMO_RUN ?= --net $(DEMO)/mksgn.net
 # Two workers on two cores; tests of one file share a worker, and with it their fixtures.
 JOBS ?= 2
 PYTEST_ARGS ?=
