@@ -11,6 +11,7 @@ ratio is that of the medians. Absolute times say little beyond the machine they 
     training   forward, loss and backward of the preset mksgn: ours, stock SLAYER blocks, SpikingJelly (torch backend;
                `pip install -e .[bench]`), the same network, weights, samples and loss
     neuron     FastNeuron against slayer.neuron.cuba.Neuron, forward and backward
+    kernels    the emulator's three ways to compute a convolution, over firing rates
     emulator   samples per second against stock Lava; the whole test set; the same dense operations as float32
     lava       time per step of the net: our Blocks, our ProcessModels, Lava's own
     full       MK-SGN of the paper's widths (Table 7), 64 frames x 25 joints, T = 4, untrained: start, step, memory
@@ -26,7 +27,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,8 +51,9 @@ from mksgn.data.readers import read
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
+from mksgn.emulator.operators import operator
 from mksgn.errors import ConfigError
-from mksgn.ir import Graph
+from mksgn.ir import Conv, Graph
 from mksgn.lower import to_graph
 from mksgn.lower.reference import calibrate
 from mksgn.netx import read_net
@@ -64,8 +66,8 @@ from mksgn.training.recipe import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 SYNTHETIC = "synthetic"
-Section = Literal["training", "neuron", "emulator", "lava", "full", "scaling"]
-SECTIONS: tuple[Section, ...] = ("training", "neuron", "emulator", "lava", "full", "scaling")
+Section = Literal["training", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
+SECTIONS: tuple[Section, ...] = ("training", "neuron", "kernels", "emulator", "lava", "full", "scaling")
 TABLE7: dict[str, Any] = {"widths": (64, 64, 128, 128, 256, 256), "strides": (1, 1, 2, 1, 2, 1)}
 """Paper, Table 7: the six SGC-STC layers of MK-SGN."""
 
@@ -94,7 +96,7 @@ class Options:
         return 2 if self.quick else 5
 
 
-def take_turns(candidates: dict[str, Callable[[], Any]], rounds: int, warm: int = 1) -> dict[str, list[float]]:
+def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1) -> dict[str, list[float]]:
     """Seconds of every candidate, ``rounds`` times in turn, after ``warm`` unmeasured rounds."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(warm + rounds):
@@ -155,6 +157,25 @@ def neuron(options: Options, rows: Rows) -> None:
         times = take_turns({name: partial(respond, n, x, grad) for name, n in neurons.items()}, options.rounds + 2)
         rows.pair(f"neuron alone, forward + backward, {x.numel() // steps:,} neurons x {steps} steps", times, "ours",
                   "stock SLAYER", 10.0)
+
+
+def kernels(options: Options, rows: Rows) -> None:
+    """Which way to compute a synapse wins at which firing rate; a row names the winner and the times of all."""
+    rng = np.random.default_rng(0)
+    channels, frames, joints = shape = (64, 32, 20)
+    for taps in (9, 1):
+        weight = (2 * rng.integers(-127, 128, (channels, channels, taps, 1))).astype(np.int16)
+        synapse = Conv("s", ("a",), "b", weight, padding=(taps // 2, 0))
+        run = operator(synapse, shape, shape, 1, True, torch.device("cpu"), "auto")
+        for rate in (0.01, 0.05, 0.15, 0.4):
+            x = torch.from_numpy((rng.random((32, frames, joints, channels)) < rate).astype(np.int8))
+            with torch.inference_mode():
+                times = take_turns({name: partial(way, x) for name, way in run.variants.items()}, options.rounds)
+            each = {name: statistics.median(values) for name, values in times.items()}
+            best = min(each, key=each.__getitem__)
+            rows.add(f"{taps}x1 convolution, 64 -> 64 channels, 32 images, {rate:.0%} of neurons spike: {best} wins",
+                     each[best], "s", each["dense"], "dense float32", ratio=each["dense"] / each[best],
+                     spread="; ".join(f"{name} {short(value)}" for name, value in each.items()))
 
 
 def test_samples(options: Options, pack: Pack, graph: Graph, count: int) -> np.ndarray:
@@ -361,6 +382,8 @@ def main(options: Options) -> int:
             training(options, rows, pack)
         elif name == "neuron":
             neuron(options, rows)
+        elif name == "kernels":
+            kernels(options, rows)
         elif name == "emulator":
             emulator(options, rows, graph, pack)
         elif name == "lava":

@@ -62,6 +62,11 @@ class Operator:
         self._fastest = Fastest(found, kernel)
 
     @property
+    def variants(self) -> dict[str, Variant]:
+        """The ways this synapse can be computed here, by name."""
+        return self._fastest.variants
+
+    @property
     def one_to_one(self) -> np.ndarray | None:
         """float32 weights (C,) of a synapse from each neuron to its counterpart alone (residuals, gates), else None.
 
