@@ -80,6 +80,8 @@ class Options:
     """Samples per optimiser step, over all processes."""
     lr: float | None = None
     """Peak learning rate (AdamW, one cycle)."""
+    tune_lr: float | None = None
+    """First learning rate of the fine-tuning, which follows a cosine to zero."""
     widths: tuple[int, ...] | None = None
     """Channels of each layer."""
     frames: int | None = None
@@ -120,8 +122,8 @@ class Options:
         return self.out
 
     def recipe(self) -> Recipe:
-        names = ("epochs", "tune_epochs", "batch", "lr", "widths", "frames", "persons", "time_steps", "modality",
-                 "graph_conv", "rate_weight", "dropout", "val_subjects", "seed")
+        names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "time_steps",
+                 "modality", "graph_conv", "rate_weight", "dropout", "val_subjects", "seed")
         recipe = PRESETS[self.preset].with_options(**{name: getattr(self, name) for name in names})
         if self.widths is not None and len(self.widths) != len(recipe.strides):
             raise ConfigError("widths do not fit the preset", where="--widths", got=str(self.widths),

@@ -136,5 +136,6 @@ PRESETS: dict[str, Recipe] = {
     "base-sgn": Recipe(network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
                        strides=(1, 1, 1, 1, 2, 1, 1, 2, 1, 1)),
     # MK-SGN, one modality, half of Table 7's widths.
-    "mksgn": Recipe(epochs=120, tune_epochs=30, augment=Augment(yaw=45.0, pitch=15.0, roll=10.0, mirror=0.5)),
+    "mksgn": Recipe(epochs=120, tune_epochs=8, tune_lr=5e-5,
+                    augment=Augment(yaw=45.0, pitch=15.0, roll=10.0, mirror=0.5)),
 }
