@@ -317,6 +317,21 @@ def test_blocks_of_stock_processes_give_the_same_result(make):
         np.testing.assert_array_equal(result.output, emulator.run(samples).output)
 
 
+@pytest.mark.lava()
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_more_groups_than_lava_can_count(layout):
+    """128 groups do not fit the 8 signed bits of a stock Conv: with its own models such a net would be silent."""
+    shape = (130, 2, 2)
+    rng = np.random.default_rng(14)
+    graph = Graph((Population("in", shape, role="input"), Population("out", shape, Cuba(30))),
+                  (Conv("c", ("in",), "out", even(rng, 130, 1, 1, 1), groups=130),), T)
+    samples = rng.integers(0, 2, (2, *shape))
+    options = {} if layout == "blocks" else {"unroll_limit": 0}
+    with LavaBackend(graph, layout=layout, **options) as lava:
+        check_run(graph, samples, lava.run(samples, "spikes"))
+
+
 def extreme_graph(steps: int | None) -> Graph:
     """Sums far beyond 16 bits, u that wraps, v that clips, weights of -256 alone, no current decay, odd weights."""
     rng = np.random.default_rng(3)

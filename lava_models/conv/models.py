@@ -1,6 +1,6 @@
 """Stock ``Conv``, event by event: only the weights of neurons that sent something are touched.
 
-Stock Lava calls scipy (or torch, where it is installed) for the whole convolution, once per pair of channels.
+Stock Lava calls scipy for the whole convolution, once per pair of channels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class PyConvModelEvent(PyConvModelFixed):
         x = np.ascontiguousarray(messages[None], np.int32)
         total = np.zeros((1, *self.a_out.shape), np.int32)
         geometry = [int(value) for pair in (self.stride, self.padding, self.dilation) for value in pair]
-        groups = int(self.groups[0])
+        # Lava keeps the number of groups in 8 signed bits: from 128 on only the weights tell it.
+        groups = messages.shape[2] // self.weight.shape[3]
         # (O, kX, kY, I / groups), flipped: Lava convolves, the kernels correlate.
         taps = self.weight[:, ::-1, ::-1].transpose(1, 2, 3, 0).astype(np.int16)
         if groups > 1 and groups == taps.shape[3] and taps.shape[2] == 1:

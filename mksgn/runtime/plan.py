@@ -31,6 +31,8 @@ convolution took 59 ms a step as ``Conv`` and 4 ms as ``Sparse`` (4.3 million no
 """
 NONZERO_LIMIT = 250_000_000
 """Non-zero weights of all sparse synapses together: about 8 GB while the models clip their copies."""
+CONV_PARAMETER_MAX = 127
+"""Largest groups, stride, padding and dilation of a stock ``Conv``; beyond, a convolution is unrolled."""
 MAX_PROCESSES = 600
 OVERHEAD = 4
 """OS processes beside the Lava Processes: host, runtime service, shared-memory server and its tracker."""
@@ -142,7 +144,7 @@ class _Planner:
                 kind = "sparse"
                 if isinstance(synapse, Dense) and synapse.delay is not None and synapse.delay.any():
                     kind = "delayed"
-                elif isinstance(synapse, Conv) and count > self.unroll_limit:
+                elif isinstance(synapse, Conv) and count > self.unroll_limit and _fits_stock_conv(synapse):
                     kind, count = "conv", 0
                 node = Node(f"{synapse.name}/synapse", kind, population.name, population.shape, synapse.name,
                             nonzeros=count)
@@ -151,6 +153,11 @@ class _Planner:
         for name in recorded:
             self.add(Node(f"{name}/sink", "sink", name, self.graph[name].shape), (name,))
         return Plan(tuple(self.nodes.values()), tuple(self.edges), self.schedule, segment)
+
+
+def _fits_stock_conv(synapse: Conv) -> bool:
+    """Lava keeps these in 8 signed bits; with 128 groups its Conv computes nothing, and says nothing."""
+    return max(synapse.groups, *synapse.stride, *synapse.padding, *synapse.dilation) <= CONV_PARAMETER_MAX
 
 
 def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays: str = "process",
