@@ -39,7 +39,7 @@ def test_models_stay_small():
 def test_the_card_quotes_the_file():
     graph = read_net(FOLDER / "mksgn.net")
     card = (FOLDER / "README.md").read_text()
-    for key in ("accuracy_float", "accuracy_integer", "accuracy_integer_clean"):
+    for key in ("accuracy_float", "accuracy_float_clean", "accuracy_integer", "accuracy_integer_clean"):
         assert f"{100 * graph.meta[key]:.2f}" in card, key
 
 
@@ -74,8 +74,8 @@ def test_the_shipped_network_is_as_accurate_as_it_says(nw_ucla_path, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(out.read_text())
     assert result["samples"] == 60
-    # Below 0.70 would be more than three standard errors under the card's figure.
-    assert result["accuracy"] > 0.70
+    # Below 0.74 would be three standard errors under the card's figure.
+    assert result["accuracy"] > 0.74
     assert set(result["subsets"]) == {"clean"}
 
 

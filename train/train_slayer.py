@@ -7,7 +7,7 @@ Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
                3 to 4 minutes on two cores; 98 % on the synthetic test split
     mksgn      six layers with spiking attention, half the paper's widths;
-               on NW-UCLA about 40 minutes on two cores, 84 % (see models/nw-ucla-joint)
+               on NW-UCLA about 45 minutes on two cores, 87 % (see models/nw-ucla-joint)
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the
                paper's widths; not yet trained to the end here, so no result is promised
 

@@ -1,6 +1,6 @@
 """Kernels of :mod:`mksgn.nn.slayer_neuron` (numba, CPU): SLAYER's integer CUBA loop in one pass over memory.
 
-Arrays are (M, T): M neurons of all samples, time contiguous, as SLAYER's (N, C, ..., T) tensors are in
+Arrays are flat (M T): M neurons of all samples, time contiguous, as SLAYER's (N, C, ..., T) tensors are in
 memory. A tile of neurons is turned to (T, tile) in a scratch array that stays in cache, where every
 step is one vector instruction over the neurons. No fast-math: each rounding is SLAYER's own.
 
@@ -27,22 +27,42 @@ def _decayed(state, keep):
 
 @numba.njit(inline="always", **_JIT)
 def _load_tile(source, first, count, tile):
-    for i in range(count):
-        for t in range(source.shape[1]):
-            tile[t, i] = source[first + i, t]
+    steps = tile.shape[0]
+    part = source[first * steps:(first + count) * steps]
+    if steps == 4:  # the paper's T: with a stride known to the compiler this is a few shuffles
+        a, b, c, d = tile[0], tile[1], tile[2], tile[3]
+        for i in range(count):
+            a[i] = part[4 * i]
+            b[i] = part[4 * i + 1]
+            c[i] = part[4 * i + 2]
+            d[i] = part[4 * i + 3]
+    else:
+        for i in range(count):
+            for t in range(steps):
+                tile[t, i] = part[i * steps + t]
 
 
 @numba.njit(inline="always", **_JIT)
 def _store_tile(tile, first, count, target):
-    for i in range(count):
-        for t in range(target.shape[1]):
-            target[first + i, t] = tile[t, i]
+    steps = tile.shape[0]
+    part = target[first * steps:(first + count) * steps]
+    if steps == 4:
+        a, b, c, d = tile[0], tile[1], tile[2], tile[3]
+        for i in range(count):
+            part[4 * i] = a[i]
+            part[4 * i + 1] = b[i]
+            part[4 * i + 2] = c[i]
+            part[4 * i + 3] = d[i]
+    else:
+        for i in range(count):
+            for t in range(steps):
+                part[i * steps + t] = tile[t, i]
 
 
 @numba.njit(parallel=True, **_JIT)
-def integrate(x, keep, state, threshold, scale, out):
+def integrate(x, steps, keep, state, threshold, scale, out):
     """``_li_dynamics_fwd``: ``out`` = the state after each step, before its reset; no reset when threshold < 0."""
-    neurons, steps = x.shape
+    neurons = x.size // steps
     tiles = (neurons + TILE - 1) // TILE
     for tile in numba.prange(tiles):
         first = tile * TILE
@@ -64,9 +84,9 @@ def integrate(x, keep, state, threshold, scale, out):
 
 
 @numba.njit(parallel=True, **_JIT)
-def integrate_backward(grad_out, decay, grad_in):
+def integrate_backward(grad_out, steps, decay, grad_in):
     """``_li_dynamics_bwd``: g[t] = decay g[t + 1] + grad[t]; the reset is not differentiated."""
-    neurons, steps = grad_out.shape
+    neurons = grad_out.size // steps
     tiles = (neurons + TILE - 1) // TILE
     for tile in numba.prange(tiles):
         first = tile * TILE
@@ -84,7 +104,7 @@ def integrate_backward(grad_out, decay, grad_in):
 
 
 @numba.njit(parallel=True, **_JIT)
-def respond(x, keep_u, keep_v, state_u, state_v, threshold_int, threshold, tau, scale, spikes, exponent, last_u,
+def respond(x, steps, keep_u, keep_v, state_u, state_v, threshold_int, threshold, tau, scale, spikes, exponent, last_u,
             last_v):
     """Both integrators and the spike of ``slayer.neuron.cuba.Neuron``.
 
@@ -92,7 +112,10 @@ def respond(x, keep_u, keep_v, state_u, state_v, threshold_int, threshold, tau, 
     states after the last step, v after its reset. The current passes from one integrator to the other as the
     float32 it is in SLAYER.
     """
-    neurons, steps = x.shape
+    neurons = x.size // steps
+    # Dividing by a power of two is multiplying by its inverse, to the bit, and far faster.
+    inverse = np.float32(1.0) / scale
+    exact = inverse * scale == np.float32(1.0) and np.log2(scale) == np.rint(np.log2(scale))
     tiles = (neurons + TILE - 1) // TILE
     for tile in numba.prange(tiles):
         first = tile * TILE
@@ -108,9 +131,9 @@ def respond(x, keep_u, keep_v, state_u, state_v, threshold_int, threshold, tau, 
         for t in range(steps):
             for i in range(count):
                 u[i] = _decayed(u[i], keep_u) + np.trunc(np.float64(scale * drive[t, i]))
-                current = np.float32(u[i]) / scale
+                current = np.float32(u[i]) * inverse if exact else np.float32(u[i]) / scale
                 new = _decayed(v[i], keep_v) + np.trunc(np.float64(scale * current))
-                volts = np.float32(new) / scale
+                volts = np.float32(new) * inverse if exact else np.float32(new) / scale
                 drive[t, i] = -abs(volts - threshold) / tau
                 fired[t, i] = np.float32(1.0) if volts >= threshold else np.float32(0.0)
                 v[i] = 0.0 if np.float32(new) >= threshold_int else new
@@ -122,9 +145,9 @@ def respond(x, keep_u, keep_v, state_u, state_v, threshold_int, threshold, tau, 
 
 
 @numba.njit(parallel=True, **_JIT)
-def respond_backward(grad_spikes, slope, height, decay_u, decay_v, grad_in):
+def respond_backward(grad_spikes, steps, slope, height, decay_u, decay_v, grad_in):
     """Gradient at the input of :func:`respond`; ``slope`` x ``height`` is the surrogate's derivative."""
-    neurons, steps = slope.shape
+    neurons = slope.size // steps
     tiles = (neurons + TILE - 1) // TILE
     for tile in numba.prange(tiles):
         first = tile * TILE

@@ -100,8 +100,8 @@ class _Integrate(torch.autograd.Function):
             out = torch.empty(x.shape)
             keep = DECAY_UNITY - np.trunc(_per_neuron(decay, state).astype(np.float64))
             share_threads()
-            slayer_kernel.integrate(_rows(x), keep, _rows(state[..., None])[:, 0], np.float32(threshold * scale),
-                                    np.float32(scale), _rows(out))
+            slayer_kernel.integrate(_flat(x), x.shape[-1], keep, _flat(state), np.float32(threshold * scale),
+                                    np.float32(scale), _flat(out))
         ctx.save_for_backward(out, decay)
         return out
 
@@ -117,7 +117,8 @@ class _Integrate(torch.autograd.Function):
         else:
             grad = torch.empty(grad_out.shape)
             share_threads()
-            slayer_kernel.integrate_backward(_rows(grad_out), _per_neuron(kept, out[..., 0]), _rows(grad))
+            slayer_kernel.integrate_backward(_flat(grad_out), grad_out.shape[-1], _per_neuron(kept, out[..., 0]),
+                                             _flat(grad))
         grad_decay = None
         if ctx.needs_input_grad[1]:
             product = grad[..., 1:] * out[..., :-1]
@@ -142,9 +143,9 @@ class _Respond(torch.autograd.Function):
         tau, scale = neuron.tau_rho * TAU_RHO_MULT, neuron.s_scale
         share_threads()
         slayer_kernel.respond(
-            _rows(x), *keep, *(_rows(state[..., None])[:, 0] for state in (neuron.current_state, neuron.voltage_state)),
-            np.float32(threshold * scale), np.float32(threshold), np.float32(tau), np.float32(scale), _rows(spikes),
-            _rows(exponent), *(_rows(last[..., None])[:, 0] for last in (last_u, last_v)))
+            _flat(x), x.shape[-1], *keep, *(_flat(state) for state in (neuron.current_state, neuron.voltage_state)),
+            np.float32(threshold * scale), np.float32(threshold), np.float32(tau), np.float32(scale), _flat(spikes),
+            _flat(exponent), *(_flat(last) for last in (last_u, last_v)))
         ctx.save_for_backward(exponent)
         ctx.tau, ctx.height = tau, neuron.scale_rho * SCALE_RHO_MULT
         ctx.decays = [1 - slayer.utils.quantize(d.detach()) / DECAY_UNITY
@@ -158,11 +159,11 @@ class _Respond(torch.autograd.Function):
         # SLAYER's derivative, scale / 2 / tau * exp(-|v - threshold| / tau), in its order of float32 operations;
         # the exponential itself must be torch's: another library's may differ in the last bit.
         tau, height = torch.tensor(ctx.tau), torch.tensor(ctx.height)
-        slope = exponent.exp()
-        grad = torch.empty(exponent.shape)
+        grad = exponent.exp()  # the slope; every tile is read before the gradient takes its place
         share_threads()
-        slayer_kernel.respond_backward(_rows(grad_spikes), _rows(slope), np.float32((height / 2 / tau).item()),
-                                       *(np.float32(d.item()) for d in ctx.decays), _rows(grad))
+        height_over_tau = np.float32((height / 2 / tau).item())
+        slayer_kernel.respond_backward(_flat(grad_spikes), grad.shape[-1], _flat(grad), height_over_tau,
+                                       *(np.float32(d.item()) for d in ctx.decays), _flat(grad))
         return grad, None
 
 
@@ -191,9 +192,9 @@ def integrate_torch(x: Tensor, decay: Tensor, state: Tensor, threshold: float, s
     return out
 
 
-def _rows(tensor: Tensor) -> np.ndarray:
-    """(..., T) as a (M, T) array; no copy when it is contiguous."""
-    return tensor.detach().contiguous().reshape(-1, tensor.shape[-1]).numpy()
+def _flat(tensor: Tensor) -> np.ndarray:
+    """The tensor's numbers in order; no copy when it is contiguous."""
+    return tensor.detach().contiguous().reshape(-1).numpy()
 
 
 def _per_neuron(decay: Tensor, state: Tensor) -> np.ndarray:
