@@ -64,10 +64,13 @@ def draw(curves: dict[str, list[tuple[float, float]]], path: Path) -> None:
             axis.plot(x, y[0] * x / x[0], "--", color="0.6", label="linear")
             axis.set_xscale("log", base=2)
             axis.set_yscale("log", base=2)
+        else:
+            axis.set_ylim(0, 1.15 * max(y))
         axis.set_xticks(x, [f"{value:g}" for value in x])
         axis.minorticks_off()
-        axis.set_yticks(y, [f"{value:.2g}" for value in y])
-        axis.set_xlabel(name)
+        if "blocks" not in name:
+            axis.set_yticks(y, [f"{value:.2g}" for value in y])
+        axis.set_xlabel(name.replace(" (", "\n("))
         axis.set_ylabel("s")
         axis.legend(frameon=False, fontsize=8)
     temporary = path.with_suffix(".tmp")
