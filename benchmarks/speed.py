@@ -416,7 +416,9 @@ def main(options: Options) -> int:
     if options.json is not None:
         write(options.json, json.dumps({"rows": rows.rows, "curves": curves, **where}, indent=1) + "\n")
     if options.results is not None:
-        command = "python benchmarks/speed.py " + " ".join(sys.argv[1:])
+        command = f"python benchmarks/speed.py --data {Path(options.data).name}" + (" --quick" if options.quick else "")
+        if tuple(options.only) != SECTIONS:
+            command += " --only " + " ".join(options.only)
         write(options.results / "speed.md", markdown(rows.rows, where, command))
         if curves:
             draw(curves, options.results / "speed.svg")
