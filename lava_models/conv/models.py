@@ -30,15 +30,15 @@ class PyConvModelEvent(PyConvModelFixed):
         messages = self.s_in.recv()
         if not self.num_message_bits.item():
             messages = messages.astype(bool)
-        x = np.ascontiguousarray(messages[None], np.int32)
-        total = np.zeros((1, *self.a_out.shape), np.int32)
+        x = np.ascontiguousarray(messages, np.int32)
+        total = np.zeros(self.a_out.shape, np.int32)
         geometry = [int(value) for pair in (self.stride, self.padding, self.dilation) for value in pair]
         # Lava keeps the number of groups in 8 signed bits: from 128 on only the weights tell it.
         groups = messages.shape[2] // self.weight.shape[3]
         # (O, kX, kY, I / groups), flipped: Lava convolves, the kernels correlate.
         taps = self.weight[:, ::-1, ::-1].transpose(1, 2, 3, 0).astype(np.int16)
         if groups > 1 and groups == taps.shape[3] and taps.shape[2] == 1:
-            kernels.convolve_depthwise(x, np.ascontiguousarray(taps[:, :, 0]), *geometry, total)
+            kernels.convolve_depthwise_image(x, np.ascontiguousarray(taps[:, :, 0]), *geometry, total)
         else:
-            kernels.convolve(x, kernels.rows_by_input(taps, groups), groups, *geometry, total)
-        self.a_buf = self.clamp_precision(total[0])
+            kernels.convolve_image(x, kernels.rows_by_input(taps, groups), groups, *geometry, total)
+        self.a_buf = self.clamp_precision(total)

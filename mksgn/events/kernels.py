@@ -4,8 +4,8 @@
 summed, any value where the source is graded. ``out`` is int32 and is added to, so that several
 synapses can share it. Integer sums: the same in any order, exact while they fit 32 bits.
 
-Every kernel exists twice: ``name`` in one thread, for use inside a Lava process, and
-``name_parallel``, which deals the images to numba's threads.
+Every kernel exists twice: ``name_image`` for one image in one thread, for use inside a Lava process, and ``name``,
+which deals the images of a batch to numba's threads.
 
 Each convolution makes a list of the channels that sent something at a position, once, and adds their
 weight rows into the target positions, four rows at a time: one load and one store of the sums per four events.
@@ -74,107 +74,130 @@ def _add_rows(weight, events, factors, count, total, width):
         i += 1
 
 
-def _convolve(x, weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
+@numba.njit(**_JIT)
+def convolve_image(x, weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
     """Convolution over (F, V); ``weight`` is int16 (kF, kV, I, O / groups), its row for input channel i."""
-    images, frames, joints, channels = x.shape
+    frames, joints, channels = x.shape
     kernel_f, kernel_v, _, width = weight.shape
-    out_frames, out_joints = out.shape[1], out.shape[2]
+    out_frames, out_joints = out.shape[0], out.shape[1]
     per_group = channels // groups
-    for b in numba.prange(images):
-        events = np.empty(per_group * SMALL, np.int32)
-        factors = np.empty(per_group * SMALL, np.int32)
-        for f in range(frames):
-            for v in range(joints):
-                row = x[b, f, v]
-                for g in range(groups):
-                    count = _listed(row, g * per_group, (g + 1) * per_group, events, factors)
-                    if count == 0:
-                        continue
-                    for m in range(kernel_f):
-                        at_f = f + padding_f - m * dilation_f
-                        if at_f < 0 or at_f % stride_f != 0 or at_f // stride_f >= out_frames:
-                            continue
-                        for n in range(kernel_v):
-                            at_v = v + padding_v - n * dilation_v
-                            if at_v < 0 or at_v % stride_v != 0 or at_v // stride_v >= out_joints:
-                                continue
-                            total = out[b, at_f // stride_f, at_v // stride_v, g * width:(g + 1) * width]
-                            _add_rows(weight[m, n], events, factors, count, total, width)
-
-
-def _convolve_depthwise(x, weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
-    """One input channel per output channel: all channels at once, silent or not. ``weight`` is int16 (kF, kV, C)."""
-    images, frames, joints, channels = x.shape
-    kernel_f, kernel_v, _ = weight.shape
-    for b in numba.prange(images):
-        for f in range(out.shape[1]):
-            for v in range(out.shape[2]):
-                total = out[b, f, v]
-                for m in range(kernel_f):
-                    from_f = f * stride_f - padding_f + m * dilation_f
-                    if from_f < 0 or from_f >= frames:
-                        continue
-                    for n in range(kernel_v):
-                        from_v = v * stride_v - padding_v + n * dilation_v
-                        if from_v < 0 or from_v >= joints:
-                            continue
-                        row = x[b, from_f, from_v]
-                        taps = weight[m, n]
-                        for c in range(channels):
-                            total[c] += np.int32(row[c]) * np.int32(taps[c])
-
-
-def _mix_joints(x, partition, target, source, weight, out):
-    """Joint mixing: entry e adds weight[e] x[.., source[e], :] to channels partition[e] C .. of joint target[e]."""
-    images, frames, _, channels = x.shape
-    for b in numba.prange(images):
-        for f in range(frames):
-            for e in range(weight.size):
-                row = x[b, f, source[e]]
-                first = partition[e] * channels
-                total = out[b, f, target[e], first:first + channels]
-                factor = np.int32(weight[e])
-                for c in range(channels):
-                    total[c] += np.int32(row[c]) * factor
-
-
-def _convolve_graph(x, first_edge, target, weight, out):
-    """Graph convolution: edges sorted by source joint, ``first_edge[w]``..``first_edge[w + 1]``; weight (E, I, O)."""
-    images, frames, joints, channels = x.shape
-    width = weight.shape[2]
-    for b in numba.prange(images):
-        events = np.empty(channels * SMALL, np.int32)
-        factors = np.empty(channels * SMALL, np.int32)
-        for f in range(frames):
-            for w in range(joints):
-                count = _listed(x[b, f, w], 0, channels, events, factors)
+    events = np.empty(per_group * SMALL, np.int32)
+    factors = np.empty(per_group * SMALL, np.int32)
+    for f in range(frames):
+        for v in range(joints):
+            row = x[f, v]
+            for g in range(groups):
+                count = _listed(row, g * per_group, (g + 1) * per_group, events, factors)
                 if count == 0:
                     continue
-                for e in range(first_edge[w], first_edge[w + 1]):
-                    _add_rows(weight[e], events, factors, count, out[b, f, target[e]], width)
+                for m in range(kernel_f):
+                    at_f = f + padding_f - m * dilation_f
+                    if at_f < 0 or at_f % stride_f != 0 or at_f // stride_f >= out_frames:
+                        continue
+                    for n in range(kernel_v):
+                        at_v = v + padding_v - n * dilation_v
+                        if at_v < 0 or at_v % stride_v != 0 or at_v // stride_v >= out_joints:
+                            continue
+                        total = out[at_f // stride_f, at_v // stride_v, g * width:(g + 1) * width]
+                        _add_rows(weight[m, n], events, factors, count, total, width)
 
 
-def _multiply(x, weight, out):
-    """All-to-all: x (B, inputs), weight int16 (inputs, outputs), out (B, outputs)."""
-    images, inputs = x.shape
-    for b in numba.prange(images):
-        events = np.empty(inputs * SMALL, np.int32)
-        factors = np.empty(inputs * SMALL, np.int32)
-        count = _listed(x[b], 0, inputs, events, factors)
-        _add_rows(weight, events, factors, count, out[b], weight.shape[1])
+@numba.njit(**_JIT)
+def convolve_depthwise_image(x, weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
+    """One input channel per output channel: all channels at once, silent or not. ``weight`` is int16 (kF, kV, C)."""
+    frames, joints, channels = x.shape
+    kernel_f, kernel_v, _ = weight.shape
+    for f in range(out.shape[0]):
+        for v in range(out.shape[1]):
+            total = out[f, v]
+            for m in range(kernel_f):
+                from_f = f * stride_f - padding_f + m * dilation_f
+                if from_f < 0 or from_f >= frames:
+                    continue
+                for n in range(kernel_v):
+                    from_v = v * stride_v - padding_v + n * dilation_v
+                    if from_v < 0 or from_v >= joints:
+                        continue
+                    row = x[from_f, from_v]
+                    taps = weight[m, n]
+                    for c in range(channels):
+                        total[c] += np.int32(row[c]) * np.int32(taps[c])
 
 
-convolve = numba.njit(**_JIT)(_convolve)
-convolve_parallel = numba.njit(parallel=True, **_JIT)(_convolve)
-convolve_depthwise = numba.njit(**_JIT)(_convolve_depthwise)
-convolve_depthwise_parallel = numba.njit(parallel=True, **_JIT)(_convolve_depthwise)
-mix_joints = numba.njit(**_JIT)(_mix_joints)
-mix_joints_parallel = numba.njit(parallel=True, **_JIT)(_mix_joints)
-convolve_graph = numba.njit(**_JIT)(_convolve_graph)
-convolve_graph_parallel = numba.njit(parallel=True, **_JIT)(_convolve_graph)
-multiply = numba.njit(**_JIT)(_multiply)
-multiply_parallel = numba.njit(parallel=True, **_JIT)(_multiply)
+@numba.njit(**_JIT)
+def mix_joints_image(x, partition, target, source, weight, out):
+    """Joint mixing: entry e adds weight[e] x[.., source[e], :] to channels partition[e] C .. of joint target[e]."""
+    frames, _, channels = x.shape
+    for f in range(frames):
+        for e in range(weight.size):
+            row = x[f, source[e]]
+            first = partition[e] * channels
+            total = out[f, target[e], first:first + channels]
+            factor = np.int32(weight[e])
+            for c in range(channels):
+                total[c] += np.int32(row[c]) * factor
 
+
+@numba.njit(**_JIT)
+def convolve_graph_image(x, first_edge, target, weight, out):
+    """Graph convolution: edges sorted by source joint, ``first_edge[w]``..``first_edge[w + 1]``; weight (E, I, O)."""
+    frames, joints, channels = x.shape
+    width = weight.shape[2]
+    events = np.empty(channels * SMALL, np.int32)
+    factors = np.empty(channels * SMALL, np.int32)
+    for f in range(frames):
+        for w in range(joints):
+            count = _listed(x[f, w], 0, channels, events, factors)
+            if count == 0:
+                continue
+            for e in range(first_edge[w], first_edge[w + 1]):
+                _add_rows(weight[e], events, factors, count, out[f, target[e]], width)
+
+
+@numba.njit(**_JIT)
+def multiply_image(x, weight, out):
+    """All-to-all: x (inputs,), weight int16 (inputs, outputs), out (outputs,)."""
+    events = np.empty(x.size * SMALL, np.int32)
+    factors = np.empty(x.size * SMALL, np.int32)
+    count = _listed(x, 0, x.size, events, factors)
+    _add_rows(weight, events, factors, count, out, weight.shape[1])
+
+
+# Each batch function is a function of its own: numba's cache does not tell a parallel version of a function from
+# a serial one, and a threaded kernel in a forked Lava process is ended by its OpenMP.
+@numba.njit(parallel=True, **_JIT)
+def convolve(x, weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
+    """:func:`convolve_image` of every image."""
+    for b in numba.prange(x.shape[0]):
+        convolve_image(x[b], weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out[b])
+
+
+@numba.njit(parallel=True, **_JIT)
+def convolve_depthwise(x, weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
+    """:func:`convolve_depthwise_image` of every image."""
+    for b in numba.prange(x.shape[0]):
+        convolve_depthwise_image(x[b], weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out[b])
+
+
+@numba.njit(parallel=True, **_JIT)
+def mix_joints(x, partition, target, source, weight, out):
+    """:func:`mix_joints_image` of every image."""
+    for b in numba.prange(x.shape[0]):
+        mix_joints_image(x[b], partition, target, source, weight, out[b])
+
+
+@numba.njit(parallel=True, **_JIT)
+def convolve_graph(x, first_edge, target, weight, out):
+    """:func:`convolve_graph_image` of every image."""
+    for b in numba.prange(x.shape[0]):
+        convolve_graph_image(x[b], first_edge, target, weight, out[b])
+
+
+@numba.njit(parallel=True, **_JIT)
+def multiply(x, weight, out):
+    """:func:`multiply_image` of every image."""
+    for b in numba.prange(x.shape[0]):
+        multiply_image(x[b], weight, out[b])
 
 
 @numba.njit(**_JIT)
@@ -236,11 +259,11 @@ def warm() -> None:
     tap, pair, index = np.ones((1, 1, 1, 1), np.int16), np.zeros(2, np.int32), np.zeros(1, np.int32)
     for kind in (np.int8, np.int32):
         x = np.ones((1, 1, 1, 1), kind)
-        convolve(x, tap, 1, 1, 1, 0, 0, 1, 1, out)
-        convolve_depthwise(x, tap[0], 1, 1, 0, 0, 1, 1, out)
-        mix_joints(x, index, index, index, index, out)
-        convolve_graph(x, pair, index, tap[0], out)
-        multiply(x.reshape(1, 1), tap[0, 0], out.reshape(1, 1))
+        convolve_image(x[0], tap, 1, 1, 1, 0, 0, 1, 1, out[0])
+        convolve_depthwise_image(x[0], tap[0], 1, 1, 0, 0, 1, 1, out[0])
+        mix_joints_image(x[0], index, index, index, index, out[0])
+        convolve_graph_image(x[0], pair, index, tap[0], out[0])
+        multiply_image(x.reshape(1), tap[0, 0], out.reshape(1))
     add_columns(index, pair, index, index, pair.copy())
     flat, spikes = np.zeros(1, np.int32), np.zeros(1, np.int8)
     step_neurons(flat, flat, flat.copy(), flat.copy(), 0.0, 0.25, 64, spikes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,17 @@ def compiled(synapse: Synapse, source: Shape, target: Shape, parallel: bool = Fa
 
 
 def _kernel(name: str, parallel: bool) -> Callable[..., None]:
-    return getattr(kernels, f"{name}_parallel" if parallel else name)
+    """The batch kernel ``name``, in numba's threads or image by image in this one."""
+    if parallel:
+        return getattr(kernels, name)
+    one = getattr(kernels, f"{name}_image")
+
+    def each(x: np.ndarray, *arguments: Any) -> None:
+        *weights, out = arguments
+        for image, total in zip(x, out):
+            one(image, *weights, total)
+
+    return each
 
 
 def _conv(synapse: Conv, parallel: bool) -> Apply:
