@@ -1,6 +1,6 @@
 """How fast training, emulator and Lava are beside the stock stack, each pair measured in one run.
 
-    python benchmarks/speed.py --data nw_ucla.npz                  # everything: about half an hour on two cores
+    python benchmarks/speed.py --data nw_ucla.npz                  # everything: about 12 minutes on two cores
     python benchmarks/speed.py --quick                             # under 3 minutes: fewer rounds, smaller batches
     python benchmarks/speed.py --only training neuron              # some of it
     python benchmarks/speed.py --json speed.json --results benchmarks/results

@@ -188,14 +188,12 @@ def open_all(options: Options, graph: Graph, stack: ExitStack, bar: Bar, parts: 
     """The backend and, with --check, the second; both are closed with ``stack``, whatever happens."""
     opened = []
     for name in options.backends:
-        given: dict[str, Any] = {}
         if name == "emulator":
             own = options.device == "cuda" and parts.world > 1
-            given = {"device": f"cuda:{parts.local}" if own else options.device, "batch_size": options.batch_size}
-        elif name == "lava":
-            given = {"max_processes": options.max_processes, "layout": options.layout}
-        if name != "emulator":
-            given["timeout_s"] = options.timeout
+            given: dict[str, Any] = {"device": f"cuda:{parts.local}" if own else options.device,
+                                     "batch_size": options.batch_size}
+        else:  # a chip refuses the layout and the number of processes, and says so
+            given = {"timeout_s": options.timeout, "max_processes": options.max_processes, "layout": options.layout}
         backend = open_backend(name, graph, progress=bar.advance(name), **given)
         stack.callback(backend.close)
         opened.append(cast(Streaming, backend))

@@ -30,7 +30,7 @@ class _Neurons:
     keep_u: float
     keep_v: float
     threshold: int
-    wraps: bool
+    keeps_u: bool
     limited: bool
     a: np.ndarray
     bias: np.ndarray
@@ -127,7 +127,7 @@ class Stepper:
                 raise DataError("synaptic input overflows", where=f"population {n.population.name!r}, step {t}",
                                 got=str(int(np.abs(n.a.astype(np.int64)).max())), allowed=f"below {INPUT_LIMIT}")
             spikes = self._slot(n.population.name, t).ravel()
-            if n.wraps:
+            if n.keeps_u:
                 kernels.step_neurons(n.a.ravel(), n.bias, n.u, n.v, n.keep_u, n.keep_v, n.threshold, spikes)
             else:
                 kernels.step_memoryless(n.a.ravel(), n.bias, n.v, n.keep_v, n.threshold, spikes)

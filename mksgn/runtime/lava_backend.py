@@ -146,8 +146,8 @@ class LavaBackend:
         samples : int ndarray (N, C, F, V) or (N, C, F, V, T)
             Without T, the same messages are sent at every step (PCM, paper Eq. 3).
         record : 'none', 'spikes' or 'states'
-            'states' also reads u and v of every neuron after every step, one message per value:
-            about 60 us each, so for small nets.
+            'states' also reads u and v of every neuron after every step. Blocks send them whole; the other
+            layouts hand them out one message per value, about 60 us each, so for small nets.
 
         Returns
         -------
