@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from lava.magma.core.decorator import implements, requires, tag
@@ -12,16 +13,20 @@ from lava.proc.lif.process import LIFReset
 
 FAULT_STEP = 9
 """In the second sample of the cleanup tests' graph: T is 4 and its latency 2."""
+GO_AHEAD = "LAVA_FAULTS_GO_AHEAD"
+"""Names a file that a fault waits for: until then the test looks at processes that the fault would end."""
 
 
 @implements(proc=LIFReset, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class RaisingModel(PyLifResetModelBitAcc):
-    """Raises at FAULT_STEP."""
+    """Raises at FAULT_STEP, once the file of GO_AHEAD exists."""
 
     def run_spk(self) -> None:
         if self.time_step == FAULT_STEP:
+            while not os.path.exists(os.environ[GO_AHEAD]):
+                time.sleep(0.01)
             raise ArithmeticError("a fault for the test")
         super().run_spk()
 

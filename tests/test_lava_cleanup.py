@@ -181,8 +181,10 @@ def test_a_killed_host_takes_its_children_with_it():
     assert took < SOON_S
 
 
-def test_a_raising_process_model_is_quoted():
-    error, took = run_and(small_graph(), {LIF: "lava_faults:RaisingModel"}, lambda lava: None)
+def test_a_raising_process_model_is_quoted(tmp_path, monkeypatch):
+    go_ahead = tmp_path / "go-ahead"
+    monkeypatch.setenv("LAVA_FAULTS_GO_AHEAD", str(go_ahead))
+    error, took = run_and(small_graph(), {LIF: "lava_faults:RaisingModel"}, lambda lava: go_ahead.touch())
     assert error.what == "a Lava ProcessModel raised"
     assert re.search("Lava process '(first|second)'", error.where)
     assert error.got.startswith("ArithmeticError: a fault for the test")
