@@ -58,12 +58,13 @@ def connections(synapse, source, target):
 
 @dataclass
 class Recording:
-    """Arrays (C, F, V, T) by population, and counts by synapse."""
+    """Arrays (C, F, V, T) by population, operations by synapse, and updates that changed something by population."""
 
     spikes: dict[str, np.ndarray] = field(default_factory=dict)
     u: dict[str, np.ndarray] = field(default_factory=dict)
     v: dict[str, np.ndarray] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)
+    active: dict[str, int] = field(default_factory=dict)
 
 
 def simulate(graph: Graph, messages: np.ndarray) -> Recording:
@@ -89,11 +90,14 @@ def _integrate(population: Population, a: np.ndarray, out: Recording) -> None:
     s, us, vs = (np.zeros(a.shape, np.int64) for _ in range(3))
     bias = np.zeros(population.shape, int) if population.bias is None else population.bias
     bias = bias[:, None, None] * np.ones(population.shape, int) if bias.ndim == 1 else bias
+    out.active[population.name] = 0
     for position in itertools.product(*map(range, population.shape)):
         u = v = 0
         for t in range(a.shape[-1]):
+            before = (u if population.neuron.current_decay < 4096 else None, v)
             u, v, spike = step(u, v, a[(*position, t)], int(bias[position]), population.neuron,
                                population.role != "readout")
+            out.active[population.name] += bool(spike or (u if before[0] is not None else None, v) != before)
             us[(*position, t)], vs[(*position, t)], s[(*position, t)] = u, v, spike
     out.spikes[population.name], out.u[population.name], out.v[population.name] = s, us, vs
 

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lava_graphs import block_graph
+from same_counts import assert_same_counts
 from slow_simulator import even, random_graph, random_messages, simulate, step
 
 from mksgn.backend import compare
@@ -38,9 +39,11 @@ def membrane_trace(neuron, bias, inputs):
     assert torch.equal(membrane.run(a, len(inputs), states=False).spikes, trace.spikes)
     if membrane.plain:
         for drive in (a, a.to(torch.int32)):
-            spikes, sent = membrane.fire(drive, [], len(inputs), 1)
-            assert torch.equal(spikes, trace.spikes.to(torch.int8)) and int(sent) == int(trace.spikes.sum())
-    return [t.flatten().to(torch.int64).tolist() for t in (trace.u, trace.v, trace.spikes)]
+            spikes, sent, counted = membrane.fire(drive, [], np.array([[7]], np.int32), len(inputs), 1)
+            fired = int(trace.spikes.sum())
+            assert torch.equal(spikes, trace.spikes.to(torch.int8)) and sent.item() == fired
+            assert counted.tolist() == [[fired, int(trace.active), 7 * fired]]
+    return [t.flatten().to(torch.int64).tolist() for t in (trace.u, trace.v, trace.spikes)], int(trace.active)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
@@ -48,12 +51,16 @@ def membrane_trace(neuron, bias, inputs):
        st.integers(-4096, 4095), st.integers(0, 300) | st.integers(0, 131071))
 def test_neuron_is_python_integers(inputs, current_decay, voltage_decay, bias, vth):
     neuron = Cuba(vth, current_decay, voltage_decay)
-    u = v = 0
+    u = v = active = 0
     expected = []
     for a in inputs:
+        before = u, v
         u, v, spike = step(u, v, a, bias, neuron)
         expected.append((u, v, spike))
-    assert list(zip(*membrane_trace(neuron, bias, inputs))) == expected
+        active += bool(spike or v != before[1] or (current_decay < 4096 and u != before[0]))
+    traced, counted = membrane_trace(neuron, bias, inputs)
+    assert list(zip(*traced)) == expected
+    assert counted == active
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -76,22 +83,22 @@ def test_the_yardstick_is_lava_s_own_arithmetic(u, v, a, current_decay, voltage_
 
 def test_u_wraps_once_and_v_clips():
     # 2^17 x 64 = 2^23 stays; one more wraps to -2^23 + 64; 2^19 x 64 = 2^25 loses 2^24 only once.
-    u, v, s = membrane_trace(Cuba(131071, 4096, 4096), 0, [2**17, 2**17 + 1, -(2**17), 2**19])
+    (u, v, s), _ = membrane_trace(Cuba(131071, 4096, 4096), 0, [2**17, 2**17 + 1, -(2**17), 2**19])
     assert u == [2**23, -(2**23) + 64, 2**23, 2**24]
     assert s == [1, 0, 1, 1]
     assert v == [0, -(2**23) + 64, 0, 0]
-    assert membrane_trace(Cuba(131071, 4096, 0), -1, [-100000] * 3)[1][-1] == 1 - 2**23
+    assert membrane_trace(Cuba(131071, 4096, 0), -1, [-100000] * 3)[0][1][-1] == 1 - 2**23
 
 
 def test_equality_with_the_threshold_does_not_spike():
-    assert membrane_trace(Cuba(96, 4096, 4096), 0, [96, 97])[2] == [0, 1]
-    assert membrane_trace(Cuba(96, 4096, 4096), 6, [90, 91])[2] == [0, 1]
+    assert membrane_trace(Cuba(96, 4096, 4096), 0, [96, 97])[0][2] == [0, 1]
+    assert membrane_trace(Cuba(96, 4096, 4096), 6, [90, 91])[0][2] == [0, 1]
 
 
 def test_decay_rounds_toward_zero():
     # 64 -> 64 x 1024 / 4096 = 16 -> 4 -> 1 -> 0, and the same below zero (a shift would stop at -1).
-    assert membrane_trace(Cuba(131071, 4096, 3072), 0, [1, 0, 0, 0, 0])[1] == [64, 16, 4, 1, 0]
-    assert membrane_trace(Cuba(131071, 4096, 3072), 0, [-1, 0, 0, 0, 0])[1] == [-64, -16, -4, -1, 0]
+    assert membrane_trace(Cuba(131071, 4096, 3072), 0, [1, 0, 0, 0, 0])[0][1] == [64, 16, 4, 1, 0]
+    assert membrane_trace(Cuba(131071, 4096, 3072), 0, [-1, 0, 0, 0, 0])[0][1] == [-64, -16, -4, -1, 0]
 
 
 def test_float_types_are_chosen_by_need():
@@ -147,7 +154,7 @@ def test_random_graph_is_the_slow_simulator(seed):
     x = random_messages(graph, 3, seed, steps=None if seed < 4 else 4)
     with Emulator(graph, batch_size=2) as emulator:
         result = emulator.run(x, "states")
-    events = dict.fromkeys((s.name for s in graph.synapses), 0)
+    counts = result.counts
     for n in range(3):
         slow = simulate(graph, x[n] if x.ndim == 5 else np.repeat(x[n][..., None], 4, axis=-1))
         for population in graph.populations[1:]:
@@ -155,14 +162,19 @@ def test_random_graph_is_the_slow_simulator(seed):
                 np.testing.assert_array_equal(getattr(result, quantity)[population.name][n],
                                               getattr(slow, quantity)[population.name], f"{quantity} {population.name}")
         np.testing.assert_array_equal(result.output[n] * 64, slow.v["out"][:, 0, 0, -1])
-        for name, count in slow.events.items():
-            events[name] += count
-    counts = result.counts
-    assert {name: counts.synops[name] + counts.macs[name] for name in events} == events
+        met = {name: counts.sample_synops[name][n] + counts.sample_macs[name][n] for name in slow.events}
+        assert met == slow.events
+        assert {name: active[n] for name, active in counts.sample_active.items()} == slow.active
+        assert {name: spikes[n] for name, spikes in counts.sample_spikes.items()} == {
+            name: np.count_nonzero(slow.spikes[name]) for name in counts.sample_spikes}
+    assert set(counts.sample_active) == {population.name for population in graph.populations[1:]}
     assert (counts.samples, counts.steps) == (3, 4)
     for name, spikes in result.spikes.items():
         assert counts.spikes[name] == spikes.sum()
         assert counts.neuron_steps[name] == spikes.size
+        np.testing.assert_array_equal(counts.sent[name], spikes.sum(axis=(0, 4), dtype=np.int64))
+    # All others have a bias, which moves v in nearly every step.
+    assert 0 < counts.active["gate"] < counts.neuron_steps["gate"]
     assert counts.spikes["in"] == np.count_nonzero(x) * (1 if x.ndim == 5 else 4)
     assert all(counts.spikes[name] for name in ("coder", "mix", "both", "fused", "stc")), "a silent test net"
 
@@ -195,7 +207,7 @@ def test_batch_size_record_and_repetition_change_nothing(seed):
     assert not spikes.u
     for other in (plain, spikes, large):
         np.testing.assert_array_equal(first.output, other.output)
-        assert other.counts == first.counts
+        assert_same_counts(other.counts, first.counts)
     assert torch.get_num_threads() == 1, "the caller's thread count comes back"
 
 
@@ -218,7 +230,7 @@ def test_kernels_agree(seed, kernel):
     for name, spikes in result.spikes.items():
         np.testing.assert_array_equal(spikes, reference.spikes[name], err_msg=name)
     np.testing.assert_array_equal(result.output, reference.output)
-    assert vars(result.counts) == vars(reference.counts)
+    assert_same_counts(result.counts, reference.counts)
 
 
 def test_each_kernel_is_taken_where_it_can_be():

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from mksgn.backend import Counts
-from mksgn.energy import counted_energy_mj, dense_macs, fanout, paper_energy_mj
+from mksgn.energy import counted_energy_mj, dense_macs, paper_energy_mj
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
+from mksgn.ir.fanout import fanout
 
 
 def sparse_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -108,10 +109,20 @@ def two_branches() -> Graph:
         time_steps=4)
 
 
+def counted(samples: int, spikes: dict, synops: dict, macs: dict) -> Counts:
+    """Counts of ``two_branches`` over 4 steps, from numbers per sample."""
+    def table(numbers: dict) -> dict:
+        return {name: np.array(values, np.int64) for name, values in numbers.items()}
+
+    return Counts(samples, 4, {"in": 2, "a": 4, "b": 4, "out": 1}, sample_spikes=table(spikes),
+                  sample_synops=table(synops), sample_macs=table(macs))
+
+
 def test_paper_energy_by_hand(two_branches):
     # 2 samples, 4 steps: a fires at 8/32, b at 4/32; FLOPs: 4 + 4 graded, 4 per source of the head.
-    counts = Counts(2, 4, {"in": 12, "a": 8, "b": 4, "out": 0}, {"in": 16, "a": 32, "b": 32, "out": 8},
-                    {"to_a": 0, "to_b": 0, "head": 9}, {"to_a": 24, "to_b": 24, "head": 0})
+    counts = counted(2, {"in": [6, 6], "a": [8, 0], "b": [1, 3], "out": [0, 0]},
+                     {"to_a": [0, 0], "to_b": [0, 0], "head": [4, 5]},
+                     {"to_a": [12, 12], "to_b": [20, 4], "head": [0, 0]})
     paper = paper_energy_mj(two_branches, counts)
     assert paper.first_layer_macs == 8 and paper.first_layer_macs_all_steps == 32
     assert paper.sops == pytest.approx((8 / 32 + 4 / 32) * 4 * 4)
@@ -121,15 +132,15 @@ def test_paper_energy_by_hand(two_branches):
     assert (head.name, head.graded, head.flops, head.counted_synops) == ("head", False, 8, 4.5)
     assert head.rate == pytest.approx(12 / 64)
     assert (paper.rows[0].theoretical_sops, paper.rows[0].rate, paper.rows[0].counted_macs) == (0, 0.75, 12)
-    counted = counted_energy_mj(counts)
-    assert (counted.macs, counted.synops) == (24, 4.5)
-    assert counted.energy_mj == pytest.approx((4.6 * 24 + 0.9 * 4.5) * 1e-9)
+    happened = counted_energy_mj(counts)
+    assert (happened.macs, happened.synops) == (24, 4.5)
+    assert happened.energy_mj == pytest.approx((4.6 * 24 + 0.9 * 4.5) * 1e-9)
 
 
 def test_a_unary_first_layer_is_paid_in_accumulates(two_branches):
     populations = (Population("in", (1, 1, 2), role="input"), *two_branches.populations[1:])
-    counts = Counts(1, 4, {"in": 4, "a": 0, "b": 0, "out": 0}, {"in": 8, "a": 16, "b": 16, "out": 4},
-                    {"to_a": 8, "to_b": 8, "head": 0}, {"to_a": 0, "to_b": 0, "head": 0})
+    counts = counted(1, {"in": [4], "a": [0], "b": [0], "out": [0]}, {"to_a": [8], "to_b": [8], "head": [0]},
+                     {"to_a": [0], "to_b": [0], "head": [0]})
     paper = paper_energy_mj(Graph(populations, two_branches.synapses, 4), counts)
     assert paper.first_layer_macs == 0
     assert paper.sops == pytest.approx(0.5 * 4 * 8)
@@ -139,9 +150,8 @@ def test_energy_of_nothing_is_an_error_and_of_silence_is_zero(two_branches):
     with pytest.raises(ConfigError, match="at least one sample"):
         counted_energy_mj(Counts())
     with pytest.raises(ConfigError, match="not of this graph"):
-        paper_energy_mj(two_branches, Counts(1, 4, {"in": 0}, {"in": 8}))
-    names = ("to_a", "to_b", "head")
-    silence = Counts(1, 4, dict.fromkeys(("in", "a", "b", "out"), 0), dict.fromkeys(("in", "a", "b", "out"), 8),
-                     dict.fromkeys(names, 0), dict.fromkeys(names, 0))
+        paper_energy_mj(two_branches, counted(1, {"in": [0]}, {}, {}))
+    none = {"to_a": [0], "to_b": [0], "head": [0]}
+    silence = counted(1, {"in": [0], "a": [0], "b": [0], "out": [0]}, none, none)
     assert counted_energy_mj(silence).energy_mj == 0
     assert paper_energy_mj(two_branches, silence).sops == 0

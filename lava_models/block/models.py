@@ -12,6 +12,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from lava_models.block.process import Block
 from mksgn.events.stepper import Stepper
+from mksgn.events.tally import Tally
 from mksgn.ir.partition import Part
 
 
@@ -27,10 +28,13 @@ class PyBlockModel(PyLoihiProcessModel):
     u_all: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     v_all: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    counted: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
     def __init__(self, proc_params: dict) -> None:
         super().__init__(proc_params)
         part: Part = proc_params["part"]
+        self._entry = part.graph.input.name
+        self._tally = Tally(part)
         self._names = [population.name for population in part.graph.populations[1:]]
         self._record = part.record
         self._stepper = Stepper(part.graph, part.wait, part.reset_interval, part.reset_phase,
@@ -39,7 +43,8 @@ class PyBlockModel(PyLoihiProcessModel):
     def run_spk(self) -> None:
         """One step: compute and send what was received before, then receive. So blocks run side by side."""
         stepper, step = self._stepper, self.time_step
-        stepper.step(step)
+        for name, active in stepper.step(step).items():
+            self._tally.add(self.counted, step, name, stepper.spikes(name, step), active)
         last = self._names[-1]
         self.s_out.send(stepper.spikes(last, step).transpose(1, 0, 2))
         frames, joints, channels = stepper.spikes(last, step).shape
@@ -51,4 +56,6 @@ class PyBlockModel(PyLoihiProcessModel):
             u, v = zip(*(stepper.states(name) for name in self._names))
             self.u_all.send(np.concatenate(u))
             self.v_all.send(np.concatenate(v))
-        stepper.receive(step, self.s_in.recv().transpose(1, 0, 2))
+        messages = self.s_in.recv().transpose(1, 0, 2)
+        stepper.receive(step, messages)
+        self._tally.add(self.counted, step, self._entry, np.ascontiguousarray(messages))

@@ -6,6 +6,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
+from mksgn.events.tally import entries
 from mksgn.ir.partition import Part
 
 RECORDS = ("none", "spikes", "states")
@@ -20,7 +21,11 @@ class Block(AbstractProcess):
     - ``bits``: spikes of all its populations in topological order, each (F, V, C), eight to a byte
       (``numpy.packbits``); ``u_all``, ``v_all``: their states, int32. Zero unless recorded.
 
-    Var ``v``: v of the last population, (V, F, C): a readout's result.
+    Vars:
+
+    - ``v``: v of the last population, (V, F, C): a readout's result;
+    - ``counted``: events counted in the Process itself, int64 (samples, entries), its columns those of
+      :func:`mksgn.events.tally.entries`: spikes, updates that changed a neuron, weights that spikes met.
 
     Parameters
     ----------
@@ -44,3 +49,4 @@ class Block(AbstractProcess):
         self.u_all = OutPort(shape=(neurons,))
         self.v_all = OutPort(shape=(neurons,))
         self.v = Var(shape=part.graph.output.shape[::-1], init=0)
+        self.counted = Var(shape=(max(part.samples, 1), len(entries(part.graph))), init=0)

@@ -25,6 +25,8 @@ class Agreement:
     names : (str, str)
         The backends.
     populations, spikes_compared, states_compared, outputs_compared : int
+    counts_compared : int
+        Numbers of events, per sample and population or synapse, or per neuron.
     differing : dict of str to int
         Differing elements by "quantity population".
     first : str
@@ -38,6 +40,7 @@ class Agreement:
     spikes_compared: int = 0
     states_compared: int = 0
     outputs_compared: int = 0
+    counts_compared: int = 0
     differing: dict[str, int] = field(default_factory=dict)
     first: str = ""
     seconds: float = 0.0
@@ -59,6 +62,10 @@ class Agreement:
         if outcome.first is not None and not self.first:
             first: Difference = replace(outcome.first, sample=outcome.first.sample + start)
             self.first = f"{first} ({self.names[0]} against {self.names[1]})"
+        self.counts_compared += left.counts.shared(right.counts)
+        for key, count in left.counts.differences(right.counts).items():
+            self.differing[f"count of {key}"] = self.differing.get(f"count of {key}", 0) + count
+            self.first = self.first or f"the counts of {key} differ ({self.names[0]} against {self.names[1]})"
         unequal = left.output != right.output
         if unequal.any():
             key = f"output {order[-1]}"
@@ -133,17 +140,7 @@ def execute(backend: Backend, reference: Backend | None, samples: np.ndarray, re
             began = time.perf_counter()
             agreement.add(result, reference.run(part, record), order, start)
             agreement.seconds += time.perf_counter() - began
-        add_counts(counts, result.counts)
+        counts.add(result.counts)
         outputs.append(result.output)
         predictions.append(result.predictions)
     return Execution(np.concatenate(outputs), counts, np.concatenate(predictions), seconds, agreement)
-
-
-def add_counts(total: Counts, part: Counts) -> None:
-    """Add the events of ``part`` to ``total``, in place."""
-    total.samples += part.samples
-    total.steps = part.steps
-    for name in ("spikes", "neuron_steps", "synops", "macs"):
-        sums, more = getattr(total, name), getattr(part, name)
-        for key, value in more.items():
-            sums[key] = sums.get(key, 0) + value

@@ -61,7 +61,8 @@ def comparison(agreement: Agreement | None) -> dict[str, Any] | None:
         return None
     return {"backends": list(agreement.names), "equal": agreement.equal, "populations": agreement.populations,
             "spikes_compared": agreement.spikes_compared, "states_compared": agreement.states_compared,
-            "outputs_compared": agreement.outputs_compared, "differing": agreement.differing,
+            "outputs_compared": agreement.outputs_compared, "counts_compared": agreement.counts_compared,
+            "differing": agreement.differing,
             "first": agreement.first or None}
 
 
@@ -120,7 +121,7 @@ def check_lines(agreement: Agreement) -> list[str]:
     compared = f"{agreement.spikes_compared:,} spikes"
     if agreement.states_compared:
         compared += f", {agreement.states_compared:,} states"
-    compared += f", {agreement.outputs_compared:,} outputs"
+    compared += f", {agreement.outputs_compared:,} outputs, {agreement.counts_compared:,} event counts"
     lines = [f"check: {left} against {right}, {agreement.populations} populations, {compared} compared: "
              + ("0 differ" if agreement.equal else f"{sum(agreement.differing.values()):,} differ")]
     if not agreement.equal:

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from mksgn.backend import TABLES, Counts
 from mksgn.deploy.execution import Execution
-
-_TABLES = ("spikes", "neuron_steps", "synops", "macs")
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,18 @@ class Shards:
         """
         if self.world == 1:
             return part
-        values = [part.counts.samples, *(v for table in _TABLES for v in getattr(part.counts, table).values())]
-        sums = torch.tensor(values, dtype=torch.int64)
-        dist.all_reduce(sums)
-        total = iter(sums.tolist())
-        part.counts.samples = next(total)
-        for table in _TABLES:
-            entries = getattr(part.counts, table)
-            entries.update({key: next(total) for key in entries})
+        mine = part.counts
+        # Every process ran the same graph: the tables have the same names, in the same order.
+        whole = Counts(count, mine.steps, dict(mine.neurons))
+        for name in TABLES:
+            getattr(whole, name).update({key: self._gather(x, count) for key, x in getattr(mine, name).items()})
+        for key, values in mine.sent.items():
+            total = torch.from_numpy(values.copy())
+            dist.all_reduce(total)
+            whole.sent[key] = total.numpy()
         slowest = torch.tensor(part.seconds, dtype=torch.float64)
         dist.all_reduce(slowest, dist.ReduceOp.MAX)
-        return Execution(self._gather(part.output, count), part.counts, self._gather(part.predictions, count),
+        return Execution(self._gather(part.output, count), whole, self._gather(part.predictions, count),
                          float(slowest))
 
     def _gather(self, mine: np.ndarray, count: int) -> np.ndarray:

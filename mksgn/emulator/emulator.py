@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 from mksgn.backend import RunResult
+from mksgn.emulator.counting import Readers
 from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
 from mksgn.emulator.operators import operator
 from mksgn.emulator.run import Network, Run
 from mksgn.emulator.variants import KERNELS
-from mksgn.energy.fanout import fanout
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
-from mksgn.ir import Graph, schedule
+from mksgn.ir import Graph, reset_steps, schedule
 from mksgn.ir.messages import check_messages, check_samples, message_range
 
 RECORDS = ("none", "spikes", "states")
@@ -168,10 +168,7 @@ class Emulator:
         steps = x.shape[3]
         if direct_input is None:
             direct_input = "input_weight" in self.graph.meta
-        resets: dict[str, frozenset[int]] = {}
-        if reset_interval is not None:
-            resets = {name: frozenset(range((reset_offset + depth - 1) % reset_interval, steps, reset_interval))
-                      for name, depth in network.schedule.depth.items()}
+        resets = reset_steps(network.schedule, reset_interval, reset_offset, steps)
         run = Run(network, 1, steps, record, hop=1, direct=direct_input, resets=resets)
         with exact_arithmetic(self.device, self.threads):
             run.batch(x[None], 0)
@@ -195,10 +192,10 @@ def _compile(graph: Graph, device: torch.device, kernel: str) -> Network:
             largest = max(-message_range(source.message_bits)[0], 1)
             operators.append(operator(synapse, source.shape, population.shape, largest, not source.message_bits, device,
                                       kernel))
-            network.fanouts[synapse.name] = torch.as_tensor(fanout(synapse, source.shape, population.shape))
             network.last_use.update({name: population.name for name in synapse.sources})
         network.operators[population.name] = operators
         network.membranes[population.name] = Membrane(population, sum(o.bound for o in operators), device)
+    network.readers.update({population.name: Readers.of(graph, population, device) for population in graph.populations})
     return network
 
 

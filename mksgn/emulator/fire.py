@@ -18,7 +18,8 @@ TILE = 2048
 
 
 @numba.njit(parallel=True, nogil=True, cache=True, error_model="numpy")
-def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, keep_v, threshold, spikes, sent):
+def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, keep_v, threshold, fan, spikes, sent,
+         counted):
     """Integrate all steps of every neuron. M neurons, channels fastest.
 
     acc : float32 or int32 (T or 1, N, M)
@@ -27,8 +28,12 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
         Inputs through one-to-one weights (residuals and gates), of which the first ``terms`` are read.
     bias : float32 (M or C,), shifted
     keep_v : float32, (4096 - decay) / 4096; threshold : float32, shifted
+    fan : int32 (K, M)
+        Weights that a spike of each neuron meets, in each of K synapses.
     spikes : int8 (T, N, M), out
     sent : int32 (M,), added to: spikes of each neuron
+    counted : int64 (tiles, N, 2 + K), out
+        Spikes, active updates (:class:`mksgn.backend.Counts`) and weights met, of each tile's neurons.
     """
     steps, samples, neurons = spikes.shape
     constant = acc.shape[0] == 1
@@ -45,9 +50,13 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
             one[i] = first_weight[(start + i) % first_weight.size]
             two[i] = second_weight[(start + i) % second_weight.size]
         total = sent[start:start + size]
+        own = np.empty(size, np.int32)
+        active = np.empty(size, np.int32)
         for n in range(samples):
             for i in range(size):
                 v[i] = 0
+                own[i] = 0
+                active[i] = 0
             for t in range(steps):
                 if driven:
                     row = acc[0 if constant else t, n, start:start + size]
@@ -69,7 +78,19 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
                     volts = np.trunc(v[i] * keep_v) + a[i] * np.float32(64) + shift[i]
                     volts = min(max(volts, -LIMIT), LIMIT)
                     fired = volts > threshold
+                    active[i] += np.int32(fired or volts != v[i])
                     v[i] = np.float32(0) if fired else volts
                     out[i] = np.int8(fired)
                 for i in range(size):
-                    total[i] += np.int32(out[i])
+                    own[i] += np.int32(out[i])
+            line = counted[tile, n]
+            for i in range(size):
+                total[i] += own[i]
+                line[0] += own[i]
+                line[1] += active[i]
+            for k in range(fan.shape[0]):
+                met = np.int64(0)
+                weights = fan[k, start:start + size]
+                for i in range(size):
+                    met += np.int64(own[i]) * np.int64(weights[i])
+                line[2 + k] += met

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from mksgn.emulator.exact import FLOAT32_EXACT
-from mksgn.emulator.fire import fire
+from mksgn.emulator.fire import TILE, fire
 from mksgn.errors import DataError
 from mksgn.ir import Population
 from mksgn.ir.bounds import INPUT_LIMIT
@@ -29,13 +29,15 @@ _TILE = 1 << 17
 class Trace:
     """What :meth:`Membrane.run` returns; tensors (T, N, F, V, C), or None where not asked for.
 
-    ``final_v`` is (N, F, V, C): v after the last step.
+    ``final_v`` is (N, F, V, C): v after the last step. ``active`` is int64 (N,): updates that changed
+    something (:class:`mksgn.backend.Counts`).
     """
 
     spikes: torch.Tensor | None
     u: torch.Tensor | None
     v: torch.Tensor | None
     final_v: torch.Tensor | None
+    active: torch.Tensor
 
 
 class Membrane:
@@ -79,8 +81,8 @@ class Membrane:
         return (self.device.type == "cpu" and not self.readout and self.keep_u == 0 and not self.wraps
                 and self.bound < INPUT_LIMIT and self.dtype is torch.float32)
 
-    def fire(self, drive: torch.Tensor | None, terms: list[tuple[torch.Tensor, np.ndarray]], steps: int,
-             samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def fire(self, drive: torch.Tensor | None, terms: list[tuple[torch.Tensor, np.ndarray]], fan: np.ndarray,
+             steps: int, samples: int) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
         """:meth:`run` of :attr:`plain` neurons from rest, by one compiled loop.
 
         Parameters
@@ -89,14 +91,18 @@ class Membrane:
             Summed synaptic input.
         terms : list of (int8 tensor (T, N, F, V, C), float32 array (C,))
             At most two further inputs through one-to-one weights.
+        fan : int32 ndarray (K, M)
+            Weights that each neuron's spike meets in the K synapses that read it.
         steps, samples : int
             T and N.
 
         Returns
         -------
         spikes : int8 tensor (T, N, F, V, C)
-        sent : int64 tensor (C, F, V)
+        sent : int64 ndarray (C, F, V)
             Spikes of each neuron over samples and steps.
+        counted : int64 ndarray (N, 2 + K)
+            Spikes, active updates, and weights met in each synapse, of each sample.
         """
         channels, frames, joints = self.population.shape
         neurons = self.population.size
@@ -109,10 +115,11 @@ class Membrane:
         current = np.zeros((1, 1, 1), np.float32)
         if drive is not None:
             current = drive.contiguous().reshape(-1, samples, neurons).numpy()
+        counted = np.zeros((-(-neurons // TILE), samples, 2 + len(fan)), np.int64)
         fire(current, drive is not None, *first, *second, len(given), bias, np.float32(self.keep_v / DECAY_UNITY),
-             np.float32(self.threshold), spikes.numpy(), sent)
-        counted = torch.from_numpy(sent).reshape(frames, joints, channels).permute(2, 0, 1).to(torch.int64)
-        return spikes.reshape(steps, samples, frames, joints, channels), counted
+             np.float32(self.threshold), fan, spikes.numpy(), sent, counted)
+        per_neuron = sent.astype(np.int64).reshape(frames, joints, channels).transpose(2, 0, 1)
+        return spikes.reshape(steps, samples, frames, joints, channels), per_neuron, counted.sum(axis=0)
 
     def _float32_is_exact(self, limited: int, u_bound: int) -> bool:
         # v: the decay's product must be exact for all |v| < 2^23. The sum d + u + 64 bias may pass 2^24,
@@ -152,11 +159,12 @@ class Membrane:
         v = a.new_empty(shape, dtype=torch.int32) if states else None
         final_v = a.new_empty(shape[1:], dtype=self.dtype)
         samples = a.shape[1]
+        trace = Trace(spikes, u, v, final_v, a.new_zeros(samples, dtype=torch.int64))
         tile = max(1, _TILE * torch.get_num_threads() // max(1, a[0, :1].numel()))
         for start in range(0, samples, tile):
             part = slice(start, min(start + tile, samples))
-            self._integrate(a, part, resets, Trace(spikes, u, v, final_v), steps)
-        return Trace(spikes, u, v, final_v)
+            self._integrate(a, part, resets, trace, steps)
+        return trace
 
     def _integrate(self, a: torch.Tensor, part: slice, resets: frozenset[int], out: Trace, steps: int) -> None:
         assert out.final_v is not None
@@ -169,6 +177,7 @@ class Membrane:
                 u.zero_()
                 v.zero_()
             drive = a[step if a.shape[0] > 1 else 0, part].to(self.dtype)
+            v_before, u_before = v.clone(), None if self.keep_u == 0 else u.clone()
             _decay(v, self.keep_v)
             if memoryless:
                 v.add_(drive, alpha=_SCALE)
@@ -182,7 +191,11 @@ class Membrane:
                 v.add_(self.bias)
             if self.clips:
                 v.clamp_(1 - STATE_MAX, STATE_MAX - 1)
+            changed = v != v_before
+            if u_before is not None:
+                changed |= u != u_before
             if out.spikes is not None:
+                changed |= v > self.threshold
                 spike = torch.gt(v, self.threshold, out=out.spikes[step, part])
                 v.addcmul_(v, spike.to(self.dtype), value=-1)
             elif bool((v > self.threshold).any()) or (self.clips and bool((v == 1 - STATE_MAX).any())):
@@ -190,6 +203,7 @@ class Membrane:
                 raise DataError("a readout left its range", where=f"population {self.population.name!r}, step {step}",
                                 got=str(int(v.abs().max()) // _SCALE), allowed=f"up to {self.threshold // _SCALE}",
                                 fix="export with smaller readout weights")
+            out.active[part] += changed.flatten(1).sum(dim=1)
             if out.u is not None and out.v is not None:
                 out.u[step, part] = u
                 out.v[step, part] = v

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from mksgn.backend import Counts, RunResult
+from mksgn.backend import RunResult
+from mksgn.emulator.counting import Readers, Tally
 from mksgn.emulator.exact import dtype_for
 from mksgn.emulator.neuron import Membrane, Trace
 from mksgn.emulator.operators import Operator
@@ -27,7 +28,7 @@ class Network:
     operators : dict of population to list of Operator
         Its incoming synapses.
     membranes : dict of population to Membrane
-    fanouts : dict of synapse to int64 tensor (C, F, V)
+    readers : dict of population to Readers
     last_use : dict of population to population
         After which population a spike train is needed no more.
     """
@@ -37,7 +38,7 @@ class Network:
     device: torch.device
     operators: dict[str, list[Operator]] = field(default_factory=dict)
     membranes: dict[str, Membrane] = field(default_factory=dict)
-    fanouts: dict[str, torch.Tensor] = field(default_factory=dict)
+    readers: dict[str, Readers] = field(default_factory=dict)
     last_use: dict[str, str] = field(default_factory=dict)
 
 
@@ -63,7 +64,7 @@ class Run:
         self.network, self.graph = network, network.graph
         self.samples, self.steps, self.record = samples, steps, record
         self.hop, self.direct, self.resets = hop, direct, resets or {}
-        self.sent = {p.name: torch.zeros(p.shape, dtype=torch.int64) for p in self.graph.populations}
+        self.tally = Tally(self.graph, network.readers, samples, steps)
         self._sums: dict[tuple[str, ...], torch.Tensor] = {}
         self.arrays: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "u": {}, "v": {}}
         for population in self.graph.populations[1:]:
@@ -82,19 +83,20 @@ class Run:
         network = self.network
         messages = torch.as_tensor(np.ascontiguousarray(x.transpose(4, 0, 2, 3, 1))).to(network.device)
         repeats = self.steps // x.shape[4]
-        self.sent[self.graph.input.name] += repeats * _per_neuron(messages != 0)
         trains = {self.graph.input.name: messages.to(torch.float32)}
         rows = slice(start, start + x.shape[0])
+        self.tally.messages(self.graph.input.name, rows, messages, repeats)
         for population in self.graph.populations[1:]:
             name = population.name
             membrane = network.membranes[name]
             if membrane.plain and not self.hop and self.record != "states":
-                trace = self._fire(name, trains, x.shape[0])
+                trace = self._fire(name, trains, rows)
             else:
                 trace = membrane.run(self._drive(name, trains, network.operators[name]), self.steps,
                                      self.record == "states", self.resets.get(name, frozenset()))
+                self.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
                 if trace.spikes is not None:
-                    self.sent[name] += _per_neuron(trace.spikes)
+                    self.tally.messages(name, rows, trace.spikes)
             if trace.spikes is not None:
                 trains[name] = trace.spikes
             self._keep(name, trace, rows)
@@ -102,8 +104,9 @@ class Run:
                 del trains[source]
             self._sums = {sources: x for sources, x in self._sums.items() if all(s in trains for s in sources)}
 
-    def _fire(self, name: str, trains: dict[str, torch.Tensor], samples: int) -> Trace:
+    def _fire(self, name: str, trains: dict[str, torch.Tensor], rows: slice) -> Trace:
         """A plain population, each in its own time: one-to-one inputs go into the neurons' own loop."""
+        samples = rows.stop - rows.start
         rest: list[Operator] = []
         terms: list[tuple[torch.Tensor, np.ndarray]] = []
         channels, frames, joints = self.graph[name].shape
@@ -125,9 +128,14 @@ class Run:
                 a = op.apply(x.flatten(0, 1))
                 a = a.reshape(*x.shape[:2], *a.shape[1:])
                 drive = a if drive is None else drive + a
-        spikes, sent = self.network.membranes[name].fire(drive, terms, self.steps, samples)
-        self.sent[name] += sent
-        return Trace(spikes, None, None, None)
+        fan = self.network.readers[name].fan
+        spikes, sent, counted = self.network.membranes[name].fire(drive, terms, fan, self.steps, samples)
+        counts = self.tally.counts
+        counts.sent[name] += sent
+        counts.sample_spikes[name][rows] = counted[:, 0]
+        counts.sample_active[name][rows] = counted[:, 1]
+        self.tally.weights_met(name, rows, counted[:, 2:])
+        return Trace(spikes, None, None, None, torch.from_numpy(counted[:, 1]))
 
     def _summed(self, trains: dict[str, torch.Tensor], sources: tuple[str, ...]) -> torch.Tensor:
         """Messages of several populations that share weights, added once for all who read them."""
@@ -191,23 +199,9 @@ class Run:
 
     def result(self) -> RunResult:
         """Everything recorded and counted."""
-        counts = Counts(samples=self.samples, steps=self.steps)
-        for population in self.graph.populations:
-            counts.spikes[population.name] = int(self.sent[population.name].sum())
-            counts.neuron_steps[population.name] = population.size * self.steps * self.samples
-        for synapse in self.graph.synapses:
-            sent = sum(self.sent[source] for source in synapse.sources)
-            met = int((sent * self.network.fanouts[synapse.name]).sum())
-            graded = self.graph[synapse.sources[0]].message_bits > 0
-            counts.synops[synapse.name], counts.macs[synapse.name] = (0, met) if graded else (met, 0)
-        return RunResult(self.output, counts, self.arrays["spikes"], self.arrays["u"], self.arrays["v"])
+        return RunResult(self.output, self.tally.result(), self.arrays["spikes"], self.arrays["u"], self.arrays["v"])
 
 
 def _host(values_tnfvc: torch.Tensor) -> np.ndarray:
     """(T, N, F, V, C) on the device to (N, C, F, V, T) here."""
     return values_tnfvc.to("cpu").numpy().transpose(1, 4, 2, 3, 0)
-
-
-def _per_neuron(sent_tnfvc: torch.Tensor) -> torch.Tensor:
-    """Messages per neuron, int64 (C, F, V). Fewer than 2^24 each in a batch: float32 sums are exact."""
-    return sent_tnfvc.sum(dim=(0, 1)).permute(2, 0, 1).to("cpu", torch.int64)

@@ -1,6 +1,5 @@
 """Counting events and turning them into energy."""
 
-from mksgn.energy.fanout import fanout
 from mksgn.energy.paper import (
     E_AC_PJ,
     E_MAC_PJ,
@@ -13,4 +12,4 @@ from mksgn.energy.paper import (
 )
 
 __all__ = ["E_AC_PJ", "E_MAC_PJ", "CountedEnergy", "PaperEnergy", "SynapseOps", "counted_energy_mj", "dense_macs",
-           "fanout", "paper_energy_mj"]
+           "paper_energy_mj"]

@@ -227,7 +227,10 @@ def step_neurons(a, bias, u, v, keep_u, keep_v, threshold, spikes):
 
     a, bias (shifted), u, v : int32; keep_u, keep_v : float64, (4096 - decay) / 4096; threshold shifted;
     spikes : int8 out. Products with a 12-bit decay are exact in float64. u wraps once, v saturates.
+
+    Returns the updates that changed something (:class:`mksgn.backend.Counts`).
     """
+    active = 0
     for i in range(a.size):
         current = np.int32(np.trunc(np.float64(u[i]) * keep_u)) + (a[i] << np.int32(6))
         if current > STATE_MAX:
@@ -237,20 +240,34 @@ def step_neurons(a, bias, u, v, keep_u, keep_v, threshold, spikes):
         volts = np.int32(np.trunc(np.float64(v[i]) * keep_v)) + current + bias[i]
         volts = min(max(volts, np.int32(1 - STATE_MAX)), np.int32(STATE_MAX - 1))
         fired = volts > threshold
+        active += np.int64(fired or volts != v[i] or (keep_u > 0 and current != u[i]))
         u[i] = current
         v[i] = np.int32(0) if fired else volts
         spikes[i] = np.int8(1) if fired else np.int8(0)
+    return active
 
 
 @numba.njit(**_JIT)
 def step_memoryless(a, bias, v, keep_v, threshold, spikes):
     """:func:`step_neurons` of LIF neurons (u keeps nothing, and is not stored), no sum wide enough to wrap."""
+    active = 0
     for i in range(a.size):
         volts = np.int32(np.trunc(np.float64(v[i]) * keep_v)) + (a[i] << np.int32(6)) + bias[i]
         volts = min(max(volts, np.int32(1 - STATE_MAX)), np.int32(STATE_MAX - 1))
         fired = volts > threshold
+        active += np.int64(fired or volts != v[i])
         v[i] = np.int32(0) if fired else volts
         spikes[i] = np.int8(1) if fired else np.int8(0)
+    return active
+
+
+@numba.njit(**_JIT)
+def weights_met(messages, fan):
+    """Non-zero weights met by the messages that are not zero: ``messages`` int8 or int32, ``fan`` int32, both flat."""
+    met = np.int64(0)
+    for i in range(messages.size):
+        met += np.int64(fan[i]) * np.int64(messages[i] != 0)
+    return met
 
 
 def warm() -> None:
@@ -264,6 +281,7 @@ def warm() -> None:
         mix_joints_image(x[0], index, index, index, index, out[0])
         convolve_graph_image(x[0], pair, index, tap[0], out[0])
         multiply_image(x.reshape(1), tap[0, 0], out.reshape(1))
+        weights_met(x.reshape(1), index)
     add_columns(index, pair, index, index, pair.copy())
     flat, spikes = np.zeros(1, np.int32), np.zeros(1, np.int8)
     step_neurons(flat, flat, flat.copy(), flat.copy(), 0.0, 0.25, 64, spikes)

@@ -108,8 +108,12 @@ class Stepper:
             np.zeros(0 if memoryless else population.size, np.int32), np.zeros(population.size, np.int32),
             self.reset_phase.get(population.name) if self.reset_interval is not None else None)
 
-    def step(self, t: int) -> None:
-        """Compute step ``t`` of every population, from what was sent before it."""
+    def step(self, t: int) -> dict[str, int]:
+        """Compute step ``t`` of every population, from what was sent before it.
+
+        Returns the neuron updates of each that changed something (:class:`mksgn.backend.Counts`).
+        """
+        active = {}
         for n in self._neurons:
             if n.phase is not None and self.reset_interval is not None and t % self.reset_interval == n.phase:
                 n.u.fill(0)
@@ -128,9 +132,11 @@ class Stepper:
                                 got=str(int(np.abs(n.a.astype(np.int64)).max())), allowed=f"below {INPUT_LIMIT}")
             spikes = self._slot(n.population.name, t).ravel()
             if n.keeps_u:
-                kernels.step_neurons(n.a.ravel(), n.bias, n.u, n.v, n.keep_u, n.keep_v, n.threshold, spikes)
+                changed = kernels.step_neurons(n.a.ravel(), n.bias, n.u, n.v, n.keep_u, n.keep_v, n.threshold, spikes)
             else:
-                kernels.step_memoryless(n.a.ravel(), n.bias, n.v, n.keep_v, n.threshold, spikes)
+                changed = kernels.step_memoryless(n.a.ravel(), n.bias, n.v, n.keep_v, n.threshold, spikes)
+            active[n.population.name] = changed
+        return active
 
     def receive(self, t: int, messages: np.ndarray) -> None:
         """What the input sends at step ``t``: (F, V, C)."""

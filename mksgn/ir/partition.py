@@ -24,6 +24,11 @@ class Part:
         A population resets before the steps t with t = phase modulo ``reset_interval``.
     record : 'none', 'spikes' or 'states'
         What leaves through the ports for recording.
+    samples, steps : int
+        What is counted: step t (from 1) of a population at ``depth`` d is step (t - 1 - d) modulo ``steps``
+        of sample (t - 1 - d) // ``steps``; other samples are not. 0 samples: nothing is counted.
+    depth : mapping of population to int
+        Empty for a stream in wall time.
     """
 
     graph: Graph
@@ -31,6 +36,14 @@ class Part:
     reset_interval: int | None = None
     reset_phase: Mapping[str, int] = field(default_factory=dict)
     record: str = "none"
+    samples: int = 0
+    steps: int = 1
+    depth: Mapping[str, int] = field(default_factory=dict)
+
+    def sample(self, population: str, t: int) -> int | None:
+        """The sample that ``population`` works on in wall step ``t``; None: none that is counted."""
+        number = (t - 1 - self.depth.get(population, 0)) // self.steps
+        return number if 0 <= number < self.samples else None
 
     @property
     def neurons(self) -> int:

@@ -42,3 +42,15 @@ def schedule(graph: Graph) -> Schedule:
             for source in synapse.sources:
                 wait[synapse.name, source] = depth[population.name] - 1 - depth[source]
     return Schedule(depth, wait, depth[graph.output.name])
+
+
+def reset_steps(times: Schedule, interval: int | None, offset: int, steps: int) -> dict[str, frozenset[int]]:
+    """Steps, from 0, before which each population resets in a stream of ``steps`` wall steps.
+
+    As in ``lava.lib.dl.netx.hdf5.Network``: a population at depth d, the first being 1, resets before
+    the wall steps t = 1, 2, ... with t = offset + d modulo interval. Empty without an interval.
+    """
+    if interval is None:
+        return {}
+    return {name: frozenset(range((offset + depth - 1) % interval, steps, interval))
+            for name, depth in times.depth.items()}

@@ -33,9 +33,10 @@ class SlayerReference:
             logits.append(np.rint(out.numpy()).astype(np.int64))
             trains.append({name: train.numpy().astype(np.int8) for name, train in spikes.items() if name != INPUT})
         recorded = {name: np.concatenate([part[name] for part in trains]) for name in trains[0]}
-        counts = Counts(len(samples), self.net.config.time_steps,
-                        {name: int(train.sum(dtype=np.int64)) for name, train in recorded.items()},
-                        {name: train.size for name, train in recorded.items()})
+        counts = Counts(
+            len(samples), self.net.config.time_steps, neurons={p.name: p.size for p in self.graph.populations},
+            sample_spikes={name: train.sum(axis=(1, 2, 3, 4), dtype=np.int64) for name, train in recorded.items()},
+            sent={name: train.sum(axis=(0, 4), dtype=np.int64) for name, train in recorded.items()})
         return RunResult(np.concatenate(logits), counts, recorded)
 
     def close(self) -> None:

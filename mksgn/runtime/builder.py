@@ -35,6 +35,7 @@ from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.partition import Part
 from mksgn.ir.synapses import Shape
+from mksgn.runtime.loihi.extension import adapters
 from mksgn.runtime.network import LavaNetwork
 from mksgn.runtime.plan import Node, Plan
 from mksgn.runtime.streams import Timing
@@ -139,7 +140,7 @@ class Builder:
         self.synapses = {synapse.name: synapse for synapse in graph.synapses}
         if self.on_chip:
             # Part of Intel's extension; what crosses between host and chip needs these.
-            self.adapters = importlib.import_module("lava.proc.embedded_io.spike")
+            self.adapters = adapters()
 
     def make(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
         """The Process of ``node``, its input port and its output port (None where it has none)."""
@@ -198,7 +199,11 @@ class Builder:
         wait = {(s.name, source): self.plan.schedule.wait[s.name, source]
                 for s in node.part.synapses for source in s.sources}
         phase = {p.name: self._phase(p.name) for p in node.part.populations[1:]} if self.timing.reset_interval else {}
-        process = Block(part=Part(node.part, wait, self.timing.reset_interval, phase, self.record), name=node.name)
+        depths = self.plan.schedule.depth
+        depth = {p.name: depths[p.name] for p in node.part.populations} if self.timing.own_time else {}
+        part = Part(node.part, wait, self.timing.reset_interval, phase, self.record, len(self.timing.reads),
+                    self.timing.steps, depth)
+        process = Block(part=part, name=node.name)
         return process, process.s_in, process.s_out
 
     def _conv(self, node: Node) -> tuple[AbstractProcess, Any, Any]:

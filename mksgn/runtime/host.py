@@ -198,7 +198,7 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
         select_host(request["chip"])
     started = time.perf_counter()
     timing = Timing(tuple(request["ends"]), tuple(request["reads"]), request["reset_interval"],
-                    request["reset_offset"], request["direct"])
+                    request["reset_offset"], request["direct"], request["steps"], request["own_time"])
     record = request["record"]
     if request["layout"] == "blocks":
         layout = plan_blocks(graph, request["blocks"], record, timing.segment)
@@ -231,8 +231,9 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
             message["result"] = network.result()
         channel.send(message)
         position = end
+    counted = network.counted()
     watch.end()
-    channel.send({"event": "done", "seconds": time.perf_counter() - started})
+    channel.send({"event": "done", "seconds": time.perf_counter() - started, "counted": counted})
     network.root.stop()
     channel.send({"event": "stopped"})
 

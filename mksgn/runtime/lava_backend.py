@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mksgn.backend import Counts, RunResult
-from mksgn.energy.recorded import count_recorded
+from mksgn.energy.recorded import count_recorded, sent_recorded
 from mksgn.errors import BackendError, ConfigError
-from mksgn.ir import Dense, Graph, schedule
+from mksgn.ir import Dense, Graph, reset_steps, schedule
 from mksgn.runtime.guard import Host
 from mksgn.runtime.plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, check_processes, plan, plan_blocks
 from mksgn.runtime.streams import (
@@ -123,6 +123,7 @@ class LavaBackend:
         self.models = dict(models or {})
         self.effort = Effort()
         self.chip: dict[str, str] = {}
+        self._counted: dict[str, dict[str, np.ndarray]] = {}
         self._host: Host | None = None
         self._closed = False
         self._plan("none", (), 1, self.layout, False)
@@ -152,7 +153,8 @@ class LavaBackend:
         Returns
         -------
         RunResult
-            Counts hold spikes and synaptic operations only when spikes were recorded.
+            Blocks count events in their Processes (Var ``counted``). In the other layouts counts need recorded
+            spikes, and active updates recorded states; ``sent`` needs recorded spikes in every layout.
 
         Raises
         ------
@@ -174,7 +176,7 @@ class LavaBackend:
         output = np.zeros((total, self.graph.output.size), np.int64)
         times = schedule(self.graph)
         recorder = Recorder(self.graph, total, steps, times.depth, record)
-        self.effort = Effort()
+        self.effort, self._counted = Effort(), {}
         for first in range(0, total, together):
             timing = sample_timing(together, steps, times, record == "states")
             part = stream[..., first * steps:(first + together) * steps]
@@ -189,7 +191,7 @@ class LavaBackend:
                     self.progress(finished)
 
             self._stream(part, timing, record, recorder, first, on_segment)
-        return self._result(stream, total, steps, record, recorder, output)
+        return self._result(stream, total, steps, record, recorder, output, {})
 
     def run_stream(self, x: np.ndarray, record: str = "none", reset_interval: int | None = None,
                    reset_offset: int = 0, direct_input: bool | None = None) -> RunResult:
@@ -235,9 +237,10 @@ class LavaBackend:
             if self.progress is not None:
                 self.progress(last)
 
-        self.effort = Effort()
+        self.effort, self._counted = Effort(), {}
         self._stream(stream, timing, record, recorder, 0, on_segment)
-        return self._result(stream, 1, steps, record, recorder, output)
+        resets = reset_steps(schedule(self.graph), reset_interval, reset_offset, steps)
+        return self._result(stream, 1, steps, record, recorder, output, resets)
 
     def _plan(self, record: str, recorded: tuple[str, ...], segment: int, layout: str, direct: bool) -> Plan:
         if layout == "blocks":
@@ -267,7 +270,8 @@ class LavaBackend:
             host = self._start()
             host.send({"op": "run", "ends": timing.ends, "reads": timing.reads, "stream": stream,
                        "reset_interval": timing.reset_interval, "reset_offset": timing.reset_offset,
-                       "direct": timing.direct, "recorded": recorded, "record": record, "read_output": readout,
+                       "direct": timing.direct, "steps": timing.steps, "own_time": timing.own_time,
+                       "recorded": recorded, "record": record, "read_output": readout,
                        "layout": layout, "blocks": self.blocks, "delays": self.delays,
                        "unroll_limit": self._unroll_limit(layout, timing.direct), "models": self.models,
                        "target": self.target, "chip": self.chip})
@@ -285,6 +289,7 @@ class LavaBackend:
                         recorder.place(quantity, name, message["first"], values, sample, len(timing.reads))
                 result = message.get("result")
                 on_segment(message["last"], None if result is None else _readout(result))
+            self._counted = message["counted"]
             self.effort.run_s += time.perf_counter() - started
             self._stop(host)
         except BaseException:
@@ -314,15 +319,26 @@ class LavaBackend:
             host.close()
 
     def _result(self, stream: np.ndarray, samples: int, steps: int, record: str, recorder: Recorder,
-                output: np.ndarray) -> RunResult:
-        spikes = recorder.arrays["spikes"]
+                output: np.ndarray, resets: dict[str, frozenset[int]]) -> RunResult:
+        spikes, u, v = (recorder.arrays[quantity] for quantity in ("spikes", "u", "v"))
         final = self.graph.output
         result = output if final.role == "readout" else spikes[final.name].astype(np.int64)
-        counts = Counts(samples=samples, steps=steps)
-        if record == "none":
-            return RunResult(result, counts)
-        count_recorded(self.graph, counts, stream, spikes)
-        return RunResult(result, counts, spikes, recorder.arrays["u"], recorder.arrays["v"])
+        counts = Counts(samples, steps)
+        if self._counted:
+            _counted_by_blocks(self.graph, counts, self._counted)
+            if record != "none":
+                sent_recorded(self.graph, counts, stream, spikes)
+        elif record != "none":
+            count_recorded(self.graph, counts, stream, spikes, u, v, resets)
+        return RunResult(result, counts, *((spikes, u, v) if record != "none" else ()))
+
+
+def _counted_by_blocks(graph: Graph, counts: Counts, counted: dict[str, dict[str, np.ndarray]]) -> None:
+    counts.neurons.update({population.name: population.size for population in graph.populations})
+    counts.sample_spikes.update(counted["spikes"])
+    counts.sample_active.update(counted["active"])
+    for synapse in graph.synapses:
+        counts.place(synapse.name, graph[synapse.sources[0]].message_bits > 0, counted["met"][synapse.name])
 
 
 def _readout(v: np.ndarray) -> np.ndarray:

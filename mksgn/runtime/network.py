@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from lava.magma.core.run_configs import AbstractLoihiRunCfg
 
+from mksgn.events.tally import entries
 from mksgn.ir import Graph
 from mksgn.runtime.plan import Plan
 
@@ -43,6 +44,24 @@ class LavaNetwork:
     def result(self) -> np.ndarray:
         """v of the output, int32 (V, F, C)."""
         return _get(self.output.v)
+
+    def counted(self) -> dict[str, dict[str, np.ndarray]]:
+        """What the blocks counted: 'spikes', 'active' and 'met' -> name -> int64 (samples,).
+
+        Empty where no block counts: in the other layouts, and with blocks made of stock Processes.
+        """
+        quantities: dict[str, dict[str, np.ndarray]] = {}
+        for node in self.plan.nodes:
+            if node.kind == "block":
+                assert node.part is not None
+                process = self.processes[node.name]
+                if not hasattr(process.model_class, "counted"):
+                    return {}
+                counted = process.counted.get()
+                for (quantity, name), values in zip(entries(node.part), counted.astype(np.int64).T):
+                    # A block's input is counted by the block that sends it, too: the same numbers.
+                    quantities.setdefault(quantity, {})[name] = np.ascontiguousarray(values)
+        return quantities
 
     def recorded(self, steps: int) -> dict[str, dict[str, np.ndarray]]:
         """What the sinks received in the last ``steps`` steps: quantity -> population -> (steps, V, F, C)."""

@@ -36,6 +36,10 @@ class Timing:
         The input's; a population at depth d has ``reset_offset + d``.
     direct : bool
         The input's message of a step reaches its targets in that step, without a hop.
+    steps : int
+        Of one sample; of the whole stream where that is all there is.
+    own_time : bool
+        Each population counts steps from its own depth on; False: a stream in wall time.
     """
 
     ends: tuple[int, ...]
@@ -43,6 +47,8 @@ class Timing:
     reset_interval: int | None
     reset_offset: int
     direct: bool = False
+    steps: int = 1
+    own_time: bool = True
 
     @property
     def segment(self) -> int:
@@ -61,7 +67,7 @@ def sample_timing(samples: int, steps: int, schedule: Schedule, every_step: bool
         ends = tuple(range(1, last + 1))
     else:
         ends = tuple(sorted({*range(schedule.latency % steps or steps, last, steps), *reads, last}))
-    return Timing(ends, reads, steps, 1)
+    return Timing(ends, reads, steps, 1, steps=steps)
 
 
 def stream_timing(steps: int, reset_interval: int | None, reset_offset: int, every_step: bool,
@@ -79,7 +85,7 @@ def stream_timing(steps: int, reset_interval: int | None, reset_offset: int, eve
         raise ConfigError("a reset offset has no effect without a reset interval", where="reset_offset",
                           got=str(reset_offset))
     pauses = range(1, steps + 1) if every_step else (*range(SEGMENT, steps, SEGMENT), steps)
-    return Timing(tuple(pauses), (steps,), reset_interval, reset_offset, direct)
+    return Timing(tuple(pauses), (steps,), reset_interval, reset_offset, direct, steps, own_time=False)
 
 
 def check_record(record: str) -> None:
