@@ -16,6 +16,7 @@ from rich.console import Console
 from speed_baselines import HAS_SPIKINGJELLY
 
 from mksgn.cli import describe_commit
+from mksgn.deploy.report import hardware
 
 
 @dataclass
@@ -80,10 +81,8 @@ def draw(curves: dict[str, list[tuple[float, float]]], path: Path) -> None:
 
 def machine() -> dict[str, Any]:
     """What the figures were measured with."""
-    names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-             if line.startswith("model name")] if platform.system() == "Linux" else [platform.processor()]
     packages = ("torch", "lava-nc", "lava-dl", "numpy", "numba", *(("spikingjelly",) if HAS_SPIKINGJELLY else ()))
-    return {"cpu": names[0] if names else "", "cpu_count": os.cpu_count(), "torch_threads": torch.get_num_threads(),
+    return {**hardware(), "torch_threads": torch.get_num_threads(),
             "python": platform.python_version(), **{name: version(name) for name in packages},
             "commit": describe_commit()}
 

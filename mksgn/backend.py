@@ -159,10 +159,14 @@ class Backend(Protocol):
 
     ``run(samples, record)`` takes integers (N, C, F, V), the same at each of the T steps (PCM,
     paper Eq. 3), or (N, C, F, V, T); ``record`` is ``"none"``, ``"spikes"`` or ``"states"``.
+    ``counts_alone``: samples are counted (all but ``sent``) with nothing recorded.
     """
 
     name: str
     graph: Graph
+
+    @property
+    def counts_alone(self) -> bool: ...
 
     def run(self, samples: np.ndarray, record: str = "none") -> RunResult: ...
 

@@ -9,6 +9,7 @@ import pytest
 
 from mksgn.backend import Counts
 from mksgn.energy import counted_energy_mj, dense_macs, paper_energy_mj
+from mksgn.energy.causes import ratio_causes
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
 from mksgn.ir.fanout import fanout
@@ -155,3 +156,37 @@ def test_energy_of_nothing_is_an_error_and_of_silence_is_zero(two_branches):
     silence = counted(1, {"in": [0], "a": [0], "b": [0], "out": [0]}, none, none)
     assert counted_energy_mj(silence).energy_mj == 0
     assert paper_energy_mj(two_branches, silence).sops == 0
+
+
+def test_causes_are_factors_of_the_ratio_by_hand():
+    # A 3-tap convolution over 3 frames, padded: 7 of 9 positions exist. One of 3 taps is zero.
+    weight = np.array([2, 0, 4], np.int16).reshape(1, 1, 3, 1)
+    graph = Graph((Population("in", (1, 3, 1), role="input"), Population("out", (1, 3, 1), Cuba(9))),
+                  (Conv("c", ("in",), "out", weight, padding=(1, 0)),), 4)
+    counts = Counts(1, 4, {"in": 3, "out": 3}, sent={"in": np.array([[[3], [0], [0]]]), "out": np.zeros((1, 3, 1))})
+    cause = ratio_causes(graph, counts)["c"]
+    # Tap m carries frame p to p + 1 - m: frame 0 reaches frames 1 (tap 0) and 0 (tap 1, zero); fan-outs 1, 2, 1.
+    assert cause.borders == pytest.approx(7 / 9)
+    assert cause.zero_weights == pytest.approx(4 / 7)
+    assert cause.uneven_firing == pytest.approx(3 * 1 / (1 * 4))
+    assert cause.ratio == pytest.approx(3 / 9) == cause.borders * cause.zero_weights * cause.uneven_firing
+    counts.sent["in"][:] = 0
+    assert ratio_causes(graph, counts) == {"c": None}
+    counts.sent.clear()
+    with pytest.raises(ConfigError, match="which neuron sent what"):
+        ratio_causes(graph, counts)
+
+
+def test_causes_explain_every_synapse_of_a_net():
+    from slow_simulator import random_graph, random_messages
+
+    from mksgn.emulator import Emulator
+
+    graph = random_graph(2, delays=False)
+    with Emulator(graph) as emulator:
+        counts = emulator.run(random_messages(graph, 4, 1)).counts
+    paper = {row.name: row for row in paper_energy_mj(graph, counts).rows}
+    for name, cause in ratio_causes(graph, counts).items():
+        assert cause is not None and cause.borders <= 1 and cause.zero_weights <= 1
+        assert cause.ratio == pytest.approx(cause.borders * cause.zero_weights * cause.uneven_firing)
+        assert cause.ratio == pytest.approx(paper[name].counted_synops / paper[name].theoretical_sops)

@@ -41,6 +41,18 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         stream.write("\n")
 
 
+def write_text(path: Path, content: str) -> None:
+    """Write text (UTF-8). An interrupted write leaves an existing file as it was.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be written.
+    """
+    with _replacing(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays as a compressed ``.npz`` that ``numpy.load(path)`` reads, under any names.
 

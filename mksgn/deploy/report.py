@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,15 @@ def versions() -> dict[str, str]:
     """What computed the result."""
     found = {"mksgn": __version__, "python": platform.python_version(), "platform": platform.platform()}
     return {**found, **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+
+
+def hardware() -> dict[str, Any]:
+    """The machine: name of its processor, and cores."""
+    names = []
+    if platform.system() == "Linux":
+        names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                 if line.startswith("model name")]
+    return {"cpu": names[0] if names else platform.processor(), "cpu_count": os.cpu_count()}
 
 
 def predictions_table(selection: Selection, predictions: np.ndarray) -> Group:

@@ -62,6 +62,7 @@ class Emulator:
     """
 
     name = "emulator"
+    counts_alone = True
 
     def __init__(self, graph: Graph, batch_size: int = 32, device: str = "cpu", threads: int | None = None,
                  kernel: str = "auto", progress: Callable[[int], None] | None = None):

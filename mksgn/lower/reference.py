@@ -19,6 +19,7 @@ class SlayerReference:
     """:class:`~mksgn.backend.Backend` over a quantised :class:`SpikingGraphNet`."""
 
     name = "slayer"
+    counts_alone = False
 
     def __init__(self, net: SpikingGraphNet, batch_size: int = 8) -> None:
         self.net = net.eval()

@@ -134,6 +134,11 @@ class LavaBackend:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def counts_alone(self) -> bool:
+        """Whether samples are counted with nothing recorded: blocks count in their Processes."""
+        return self.layout == "blocks" and not self.models
+
     def close(self) -> None:
         """End every process this backend has started. May be called twice."""
         self._closed = True
