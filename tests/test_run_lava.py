@@ -10,21 +10,19 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from programs import Program, graph_for
 from same_counts import assert_same_counts
 
 from mksgn.data.pack import Pack, save_pack
-from mksgn.data.preprocess import Preprocess
 from mksgn.data.readers import read
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.deploy import outputs
@@ -32,64 +30,18 @@ from mksgn.deploy.execution import Agreement, execute, part_size
 from mksgn.deploy.samples import Source, evenly, select
 from mksgn.emulator import Emulator
 from mksgn.ir import Cuba, Dense, Graph, Population
-from mksgn.lower import to_graph
 from mksgn.netx import read_net, write_net
-from mksgn.nn import SpikingGraphNet
 from mksgn.skeleton import NTU25
-from mksgn.training.recipe import Recipe, lateral_joints
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "deploy" / "run_lava.py"
-LOWER = 2
 JSON_KEYS = {"accuracy", "samples", "subsets", "spikes", "synops", "macs", "energy_mj_paper", "energy_mj_counted",
              "predictions", "labels", "names", "backend", "net", "versions", "rates", "seconds", "check"}
 
 
-class Outcome(NamedTuple):
-    """Exit code and what was printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-Program = Callable[..., Outcome]
-
-
 @pytest.fixture
 def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
-    """Runs the program in an empty folder, on a machine without data sets."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MKSGN_DATA", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", [str(PROGRAM), *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            runpy.run_path(str(PROGRAM), run_name="__main__")
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return Outcome(int(exit_.value.code or 0), printed.out, printed.err)
-
-    return run
-
-
-def graph_for(pack: Pack, data: str, network: str = "base-sgn", persons: int = 1, **meta: Any) -> Graph:
-    """An untrained integer net of two layers for ``pack``, with the attributes that train_slayer.py writes."""
-    torch.manual_seed(4)
-    recipe = Recipe(network=network, widths=(8, 8), strides=(1, 2), frames=8, persons=persons, val_subjects=(3,))
-    net = SpikingGraphNet(recipe.net_config(pack))
-    net.eval()
-    net.quantize()
-    graph = to_graph(net)
-    # An untrained net is nearly silent, and its predictions all alike: lower the thresholds.
-    lower = tuple(p if p.neuron is None else replace(p, neuron=replace(p.neuron, vth=p.neuron.vth // LOWER))
-                  for p in graph.populations)
-    return Graph(lower, graph.synapses, graph.time_steps, {
-        "preset": "demo", "data": data, "protocol": meta.pop("protocol", "synthetic"),
-        "preprocess": Preprocess(frames=8, persons=persons, lateral=lateral_joints(pack)).to_json(),
-        "labels": list(pack.class_names), "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints,
-        "recipe": json.dumps(recipe.to_dict()), "commit": "test", **meta})
+    return Program("deploy/run_lava.py", capsys, monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")
