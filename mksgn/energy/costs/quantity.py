@@ -1,0 +1,81 @@
+"""Numbers that are known between two bounds, and constants that say where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BASES = ("published", "measured", "derived", "assumed", "not modelled")
+"""What a constant can rest on: printed by its source as a figure of design or simulation; measured on silicon;
+computed here from published figures; chosen here for want of a figure; or left out by the model (its value is 0)."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A quantity known to lie between ``low`` and ``high``; one number where they are equal."""
+
+    low: float
+    high: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is one number."""
+        return self.low == self.high
+
+    @property
+    def middle(self) -> float:
+        """Mean of the bounds: for sorting and drawing, not a best estimate."""
+        return (self.low + self.high) / 2
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """``[low, high]``, float64 (2,): sums and products of non-negative ranges are those of the bounds."""
+        return np.array([self.low, self.high])
+
+    @classmethod
+    def of(cls, bounds: np.ndarray) -> Range:
+        """From ``[low, high]``."""
+        low, high = (float(bound) for bound in bounds)
+        return cls(low, high)
+
+    def text(self, digits: int = 3) -> str:
+        """As "1.23" or "1.23–4.56", ``digits`` significant digits, no more than a number of this kind carries."""
+        low, high = (_significant(bound, digits) for bound in (self.low, self.high))
+        return low if low == high else f"{low}–{high}"
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def _significant(value: float, digits: int) -> str:
+    """``value`` to significant digits, with thousands separators and without an exponent where that is readable."""
+    if value == 0 or 1e-4 <= abs(value) < 1e9:
+        rounded = float(f"{value:.{digits}g}")
+        decimals = max(0, digits - 1 - int(np.floor(np.log10(abs(rounded))))) if rounded else 0
+        return f"{rounded:,.{decimals}f}"
+    return f"{value:.{digits - 1}e}"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One entry of a cost table.
+
+    Parameters
+    ----------
+    value : Range
+        In ``unit``.
+    unit : str
+    source : str
+        Publication and table, so that it can be looked up.
+    basis : str
+        One of :data:`BASES`.
+    note : str
+        How it was derived, or why it was assumed.
+    """
+
+    value: Range
+    unit: str
+    source: str
+    basis: str
+    note: str = ""
