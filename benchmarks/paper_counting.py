@@ -1,0 +1,76 @@
+"""The other way to the same numbers: run the networks and count.
+
+Floating-point networks run on torch's meta device (shapes without numbers) under torch's FlopCounterMode, which counts
+what convolutions and matrix products really receive; spiking networks are built, quantised and lowered, and
+counted synapse by synapse on the integer graph. Neither looks at the formulas of paper_layers.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from paper_layers import Setting
+from torch.utils.flop_counter import FlopCounterMode
+
+from mksgn.baselines import CTRGCN, STGCN, GraphStack
+from mksgn.baselines.agcn import AGCN
+from mksgn.baselines.msg3d import MSG3D
+from mksgn.baselines.shiftgcn import ShiftGCN
+from mksgn.energy import dense_macs
+from mksgn.energy.printed import TABLE7
+from mksgn.ir import Graph
+from mksgn.ir.fanout import fanout
+from mksgn.lower import to_graph
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.skeleton import NTU25, UCLA20, Body
+
+NETWORKS: dict[str, Any] = {"ST-GCN": STGCN, "2s-AGCN": AGCN, "Shift-GCN": ShiftGCN, "MS-G3D": MSG3D,
+                            "CTR-GCN": CTRGCN}
+"""Name in the paper to our module of one stream."""
+
+
+def body_of(setting: Setting) -> Body:
+    """The skeleton with this many joints."""
+    return {25: NTU25, 20: UCLA20}[setting.joints]
+
+
+def count_network(name: str, setting: Setting) -> tuple[int, int]:
+    """Multiply-accumulates of one sample and parameters of one stream, counted.
+
+    The data norm in front, the mean before the classifier and everything element by element count nothing.
+    """
+    net: GraphStack = NETWORKS[name](body_of(setting), setting.classes, persons=setting.persons)
+    net.eval().to("meta")
+    x = torch.empty(setting.persons, 3, setting.joints, setting.frames, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        for layer in net.layers:
+            x = layer(x)
+        net.classifier(x.mean((0, 2, 3))[None])
+    return counter.get_total_flops() // 2, sum(p.numel() for p in net.parameters())
+
+
+def spiking_graph(network: str, setting: Setting) -> tuple[Graph, int]:
+    """Our Base-SGN or MK-SGN of the paper's size as integers (untrained), and its trained parameters."""
+    torch.manual_seed(0)
+    net = SpikingGraphNet(NetConfig(
+        body=body_of(setting), classes=setting.classes, frames=setting.frames, persons=setting.persons,
+        widths=TABLE7[network]["widths"], strides=TABLE7[network]["strides"], attention=network == "MK-SGN"))
+    # Biases of the blocks start as constants: their batch norms, which are folded into them, are what is trained.
+    trained = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    net.quantize()
+    return to_graph(net), trained
+
+
+def count_graph(graph: Graph) -> dict[str, tuple[int, int]]:
+    """For every synapse: dense MACs of one step and one source, and non-zero weights met if every neuron fired once.
+
+    The second is what a chip can perform at most: borders, missing edges and zero weights are not in it.
+    """
+    counted = {}
+    for synapse in graph.synapses:
+        source, target = graph[synapse.sources[0]].shape, graph[synapse.target].shape
+        counted[synapse.name] = (dense_macs(synapse, source, target),
+                                 int(np.sum(fanout(synapse, source, target), dtype=np.int64)))
+    return counted

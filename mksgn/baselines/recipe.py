@@ -1,0 +1,141 @@
+"""How the teachers are trained: every choice of a run in one frozen dataclass, and the presets users start from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from mksgn.baselines.weights import NETWORKS
+from mksgn.data.preprocess import Augment
+from mksgn.errors import ConfigError
+
+SCHEDULES = ("cosine", "step")
+STEP_FACTOR = 0.1
+"""What the learning rate is multiplied with at each milestone of the step schedule."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherRecipe:
+    """All choices of one training run but the modality.
+
+    Parameters
+    ----------
+    network : 'ctr-gcn' or 'st-gcn'
+    base_channels : int
+        Width of the first four of the ten layers; published: 64.
+    frames, persons, root_range
+        Preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
+    epochs, passes : int
+        An epoch goes ``passes`` times through the training set.
+    batch : int
+        Samples per optimiser step.
+    lr, warm_up : float, int
+        Peak learning rate, reached after a linear rise over ``warm_up`` epochs.
+    schedule : 'cosine' or 'step'
+        To zero along half a cosine, or times 0.1 at each of ``milestones`` (epochs).
+    weight_decay, label_smoothing, dropout : float
+        Dropout: before the classifier in CTR-GCN, after every temporal convolution in ST-GCN.
+    augment : Augment
+        Random changes of the training samples.
+    val_subjects : tuple of int or None
+        Training subjects held out for validation; None: one fifth of them, chosen by the seed; empty: none.
+    seed : int
+        Of initialisation, order and augmentation.
+
+    Raises
+    ------
+    ConfigError
+        When a value is impossible.
+    """
+
+    network: str = "ctr-gcn"
+    base_channels: int = 64
+    frames: int = 64
+    persons: int = 1
+    root_range: float = 3.0
+    epochs: int = 65
+    passes: int = 1
+    batch: int = 64
+    lr: float = 0.1
+    warm_up: int = 5
+    schedule: str = "step"
+    milestones: tuple[int, ...] = (35, 55)
+    weight_decay: float = 4e-4
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    augment: Augment = field(default_factory=Augment)
+    val_subjects: tuple[int, ...] | None = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        choices = {"network": tuple(NETWORKS), "schedule": SCHEDULES}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigError("the recipe has an unknown choice", name, getattr(self, name), ", ".join(allowed))
+        for name in ("base_channels", "frames", "persons", "epochs", "passes", "batch"):
+            if getattr(self, name) < 1:
+                raise ConfigError("the recipe has an impossible value", name, str(getattr(self, name)), "1 or more")
+        # A stream of one sample has no batch statistics where only one position is left.
+        if self.batch < 2:
+            raise ConfigError("batch norm needs two samples in a batch", "batch", str(self.batch), "2 or more")
+        if self.lr <= 0 or not 0 <= self.label_smoothing < 1 or not 0 <= self.dropout < 1 or self.weight_decay < 0:
+            raise ConfigError("the recipe has an impossible value", "lr, label_smoothing, dropout, weight_decay",
+                              f"{self.lr}, {self.label_smoothing}, {self.dropout}, {self.weight_decay}",
+                              "lr > 0, the next two 0 <= value < 1, the last 0 or more")
+
+    def learning_rate(self, epoch: float) -> float:
+        """Learning rate after ``epoch`` epochs, which may be a fraction."""
+        if epoch < self.warm_up:
+            return self.lr * epoch / self.warm_up
+        if self.schedule == "step":
+            return self.lr * STEP_FACTOR ** sum(epoch >= milestone for milestone in self.milestones)
+        part = (epoch - self.warm_up) / max(self.epochs - self.warm_up, 1)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+
+    def with_options(self, given: dict[str, Any]) -> TeacherRecipe:
+        """A copy with every value that is not None replaced.
+
+        Raises
+        ------
+        ConfigError
+            When milestones are given and the schedule has none.
+        """
+        changed = replace(self, **{name: value for name, value in given.items() if value is not None})
+        if given.get("milestones") is not None and changed.schedule != "step":
+            raise ConfigError("milestones have no effect on this schedule", "--milestones", changed.schedule, "step",
+                              "give --schedule step as well")
+        return changed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for logs, checkpoints and weight files."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TeacherRecipe:
+        """Inverse of :meth:`to_dict`, also after a passage through JSON."""
+        plain = _tuples(values.items())
+        return cls(**{**plain, "augment": Augment(**_tuples(plain["augment"].items()))})
+
+
+def _tuples(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in items}
+
+
+_NTU = TeacherRecipe(persons=2, augment=Augment(yaw=17.0, pitch=17.0, roll=17.0, crop=0.5, noise=0.0))
+
+PRESETS: dict[str, TeacherRecipe] = {
+    # What we train: half the published width, a fifth of its optimiser steps.
+    "nw-ucla": TeacherRecipe(
+        base_channels=32, frames=32, epochs=80, batch=16, lr=0.05, warm_up=3, schedule="cosine", milestones=(),
+        weight_decay=4e-4, label_smoothing=0.1, dropout=0.1,
+        augment=Augment(yaw=45.0, pitch=15.0, roll=10.0, crop=0.6, mirror=0.5)),
+    # Published recipe (CTR-GCN, config/ucla): whole sequences under random rotations of up to 60 degrees.
+    "nw-ucla-full": TeacherRecipe(
+        frames=52, passes=5, batch=16, milestones=(50,), weight_decay=1e-4,
+        augment=Augment(yaw=60.0, pitch=60.0, roll=0.0, crop=1.0, noise=0.0)),
+    # Published recipes (CTR-GCN, config/nturgbd*): rotations of 0.3 rad, windows of half the sequence or more.
+    "ntu60": _NTU,
+    "ntu120": _NTU,
+}
