@@ -1,0 +1,242 @@
+"""Count what a spiking network really does, hold it against the paper's formula, and model what a chip would take.
+
+    python benchmarks/energy.py --net models/nw-ucla-joint/mksgn.net --data nw_ucla.npz --report report.html
+    python benchmarks/energy.py --net mksgn.net --backend lava --samples 40   # events counted in the Lava Processes
+    python benchmarks/energy.py --net mksgn.net --board loihi1 --cost loihi1 my-prices.toml --json energy.json
+    python benchmarks/energy.py --net mksgn.net --backend loihi2              # measured on the chip as well
+
+Counted, exactly: spikes, synaptic operations (each non-zero weight that a spike really meets), MACs of the graded
+input, neuron updates that changed something and those that did not, per sample, layer and synapse. Beside them the
+paper's model (Eq. 33-37): rate x T x FLOPs. Then modelled: the network is placed on the cores of a board
+(deploy/map_loihi.py), and cost models with cited constants (docs/energy.md) price the events of each core.
+
+Nothing but --backend loihi2 measures power, and it has never run on silicon (docs/loihi2.md).
+Every figure is labelled counted, modelled, or measured.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+from energy_record import (
+    confusion,
+    cost_row,
+    example,
+    layer_shares,
+    mapping,
+    paper,
+    populations,
+    samples,
+    synapses,
+    totals,
+)
+from energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mksgn.cli import exit_on_error
+from mksgn.deploy import report as run_report
+from mksgn.deploy.execution import Execution, execute, part_size
+from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.deploy.samples import Selection, find_data, preprocess_of, select
+from mksgn.emulator import Emulator
+from mksgn.energy.costs import CostModel, cost_models, load_cost_model
+from mksgn.errors import ConfigError
+from mksgn.ir import Graph
+from mksgn.mapping import Placement, board, place
+from mksgn.netx import read_net
+from mksgn.report import page
+from mksgn.runtime import open_backend
+
+
+@dataclass(frozen=True)
+class Options:
+    """Events, energy and latency of a .net file; see the head of this file."""
+
+    net: Path
+    """The network: an mksgn.net."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
+    """As in deploy/run_lava.py. Default: what the net was trained on, if it lies here; else 'synthetic'."""
+    protocol: str | None = None
+    """As in deploy/run_lava.py."""
+    split: Literal["train", "val", "test", "all"] | None = None
+    """Which part of the data. Default: test."""
+    samples: int = 0
+    """Number of samples, evenly spread over classes and split; 0: all."""
+    backend: Literal["emulator", "lava", "loihi2"] = "emulator"
+    """Where events are counted; the counts are the same. loihi2: counted on the emulator, power and time measured on
+    the chip."""
+    board: str = "kapoho-point"
+    """The board to place the network on: a name (deploy/map_loihi.py --help lists them) or a TOML file."""
+    cost: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME|FILE.toml ...")] = ()
+    """Cost models, by name or file. Default: all that come with the package."""
+    batch_size: int = 32
+    """Samples that the emulator computes together; bounds its memory."""
+    json: Path | None = None
+    """Write the whole record here."""
+    csv: Path | None = None
+    """Write a row per population and synapse here."""
+    report: Path | None = None
+    """Write a self-contained page here: pictures of all of this, and one sample moving above its spikes."""
+
+    def validate(self) -> None:
+        """Refuse what cannot work, before anything is read."""
+        if self.samples < 0:
+            raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
+                              allowed="0 for all, or more")
+        given = [(name, path) for name, path in (("--json", self.json), ("--csv", self.csv), ("--report", self.report))
+                 if path is not None]
+        for option, path in given:
+            check_writable(path, option)
+        if len({path.resolve() for _, path in given}) < len(given):
+            raise ConfigError("two results would go into one file", where=" and ".join(option for option, _ in given))
+
+
+def main(options: Options) -> None:
+    options.validate()
+    console = Console(highlight=False)
+    graph = read_net(options.net)
+    models = find_models(options.cost)
+    target = board(options.board)
+    selection = find_samples(options, graph, console)
+    if options.backend == "loihi2":
+        chip = measure_on_chip(graph, selection)  # first: what it needs may be missing
+    started = time.perf_counter()
+    done = count(options, graph, selection, console)
+    seconds = time.perf_counter() - started
+    placement = place(graph, target, done.counts.activity())
+    record = make_record(options, graph, selection, done, placement, models)
+    record["run"]["seconds"] = seconds
+    if options.backend == "loihi2":
+        record["measured"] = chip
+    show(record, selection, console)
+    write(options, record, console)
+
+
+def find_models(names: tuple[str, ...]) -> list[CostModel]:
+    """Cost models by name or file; without names all that come with the package."""
+    known = cost_models()
+    if not names:
+        return list(known.values())
+    return [known[name] if name in known else load_cost_model(Path(name)) for name in names]
+
+
+def find_samples(options: Options, graph: Graph, console: Console) -> Selection:
+    """The samples to run, and what they are, printed."""
+    preprocess_of(graph, options.net)
+    source = find_data(graph, options.net, options.data)
+    if source.note:
+        console.print(f"note: {source.note}", style="yellow", markup=False, soft_wrap=True)
+    selection = select(graph, options.net, source, options.protocol, options.split, options.samples)
+    console.print(f"{options.net} on {len(selection)} of {selection.available} samples of {selection.data}, split "
+                  f"{selection.split}; counted by {counter(options)}", markup=False, soft_wrap=True, style="bold")
+    return selection
+
+
+def counter(options: Options) -> str:
+    """The backend that counts."""
+    return "lava" if options.backend == "lava" else "emulator"
+
+
+def count(options: Options, graph: Graph, selection: Selection, console: Console) -> Execution:
+    """Run every sample and count."""
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                   TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+    name = counter(options)
+    task = bar.add_task(name, total=len(selection))
+    before = 0
+
+    def advance(number: int) -> None:
+        bar.update(task, completed=before + number)
+
+    def on_part(_: Any, start: int) -> None:
+        nonlocal before
+        before = start
+
+    # Which neuron sent what, which placing needs, is in Lava's records only.
+    record = "spikes" if name == "lava" else "none"
+    given: dict[str, Any] = {} if name == "lava" else {"batch_size": options.batch_size}
+    with ExitStack() as stack:
+        backend = open_backend(name, graph, progress=advance, **given)
+        stack.callback(backend.close)
+        stack.enter_context(bar)
+        return execute(backend, None, selection.x, record, part_size(graph, graph.time_steps or 1, record, 1), on_part)
+
+
+def make_record(options: Options, graph: Graph, selection: Selection, done: Execution, placement: Placement,
+                models: list[CostModel]) -> dict[str, Any]:
+    """Everything there is to say, as :mod:`mksgn.report.schema` has it."""
+    counts = done.counts
+    active = {name: number / counts.samples for name, number in counts.active.items()}
+    work = placement.work(counts.activity(), active)
+    shares = layer_shares(placement, graph, counts)
+    scores = run_report.accuracy(selection, done.predictions)
+    record: dict[str, Any] = {
+        "net": {"name": options.net.name, "preset": graph.meta.get("preset"), "classes": list(selection.class_names),
+                "time_steps": counts.steps, "parameters": None, "commit": graph.meta.get("commit")},
+        "run": {"command": "python " + shlex.join(sys.argv), "backend": options.backend, "samples": counts.samples,
+                "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+                "hardware": run_report.hardware(), "versions": run_report.versions(), "seconds": done.seconds,
+                "data": Path(selection.data).name, "split": selection.split, "accuracy": scores["accuracy"],
+                "subsets": scores["subsets"]},
+        "totals": totals(graph, counts, work), "populations": populations(graph, counts),
+        "synapses": synapses(graph, counts), **paper(graph, counts),
+        "cost_models": [cost_row(model, model.price(work), shares) for model in models],
+        "mapping": mapping(placement, work), "samples": samples(selection, counts, done.predictions),
+    }
+    table, shown = confusion(selection, done.predictions), one_example(graph, selection, done)
+    return {**record, **({"confusion": table} if table else {}), **({"example": shown} if shown else {})}
+
+
+def one_example(graph: Graph, selection: Selection, done: Execution) -> dict[str, Any] | None:
+    """The first sample that was recognised, else the first, run once more with recorded spikes."""
+    right = np.flatnonzero(done.predictions == selection.labels)
+    number = int(right[0]) if right.size else 0
+    with Emulator(graph) as emulator:
+        return example(graph, selection, number, emulator.run(selection.x[number:number + 1], "spikes"))
+
+
+def measure_on_chip(graph: Graph, selection: Selection) -> dict[str, Any]:
+    """Power, energy and time on a Loihi 2; what is missing is one error."""
+    from mksgn.runtime.loihi import measure
+
+    return measure(graph, selection.x).as_record()
+
+
+def show(record: dict[str, Any], selection: Selection, console: Console) -> None:
+    """The terminal's tables."""
+    for table in (layers_table(record), totals_table(record), costs_table(record)):
+        console.print(table)
+        console.print()
+    for line in mapping_lines(record):
+        console.print(line, markup=False, soft_wrap=True, style="red" if line.startswith("does not fit") else "")
+    console.print(run_report.accuracy_line({"accuracy": record["run"]["accuracy"], "subsets": record["run"]["subsets"]},
+                                           selection), style="bold", markup=False, soft_wrap=True)
+    console.print(f"counted in {record['run']['seconds']:.1f} s")
+
+
+def write(options: Options, record: dict[str, Any], console: Console) -> None:
+    """The files that were asked for."""
+    if options.json is not None:
+        write_json(options.json, record)
+    if options.csv is not None:
+        write_text(options.csv, as_csv(record))
+    if options.report is not None:
+        write_text(options.report, page(record))
+    for path in (options.json, options.csv, options.report):
+        if path is not None:
+            console.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        main(tyro.cli(Options, description=__doc__, config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))

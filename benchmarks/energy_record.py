@@ -1,0 +1,206 @@
+"""The record of a measurement: everything that energy.py prints, writes and draws, as JSON-ready data.
+
+Its fields are those of :mod:`mksgn.report.schema`. Numbers are means per sample, over all T steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mksgn.backend import Counts, RunResult
+from mksgn.deploy.samples import Selection
+from mksgn.energy import counted_energy_mj, paper_energy_mj
+from mksgn.energy.causes import ratio_causes
+from mksgn.energy.costs import Cost, CostModel, Range
+from mksgn.energy.printed import TABLE6_RATES, table6_name
+from mksgn.energy.work import CoreWork
+from mksgn.ir import Graph
+from mksgn.mapping import Placement
+
+ROLES = {"input": "input", "hidden": "hidden", "readout": "output"}
+
+
+def layer_of(name: str) -> str:
+    """The layer, or block, of a population or synapse: what stands before the first dot."""
+    return name.split(".")[0]
+
+
+def populations(graph: Graph, counts: Counts) -> list[dict[str, Any]]:
+    """A row per population."""
+    rows = []
+    for population in graph.populations:
+        name = population.name
+        printed = table6_name(name)
+        active = counts.active.get(name, 0) / counts.samples
+        rows.append({
+            "name": name, "layer": layer_of(name), "shape": list(population.shape), "role": ROLES[population.role],
+            "neurons": population.size, "spikes": counts.spikes[name] / counts.samples, "rate": counts.rate(name),
+            "table6_rate": None if printed is None else TABLE6_RATES[printed], "table6_name": printed,
+            "updates_active": active,
+            "updates_idle": 0.0 if population.role == "input" else population.size * counts.steps - active,
+        })
+    return rows
+
+
+def synapses(graph: Graph, counts: Counts) -> list[dict[str, Any]]:
+    """A row per synapse: Eq. 33, what was counted, their ratio and its causes."""
+    causes = ratio_causes(graph, counts)
+    rows = []
+    for synapse, ops in zip(graph.synapses, paper_energy_mj(graph, counts).rows):
+        cause = causes[synapse.name]
+        # The paper pays a graded layer's dense MACs once: what it leaves out are factors like the others.
+        more = {"time steps": float(counts.steps), "zero messages": ops.rate} if ops.graded else {}
+        factors = {} if cause is None else {**more, "borders": cause.borders, "zero weights": cause.zero_weights,
+                                            "uneven firing": cause.uneven_firing}
+        rows.append({
+            "name": synapse.name, "layer": layer_of(synapse.name), "kind": type(synapse).__name__.lower(),
+            "sources": list(synapse.sources), "target": synapse.target, "flops": float(ops.flops), "rate": ops.rate,
+            "theoretical_sops": ops.theoretical_sops, "synops": ops.counted_synops, "macs": ops.counted_macs,
+            "ratio": float(np.prod(list(factors.values()))) if factors else None, "causes": factors,
+        })
+    return rows
+
+
+def totals(graph: Graph, counts: Counts, work: CoreWork) -> dict[str, Any]:
+    """Sums over the whole network."""
+    hidden = [p.name for p in graph.populations if p.role == "hidden"]
+    neurons = [p.name for p in graph.populations[1:]]
+    size = sum(p.size for p in graph.populations[1:])
+    active = sum(counts.active[name] for name in neurons) / counts.samples
+    return {
+        "spikes": sum(counts.spikes[name] for name in neurons) / counts.samples,
+        "synops": sum(counts.synops.values()) / counts.samples, "macs": sum(counts.macs.values()) / counts.samples,
+        "updates_active": active, "updates_idle": size * counts.steps - active,
+        "mean_rate": float(np.mean([counts.rate(name) for name in hidden])) if hidden else 0.0, "neurons": size,
+        "messages": work.total("messages_in"),
+    }
+
+
+def paper(graph: Graph, counts: Counts) -> dict[str, dict[str, float]]:
+    """The sections ``paper`` (Eq. 34) and ``counted`` (the counted events at the same prices)."""
+    theory, happened = paper_energy_mj(graph, counts), counted_energy_mj(counts)
+    return {
+        "paper": {"energy_mj": theory.energy_mj, "energy_all_steps_mj": theory.energy_all_steps_mj,
+                  "sops": theory.sops, "first_layer_macs": float(theory.first_layer_macs)},
+        "counted": {"energy_mj": happened.energy_mj, "synops": happened.synops, "macs": happened.macs},
+    }
+
+
+def cost_row(model: CostModel, cost: Cost, shares: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """One cost model's price of a sample. ``shares``: layer to its share of every core, (cores,)."""
+    return {
+        "name": model.name, "title": model.title, "source": model.about,
+        "breakdown_mj": {term: pair(value) for term, value in cost.terms_mj.items() if value.high},
+        "by_layer_mj": {layer: (cost.core_mj @ share).tolist() for layer, share in shares.items()},
+        "dynamic_mj": pair(cost.dynamic_mj), "static_mj": pair(cost.static_mj), "total_mj": pair(cost.total_mj),
+        "latency_ms": pair(cost.streaming.latency_ms) if cost.streaming else None,
+        "single_shot_ms": pair(cost.single_shot.latency_ms) if cost.single_shot else None,
+        "samples_per_s": pair(cost.streaming.samples_per_s) if cost.streaming else None,
+        "edp_mj_ms": pair(cost.streaming.edp_mj_ms) if cost.streaming else None,
+    }
+
+
+def pair(value: Range | None) -> list[float] | None:
+    """Lower and upper bound."""
+    return None if value is None else [value.low, value.high]
+
+
+def layer_shares(placement: Placement, graph: Graph, counts: Counts) -> dict[str, np.ndarray]:
+    """Share of each layer in the events of every core: (cores,) by layer.
+
+    Most cores hold one population. Where several share a core, each has a part in proportion to its
+    neuron updates and the operations that arrive at it, taken evenly over the population.
+    """
+    arriving: dict[str, float] = {p.name: 0.0 for p in graph.populations}
+    for synapse in graph.synapses:
+        arriving[synapse.target] += counts.synops[synapse.name] + counts.macs[synapse.name]
+    density = {p.name: counts.steps + arriving[p.name] / (counts.samples * p.size) for p in graph.populations}
+    shares = {layer_of(p.name): np.zeros(len(placement.cores)) for p in graph.populations[1:]}
+    for core in placement.cores:
+        weights = [slab.size * density[slab.population] for slab in core.slabs]
+        for slab, weight in zip(core.slabs, weights):
+            shares[layer_of(slab.population)][core.index] += weight / sum(weights)
+    return shares
+
+
+def mapping(placement: Placement, work: CoreWork) -> dict[str, Any]:
+    """Cores, what they hold and do, and what does not fit."""
+    board = placement.board
+    load = (board.synop_ns * (work.synops + work.macs) + board.update_ns * work.neurons * work.steps
+            + board.message_ns * work.messages_in)
+    busiest = int(np.argmax(load))
+    parts = {"synaptic operations": board.synop_ns * (work.synops + work.macs)[busiest],
+             "neuron updates": board.update_ns * work.neurons[busiest] * work.steps,
+             "messages": board.message_ns * work.messages_in[busiest]}
+    held = {"neurons": board.neurons, "synapse_words": board.synapse_words}
+    cores = [{
+        "index": core.index, "chip": core.chip, "populations": sorted({slab.population for slab in core.slabs}),
+        "neurons": core.neurons, "neuron_utilisation": core.neurons / held["neurons"],
+        "memory_utilisation": memory_share(core.usage, placement), "load": float(load[core.index]),
+        "synops": float((work.synops + work.macs)[core.index]), "messages_in": float(work.messages_in[core.index]),
+    } for core in placement.cores]
+    names = " and ".join(sorted({slab.population for slab in placement.cores[busiest].slabs}))
+    why = max(parts, key=lambda key: parts[key])
+    return {
+        "board": board.name, "chips": placement.chips, "cores": len(cores),
+        "limits": {"cores": board.cores, "neurons per core": board.neurons, "in-axons per core": board.in_axons},
+        "core_list": cores,
+        "busiest": {"index": busiest, "why": f"{names}: {parts[why] / load[busiest]:.0%} of its load are {why}"},
+        "problems": [str(problem) for problem in placement.problems],
+        "traffic": {"inter_core": work.total("messages_out"), "inter_chip": work.total("chip_crossings"),
+                    "hops": work.total("hops_ew") + work.total("hops_ns")},
+    }
+
+
+def memory_share(usage: Mapping[str, int], placement: Placement) -> float:
+    """How full a core's memory is: of its joint memory where neurons and synapses share one."""
+    board = placement.board
+    if board.core_words:
+        return usage["core_words"] / board.core_words
+    return usage["synapse_words"] / board.synapse_words
+
+
+def samples(selection: Selection, counts: Counts, predictions: np.ndarray) -> dict[str, Any]:
+    """Operations of each sample, and whether it was recognised."""
+    operations = np.sum([*counts.sample_synops.values(), *counts.sample_macs.values()], axis=0)
+    known = bool((selection.labels >= 0).all())
+    return {"synops": operations.astype(float).tolist(),
+            "correct": (predictions == selection.labels).tolist() if known else []}
+
+
+def confusion(selection: Selection, predictions: np.ndarray) -> dict[str, Any] | None:
+    """Samples of class i taken for class j; None without labels."""
+    known = selection.labels >= 0
+    if not known.any():
+        return None
+    size = len(selection.class_names)
+    matrix = np.zeros((size, size), np.int64)
+    np.add.at(matrix, (selection.labels[known], predictions[known]), 1)
+    return {"labels": list(selection.class_names), "matrix": matrix.tolist()}
+
+
+def example(graph: Graph, selection: Selection, number: int, result: RunResult) -> dict[str, Any] | None:
+    """One sample as the network sees it, and the spikes of its run; None where the input is no skeleton.
+
+    Parameters
+    ----------
+    number : int
+        Of the sample in ``selection``.
+    result : RunResult
+        Of that sample alone, with recorded spikes.
+    """
+    x = selection.x[number]
+    if x.shape[0] < 3 or "edges" not in graph.meta:
+        return None
+    names = selection.class_names
+    label = int(selection.labels[number])
+    return {
+        "label": names[label] if label >= 0 else None, "prediction": names[int(result.predictions[0])],
+        "sample": number, "edges": np.asarray(graph.meta["edges"]).reshape(-1, 2).tolist(),
+        "skeleton": x[:3].transpose(1, 2, 0).astype(float).tolist(),
+        "raster": {name: spikes[0].sum(axis=(2, 3), dtype=np.int64).tolist() for name, spikes in result.spikes.items()
+                   if spikes.shape[2] > 1},
+    }
