@@ -5,40 +5,38 @@ Nothing here runs on a chip or shows that a chip would agree.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lava_graphs import T, block_graph, even, simulate
+from lava_graphs import block_graph, simulate
+from loihi_fake import chip_graph, extension_path, fake_in_reach
 
 from mksgn.errors import BackendError, ConfigError
-from mksgn.ir import Conv, Cuba, Dense, Graph, Population
 from mksgn.runtime import open_backend
 from mksgn.runtime.loihi import Loihi2Backend, loihi_status
-
-FAKE = Path(__file__).parent / "fake_loihi"
-
-
-@pytest.fixture(autouse=True)
-def no_board(monkeypatch):
-    for name in ("PARTITION", "BOARD", "NXSDKHOST", "SLURM", "NOSLURM", "LOIHI_GEN"):
-        monkeypatch.delenv(name, raising=False)
+from mksgn.runtime.loihi.extension import require, select_host
 
 
 @pytest.fixture()
-def fake_extension(monkeypatch, tmp_path) -> Path:
-    """The fake extension and a fake SLURM in reach; the file in which the fake records its calls."""
-    calls = tmp_path / "calls.jsonl"
-    monkeypatch.syspath_prepend(str(FAKE))
-    monkeypatch.setenv("PATH", f"{FAKE / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_LOIHI_CALLS", str(calls))
-    return calls
+def fake_extension(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The fake extension in reach; the file in which it records its calls."""
+    with fake_in_reach(monkeypatch, tmp_path) as calls:
+        yield calls
 
 
-def test_without_the_extension_it_says_what_is_missing():
+@pytest.fixture()
+def no_board(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with extension_path(monkeypatch):
+        yield
+
+
+def test_without_the_extension_it_says_what_is_missing(no_board):
     status = loihi_status(partition="any")
     if status.available:
         pytest.skip("Intel's extension is installed here")
@@ -50,7 +48,7 @@ def test_without_the_extension_it_says_what_is_missing():
     assert caught.value.got == status.reason and caught.value.fix == status.how_to_get
 
 
-def test_an_incomplete_extension_is_named(monkeypatch, tmp_path):
+def test_an_incomplete_extension_is_named(no_board, monkeypatch, tmp_path):
     folder = tmp_path / "lava" / "utils"
     folder.mkdir(parents=True)
     (folder / "loihi2_profiler.py").write_text('"""Fake."""\n')
@@ -65,6 +63,53 @@ def test_with_the_fake_a_board_must_be_named(fake_extension, monkeypatch):
     monkeypatch.setenv("BOARD", "fakeboard")
     assert loihi_status().available and "board fakeboard" in loihi_status().reason
     assert "partition p" in loihi_status(partition="p").reason  # what is given wins over the environment
+
+
+HOSTS = {
+    "an address wins": ({"NXSDKHOST": "1.2.3.4", "BOARD": "b"}, {"host_address": "1.2.3.4"}),
+    "the board wins over its partition": ({"BOARD": "b", "PARTITION": "p"}, {"board": "b"}),
+    "SLURM leaves the address out": ({"SLURM": "1", "NXSDKHOST": "1.2.3.4", "PARTITION": "p"}, {"partition": "p"}),
+    "NOSLURM leaves SLURM's names out": ({"NOSLURM": "1", "BOARD": "b", "NXSDKHOST": "1.2.3.4"},
+                                         {"host_address": "1.2.3.4"}),
+}
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_environment_names_the_host_as_lava_reads_it(fake_extension, monkeypatch, name):
+    environment, expected = HOSTS[name]
+    for key, value in {**environment, "LOIHI_GEN": "N3C1"}.items():
+        monkeypatch.setenv(key, value)
+    assert require(None, None, None, None) == {**expected, "loihi_gen": "N3C1"}
+    assert require(None, None, "9.9.9.9", "N3D1") == {"host_address": "9.9.9.9", "loihi_gen": "N3D1"}
+
+
+def test_the_environment_is_checked_too(fake_extension, monkeypatch):
+    monkeypatch.setenv("BOARD", "b")
+    monkeypatch.setenv("NOSLURM", "1")
+    with pytest.raises(BackendError, match="cannot be used from here") as caught:
+        require(None, None, None, None)
+    assert "no Loihi 2 board" in caught.value.got
+    monkeypatch.setenv("LOIHI_GEN", "loihi")
+    with pytest.raises(ConfigError, match="chip generation") as wrong:
+        require(None, "b", None, None)
+    assert wrong.value.where == "LOIHI_GEN"
+
+
+def test_selecting_a_host_sets_what_the_extension_reads(fake_extension, monkeypatch):
+    """sinfo ends with a newline, at which lava-nc 0.10.0 fails by itself; select_host mends that."""
+    slurm = importlib.import_module("lava.utils.slurm")
+    monkeypatch.setattr(slurm, "try_run_command", slurm.try_run_command)  # undone, whatever it becomes
+    monkeypatch.setenv("HOST_BINARY", "/opt/driver")
+    for _ in range(2):
+        select_host({"board": "fakeboard", "loihi_gen": "N3C1"})
+        chosen = [os.environ.get(key) for key in ("SLURM", "NOSLURM", "BOARD", "PARTITION", "LOIHI_GEN")]
+        assert chosen == ["1", None, "fakeboard", None, "N3C1"]
+    select_host({"host_address": "10.0.0.7", "loihi_gen": "N3B3"})
+    chosen = [os.environ.get(key) for key in ("SLURM", "NOSLURM", "NXSDKHOST", "HOST_BINARY", "LOIHI_GEN")]
+    assert chosen == [None, "1", "10.0.0.7", "/opt/driver", "N3B3"]
+    for choice in ({"board": "other"}, {"partition": "other"}, {"host_address": "10.0.0.8"}):
+        with pytest.raises(BackendError, match="cannot be reached"):
+            select_host({**choice, "loihi_gen": "N3B3"})
 
 
 def test_bad_options_and_intervals_are_refused_before_anything_starts(fake_extension):
@@ -92,24 +137,6 @@ def test_a_board_that_does_not_exist_is_one_error(fake_extension):
     assert "partition nowhere" in caught.value.got and "sinfo" in caught.value.fix
 
 
-def chip_graph() -> Graph:
-    """Branches of different depth, a graded input, a convolution, a gate and a readout.
-
-    Decays of 4096 are 4095 on the chip, so the gate has 4095 from the start. No sources are concatenated: the
-    chip's ``num_message_bits=0`` would cast their sum to bool in the CPU models that the fake runs on.
-    """
-    rng = np.random.default_rng(0)
-    populations = (Population("in", (2, 4, 3), role="input", message_bits=8), Population("coder", (3, 4, 3), Cuba(300)),
-                   Population("gate", (2, 4, 3), Cuba(30, 4096, 4095)),
-                   Population("out", (4, 1, 1), Cuba(131071, voltage_decay=0), role="readout"))
-    synapses = (Conv("code", ("in",), "coder", even(rng, 3, 2, 3, 1), padding=(1, 0)),
-                Conv("and", ("coder",), "gate", even(rng, 2, 3, 1, 1)),
-                Dense("classify", ("gate",), "out", even(rng, 4, 24)),
-                Dense("skip", ("coder",), "out", even(rng, 4, 36)),
-                Dense("shortcut", ("in",), "out", even(rng, 4, 24, limit=10)))
-    return Graph(populations, synapses, T)
-
-
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
 def test_the_hardware_path_runs_on_the_fake(fake_extension):
@@ -125,8 +152,9 @@ def test_the_hardware_path_runs_on_the_fake(fake_extension):
         np.testing.assert_array_equal(result.spikes[name], spikes[name], err_msg=name)
     np.testing.assert_array_equal(result.output, v["out"][..., -1].reshape(2, -1) // 64)
     calls = [json.loads(line) for line in fake_extension.read_text().splitlines()]
-    into = [call for call in calls if call["call"] == "PyToNxAdapter"]
-    # Two: the input, and the input late for its shortcut to the readout.
+    into = [call for call in calls if call["call"].startswith("PyTo")]
+    # Two: the input of the convolution, and the input late for its shortcut to the readout.
+    assert [call["call"] for call in into] == ["PyToN3ConvAdapter", "PyToNxAdapter"]
     assert [(call["shape"], call["num_message_bits"]) for call in into] == [([3, 4, 2], 8)] * 2
     assert [call["shape"] for call in calls if call["call"] == "NxToPyAdapter"] == [[3, 4, 3], [3, 4, 2]]
     for call in calls:

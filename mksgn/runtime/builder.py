@@ -35,7 +35,7 @@ from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.partition import Part
 from mksgn.ir.synapses import Shape
-from mksgn.runtime.loihi.extension import adapters
+from mksgn.runtime.loihi.extension import to_chip, to_host
 from mksgn.runtime.network import LavaNetwork
 from mksgn.runtime.plan import Node, Plan
 from mksgn.runtime.streams import Timing
@@ -138,9 +138,6 @@ class Builder:
         self.graph, self.stream, self.timing, self.plan, self.record = graph, stream, timing, plan, record
         self.on_chip = target == "loihi2"
         self.synapses = {synapse.name: synapse for synapse in graph.synapses}
-        if self.on_chip:
-            # Part of Intel's extension; what crosses between host and chip needs these.
-            self.adapters = adapters()
 
     def make(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
         """The Process of ``node``, its input port and its output port (None where it has none)."""
@@ -165,8 +162,9 @@ class Builder:
         process = RingBuffer(data=data)
         process.name = node.name
         if self.on_chip:
-            bits = self.graph[node.population].message_bits
-            adapter = self.adapters.PyToNxAdapter(shape=_lava(node.shape), num_message_bits=bits)
+            consumers = {right for left, right in self.plan.edges if left == node.name}
+            conv = any(other.kind == "conv" for other in self.plan.nodes if other.name in consumers)
+            adapter = to_chip(_lava(node.shape), self.graph[node.population].message_bits, conv)
             process.s_out.connect(adapter.inp)
             return process, None, adapter.out
         return process, None, process.s_out
@@ -258,7 +256,7 @@ class Builder:
         shape = _lava(node.shape)
         process = Extractor(shape=shape, buffer_size=self.plan.segment, name=node.name)
         if self.on_chip:
-            adapter = self.adapters.NxToPyAdapter(shape=shape)
+            adapter = to_host(shape)
             adapter.out.connect(process.in_port)
             return process, adapter.inp, None
         return process, process.in_port, None

@@ -147,6 +147,11 @@ def main() -> NoReturn:
                 graph = graph_from_message(request["graph"])
                 _import_lava()
                 channel.send({"event": "loaded"})
+            elif request["op"] == "measure":
+                from mksgn.runtime.loihi.session import measure_once
+
+                assert graph is not None
+                channel.send(measure_once(graph, request))
             else:
                 assert graph is not None
                 _run(graph, request, channel, watch)
@@ -193,7 +198,7 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
     from mksgn.runtime.builder import build
 
     if request["target"] == "loihi2":
-        from mksgn.runtime.loihi import select_host
+        from mksgn.runtime.loihi.extension import select_host
 
         select_host(request["chip"])
     started = time.perf_counter()

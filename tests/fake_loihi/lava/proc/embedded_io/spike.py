@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-
+import fake_chip
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -16,18 +14,22 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
-def _record(name: str, **arguments: object) -> None:
-    board = {key: os.environ.get(key) for key in ("SLURM", "PARTITION", "BOARD", "LOIHI_GEN")}
-    with open(os.environ["FAKE_LOIHI_CALLS"], "a") as file:
-        file.write(json.dumps({"call": name, **arguments, **board}) + "\n")
-
-
 class PyToNxAdapter(AbstractProcess):
     """Fake: host to chip."""
 
     def __init__(self, shape: tuple[int, ...], num_message_bits: int = 0) -> None:
         super().__init__(shape=shape)
-        _record("PyToNxAdapter", shape=shape, num_message_bits=num_message_bits)
+        fake_chip.record("PyToNxAdapter", shape=shape, num_message_bits=num_message_bits)
+        self.inp = InPort(shape=shape)
+        self.out = OutPort(shape=shape)
+
+
+class PyToN3ConvAdapter(AbstractProcess):
+    """Fake: host to the convolutions of the chip."""
+
+    def __init__(self, shape: tuple[int, ...], num_message_bits: int = 0, spike_exp: int = 0) -> None:
+        super().__init__(shape=shape)
+        fake_chip.record("PyToN3ConvAdapter", shape=shape, num_message_bits=num_message_bits, spike_exp=spike_exp)
         self.inp = InPort(shape=shape)
         self.out = OutPort(shape=shape)
 
@@ -37,7 +39,7 @@ class NxToPyAdapter(AbstractProcess):
 
     def __init__(self, shape: tuple[int, ...], num_message_bits: int = 0) -> None:
         super().__init__(shape=shape)
-        _record("NxToPyAdapter", shape=shape, num_message_bits=num_message_bits)
+        fake_chip.record("NxToPyAdapter", shape=shape, num_message_bits=num_message_bits)
         self.inp = InPort(shape=shape)
         self.out = OutPort(shape=shape)
 
@@ -55,6 +57,13 @@ class _PassThrough(PyLoihiProcessModel):
 @tag("fixed_pt")
 class FakePyToNxModel(_PassThrough):
     """Fake model of the host-to-chip adapter."""
+
+
+@implements(proc=PyToN3ConvAdapter, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class FakePyToN3ConvModel(_PassThrough):
+    """Fake model of the adapter for convolutions."""
 
 
 @implements(proc=NxToPyAdapter, protocol=LoihiProtocol)
