@@ -56,6 +56,10 @@ from mksgn.mapping import Placement, board, place
 from mksgn.netx import read_net
 from mksgn.report import page
 from mksgn.runtime import open_backend
+from mksgn.runtime.loihi import measure
+
+HELD_SAMPLES = 4
+"""Samples measured on a chip, each held there for tens of thousands of steps."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,15 @@ def main(options: Options) -> None:
     models = find_models(options.cost)
     target = board(options.board)
     selection = find_samples(options, graph, console)
-    if options.backend == "loihi2":
-        chip = measure_on_chip(graph, selection)  # first: what it needs may be missing
+    # First: what it needs may be missing.
+    chip = measure_on_chip(graph, selection, console) if options.backend == "loihi2" else None
     started = time.perf_counter()
     done = count(options, graph, selection, console)
     seconds = time.perf_counter() - started
     placement = place(graph, target, done.counts.activity())
     record = make_record(options, graph, selection, done, placement, models)
     record["run"]["seconds"] = seconds
-    if options.backend == "loihi2":
+    if chip is not None:
         record["measured"] = chip
     show(record, selection, console)
     write(options, record, console)
@@ -149,8 +153,7 @@ def counter(options: Options) -> str:
 
 def count(options: Options, graph: Graph, selection: Selection, console: Console) -> Execution:
     """Run every sample and count."""
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                   TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+    bar = progress_of(console)
     name = counter(options)
     task = bar.add_task(name, total=len(selection))
     before = 0
@@ -205,11 +208,26 @@ def one_example(graph: Graph, selection: Selection, done: Execution) -> dict[str
         return example(graph, selection, number, emulator.run(selection.x[number:number + 1], "spikes"))
 
 
-def measure_on_chip(graph: Graph, selection: Selection) -> dict[str, Any]:
-    """Power, energy and time on a Loihi 2; what is missing is one error."""
-    from mksgn.runtime.loihi import measure
+def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dict[str, Any]:
+    """Power, energy and time on a Loihi 2, of a few samples held on the chip; what is missing is one error."""
+    chosen = np.linspace(0, len(selection) - 1, min(HELD_SAMPLES, len(selection))).astype(int)
+    with progress_of(console) as bar:
+        task = bar.add_task("loihi2", total=None)
+        result = measure(graph, selection.x[chosen], progress=lambda done, total: bar.update(
+            task, completed=done, total=total))
+    for label, text in result.rows():
+        console.print(f"{label}: {text} (measured)", markup=False, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    if result.agrees is False:
+        console.print("the chip's answers are not the emulator's: its figures are of another computation", style="red")
+    return result.as_record()
 
-    return measure(graph, selection.x).as_record()
+
+def progress_of(console: Console) -> Progress:
+    """A bar that is gone when it is done; nothing where the output is no terminal."""
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                    TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
 
 
 def show(record: dict[str, Any], selection: Selection, console: Console) -> None:
