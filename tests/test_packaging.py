@@ -109,8 +109,8 @@ def test_no_program_shadows_a_library_module(tmp_path: Path) -> None:
              "print('\\n'.join({m.name for m in pkgutil.iter_modules()} | set(sys.stdlib_module_names)))")
     libraries = set(run(sys.executable, "-c", probe, cwd=tmp_path).split())
     assert {"numpy", "torch", "json"} <= libraries
-    ours = {path.stem for path in (ROOT / "mksgn").iterdir()} | {"mksgn", "lava_models"}
-    assert not (programs | folders) & (libraries | ours)
+    # A part of the library may share a program's name: mksgn.energy is never looked for as energy.
+    assert not (programs | folders) & (libraries | {"mksgn", "lava_models"})
 
 
 def test_every_locked_package_has_hashes_and_no_address() -> None:
