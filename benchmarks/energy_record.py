@@ -146,7 +146,9 @@ def mapping(placement: Placement, work: CoreWork) -> dict[str, Any]:
     why = max(parts, key=lambda key: parts[key])
     return {
         "board": board.name, "chips": placement.chips, "cores": len(cores),
-        "limits": {"cores": board.cores, "neurons per core": board.neurons, "in-axons per core": board.in_axons},
+        "limits": {"cores": board.cores, "cores_per_chip": board.cores_per_chip, "core_mesh": list(board.core_mesh),
+                   "neurons": board.neurons, "synapse_words": board.synapse_words, "in_axons": board.in_axons,
+                   "out_axons": board.out_axons, "sources": dict(board.sources), "assumed": dict(board.assumed)},
         "core_list": cores,
         "busiest": {"index": busiest, "why": f"{names}: {parts[why] / load[busiest]:.0%} of its load are {why}"},
         "problems": [str(problem) for problem in placement.problems],
@@ -164,8 +166,8 @@ def memory_share(usage: Mapping[str, int], placement: Placement) -> float:
 
 
 def samples(selection: Selection, counts: Counts, predictions: np.ndarray) -> dict[str, Any]:
-    """Operations of each sample, and whether it was recognised."""
-    operations = np.sum([*counts.sample_synops.values(), *counts.sample_macs.values()], axis=0)
+    """Synaptic operations of each sample, and whether it was recognised."""
+    operations = np.sum(list(counts.sample_synops.values()), axis=0)
     known = bool((selection.labels >= 0).all())
     return {"synops": operations.astype(float).tolist(),
             "correct": (predictions == selection.labels).tolist() if known else []}

@@ -1,0 +1,101 @@
+"""Where the energy of a sample goes under each cost model, and how long a sample takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mksgn.report.axes import Axis, log_axis
+from mksgn.report.formatting import ends, middle
+from mksgn.report.schema import CostModelRow, Value
+
+LAST = 7
+"""Number of the last colour, which all further terms share; the table tells them apart."""
+CHARACTER, PADDING = 6.8, 12.0
+"""Room that a label takes: per letter and around it, in pixels."""
+BAR_WIDE, BAR_NARROW = 640.0, 270.0
+"""Width of a bar on a desktop and on a phone, in pixels."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a stacked bar, in per cent; a range counts with its middle."""
+
+    name: str
+    value_mj: Value
+    x: float
+    width: float
+    colour: int
+
+    @property
+    def labelled(self) -> str:
+        """Where the name fits into the segment: ``always``, on ``wide`` screens only, or nowhere (empty)."""
+        needed = len(self.name) * CHARACTER + PADDING
+        return "always" if self.width / 100 * BAR_NARROW >= needed else \
+            "wide" if self.width / 100 * BAR_WIDE >= needed else ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One cost model; ``low`` and ``high`` are the ends of its energy, in per cent of the axis."""
+
+    row: CostModelRow
+    energy_mj: Value
+    low: float
+    high: float
+    terms: list[Segment]
+    layers: list[Segment]
+
+
+@dataclass(frozen=True)
+class EnergyChart:
+    """All cost models. ``terms`` and ``layers`` are the legends, name to colour; ``others`` share the last colour."""
+
+    axis: Axis
+    models: list[Model]
+    terms: dict[str, int]
+    others: list[str]
+    layers: dict[str, int]
+
+
+def energy_chart(models: list[CostModelRow]) -> EnergyChart:
+    """Totals on a logarithmic axis (models are decades apart), and every total as a bar of 100 %."""
+    axis = log_axis([end for row in models for end in ends(_energy(row))], most_ticks=3)
+    terms = _colours([row["breakdown_mj"] for row in models], largest_first=True)
+    layers = _colours([row["by_layer_mj"] for row in models], largest_first=False)
+    shown = []
+    for row in models:
+        low, high = ends(_energy(row))
+        shown.append(Model(row, _energy(row), axis(low), axis(high), _stack(row["breakdown_mj"], terms, LAST),
+                           _stack(row["by_layer_mj"], layers, None)))
+    others = [name for name, number in terms.items() if number >= LAST]
+    return EnergyChart(axis, shown, terms, others, layers)
+
+
+def _energy(row: CostModelRow) -> Value:
+    """With static energy where the model has it."""
+    return row["dynamic_mj"] if row["total_mj"] is None else row["total_mj"]
+
+
+def _colours(parts: list[dict[str, Value]], largest_first: bool) -> dict[str, int]:
+    """A number per name over all models: one name has one colour everywhere."""
+    share: dict[str, float] = {}
+    for part in parts:
+        total = sum(map(middle, part.values())) or 1.0
+        for name, value in part.items():
+            share[name] = max(share.get(name, 0.0), middle(value) / total)
+    names = sorted(share, key=lambda name: -share[name]) if largest_first else list(share)
+    return {name: number for number, name in enumerate(names)}
+
+
+def _stack(parts: Mapping[str, Value], colours: dict[str, int], last: int | None) -> list[Segment]:
+    total = sum(map(middle, parts.values()))
+    segments = []
+    x = 0.0
+    for name in sorted(parts, key=lambda name: colours[name]):
+        width = 100 * middle(parts[name]) / total if total else 0.0
+        colour = colours[name] if last is None else min(colours[name], last)
+        if width > 0:
+            segments.append(Segment(name, parts[name], round(x, 3), round(width, 3), colour))
+        x += width
+    return segments
