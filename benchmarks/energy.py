@@ -52,7 +52,7 @@ from mksgn.emulator import Emulator
 from mksgn.energy.costs import CostModel, cost_models, load_cost_model
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
-from mksgn.mapping import Placement, board, place
+from mksgn.mapping import Board, Placement, board, place
 from mksgn.netx import read_net
 from mksgn.report import page
 from mksgn.runtime import open_backend
@@ -111,6 +111,7 @@ def main(options: Options) -> None:
     graph = read_net(options.net)
     models = find_models(options.cost)
     target = board(options.board)
+    check_fits(graph, target, options)
     selection = find_samples(options, graph, console)
     # First: what it needs may be missing.
     chip = measure_on_chip(graph, selection, console) if options.backend == "loihi2" else None
@@ -132,6 +133,16 @@ def find_models(names: tuple[str, ...]) -> list[CostModel]:
     if not names:
         return list(known.values())
     return [known[name] if name in known else load_cost_model(Path(name)) for name in names]
+
+
+def check_fits(graph: Graph, target: Board, options: Options) -> None:
+    """Refuse a board that cannot hold the network, before the samples run."""
+    problems = place(graph, target, objective="cores").problems
+    if problems:
+        raise ConfigError("the network does not fit on this board", where=f"{options.net} on {target.name}",
+                          got="; ".join(f"{p.where}: {p.limit} {p.used:,}" for p in problems),
+                          allowed="; ".join(f"{p.limit} {p.allowed:,}" for p in problems),
+                          fix=" ".join(p.change for p in problems))
 
 
 def find_samples(options: Options, graph: Graph, console: Console) -> Selection:

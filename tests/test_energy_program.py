@@ -116,6 +116,7 @@ def test_silence_is_an_honest_zero(program: Program, net: Path, tmp_path: Path) 
     (("--cost", "prices.toml"), "prices.toml"),
     (("--board", "no-such-board"), "no-such-board"),
     (("--samples", "-1"), "negative"),
+    (("--board", "tiny.toml"), "does not fit on this board"),
     (("--json", "nowhere/r.json"), "nowhere"),
     (("--json", "r.json", "--csv", "r.json"), "one file"),
     (("--backend", "loihi2"), "INRC"),
@@ -124,6 +125,7 @@ def test_bad_input_is_one_error(program: Program, net: Path, tmp_path: Path, arg
                                 message: str) -> None:
     (tmp_path / "prices.toml").write_text('title = "t"\nabout = "a"\nbase = "loihi1"\n[energy.synop]\nvalue = -1\n'
                                           'unit = "pJ"\nsource = "s"\nbasis = "assumed"\n')
+    (tmp_path / "tiny.toml").write_text('[tiny]\nbase = "oheo-gulch"\ncores_per_chip = 1\ncore_mesh = [1, 1]\n')
     given = arguments if "--net" in arguments else ("--net", net, "--samples", 1, *arguments)
     outcome = program(*given)
     assert outcome.code == 2 and message in outcome.err and outcome.err.startswith("error: ")

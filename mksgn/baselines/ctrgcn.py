@@ -156,7 +156,7 @@ class CTRLayer(nn.Module):
 
 
 class CTRGCN(GraphStack):
-    """CTR-GCN for one stream. With the defaults, NTU's 25 joints and 60 classes: 1.46 M parameters.
+    """CTR-GCN for one stream. With the defaults and NTU's 25 joints: 1.46 M parameters for 120 classes, 1.45 M for 60.
 
     Parameters
     ----------

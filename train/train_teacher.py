@@ -1,0 +1,360 @@
+"""Train the networks MK-SGN learns from: CTR-GCN, or ST-GCN, on one stream of skeleton data or on all four.
+
+    python train/train_teacher.py --data nw_ucla.npz --modality all          # four streams, then their fusion
+    python train/train_teacher.py --data nw_ucla.npz --modality bone         # one stream
+    python train/train_teacher.py --data nw_ucla.npz --modality all --resume # go on where it was stopped
+    python train/train_teacher.py --fuse RUN RUN RUN RUN                     # accuracy of the summed softmax (Eq. 25)
+
+Presets (--preset)
+    nw-ucla        base width 32, 32 frames, 80 epochs; what we train
+    nw-ucla-full   the published recipe of CTR-GCN: width 64, 52 frames, 65 epochs of 5 passes; not trained by us
+    ntu60, ntu120  the published recipes: width 64, 64 frames, two persons; not trained by us
+
+A run leaves in its folder metrics.jsonl (a line per epoch), checkpoint.safetensors, and, when it has finished,
+weights.safetensors (network, preprocessing, recipe and test accuracy in its metadata) and scores.safetensors (logits
+of the training and test sequences). The test split is evaluated once, at the end. --resume continues a killed run to
+the same weights, bit for bit, on CPU with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import sys
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from torch import nn
+
+from mksgn.baselines.recipe import PRESETS, TeacherRecipe
+from mksgn.baselines.stack import unfold_persons
+from mksgn.baselines.streams import Scores, Stream, accuracies, fuse, load_stream, save_stream
+from mksgn.baselines.weights import BaselineConfig, parameters, save_baseline
+from mksgn.cli import describe_commit, exit_on_error
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import MODALITIES, Preprocess
+from mksgn.data.readers import read
+from mksgn.data.splits import Split, split
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.errors import ConfigError, DataError
+from mksgn.training.batches import Batches, preprocessed
+from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+from mksgn.training.recipe import lateral_joints, mirrored_joints
+
+SYNTHETIC = "synthetic"
+CHECKPOINT, WEIGHTS, SCORES, METRICS = ("checkpoint.safetensors", "weights.safetensors", "scores.safetensors",
+                                        "metrics.jsonl")
+#: Options that a resumed run takes, with its recipe, from the checkpoint.
+STORED = ("preset", "data", "protocol", "device", "precision")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train CTR-GCN or ST-GCN as a teacher, one stream or all four, and fuse the streams."""
+
+    preset: Literal["nw-ucla", "nw-ucla-full", "ntu60", "ntu120"] = "nw-ucla"
+    """Recipe to start from; the options below change parts of it."""
+    data: str = SYNTHETIC
+    """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
+    protocol: str | None = None
+    """Split: nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset; default: what the data's ids say."""
+    modality: Literal["joint", "bone", "joint-motion", "bone-motion", "all"] = "joint"
+    """Input stream. 'all' trains the four one after the other and fuses them."""
+    out: Path | None = None
+    """Folder of the run; with --modality all its beginning: OUT-joint, OUT-bone, ... Default: runs/teacher-MODALITY."""
+    overwrite: bool = False
+    """Start anew in a folder that holds a run."""
+    resume: bool = False
+    """Continue from the last checkpoint, with the recipe the run was started with; finished streams are left alone."""
+    fuse: tuple[Path, ...] = ()
+    """Train nothing: fuse the streams of these finished runs and print the accuracy."""
+    alpha: tuple[float, ...] = ()
+    """Weight of each stream in the fusion (alpha in Eq. 25); default: equal."""
+    network: Literal["ctr-gcn", "st-gcn"] | None = None
+    """Network to train."""
+    base_channels: int | None = None
+    """Width of the first four of the ten layers."""
+    frames: int | None = None
+    """Video frames after resampling."""
+    persons: int | None = None
+    """Persons per sample (NTU: 2)."""
+    epochs: int | None = None
+    """Number of epochs."""
+    passes: int | None = None
+    """Times an epoch goes through the training set."""
+    batch: int | None = None
+    """Samples per optimiser step."""
+    lr: float | None = None
+    """Peak learning rate (SGD, Nesterov momentum 0.9)."""
+    warm_up: int | None = None
+    """Epochs over which the learning rate rises."""
+    schedule: Literal["cosine", "step"] | None = None
+    """What the learning rate does then."""
+    milestones: tuple[int, ...] | None = None
+    """Epochs at which the step schedule divides it by ten."""
+    weight_decay: float | None = None
+    """L2 penalty of all parameters."""
+    label_smoothing: float | None = None
+    """Share of the target spread over all classes."""
+    dropout: float | None = None
+    """Before the classifier (CTR-GCN) or after every temporal convolution (ST-GCN; published: 0.5)."""
+    val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
+    """Training subjects held out for validation; the presets hold out none."""
+    seed: int | None = None
+    """Seed of initialisation, order and augmentation."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Arithmetic of the training step; loss and evaluation are always float32."""
+
+    def recipe(self) -> TeacherRecipe:
+        names = TeacherRecipe.__dataclass_fields__.keys() & vars(self).keys()
+        return PRESETS[self.preset].with_options({name: getattr(self, name) for name in names})
+
+    def folder(self, modality: str) -> Path:
+        base = Path("runs/teacher") if self.out is None else self.out
+        return base if self.modality != "all" and self.out else base.with_name(f"{base.name}-{modality}")
+
+
+class Run:
+    """One stream: its folder, data, network and optimiser."""
+
+    def __init__(self, options: Options, recipe: TeacherRecipe, modality: str, pack: Pack, folder: Path) -> None:
+        self.options, self.recipe, self.modality, self.pack, self.folder = options, recipe, modality, pack, folder
+        self.device = choose_device(options.device)
+        self.dtype = choose_precision(options.precision, self.device)
+        self.halves = split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
+        check_halves(pack, self.halves)
+        mirrored = mirrored_joints(pack)
+        augment = replace(recipe.augment, mirror=recipe.augment.mirror if mirrored else 0.0, mirrored=mirrored)
+        self.preprocess = Preprocess(frames=recipe.frames, persons=recipe.persons, modality=modality,
+                                     lateral=lateral_joints(pack), root_range=recipe.root_range)
+        self.batches = Batches(pack, self.halves.train, self.preprocess, augment, batch=recipe.batch,
+                               passes=recipe.passes, seed=recipe.seed)
+        self.config = BaselineConfig(network=recipe.network, body=pack.body, classes=len(pack.class_names),
+                                     persons=recipe.persons, base_channels=recipe.base_channels,
+                                     dropout=recipe.dropout)
+        torch.manual_seed(recipe.seed)
+        self.network = self.config.build().to(self.device)
+        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=recipe.lr, momentum=0.9, nesterov=True,
+                                         weight_decay=recipe.weight_decay)
+        self.losses = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+
+    def describe(self) -> str:
+        recipe, halves = self.recipe, self.halves
+        return (f"[bold]{recipe.network}[/] {self.modality}, base width {recipe.base_channels}, "
+                f"{recipe.frames} frames, {parameters(self.network):,} parameters; {halves.protocol}: "
+                f"{len(halves.train)} train, {len(halves.val)} val, {len(halves.test)} test; "
+                f"{self.device.type}, {str(self.dtype)[6:]}")
+
+    def train(self, console: Console) -> None:
+        """All epochs that are left, a checkpoint and a line of metrics after each."""
+        checkpoint, first = self.folder / CHECKPOINT, 0
+        if checkpoint.exists() and self.options.resume:
+            first = read_state(checkpoint)["epoch"] + 1
+            load_checkpoint(checkpoint, self.network, self.optimiser)
+        log = keep_lines(self.folder / METRICS, first)
+        held_out = self.samples(self.halves.val)
+        stored = {"options": {name: getattr(self.options, name) for name in STORED}, "recipe": self.recipe.to_dict()}
+        with bar(console) as progress:
+            task = progress.add_task(self.modality, total=self.recipe.epochs * len(self.batches), note="",
+                                     completed=first * len(self.batches))
+            for epoch in range(first, self.recipe.epochs):
+                tick = time.perf_counter()
+                row = self.epoch(epoch, progress, task)
+                if len(held_out):
+                    labels = self.pack.labels[self.halves.val]
+                    row["val_accuracy"] = float((self.logits(held_out).argmax(1) == labels).mean())
+                row["seconds"] = time.perf_counter() - tick
+                with log.open("a") as file:
+                    file.write(json.dumps({"epoch": epoch, **row}) + "\n")
+                left = timedelta(seconds=round(row["seconds"] * (self.recipe.epochs - epoch - 1)))
+                numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
+                console.print(f"{self.modality:<13}{epoch + 1:>3}/{self.recipe.epochs}  {numbers}  left {left}",
+                              highlight=False, soft_wrap=True)
+                save_checkpoint(checkpoint, self.network, self.optimiser, {"epoch": epoch, **stored})
+
+    def epoch(self, epoch: int, progress: Progress, task: Any) -> dict[str, float]:
+        """One epoch; returns its learning rate, mean loss and training accuracy."""
+        torch.manual_seed(self.recipe.seed * 100_003 + epoch)
+        self.network.train()
+        total, right, seen = 0.0, 0, 0
+        for step, (x, labels) in enumerate(self.batches.epoch(epoch)):
+            rate = self.recipe.learning_rate(epoch + step / len(self.batches))
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate
+            x, labels = unfold_persons(x.to(self.device), self.recipe.persons), labels.to(self.device)
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                logits = self.network(x).logits
+            loss = self.losses(logits, labels)
+            if not torch.isfinite(loss):
+                raise ConfigError("the loss is not a finite number any more", f"epoch {epoch + 1}, step {step + 1}",
+                                  str(loss.item()), fix="lower --lr, or lengthen --warm-up")
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            total, seen = total + loss.item(), seen + len(labels)
+            right += int((logits.argmax(1) == labels).sum())
+            progress.update(task, advance=1, note=f"epoch {epoch + 1}  loss {total / (step + 1):.3f}")
+        return {"lr": rate, "loss": total / len(self.batches), "accuracy": right / seen}
+
+    def samples(self, indices: np.ndarray) -> np.ndarray:
+        return preprocessed(self.pack, indices, self.preprocess) if len(indices) else np.empty(0, np.int8)
+
+    @torch.no_grad()
+    def logits(self, samples: np.ndarray) -> np.ndarray:
+        """Logits in float32 of int8 samples (N, C, F, M V)."""
+        self.network.eval()
+        parts = [self.network(unfold_persons(torch.from_numpy(part).to(self.device), self.recipe.persons)).logits.cpu()
+                 for part in np.array_split(samples, math.ceil(len(samples) / 64))]
+        return torch.cat(parts).numpy()
+
+    def scores(self, indices: np.ndarray) -> Scores:
+        clean = np.ones(len(indices), bool) if self.halves.clean is None else ~np.isin(
+            indices, np.setdiff1d(self.halves.test, self.halves.clean))
+        return Scores(self.logits(self.samples(indices)), self.pack.labels[indices], indices, clean)
+
+    def finish(self, console: Console) -> None:
+        """Evaluate the test split, once, and write weights and scores."""
+        stream = Stream(self.modality, Path(self.options.data).name, self.halves.protocol,
+                        self.scores(self.halves.train), self.scores(self.halves.test))
+        final = accuracies(stream.test.probabilities(), stream.test)
+        save_stream(self.folder / SCORES, stream)
+        save_baseline(self.folder / WEIGHTS, self.network, self.config, {
+            "modality": self.modality, "preprocess": self.preprocess.to_json(), "recipe": self.recipe.to_dict(),
+            "preset": self.options.preset, "data": stream.data, "protocol": stream.protocol,
+            "val_subjects": self.halves.val_subjects, "labels": list(self.pack.class_names),
+            "commit": describe_commit(), "test": final})
+        with (self.folder / METRICS).open("a") as file:
+            file.write(json.dumps({"final": final}) + "\n")
+        console.print(f"{self.modality}: test {describe(final)}\nwrote {self.folder / WEIGHTS}")
+
+
+def check_halves(pack: Pack, halves: Split) -> None:
+    for name, indices in (("training", halves.train), ("test", halves.test)):
+        if not len(indices):
+            raise DataError(f"the split has no {name} sequences", f"protocol {halves.protocol}",
+                            f"{len(pack)} sequences in all", fix="name the folder or file of the whole data set")
+        unknown = indices[pack.labels[indices] < 0]
+        if len(unknown):
+            raise DataError("a sequence has no label", f"sequence {pack.names[unknown[0]]}", "-1", "a class index")
+
+
+def choose_device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("no CUDA device was found", "--device", "cuda", "cpu, auto")
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """bfloat16 where the machine multiplies it natively."""
+    if precision == "auto":
+        flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
+        native = "amx_bf16" in flags or "avx512_bf16" in flags
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported()
+        precision = "bf16" if native else "fp32"
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def bar(console: Console) -> Progress:
+    return Progress(TextColumn("{task.description:<13}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                    TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True,
+                    disable=not console.is_terminal)
+
+
+def keep_lines(path: Path, epochs: int) -> Path:
+    """Drop the lines of a metrics file that belong to epochs from ``epochs`` on."""
+    lines = path.read_text().splitlines() if epochs and path.exists() else []
+    path.write_text("".join(line + "\n" for line in lines if json.loads(line).get("epoch", epochs) < epochs))
+    return path
+
+
+def describe(result: dict[str, float]) -> str:
+    line = f"accuracy {result['accuracy']:.2%} on {result['samples']}"
+    return line + (f", {result['accuracy_clean']:.2%} on the {result['samples_clean']} clean ones"
+                   if "accuracy_clean" in result else "")
+
+
+def print_fusion(folders: list[Path], alpha: tuple[float, ...], console: Console) -> None:
+    """The table of single and fused accuracies."""
+    streams = [load_stream(folder / SCORES) for folder in folders]
+    fused = fuse([s.test for s in streams], alpha or None)
+    rows = [(s.modality, accuracies(s.test.probabilities(), s.test)) for s in streams]
+    rows.append(("summed softmax (Eq. 25)", accuracies(fused, streams[0].test)))
+    clean = "samples_clean" in rows[-1][1]
+    table = Table(title=f"{streams[0].data}, {streams[0].protocol}: test accuracy")
+    table.add_column("stream")
+    for count in (["samples", "samples_clean"] if clean else ["samples"]):
+        table.add_column(str(rows[-1][1][count]), justify="right")
+    for name, result in rows:
+        table.add_row(name, *(f"{result[k]:.2%}" for k in (["accuracy", "accuracy_clean"] if clean else ["accuracy"])))
+    console.print(table)
+
+
+def check_folders(options: Options, folders: dict[str, Path]) -> None:
+    held = [folder for folder in folders.values() if (folder / CHECKPOINT).exists()]
+    if options.resume and not held:
+        raise ConfigError("there is no run to resume", where=", ".join(map(str, folders.values())),
+                          fix="start without --resume, or name its folder with --out")
+    if held and not options.resume and not options.overwrite:
+        raise ConfigError("this folder holds a run already", where=str(held[0]),
+                          fix="continue it with --resume, replace it with --overwrite, or name another --out")
+
+
+def started_with(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
+    """Options and recipe that the run being resumed was started with, whatever the presets say today."""
+    first = next(folder for folder in folders.values() if (folder / CHECKPOINT).exists())
+    state = read_state(first / CHECKPOINT)
+    try:
+        return replace(options, **state["options"]), TeacherRecipe.from_dict(state["recipe"])
+    except (KeyError, TypeError) as error:
+        raise ConfigError("this checkpoint is of another program", str(first / CHECKPOINT), f"no usable {error}",
+                          fix="name the folder of a run of train_teacher.py") from None
+
+
+def main(options: Options) -> None:
+    console = Console()
+    if options.fuse:
+        print_fusion(list(options.fuse), options.alpha, console)
+        return
+    modalities = MODALITIES if options.modality == "all" else (options.modality,)
+    if options.alpha and options.modality != "all":
+        raise ConfigError("alpha has no effect on a single stream", "--alpha", str(options.alpha),
+                          fix="give them with --fuse or --modality all")
+    folders = {modality: options.folder(modality) for modality in modalities}
+    check_folders(options, folders)
+    recipe = options.recipe()
+    if options.resume:
+        options, recipe = started_with(options, folders)
+    torch.set_flush_denormal(True)
+    pack = synthetic_pack() if options.data == SYNTHETIC else read(options.data)
+    for modality, folder in folders.items():
+        if options.resume and (folder / WEIGHTS).exists():
+            console.print(f"{modality}: finished already, {folder / WEIGHTS}")
+            continue
+        run = Run(options, recipe, modality, pack, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in (CHECKPOINT, WEIGHTS, SCORES) if not options.resume else ():
+            (folder / stale).unlink(missing_ok=True)
+        console.print(run.describe())
+        run.train(console)
+        run.finish(console)
+    if options.modality == "all":
+        print_fusion(list(folders.values()), options.alpha, console)
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        main(tyro.cli(Options, description=__doc__))
+    sys.exit(0)
