@@ -129,8 +129,7 @@ def layer_shares(placement: Placement, graph: Graph, counts: Counts) -> dict[str
 def mapping(placement: Placement, work: CoreWork) -> dict[str, Any]:
     """Cores, what they hold and do, and what does not fit."""
     board = placement.board
-    load = (board.synop_ns * (work.synops + work.macs) + board.update_ns * work.neurons * work.steps
-            + board.message_ns * work.messages_in)
+    load = placement.load(work)
     busiest = int(np.argmax(load))
     parts = {"synaptic operations": board.synop_ns * (work.synops + work.macs)[busiest],
              "neuron updates": board.update_ns * work.neurons[busiest] * work.steps,

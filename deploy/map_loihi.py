@@ -1,0 +1,162 @@
+"""Place a spiking graph network (.net) on the neurocores of a Loihi board: cores, chips, memory, load, traffic.
+
+    python deploy/map_loihi.py --net mksgn.net                              # on Kapoho Point, 8 Loihi 2 chips
+    python deploy/map_loihi.py --net mksgn.net --data nw_ucla.npz           # balanced by what its neurons really send
+    python deploy/map_loihi.py --net mksgn.net --board loihi-1 --objective cores
+    python deploy/map_loihi.py --net mksgn.net --board mine.toml            # limits of your own
+    python deploy/map_loihi.py --net pilotnet.net --steps 16                # a stock net has no number of steps
+
+A board of your own is a TOML file: [my-board], base = "kapoho-point", and the fields that differ
+(mksgn/mapping/boards.toml lists them all, with a source for each; what is not public is marked as assumed).
+
+Activity, in messages per neuron and sample, decides how busy a core is. It comes from a run of the emulator
+(--data), from a file (--activity act.npz: an array (C, F, V) for each population), or is taken as uniform.
+
+Exit codes: 0; 1 when the net does not fit on this board (what would help is printed); 2 for anything else that can be
+mended, and for a net that no known board holds. Everything here is modelled: nothing was measured on a chip.
+"""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+from rich.console import Console
+
+from mksgn.cli import describe_commit, exit_on_error
+from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.deploy.report import versions
+from mksgn.deploy.samples import find_data, select
+from mksgn.emulator import Emulator
+from mksgn.errors import ConfigError
+from mksgn.ir import Graph
+from mksgn.mapping import Board, board, place, tables
+from mksgn.mapping.placement import Placement, uniform_activity
+from mksgn.mapping.problems import chips_needed, larger_board, least_cores
+from mksgn.netx import read_net
+
+DOES_NOT_FIT = 1
+Counted = tuple[dict[str, np.ndarray] | None, dict[str, float] | None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Place a .net file on a Loihi board; see the head of this file."""
+
+    net: Annotated[Path, tyro.conf.arg(aliases=["-n"])]
+    """The .net file."""
+    board: str = "kapoho-point"
+    """oheo-gulch, kapoho-point, hala-point (Loihi 2), loihi-1, kapoho-bay, nahuku, pohoiki-springs (Loihi 1), or a
+    .toml file."""
+    objective: Literal["time", "cores"] = "time"
+    """The least busy busiest core that the board allows, or the fewest cores."""
+    activity: Path | None = None
+    """Messages per neuron and sample (.npz), an array (C, F, V) under each population's name."""
+    data: str | None = None
+    """Run the emulator on these skeletons and count: a path as run_lava.py takes it, or 'synthetic'."""
+    samples: int | None = None
+    """With --data: samples to run, spread over classes and the test split; 0: all. Default 32."""
+    steps: int | None = None
+    """Steps per sample, for a net without a number of its own."""
+    json: Path | None = None
+    """Write everything here, core by core."""
+
+    def validate(self) -> None:
+        """Refuse options that have no effect, before anything is read."""
+        if self.activity is not None and self.data is not None:
+            raise ConfigError("activity would come from two places", where="--activity and --data",
+                              fix="leave one of them out")
+        if self.samples is not None and self.data is None:
+            raise ConfigError("an option has no effect without --data", where="--samples", got=str(self.samples),
+                              fix="name skeletons with --data, or leave it out")
+        if self.samples is not None and self.samples < 0:
+            raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
+                              allowed="0 for all, or more")
+        if self.json is not None:
+            check_writable(self.json, "--json")
+
+
+def main(options: Options) -> int:
+    """Place, print, write; the exit code."""
+    options.validate()
+    console = Console(highlight=False)
+    target = board(options.board)
+    graph = read_net(options.net)
+    refuse_giants(least_cores(graph, target), target)
+    activity, active = count(options, graph, console)
+    placement = place(graph, target, activity, objective=options.objective, steps=options.steps)
+    refuse_giants(placement.plan.cores, target)
+    work = placement.work(activity or uniform_activity(graph, placement.steps), active)
+    content = tables.record(placement, work)
+    show(placement, content, console)
+    if options.json is not None:
+        write_json(options.json, {**content, "net": str(options.net), "versions": versions(),
+                                  "commit": describe_commit()})
+        console.print(f"wrote {options.json}", markup=False, soft_wrap=True)
+    return DOES_NOT_FIT if placement.problems else 0
+
+
+def refuse_giants(cores: int, target: Board) -> None:
+    """Raise :class:`ConfigError` where neither the board nor a known one of its generation has so many cores."""
+    if cores > target.cores and larger_board(target, cores) is None:
+        raise ConfigError(f"the net is larger than any known {target.generation} board", where=f"board {target.name!r}",
+                          got=f"{cores:,} cores, {chips_needed(target, cores):,} chips",
+                          allowed=f"{target.cores:,} cores, {target.chips:,} chips",
+                          fix="take fewer frames or channels, or describe a larger board in a .toml file")
+
+
+def count(options: Options, graph: Graph, console: Console) -> Counted:
+    """Activity and active updates per sample; None where nothing says so."""
+    if options.activity is not None:
+        return load_activity(options.activity), None
+    if options.data is None:
+        return None, None
+    source = find_data(graph, options.net, options.data)
+    selection = select(graph, options.net, source, None, None, 32 if options.samples is None else options.samples)
+    console.print(f"{selection.data}: {len(selection)} of {selection.available} samples on the emulator", markup=False,
+                  soft_wrap=True)
+    with Emulator(graph) as backend:
+        counts = backend.run(selection.x).counts
+    return counts.activity(), {name: number / counts.samples for name, number in counts.active.items()}
+
+
+def load_activity(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of an .npz file by name; nothing is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name], np.float64) for name in archive.files}
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise ConfigError("the activity cannot be read", where=str(path), got=str(error),
+                          allowed="an .npz file with an array (C, F, V) for each population") from None
+
+
+def show(placement: Placement, content: dict[str, object], console: Console) -> None:
+    """Print all tables."""
+    target, graph = placement.board, placement.graph
+    neurons = sum(population.size for population in graph.populations[1:])
+    console.print(f"{neurons:,} neurons, {len(graph.synapses)} synapses on {target.name} ({target.generation}, "
+                  f"{target.chips:,} chips of {target.cores_per_chip} cores): {placement.plan.cores:,} cores on "
+                  f"{placement.chips:,} chips", style="bold", markup=False, soft_wrap=True)
+    console.print(tables.layers_table(content["layers"], placement))  # type: ignore[arg-type]
+    console.print(tables.chips_table(content["chip_list"]))  # type: ignore[arg-type]
+    console.print(tables.busiest_line(content["busiest"]), markup=False, soft_wrap=True)  # type: ignore[arg-type]
+    console.print(tables.traffic_line(content["traffic"]), markup=False, soft_wrap=True)  # type: ignore[arg-type]
+    for problem in placement.problems:
+        console.print(f"does not fit: {problem}", style="red", markup=False, soft_wrap=True)
+    if not placement.problems:
+        console.print("every limit is kept")
+    for name, text in tables.assumptions(placement).items():
+        console.print(f"assumed: {name} = {text}" if name in target.assumed else f"assumed: {name}: {text}",
+                      style="dim", markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        status = main(tyro.cli(Options, description=__doc__,
+                               config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+    sys.exit(status)

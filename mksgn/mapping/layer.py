@@ -1,0 +1,234 @@
+"""One population on a board: what it would take and how busy its cores would be, cut in any way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mksgn.ir.graph import Graph, Population
+from mksgn.ir.synapses import Conv, Dense, Synapse
+from mksgn.mapping.arrivals import arrivals
+from mksgn.mapping.boards import Board
+from mksgn.mapping.grid import Grid, balanced_edges, even_edges, outer
+from mksgn.mapping.memory import in_axons, synapse_words
+from mksgn.mapping.reach import families
+
+Activity = Mapping[str, np.ndarray]
+_MORE = 64
+"""Cuts of up to so many times the fewest boxes are known, however small the board: axons may ask for them."""
+_THIN = 0.96
+"""A cut into more boxes is worth a look when its busiest box has at most this share of the load."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A way to cut a population.
+
+    Parameters
+    ----------
+    grid : Grid
+    load : float64 ndarray (parts)
+        Nanoseconds per sample of each box, by the board's times.
+    """
+
+    grid: Grid
+    load: np.ndarray
+
+    @property
+    def cells(self) -> int:
+        return self.grid.cells
+
+    @property
+    def busiest(self) -> float:
+        """Load of the busiest box."""
+        return float(self.load.max())
+
+
+class Layer:
+    """A population, its incoming synapses and the activity that reaches it.
+
+    Parameters
+    ----------
+    graph : Graph
+    population : Population
+    board : Board
+    activity : mapping of population to float64 ndarray (C, F, V)
+        Messages per neuron and sample.
+    steps : int
+        Steps per sample.
+    """
+
+    def __init__(self, graph: Graph, population: Population, board: Board, activity: Activity, steps: int):
+        self.graph, self.population, self.board, self.activity, self.steps = graph, population, board, activity, steps
+        self.synapses = graph.into(population.name)
+
+    def source(self, synapse: Synapse) -> tuple[int, int, int]:
+        """Shape of the sources of ``synapse``."""
+        return self.graph[synapse.sources[0]].shape
+
+    # -------------------------------------------------------------------------------------- what a cut takes
+    def usage(self, grid: Grid) -> dict[str, np.ndarray]:
+        """Each resource that every box takes on its core, out-axons left out: int64 (parts) by name."""
+        return {"neurons": grid.sizes,
+                "synapse_words": np.asarray(sum(self._words(synapse, grid) for synapse in self.synapses)),
+                "in_axons": np.asarray(sum(self._axons(synapse, grid) for synapse in self.synapses))}
+
+    def worst(self, parts: tuple[list[int], list[int], list[int]]) -> dict[str, np.ndarray]:
+        """Most that a box takes of each resource when cut evenly, for every combination of ``parts``.
+
+        Returns
+        -------
+        dict of str to int64 ndarray (choices along channels, frames, joints)
+            ``messages`` is float64: those that arrive, if all neurons of a source were equally active.
+        """
+        longest = [np.array([-(-length // n) for n in choices])
+                   for length, choices in zip(self.population.shape, parts)]
+        sizes = outer(*longest)
+        found = {"neurons": sizes, "synapse_words": np.zeros_like(sizes), "in_axons": np.zeros_like(sizes),
+                 "messages": np.zeros(sizes.shape)}
+        measures = {"synapse_words": self._words, "in_axons": self._axons, "messages": self._read}
+        for synapse in self.synapses:
+            mean = sum(float(self.activity[name].mean()) for name in synapse.sources)
+            for name, measure in measures.items():
+                most = self._worst(measure, synapse, parts)
+                found[name] = found[name] + (mean * most if name == "messages" else most)
+        return found
+
+    def _words(self, synapse: Synapse, grid: Grid) -> np.ndarray:
+        return synapse_words(synapse, self.source(synapse), self.population.shape, grid, self.board)
+
+    def _axons(self, synapse: Synapse, grid: Grid) -> np.ndarray:
+        return in_axons(synapse, self.source(synapse), self.population.shape, grid, self.board)
+
+    def _read(self, synapse: Synapse, grid: Grid) -> np.ndarray:
+        """Neurons of each source that a box reads."""
+        read = families(synapse, self.source(synapse), self.population.shape, grid)
+        return np.asarray(sum(family.count() for family in read))
+
+    def _worst(self, measure: Callable[[Synapse, Grid], np.ndarray], synapse: Synapse,
+               parts: tuple[list[int], list[int], list[int]]) -> np.ndarray:
+        """Largest entry of ``measure`` over the boxes of every even grid.
+
+        Conv is a product of one factor per axis, so three short lists tell all. Frames are a factor of their own in
+        JointMix and GraphConv. Dense depends on the number of neurons in a box only.
+        """
+        shape = self.population.shape
+
+        def most(c: int, f: int, v: int) -> int:
+            return int(measure(synapse, Grid.even(shape, (c, f, v))).max())
+
+        if isinstance(synapse, Dense):
+            sizes = outer(*(np.array([-(-n // p) for p in choices]) for n, choices in zip(shape, parts)))
+            values = {size: int(measure(synapse, Grid(((0, int(size)), (0, 1), (0, 1)))).max())
+                      for size in np.unique(sizes)}
+            return np.vectorize(values.__getitem__, otypes=[np.int64])(sizes)
+        whole = most(1, 1, 1)
+        frames = np.array([most(1, f, 1) for f in parts[1]])
+        if isinstance(synapse, Conv):
+            channels = np.array([most(c, 1, 1) for c in parts[0]])
+            joints = np.array([most(1, 1, v) for v in parts[2]])
+            return outer(channels, frames, joints) // (whole * whole)
+        both = np.array([[most(c, 1, v) for v in parts[2]] for c in parts[0]])
+        return both[:, None, :] * frames[None, :, None] // whole
+
+    # -------------------------------------------------------------------------------------- how busy it is
+    @cached_property
+    def met(self) -> np.ndarray:
+        """Non-zero weights met in each neuron per sample: float64 (C, F, V)."""
+        return sum(self.operations(), np.zeros(self.population.shape))
+
+    def operations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Synops and MACs of each neuron per sample: two float64 arrays (C, F, V)."""
+        synops, macs = np.zeros(self.population.shape), np.zeros(self.population.shape)
+        for synapse in self.synapses:
+            sent = sum(np.asarray(self.activity[name], np.float64) for name in synapse.sources)
+            kind = macs if self.graph[synapse.sources[0]].message_bits > 0 else synops
+            kind += arrivals(synapse, np.asarray(sent), self.population.shape)
+        return synops, macs
+
+    @property
+    def work(self) -> float:
+        """Load of the whole population without its messages: nanoseconds per sample, however it is cut."""
+        return self.board.synop_ns * float(self.met.sum()) + self.board.update_ns * self.steps * self.population.size
+
+    @cached_property
+    def _running(self) -> np.ndarray:
+        """Sums of :attr:`met` over all boxes that start at the origin: float64 (C + 1, F + 1, V + 1)."""
+        padded = np.zeros(tuple(n + 1 for n in self.population.shape))
+        padded[1:, 1:, 1:] = self.met
+        for axis in range(3):
+            np.cumsum(padded, axis=axis, out=padded)
+        return padded
+
+    def cut(self, grid: Grid) -> Cut:
+        """Load of every box of ``grid``. Messages are counted as if all neurons of a source were equally active."""
+        met = self._running[np.ix_(*grid.edges)]
+        for axis in range(3):
+            met = np.diff(met, axis=axis)
+        messages = np.zeros(grid.parts)
+        for synapse in self.synapses:
+            mean = sum(float(self.activity[name].mean()) for name in synapse.sources)
+            messages += mean * self._read(synapse, grid)
+        board = self.board
+        return Cut(grid, board.synop_ns * met + board.update_ns * self.steps * grid.sizes + board.message_ns * messages)
+
+    def cuts(self, limits: Mapping[str, int], most_cells: int, enough: float) -> list[Cut]:
+        """Cuts that fit, from the fewest boxes on, each with a less busy busiest box than the one before.
+
+        Empty when even single neurons do not fit; ends with the first cut whose busiest box is at or below ``enough``.
+        """
+        shape = self.population.shape
+        parts = tuple(_choices(length) for length in shape)
+        worst = self.worst(parts)  # type: ignore[arg-type]
+        fits = np.ones(worst["neurons"].shape, bool)
+        for name, limit in limits.items():
+            if name in worst:
+                fits &= worst[name] <= limit
+        if "core_words" in limits:
+            fits &= worst["synapse_words"] + self.board.state_words * worst["neurons"] <= limits["core_words"]
+        cells = outer(*(np.array(choices) for choices in parts))
+        board = self.board
+        guess = (board.synop_ns * self.met.mean() * worst["neurons"] + board.message_ns * worst["messages"]
+                 + board.update_ns * self.steps * worst["neurons"])
+        most_cells = max(most_cells, _MORE * int(cells[fits].min(initial=cells.max())))
+        allowed = np.flatnonzero(fits & (cells <= most_cells))
+        order = allowed[np.lexsort((guess.ravel()[allowed], cells.ravel()[allowed]))]
+        found: list[Cut] = []
+        best = np.inf
+        for index in order:
+            if guess.ravel()[index] > _THIN * best:
+                continue
+            best = guess.ravel()[index]
+            chosen = tuple(choices[i] for choices, i in zip(parts, np.unravel_index(index, cells.shape)))
+            better = self._better(chosen, limits)
+            if not found or better.busiest < found[-1].busiest:
+                found.append(better)
+            if better.busiest <= enough:
+                break
+        return found
+
+    def _better(self, parts: tuple[int, int, int], limits: Mapping[str, int]) -> Cut:
+        """The even cut, or the one whose ranges share the load evenly where that fits and is less busy."""
+        even = self.cut(Grid.even(self.population.shape, parts))
+        met = self.met + self.board.update_ns * self.steps / max(self.board.synop_ns, 1e-9)
+        edges = tuple(balanced_edges(met.sum(axis=tuple(a for a in range(3) if a != axis)), count) if count > 1
+                      else even_edges(self.population.shape[axis], 1) for axis, count in enumerate(parts))
+        balanced = self.cut(Grid(edges))  # type: ignore[arg-type]
+        if balanced.busiest < even.busiest and self.fits(balanced.grid, limits):
+            return balanced
+        return even
+
+    def fits(self, grid: Grid, limits: Mapping[str, int]) -> bool:
+        """Whether every box of ``grid`` fits on a core of its own, out-axons left out."""
+        usage = self.usage(grid)
+        usage["core_words"] = usage["synapse_words"] + self.board.state_words * usage["neurons"]
+        return all(bool((usage[name] <= limit).all()) for name, limit in limits.items() if name in usage)
+
+
+def _choices(length: int) -> list[int]:
+    """Numbers of ranges worth trying: the fewest for each length of the longest range."""
+    longest = sorted({-(-length // n) for n in range(1, length + 1)}, reverse=True)
+    return [-(-length // size) for size in longest]

@@ -1,0 +1,253 @@
+"""A network placed on a board, and what one sample makes every core do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mksgn.energy.work import CoreWork
+from mksgn.errors import ConfigError
+from mksgn.ir.graph import Graph
+from mksgn.ir.schedule import schedule
+from mksgn.mapping.boards import Board
+from mksgn.mapping.grid import Slab
+from mksgn.mapping.layer import Activity, Layer
+from mksgn.mapping.plan import RESOURCES, Objective, Plan, plan
+from mksgn.mapping.problems import Problem, chips_needed, find_problems
+from mksgn.mapping.traffic import HOST, Flow, flows
+
+UNIFORM_RATE = 0.1
+"""Spikes per neuron and step that placing assumes where no activity is given."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """One core in use.
+
+    Parameters
+    ----------
+    index, chip : int
+        Counted from 0 over the whole board; cores fill one chip after another.
+    slabs : tuple of Slab
+        The neurons it holds.
+    usage : dict of str to int
+        What it takes of each resource of a core, by the names of :class:`Board`.
+    """
+
+    index: int
+    chip: int
+    slabs: tuple[Slab, ...]
+    usage: dict[str, int]
+
+    @property
+    def neurons(self) -> int:
+        return self.usage["neurons"]
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Every population and every synapse of a graph on cores of a board.
+
+    A core holds boxes of neurons and the synapses that end at them. The input population is held by the host.
+
+    Parameters
+    ----------
+    graph : Graph
+    board : Board
+    objective : 'cores' or 'time'
+    steps : int
+        Steps per sample.
+    uniform : bool
+        No activity was given: loads were balanced for :data:`UNIFORM_RATE`.
+    plan : Plan
+    """
+
+    graph: Graph
+    board: Board
+    objective: str
+    steps: int
+    uniform: bool
+    plan: Plan
+
+    @property
+    def chips(self) -> int:
+        """Chips needed, which may be more than the board has."""
+        return chips_needed(self.board, self.plan.cores)
+
+    @property
+    def chip(self) -> np.ndarray:
+        """Chip of every core, int64 (cores,)."""
+        return np.arange(self.plan.cores) // self.board.cores_per_chip
+
+    @cached_property
+    def cores(self) -> tuple[Core, ...]:
+        """The cores in use, in order."""
+        held: list[list[Slab]] = [[] for _ in range(self.plan.cores)]
+        for name, grid in self.plan.grids.items():
+            for slab, core in zip(grid.slabs(name, self.graph[name].shape), self.plan.core[name]):
+                held[core].append(slab)
+        return tuple(Core(i, int(chip), tuple(held[i]), dict(zip(RESOURCES, self.plan.usage[i].tolist())))
+                     for i, chip in enumerate(self.chip))
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """What does not fit, and the smallest change that would make it fit. Empty: the board can hold the net."""
+        return find_problems(self.graph, self.board, self.plan, lambda smaller: place(
+            smaller, self.board, objective="cores", steps=self.steps).plan.cores)
+
+    def load(self, work: CoreWork) -> dict[str, np.ndarray]:
+        """Nanoseconds per sample that the board's times give each core's work, by cause: float64 (cores,).
+
+        Their sum is what placing balances. It compares cores; it is no prediction of a chip's time.
+        """
+        board = self.board
+        return {"synaptic operations": board.synop_ns * (work.synops + work.macs),
+                "neuron updates": board.update_ns * work.neurons * work.steps,
+                "arriving messages": board.message_ns * work.messages_in}
+
+    def flows(self, activity: Activity) -> Iterator[Flow]:
+        """Messages from core to core per sample, part by part."""
+        return flows(self.graph, self.plan.grids, self.plan.core, checked(self.graph, activity))
+
+    def work(self, activity: Activity, active: Mapping[str, float | np.ndarray] | None = None) -> CoreWork:
+        """What one sample makes every core do.
+
+        Parameters
+        ----------
+        activity : mapping of population to float64 ndarray (C, F, V)
+            Messages per neuron and sample (``counts.sent / counts.samples``), the input's included.
+        active : mapping of population to float or float64 ndarray (C, F, V), optional
+            Neuron updates per sample that changed the neuron: of the population, spread over its neurons evenly, or of
+            each neuron. Without it every update counts as active.
+
+        Returns
+        -------
+        CoreWork
+            Synops sum to sum(activity * fanout) exactly, where the activity is of whole numbers.
+        """
+        activity = checked(self.graph, activity)
+        total = {name: np.zeros(self.plan.cores)
+                 for name in ("neurons", "updates_active", "synops", "macs", "spikes")}
+        for name, grid in self.plan.grids.items():
+            population = self.graph[name]
+            layer = Layer(self.graph, population, self.board, activity, self.steps)
+            synops, macs = layer.operations()
+            updates = self._updates(name, active)
+            for key, values in (("synops", synops), ("macs", macs), ("spikes", activity[name]),
+                                ("updates_active", updates), ("neurons", np.ones(population.shape))):
+                np.add.at(total[key], self.plan.core[name], grid.sums(values).ravel())
+        return CoreWork(
+            steps=self.steps, latency_steps=self.steps + schedule(self.graph).latency, chip=self.chip, **total,
+            updates_idle=total["neurons"] * self.steps - total["updates_active"], **self._routes(activity),
+            host_messages=float(np.asarray(activity[self.graph.input.name]).sum()))
+
+    def _updates(self, name: str, active: Mapping[str, float | np.ndarray] | None) -> np.ndarray:
+        shape = self.graph[name].shape
+        if active is None:
+            return np.full(shape, float(self.steps))
+        if name not in active:
+            raise ConfigError("active updates of a population are missing", where=f"population {name!r}")
+        given = np.asarray(active[name], np.float64)
+        if given.ndim == 0:
+            return np.full(shape, given / self.graph[name].size)
+        if given.shape != tuple(shape):
+            raise ConfigError("active updates do not fit a population", where=f"population {name!r}",
+                              got=str(given.shape), allowed=str(shape))
+        return given
+
+    def _routes(self, activity: Activity) -> dict[str, np.ndarray]:
+        """Messages, hops and crossings by core. Rows and columns run on from chip to chip."""
+        row, column = positions(self.board, self.plan.cores)
+        names = ("messages_in", "messages_out", "hops_ew", "hops_ns", "chip_crossings")
+        total = {name: np.zeros(self.plan.cores) for name in names}
+        for flow in self.flows(activity):
+            total["messages_in"] += np.bincount(flow.receiver, flow.messages, self.plan.cores)
+            if flow.sender.size and flow.sender[0] == HOST:
+                continue
+            ends = (flow.sender, flow.receiver)
+            for name, weight in (("messages_out", np.ones(len(flow.sender))),
+                                 ("hops_ew", np.abs(np.subtract(*(column[end] for end in ends)))),
+                                 ("hops_ns", np.abs(np.subtract(*(row[end] for end in ends)))),
+                                 ("chip_crossings", np.not_equal(*(self.chip[end] for end in ends)))):
+                total[name] += np.bincount(flow.sender, flow.messages * weight, self.plan.cores)
+        return total
+
+
+def place(graph: Graph, board: Board, activity: Activity | None = None, *, objective: Objective = "time",
+          steps: int | None = None) -> Placement:
+    """Place every population and every synapse of ``graph`` on cores of ``board``. Deterministic.
+
+    Parameters
+    ----------
+    graph : Graph
+    board : Board
+    activity : mapping of population to float64 ndarray (C, F, V), optional
+        Messages per neuron and sample, which the cores' loads are balanced by. Without it every neuron is
+        taken to spike at :data:`UNIFORM_RATE`, and the input to send at every step.
+    objective : 'time' or 'cores'
+        The least busy busiest core within the board, or the fewest cores.
+    steps : int, optional
+        Steps per sample, for a net that has no number of its own.
+
+    Returns
+    -------
+    Placement
+        Also where the net does not fit: see ``Placement.problems``.
+
+    Raises
+    ------
+    ConfigError
+        When the activity is of another graph, or the number of steps is missing.
+    """
+    if graph.time_steps is None and steps is None:
+        raise ConfigError("the net has no number of steps per sample of its own", fix="give one (--steps)")
+    if graph.time_steps is not None and steps not in (None, graph.time_steps):
+        raise ConfigError("the net has a number of steps per sample of its own", got=str(steps),
+                          allowed=str(graph.time_steps), fix="leave --steps out")
+    count = graph.time_steps or int(steps or 0)
+    if count < 1:
+        raise ConfigError("a sample has at least one step", got=str(count))
+    given = uniform_activity(graph, count) if activity is None else checked(graph, activity)
+    return Placement(graph, board, objective, count, activity is None, plan(graph, board, given, count, objective))
+
+
+def uniform_activity(graph: Graph, steps: int) -> dict[str, np.ndarray]:
+    """:data:`UNIFORM_RATE` spikes per neuron and step; the input sends at every step."""
+    rate = {"input": 1.0, "hidden": UNIFORM_RATE, "readout": 0.0}
+    return {p.name: np.full(p.shape, rate[p.role] * steps) for p in graph.populations}
+
+
+def checked(graph: Graph, activity: Activity) -> dict[str, np.ndarray]:
+    """``activity`` as float64 arrays, or :class:`ConfigError` where it does not fit the graph."""
+    unknown = sorted(set(activity) - {population.name for population in graph.populations})
+    if unknown:
+        raise ConfigError("activity names populations that the net has not", got=", ".join(unknown[:5]),
+                          fix="count a run of this net: counts.sent / counts.samples")
+    found = {}
+    for population in graph.populations:
+        where = f"population {population.name!r}"
+        if population.name not in activity:
+            if population.role != "readout":
+                raise ConfigError("activity of a population is missing", where=where,
+                                  fix="count a run of this net: counts.sent / counts.samples")
+            found[population.name] = np.zeros(population.shape)
+            continue
+        values = np.asarray(activity[population.name], np.float64)
+        if values.shape != tuple(population.shape):
+            raise ConfigError("activity does not fit a population", where=where, got=str(values.shape),
+                              allowed=str(tuple(population.shape)))
+        if not np.isfinite(values).all() or (values < 0).any():
+            raise ConfigError("activity must be finite and at least 0", where=where)
+        found[population.name] = values
+    return found
+
+
+def positions(board: Board, cores: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of each core in one mesh over all chips: two int64 arrays (cores,)."""
+    index = np.arange(cores)
+    chip, core = index // board.cores_per_chip, index % board.cores_per_chip
+    (rows, columns), wide = board.core_mesh, board.chip_mesh[1]
+    return (chip // wide) * rows + core // columns, (chip % wide) * columns + core % columns

@@ -1,0 +1,189 @@
+"""Chooses how every population is cut, and which boxes share a core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mksgn.ir.graph import Graph
+from mksgn.mapping.boards import Board
+from mksgn.mapping.grid import Grid
+from mksgn.mapping.layer import Activity, Cut, Layer
+from mksgn.mapping.memory import out_axons
+
+Objective = Literal["cores", "time"]
+RESOURCES = ("neurons", "neuron_groups", "synapse_words", "in_axons", "out_axons", "core_words")
+_WINDOW = 64
+"""Open cores that are tried for a box before a new one is taken: keeps packing linear."""
+_STEP = 0.005
+"""Loads whose logarithms differ by less are as good as equal."""
+_ROUNDS = 12
+"""Times that populations with too many out-axons are cut finer."""
+_UNLIMITED = 1 << 62
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Where every box goes.
+
+    Parameters
+    ----------
+    grids : dict of population to Grid
+    core : dict of population to int64 ndarray (boxes,)
+        Core of each box, in the order of the grid.
+    usage : int64 ndarray (cores, resources)
+        In the order of :data:`RESOURCES`.
+    """
+
+    grids: dict[str, Grid]
+    core: dict[str, np.ndarray]
+    usage: np.ndarray
+
+    @property
+    def cores(self) -> int:
+        """Cores in use."""
+        return len(self.usage)
+
+
+def limits_of(board: Board) -> dict[str, int]:
+    """The limits of a core that are limits: name of :data:`RESOURCES` to most."""
+    return {name: getattr(board, name) for name in RESOURCES if getattr(board, name) > 0}
+
+
+def plan(graph: Graph, board: Board, activity: Activity, steps: int, objective: Objective) -> Plan:
+    """Cut every population and give its boxes cores.
+
+    With ``cores`` every population is cut into as few boxes as fit. With ``time`` the load of the busiest
+    core is the smallest found at which the board's cores suffice, by bisection over the loads that cuts have: every
+    population takes its fewest boxes below that load, and boxes share a core while their loads together stay below it.
+    A net that does not fit is placed on as many cores as it needs.
+    """
+    layers = {p.name: Layer(graph, p, board, activity, steps) for p in graph.populations[1:]}
+    # No plan keeps the busiest core below an even share of the work, so no cut needs to.
+    floor = sum(layer.work for layer in layers.values()) / board.cores if objective == "time" else np.inf
+    options = {name: Options(layer, floor) for name, layer in layers.items()}
+    chosen, _ = _settle(layers, options, np.inf)
+    if objective == "cores":
+        return _pack(layers, chosen, board, np.inf)
+    loads = np.unique([cut.busiest for option in options.values() for cut in option.cuts])
+    # The best that all populations can do is the least that makes sense.
+    loads = loads[loads >= max(option.cuts[-1].busiest for option in options.values())]
+    loads = loads[np.append(np.diff(np.log(np.maximum(loads, 1e-9)) // _STEP) > 0, True)]
+    low, high, cap = 0, len(loads), np.inf
+    while low < high:
+        middle = (low + high) // 2
+        finer, valid = _settle(layers, options, loads[middle])
+        if valid and _suffices(layers, finer, board, loads[middle]):
+            chosen, cap, high = finer, float(loads[middle]), middle
+        else:
+            low = middle + 1
+    return _pack(layers, chosen, board, cap)
+
+
+class Options:
+    """The cuts of one population, computed as far as they are asked for.
+
+    Parameters
+    ----------
+    layer : Layer
+    floor : float
+        Busiest load below which no cut is needed for the sake of time.
+    """
+
+    def __init__(self, layer: Layer, floor: float):
+        self.layer, self.floor = layer, floor
+        self.cuts = self._cuts(floor)
+
+    def _cuts(self, floor: float) -> list[Cut]:
+        board = self.layer.board
+        # Where not even single neurons fit, a core takes as many as it can hold, and the problems say what is too much.
+        return (self.layer.cuts(limits_of(board), board.cores, floor)
+                or self.layer.cuts({"neurons": board.neurons}, board.cores, floor))
+
+    def pick(self, least: int, load: float) -> Cut:
+        """The fewest boxes, but at least ``least``, at or below ``load``; the least busy cut where there is none."""
+        if least > self.cuts[-1].cells and self.floor > 0:
+            self.floor, self.cuts = 0.0, self._cuts(0.0)
+        allowed = [cut for cut in self.cuts if cut.cells >= least] or self.cuts[-1:]
+        return next((cut for cut in allowed if cut.busiest <= load), allowed[-1])
+
+
+def _settle(layers: Mapping[str, Layer], options: Mapping[str, Options], load: float) -> tuple[dict[str, Cut], bool]:
+    """A cut per population at or below ``load``, cut finer where axons leave no room; and whether all fits.
+
+    How many axons leave a box depends on how its readers are cut, so this takes a few rounds.
+    """
+    least = dict.fromkeys(layers, 1)
+    for _ in range(_ROUNDS):
+        chosen = {name: option.pick(least[name], load) for name, option in options.items()}
+        over = _overfull(needs(layers, chosen), next(iter(layers.values())).board)
+        finer = {name: max(chosen[name].cells + 1, int(chosen[name].cells * excess)) for name, excess in over.items()
+                 if chosen[name].cells >= least[name]}
+        if not finer:
+            break
+        least.update(finer)
+    return chosen, not over
+
+
+def _suffices(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: Board, cap: float) -> bool:
+    """Whether the board's cores hold the boxes, with no core's load above ``cap`` by sharing."""
+    if sum(cut.cells for cut in chosen.values()) <= board.cores:
+        return True
+    if sum(float(cut.load.sum()) for cut in chosen.values()) > cap * board.cores:
+        return False
+    return _pack(layers, chosen, board, cap).cores <= board.cores
+
+
+def needs(layers: Mapping[str, Layer], chosen: Mapping[str, Cut]) -> dict[str, np.ndarray]:
+    """What every box takes on its core: int64 (boxes, resources) by population."""
+    found = {}
+    leaving = {name: np.zeros(cut.grid.parts, np.int64) for name, cut in chosen.items()}
+    for name, layer in layers.items():
+        for synapse in layer.synapses:
+            for source in synapse.sources:
+                if source in leaving:
+                    leaving[source] += out_axons(synapse, layer.source(synapse), layer.population.shape,
+                                                 chosen[source].grid, chosen[name].grid, layer.board)
+    for name, layer in layers.items():
+        usage = layer.usage(chosen[name].grid)
+        usage["neuron_groups"] = np.ones_like(usage["neurons"])
+        usage["out_axons"] = leaving[name]
+        usage["core_words"] = (layer.board.state_words * usage["neurons"] + usage["synapse_words"]
+                               + usage["out_axons"])
+        found[name] = np.stack([usage[resource].ravel() for resource in RESOURCES], axis=1)
+    return found
+
+
+def _overfull(needed: Mapping[str, np.ndarray], board: Board) -> dict[str, float]:
+    """How many times too much the worst box takes, for each population with a box that does not fit."""
+    top = _top(board)
+    excess = {name: float((usage / top).max()) for name, usage in needed.items()}
+    return {name: times for name, times in excess.items() if times > 1}
+
+
+def _top(board: Board) -> np.ndarray:
+    limits = limits_of(board)
+    return np.array([limits.get(name, _UNLIMITED) for name in RESOURCES])
+
+
+def _pack(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: Board, cap: float) -> Plan:
+    """Boxes in the order of the network onto the first core, of the last few opened, that still has room."""
+    top, needed = _top(board), needs(layers, chosen)
+    total = sum(cut.cells for cut in chosen.values())
+    usage, load = np.zeros((total, len(RESOURCES)), np.int64), np.zeros(total)
+    used, core = 0, {}
+    for name, cut in chosen.items():
+        where = np.zeros(cut.cells, np.int64)
+        for number, (box, busy) in enumerate(zip(needed[name], cut.load.ravel())):
+            first = max(0, used - _WINDOW)
+            room = ((usage[first:used] + box <= top).all(axis=1)) & (load[first:used] + busy <= cap)
+            at = first + int(room.argmax()) if room.any() else used
+            used = max(used, at + 1)
+            usage[at] += box
+            load[at] += busy
+            where[number] = at
+        core[name] = where
+    return Plan({name: cut.grid for name, cut in chosen.items()}, core, usage[:used].copy())

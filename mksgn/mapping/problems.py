@@ -1,0 +1,168 @@
+"""What does not fit on a board, and the smallest change that would make it fit, found by computing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mksgn.ir.graph import Graph
+from mksgn.ir.schedule import schedule
+from mksgn.ir.synapses import Dense
+from mksgn.mapping.boards import Board, boards
+from mksgn.mapping.memory import fan_in, weight_bits
+from mksgn.mapping.plan import RESOURCES, Plan, limits_of
+from mksgn.mapping.shrink import with_frames, with_width
+
+_WIDTHS = 16
+"""Widths are tried in sixteenths."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A limit that is exceeded.
+
+    Parameters
+    ----------
+    limit : str
+        Which: a field of :class:`Board`.
+    where : str
+        Population or synapse, or 'network'.
+    used, allowed : int
+    change : str
+        The smallest changes that would make it fit, each on its own.
+    """
+
+    limit: str
+    where: str
+    used: int
+    allowed: int
+    change: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.limit} {self.used:,}, at most {self.allowed:,}. {self.change}"
+
+
+def find_problems(graph: Graph, board: Board, plan: Plan, cores_of: Callable[[Graph], int]) -> tuple[Problem, ...]:
+    """Every limit that ``plan`` exceeds.
+
+    Parameters
+    ----------
+    graph : Graph
+    board : Board
+    plan : Plan
+    cores_of : callable
+        Cores that a graph takes on this board at least.
+    """
+    return (*_widths(graph, board), *_delays(graph, board), *_cores(graph, board, plan),
+            *_chips(graph, board, plan, cores_of))
+
+
+def chips_needed(board: Board, cores: int) -> int:
+    """Chips that hold ``cores`` cores."""
+    return -(-cores // board.cores_per_chip)
+
+
+def least_cores(graph: Graph, board: Board) -> int:
+    """Cores that the neurons alone take: a bound that needs no placing."""
+    return -(-sum(population.size for population in graph.populations[1:]) // board.neurons)
+
+
+def larger_board(board: Board, cores: int) -> Board | None:
+    """The smallest known board of the same generation with at least ``cores`` cores."""
+    enough = [b for b in boards().values() if b.generation == board.generation and b.cores >= cores]
+    return min(enough, key=lambda b: b.cores, default=None)
+
+
+def _widths(graph: Graph, board: Board) -> list[Problem]:
+    found = []
+    for population in graph.populations:
+        if population.message_bits > board.message_bits:
+            able = [b.name for b in boards().values() if b.message_bits >= population.message_bits]
+            change = "send spikes: code the values on the host"
+            if able:
+                change += f", or take {' or '.join(able)}"
+            found.append(Problem("message_bits", f"population {population.name!r}", population.message_bits,
+                                 board.message_bits, change))
+    for synapse in graph.synapses:
+        bits = weight_bits(synapse.weight)
+        if bits > board.weight_bits:
+            found.append(Problem("weight_bits", f"synapse {synapse.name!r}", bits, board.weight_bits,
+                                 f"round its weights to multiples of {1 << (bits - board.weight_bits)} more"))
+    return found
+
+
+def _delays(graph: Graph, board: Board) -> list[Problem]:
+    found = []
+    wait = schedule(graph).wait
+    for synapse in graph.synapses:
+        own = int(np.max(synapse.delay)) if isinstance(synapse, Dense) and synapse.delay is not None else 0
+        longest = own + max(wait[synapse.name, source] for source in synapse.sources)
+        if longest > board.delay_steps:
+            relays = -(-(longest - board.delay_steps) // (board.delay_steps + 1))
+            found.append(Problem("delay_steps", f"synapse {synapse.name!r}", longest, board.delay_steps,
+                                 f"pass its sources through {relays} relay population{'s' * (relays > 1)}"))
+    return found
+
+
+def _cores(graph: Graph, board: Board, plan: Plan) -> list[Problem]:
+    """Limits of a single core: the worst core for each population and limit."""
+    found = []
+    for name, limit in limits_of(board).items():
+        used = plan.usage[:, RESOURCES.index(name)]
+        for population, cores in plan.core.items():
+            most = int(used[cores].max())
+            if most > limit:
+                found.append(Problem(name, f"population {population!r}", most, limit, _less(graph, population, name,
+                                                                                            most, limit)))
+    return found
+
+
+def _less(graph: Graph, population: str, name: str, used: int, limit: int) -> str:
+    parts = -(-used // limit)
+    if name == "out_axons":
+        return f"copy the population {parts} times, for a part of its readers each"
+    most = fan_in(graph, population)
+    return (f"let a neuron read {most * limit // used:,} synapses instead of {most:,}, or divide them among {parts} "
+            "populations and add those up")
+
+
+def _chips(graph: Graph, board: Board, plan: Plan, cores_of: Callable[[Graph], int]) -> list[Problem]:
+    if plan.cores <= board.cores:
+        return []
+    needed = chips_needed(board, plan.cores)
+    changes = [f"{needed:,} chips"]
+    larger = larger_board(board, plan.cores)
+    changes.append(f"the board {larger.name} ({larger.chips:,} chips)" if larger
+                   else f"no known {board.generation} board has so many")
+    whole = graph.input.shape[1]
+    frames = _most(whole, board.cores / plan.cores, _fits(board, cores_of, lambda n: with_frames(graph, n)))
+    if frames:
+        changes.append(f"{frames} instead of {whole} frames")
+    share = _most(_WIDTHS, board.cores / plan.cores, _fits(board, cores_of, lambda n: with_width(graph, n / _WIDTHS)))
+    if share:
+        changes.append(f"{share}/{_WIDTHS} of the channels of every layer")
+    return [Problem("chips", "network", needed, board.chips, "; or ".join(changes))]
+
+
+def _fits(board: Board, cores_of: Callable[[Graph], int],
+          shrink: Callable[[int], Graph | None]) -> Callable[[int], bool]:
+    def fits(number: int) -> bool:
+        smaller = shrink(number)
+        return smaller is not None and cores_of(smaller) <= board.cores
+    return fits
+
+
+def _most(whole: int, guess: float, fits: Callable[[int], bool]) -> int:
+    """The largest number below ``whole`` that fits, looked for around ``guess * whole`` first; 0 where none does."""
+    low, high = 0, whole
+    middle = min(max(1, int(whole * guess)), high - 1)
+    while high - low > 1:
+        if fits(middle):
+            low, middle = middle, min(middle + max(1, middle // 16), high - 1)
+        else:
+            high, middle = middle, max(middle - max(1, middle // 16), low + 1)
+        if not low < middle < high:
+            middle = (low + high) // 2
+    return low

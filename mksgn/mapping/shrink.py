@@ -1,0 +1,79 @@
+"""The same network with fewer frames or channels: what would fit where the whole does not.
+
+Only shapes matter here: weights are cropped, so that the result takes the memory of such a network; it
+computes nothing meaningful.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mksgn.errors import GraphError
+from mksgn.ir.graph import Graph, Population
+from mksgn.ir.synapses import Conv, Dense, JointMix, Shape, Synapse, output_shape
+
+
+def with_frames(graph: Graph, frames: int) -> Graph | None:
+    """``graph`` for an input of ``frames`` frames, no more than it has; None where its layers do not allow that.
+
+    A convolution that pools all frames into one pools what there is.
+    """
+    return _rebuild(graph, (graph.input.shape[0], frames, graph.input.shape[2]), 1.0)
+
+
+def with_width(graph: Graph, share: float) -> Graph | None:
+    """``graph`` with ``share`` of the channels of every hidden population; None where its layers do not allow that."""
+    return _rebuild(graph, graph.input.shape, share)
+
+
+def _rebuild(graph: Graph, input_shape: Shape, share: float) -> Graph | None:
+    shapes = {graph.input.name: input_shape}
+    populations = [replace(graph.input, shape=input_shape)]
+    synapses: list[Synapse] = []
+    try:
+        for population in graph.populations[1:]:
+            shape: Shape | None = None
+            for synapse in graph.into(population.name):
+                smaller = _smaller(graph, synapse, shapes[synapse.sources[0]], population, share)
+                synapses.append(smaller)
+                fixed = population.shape if shape is None else shape
+                shape = output_shape(smaller, shapes[synapse.sources[0]], fixed)
+            assert shape is not None
+            shapes[population.name] = shape
+            bias = population.bias
+            if bias is not None:
+                bias = bias[:shape[0]] if bias.ndim == 1 else bias[tuple(slice(n) for n in shape)]
+            populations.append(replace(population, shape=shape, bias=bias))
+        order = {synapse.name: number for number, synapse in enumerate(graph.synapses)}
+        return Graph(tuple(populations), tuple(sorted(synapses, key=lambda s: order[s.name])), graph.time_steps)
+    except (GraphError, ValueError):
+        return None
+
+
+def _smaller(graph: Graph, synapse: Synapse, source: Shape, target: Population, share: float) -> Synapse:
+    before = graph[synapse.sources[0]].shape
+    weight = np.asarray(synapse.weight)
+    channels = target.shape[0] if target.role == "readout" else max(1, round(target.shape[0] * share))
+    if isinstance(synapse, JointMix):
+        return synapse
+    if isinstance(synapse, Dense):
+        kept = weight.reshape(-1, *before)[:, :source[0], :source[1], :source[2]]
+        delay = synapse.delay
+        if delay is not None and delay.ndim == 1:
+            delay = delay.reshape(before)[tuple(slice(n) for n in source)].ravel()
+        elif delay is not None:
+            delay = delay.reshape(-1, *before)[:, :source[0], :source[1], :source[2]].reshape(len(weight), -1)
+        return replace(synapse, weight=kept.reshape(len(weight), -1), delay=delay)
+    if isinstance(synapse, Conv):
+        frames = source[1] if weight.shape[2] == before[1] and target.shape[1] == 1 else weight.shape[2]
+        if synapse.groups == 1:
+            return replace(synapse, weight=weight[:channels, :source[0], :frames])
+        if synapse.groups != before[0]:
+            if share != 1:
+                raise ValueError("grouped channels cannot be cropped")
+            return replace(synapse, weight=weight[:, :, :frames])
+        each = weight.shape[0] // synapse.groups
+        return replace(synapse, weight=weight[:source[0] * each, :, :frames], groups=source[0])
+    return replace(synapse, weight=weight[:, :channels, :source[0]])

@@ -1,0 +1,154 @@
+"""A placement as tables for the terminal, and as one dictionary for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from mksgn.energy.work import CoreWork
+from mksgn.mapping.memory import fan_in
+from mksgn.mapping.placement import UNIFORM_RATE, Placement
+from mksgn.mapping.plan import RESOURCES, limits_of
+
+_MS = 1e-6
+
+
+def record(placement: Placement, work: CoreWork) -> dict[str, Any]:
+    """Everything about a placement: layers, chips, cores, busiest core, traffic, problems, assumptions."""
+    board, load = placement.board, _load(placement, work)
+    return {
+        "board": board.name, "generation": board.generation, "objective": placement.objective,
+        "cores": placement.plan.cores, "chips": placement.chips, "board_cores": board.cores, "board_chips": board.chips,
+        "steps": work.steps, "latency_steps": work.latency_steps, "uniform_activity": placement.uniform,
+        "limits": limits_of(board), "layers": layers(placement, work), "chip_list": chips(placement, work),
+        "busiest": busiest(placement, work), "traffic": traffic(work),
+        "core_list": [{"index": core.index, "chip": core.chip, "load_ms": float(load[core.index]) * _MS,
+                       "usage": core.usage,
+                       "slabs": [{"population": slab.population, "channels": slab.channels, "frames": slab.frames,
+                                  "joints": slab.joints} for slab in core.slabs]} for core in placement.cores],
+        "problems": [{"limit": p.limit, "where": p.where, "used": p.used, "allowed": p.allowed, "change": p.change}
+                     for p in placement.problems],
+        "sources": board.sources, "assumed": assumptions(placement),
+    }
+
+
+def layers(placement: Placement, work: CoreWork) -> list[dict[str, Any]]:
+    """One row per population: how it is cut, what its fullest core takes, its load and its largest fan-in."""
+    load, found = _load(placement, work), []
+    for name, grid in placement.plan.grids.items():
+        cores = np.unique(placement.plan.core[name])
+        fullest = placement.plan.usage[cores].max(axis=0)
+        found.append({"population": name, "neurons": placement.graph[name].size, "cores": len(cores),
+                      "chips": np.unique(placement.chip[cores]).tolist(), "parts": grid.parts,
+                      "fullest": dict(zip(RESOURCES, fullest.tolist())), "fan_in": fan_in(placement.graph, name),
+                      "busiest_ms": float(load[cores].max()) * _MS})
+    return found
+
+
+def chips(placement: Placement, work: CoreWork) -> list[dict[str, Any]]:
+    """One row per chip in use: cores, mean use of each limit over the chip's cores, load, messages to others."""
+    load, found = _load(placement, work), []
+    limits = limits_of(placement.board)
+    for chip in range(placement.chips):
+        here = placement.chip == chip
+        usage = placement.plan.usage[here]
+        shares = {name: float(usage[:, RESOURCES.index(name)].sum()) / (limit * placement.board.cores_per_chip)
+                  for name, limit in limits.items()}
+        found.append({"chip": chip, "cores": int(here.sum()), "utilisation": shares,
+                      "mean_load_ms": float(load[here].mean()) * _MS, "busiest_ms": float(load[here].max()) * _MS,
+                      "to_other_chips": float(work.chip_crossings[here].sum())})
+    return found
+
+
+def busiest(placement: Placement, work: CoreWork) -> dict[str, Any]:
+    """The core with the largest load, and what its load is made of."""
+    parts = placement.load(work)
+    load = _load(placement, work)
+    index = int(np.argmax(load))
+    return {"core": index, "chip": int(placement.chip[index]), "load_ms": float(load[index]) * _MS,
+            "mean_load_ms": float(load.mean()) * _MS,
+            "causes": {cause: float(values[index]) * _MS for cause, values in parts.items()},
+            "populations": sorted({slab.population for slab in placement.cores[index].slabs}),
+            "synops": float(work.synops[index] + work.macs[index]), "neurons": int(work.neurons[index]),
+            "messages_in": float(work.messages_in[index])}
+
+
+def traffic(work: CoreWork) -> dict[str, float]:
+    """Messages per sample: sent by neurons, between cores, between chips, from the host; hops in all."""
+    return {"spikes": work.total("spikes"), "messages": work.total("messages_out"),
+            "between_chips": work.total("chip_crossings"), "from_host": work.host_messages,
+            "hops_ew": work.total("hops_ew"), "hops_ns": work.total("hops_ns")}
+
+
+def assumptions(placement: Placement) -> dict[str, str]:
+    """What is not public or not measured, by name: the board's assumed values, and the activity where none is given."""
+    board = placement.board
+    found = {name: f"{_value(getattr(board, name))}: {text}" for name, text in board.assumed.items()}
+    if placement.uniform:
+        found["activity"] = f"{UNIFORM_RATE} spikes per neuron and step, an input message at every step: none was given"
+    found["load"] = (f"{board.synop_ns} ns per synaptic operation, {board.update_ns} ns per neuron update, "
+                     f"{board.message_ns} ns per arriving message: the weights of a core's load, no prediction")
+    return found
+
+
+def layers_table(rows: list[dict[str, Any]], placement: Placement) -> Table:
+    """The rows of :func:`layers`."""
+    table = _table("layer", "neurons", "cut C x F x V", "cores", "neurons %", "memory %", "in-axons", "out-axons",
+                   "fan-in", "busiest ms")
+    board = placement.board
+    for row in rows:
+        full = row["fullest"]
+        words = max(full["synapse_words"] / board.synapse_words,
+                    full["core_words"] / board.core_words if board.core_words else 0)
+        table.add_row(Text(row["population"]), f"{row['neurons']:,}", " x ".join(map(str, row["parts"])),
+                      f"{row['cores']:,}", f"{full['neurons'] / board.neurons:.0%}", f"{words:.0%}",
+                      f"{full['in_axons']:,}", f"{full['out_axons']:,}", f"{row['fan_in']:,}",
+                      f"{row['busiest_ms']:.3f}")
+    return table
+
+
+def chips_table(rows: list[dict[str, Any]]) -> Table:
+    """The rows of :func:`chips`."""
+    names = {"neurons": "neurons", "synapse_words": "synapses", "core_words": "memory", "in_axons": "in-axons",
+             "out_axons": "out-axons"}
+    shown = [name for name in names if name in rows[0]["utilisation"]]
+    table = _table("chip", "cores", *(f"{names[name]} %" for name in shown), "mean ms", "busiest ms", "to other chips")
+    for row in rows:
+        table.add_row(str(row["chip"]), str(row["cores"]), *(f"{row['utilisation'][name]:.1%}" for name in shown),
+                      f"{row['mean_load_ms']:.3f}", f"{row['busiest_ms']:.3f}", f"{row['to_other_chips']:,.0f}")
+    return table
+
+
+def busiest_line(row: dict[str, Any]) -> str:
+    """The busiest core and why."""
+    causes = ", ".join(f"{value / row['load_ms']:.0%} {cause}" for cause, value in
+                       sorted(row["causes"].items(), key=lambda item: -item[1])) if row["load_ms"] else "nothing to do"
+    return (f"busiest core: {row['core']} on chip {row['chip']}, {' and '.join(row['populations'])}: "
+            f"{row['load_ms']:.3f} ms per sample ({causes}); {row['synops']:,.0f} synaptic operations, "
+            f"{row['neurons']:,} neurons, {row['messages_in']:,.0f} messages; the mean core has "
+            f"{row['mean_load_ms']:.3f} ms")
+
+
+def traffic_line(row: dict[str, float]) -> str:
+    """Messages per sample in one line."""
+    return (f"traffic per sample: {row['spikes']:,.0f} spikes become {row['messages']:,.0f} messages to cores, "
+            f"{row['between_chips']:,.0f} of them between chips; {row['from_host']:,.0f} messages from the host; "
+            f"{row['hops_ew']:,.0f} hops east-west, {row['hops_ns']:,.0f} north-south")
+
+
+def _load(placement: Placement, work: CoreWork) -> np.ndarray:
+    return np.sum(list(placement.load(work).values()), axis=0)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _value(value: Any) -> str:
+    return " x ".join(map(str, value)) if isinstance(value, tuple) else str(value)
