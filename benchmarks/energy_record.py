@@ -129,27 +129,25 @@ def layer_shares(placement: Placement, graph: Graph, counts: Counts) -> dict[str
 def mapping(placement: Placement, work: CoreWork) -> dict[str, Any]:
     """Cores, what they hold and do, and what does not fit."""
     board = placement.board
-    load = placement.load(work)
+    causes = placement.load(work)
+    load = np.sum(list(causes.values()), axis=0)
     busiest = int(np.argmax(load))
-    parts = {"synaptic operations": board.synop_ns * (work.synops + work.macs)[busiest],
-             "neuron updates": board.update_ns * work.neurons[busiest] * work.steps,
-             "messages": board.message_ns * work.messages_in[busiest]}
-    held = {"neurons": board.neurons, "synapse_words": board.synapse_words}
+    why = max(causes, key=lambda cause: causes[cause][busiest])
     cores = [{
         "index": core.index, "chip": core.chip, "populations": sorted({slab.population for slab in core.slabs}),
-        "neurons": core.neurons, "neuron_utilisation": core.neurons / held["neurons"],
+        "neurons": core.neurons, "neuron_utilisation": core.neurons / board.neurons,
         "memory_utilisation": memory_share(core.usage, placement), "load": float(load[core.index]),
         "synops": float((work.synops + work.macs)[core.index]), "messages_in": float(work.messages_in[core.index]),
     } for core in placement.cores]
     names = " and ".join(sorted({slab.population for slab in placement.cores[busiest].slabs}))
-    why = max(parts, key=lambda key: parts[key])
     return {
         "board": board.name, "chips": placement.chips, "cores": len(cores),
         "limits": {"cores": board.cores, "cores_per_chip": board.cores_per_chip, "core_mesh": list(board.core_mesh),
                    "neurons": board.neurons, "synapse_words": board.synapse_words, "in_axons": board.in_axons,
                    "out_axons": board.out_axons, "sources": dict(board.sources), "assumed": dict(board.assumed)},
         "core_list": cores,
-        "busiest": {"index": busiest, "why": f"{names}: {parts[why] / load[busiest]:.0%} of its load are {why}"},
+        "busiest": {"index": busiest,
+                    "why": f"{names}: {causes[why][busiest] / load[busiest]:.0%} of its load are {why}"},
         "problems": [str(problem) for problem in placement.problems],
         "traffic": {"inter_core": work.total("messages_out"), "inter_chip": work.total("chip_crossings"),
                     "hops": work.total("hops_ew") + work.total("hops_ns")},
