@@ -66,7 +66,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         self.quantized = False
 
     # ------------------------------------------------------------------ fast path
-    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor | None]:
+    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor]:
         """Spikes (N T, C, F, V) of this population and their number, from those of its sources."""
         hook = self.neuron.quantize_8bit if self.quantized else None
         drive: list[Tensor] = []
@@ -209,10 +209,10 @@ class GateBlock(SpikingBlock):
         super().__init__(shape, projections, norm=False, threshold={"and": 1.5, "or": 0.5}[kind], voltage_decay=1.0)
         self.kind = kind
 
-    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, None]:
-        """Spikes; no count, since the populations that drive a gate are regularised themselves."""
+    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor]:
+        """Spikes and their number."""
         a, b = [p.current(spikes[source], None) for p in self.projections for source in p.sources]
-        return (a * b if self.kind == "and" else _Or.apply(a, b)), None
+        return _Counted.apply(a * b if self.kind == "and" else _Or.apply(a, b))
 
 
 class _Or(torch.autograd.Function):
@@ -225,6 +225,21 @@ class _Or(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         a, b = ctx.saved_tensors
         return torch.addcmul(grad, grad, b, value=-1), torch.addcmul(grad, grad, a, value=-1)
+
+
+class _Counted(torch.autograd.Function):
+    """Spikes and their number. By torch's own sum its gradient would be a tensor of another memory layout: far slower."""
+
+    @staticmethod
+    def forward(ctx: Any, spikes: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        return spikes.view_as(spikes), spikes.permute(0, 2, 3, 1).reshape(-1).sum(dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None, grad_count: Tensor | None) -> Tensor | None:
+        if grad is None or grad_count is None:
+            return grad
+        return grad + grad_count.to(grad.dtype)
 
 
 class ReadoutBlock(SpikingBlock):

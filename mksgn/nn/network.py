@@ -42,20 +42,21 @@ MIX_SURROGATE = Surrogate(width=4.0, height=0.5)
 
 @dataclass
 class NetOutput:
-    """Logits (N, classes), and differentiable mean firing rates of all populations but the gates.
+    """Logits (N, classes), and differentiable mean firing rates of all populations, the gates' apart.
 
-    Where modalities are fused also their weights (N, M) and, with an estimator, the sum of its lower bounds of mutual
+    A gate's rate follows from those of the populations that drive it, which are regularised themselves. Where modalities are fused also their weights (N, M) and, with an estimator, the sum of its lower bounds of mutual
     information (0-dim), which its training maximises.
     """
 
     logits: Tensor
     rates: dict[str, Tensor] = field(default_factory=dict)
+    gate_rates: dict[str, Tensor] = field(default_factory=dict)
     weights: Tensor | None = None
     information: Tensor | None = None
 
     @property
     def rate(self) -> Tensor:
-        """Mean over populations of the firing rate."""
+        """Mean over populations of the firing rate, without gates."""
         return torch.stack(list(self.rates.values())).mean()
 
 
@@ -134,6 +135,7 @@ class SpikingGraphNet(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         spikes: Spikes = {INPUT: x}
         rates: dict[str, Tensor] = {}
+        gates: dict[str, Tensor] = {}
         weights: Tensor | None = None
         information: Tensor | None = None
         for name, block in self.populations():
@@ -141,12 +143,11 @@ class SpikingGraphNet(nn.Module):
                 spikes[name], count = block.code(x, steps)
             else:
                 spikes[name], count = block(spikes, steps)
-            if count is not None:
-                rates[name] = count / spikes[name].numel()
+            (gates if isinstance(block, GateBlock) else rates)[name] = count / spikes[name].numel()
             if name == self.coders[-1] and self.fusion is not None and not self.quantized:
                 spikes[FUSED], weights, information = self.fusion([spikes[coder] for coder in self.coders], steps)
         spikes["head.gap"] = self.dropout(spikes["head.gap"])
-        return NetOutput(self.readout.logits(spikes, steps), rates, weights, information), spikes
+        return NetOutput(self.readout.logits(spikes, steps), rates, gates, weights, information), spikes
 
     @torch.no_grad()
     def forward_slayer(self, x: Tensor) -> tuple[Tensor, Spikes]:

@@ -18,7 +18,6 @@ from torch import Tensor
 from mksgn.ir.fanout import fanout
 from mksgn.nn.modalities import FusedProjection
 from mksgn.nn.network import INPUT, NetOutput, SpikingGraphNet
-from mksgn.nn.projections import Spikes
 
 
 def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
@@ -40,20 +39,7 @@ def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
     return {name: net.config.time_steps * value for name, value in reach.items()}
 
 
-def expected_synops(per_rate: dict[str, float], out: NetOutput, spikes: Spikes) -> Tensor:
-    """S of a batch, float32 0-dim, from what ``forward_spikes`` returned.
-
-    Parameters
-    ----------
-    per_rate : dict of population to float
-        :func:`synops_per_rate`.
-    out, spikes
-        Gates, which ``out.rates`` leaves out, are counted from their spikes.
-    """
-    terms = []
-    for name, factor in per_rate.items():
-        rate = out.rates.get(name)
-        if rate is None:
-            rate = spikes[name].sum(dtype=torch.float32) / spikes[name].numel()
-        terms.append(factor * rate)
-    return torch.stack(terms).sum()
+def expected_synops(per_rate: dict[str, float], out: NetOutput) -> Tensor:
+    """S of a batch, float32 0-dim, from its firing rates and :func:`synops_per_rate`."""
+    rates = {**out.rates, **out.gate_rates}
+    return torch.stack([factor * rates[name] for name, factor in per_rate.items()]).sum()

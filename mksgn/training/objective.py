@@ -39,13 +39,13 @@ class Objective(nn.Module):
     def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """What to differentiate, and the figures of ``names`` (the loss there is without the estimator's part)."""
         recipe = self.recipe
-        out, spikes = self.net.forward_spikes(x, dtype=self.dtype)
+        out = self.net(x, dtype=self.dtype)
         loss = nn.functional.cross_entropy(out.logits, labels, label_smoothing=recipe.label_smoothing)
         excess = torch.stack([torch.relu(rate - recipe.rate_target) for rate in out.rates.values()]).mean()
         loss = loss + recipe.rate_weight * excess
         figures = [(out.logits.argmax(1) == labels).float().mean(), out.rate]
         if self.per_rate:
-            synops = expected_synops(self.per_rate, out, spikes)
+            synops = expected_synops(self.per_rate, out)
             loss = loss + recipe.synop_weight * torch.relu(synops / recipe.synop_target - 1)
             figures.append(synops)
         total = loss
