@@ -81,12 +81,12 @@ def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
     found = []
     for preset in options.networks:
         recipe = PRESETS[preset]
-        narrow = {"widths": tuple(width * options.width // recipe.widths[0] for width in recipe.widths)}
-        if recipe.coder_width is not None:
-            narrow["coder_width"] = max(recipe.coder_width * options.width // recipe.widths[0], 1)
+        first = recipe.widths[0]
+        widths = tuple(width * options.width // first for width in recipe.widths)
+        coder = None if recipe.coder_width is None else max(recipe.coder_width * options.width // first, 1)
         for graph_conv in ("layer", "fused"):
             torch.manual_seed(0)
-            small = replace(recipe, frames=options.frames, graph_conv=graph_conv, **narrow)
+            small = replace(recipe, widths=widths, coder_width=coder, frames=options.frames, graph_conv=graph_conv)
             found.append((f"{preset}, {graph_conv}", SpikingGraphNet(small.net_config(pack))))
     return found
 

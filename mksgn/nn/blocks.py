@@ -228,7 +228,7 @@ class _Or(torch.autograd.Function):
 
 
 class _Counted(torch.autograd.Function):
-    """Spikes and their number. By torch's own sum its gradient would be a tensor of another memory layout: far slower."""
+    """Spikes and their number. The gradient of torch's own sum has another memory layout, which is far slower."""
 
     @staticmethod
     def forward(ctx: Any, spikes: Tensor) -> tuple[Tensor, Tensor]:

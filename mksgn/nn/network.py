@@ -44,8 +44,9 @@ MIX_SURROGATE = Surrogate(width=4.0, height=0.5)
 class NetOutput:
     """Logits (N, classes), and differentiable mean firing rates of all populations, the gates' apart.
 
-    A gate's rate follows from those of the populations that drive it, which are regularised themselves. Where modalities are fused also their weights (N, M) and, with an estimator, the sum of its lower bounds of mutual
-    information (0-dim), which its training maximises.
+    A gate's rate follows from those of the populations that drive it, which are regularised themselves. Where
+    modalities are fused there are also their weights (N, M) and, with an estimator, the sum of its lower bounds of
+    mutual information (0-dim), which its training maximises.
     """
 
     logits: Tensor
