@@ -252,7 +252,7 @@ def test_a_coder_reads_its_own_channels_and_nothing_else_is_counted():
         others = np.delete(synapse.weight, np.arange(12)[mine], axis=1)
         assert not others.any() and synapse.weight[:, mine].any()
         met = 0  # by hand: every message of these three channels meets the taps that stay inside the borders
-        for o, i, m, n in np.argwhere(synapse.weight):
+        for _, i, m, n in np.argwhere(synapse.weight):
             rows, columns = slice(max(m - 1, 0), 8 + min(m - 1, 0)), slice(max(n - 1, 0), 20 + min(n - 1, 0))
             met += int((samples[:, i, rows, columns] != 0).sum())
         assert counts.macs[synapse.name] == 4 * met > 0

@@ -283,6 +283,7 @@ def main(options: Options) -> None:
 def end_float(net: SpikingGraphNet, pack: Pack, halves: Split, preprocess: Preprocess, results: dict[str, float],
               device: torch.device, folder: Path | None) -> None:
     """Evaluate and keep the floating-point network; fix its fusion weights, if they are not, and evaluate it again."""
+    net.steps = net.config.time_steps  # the last epochs may have had fewer
     samples, labels = test_set(pack, halves.test, preprocess)
     results.update(accuracies("float", right(net, samples, labels, device), halves))
     if folder is not None:
