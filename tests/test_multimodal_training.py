@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from programs import Outcome, Program
+from programs import ROOT, Outcome, Program
 from safetensors.torch import load_file
 
 import mksgn.training.checkpoint
@@ -43,15 +44,17 @@ def train(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
     return Program("train/train_slayer.py", capsys, monkeypatch, tmp_path)
 
 
-@pytest.fixture
-def whole(train: Program, pack_path: Path, tmp_path: Path) -> Callable[[], Path]:
-    def run() -> Path:
-        folder = tmp_path / "whole"
-        outcome = train(*TINY, "--data", pack_path, "--out", folder)
-        assert outcome.code == 0, outcome.err
-        assert "modalities weighed alike" in outcome.out
-        return folder
-    return run
+@pytest.fixture(scope="module")
+def whole(pack_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    program = ROOT / "train" / "train_slayer.py"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(program), *map(str, TINY), "--data", str(pack_path), "--out", str(folder)])
+        with pytest.raises(SystemExit) as done:
+            runpy.run_path(str(program), run_name="__main__")
+    assert not done.value.code
+    return folder
 
 
 def stopped(train: Program, after: int, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Outcome:
@@ -71,8 +74,7 @@ def stopped(train: Program, after: int, monkeypatch: pytest.MonkeyPatch, *argume
 
 def test_a_run_and_its_resumption_to_the_bit(train, whole, pack_path, tmp_path, monkeypatch):
     """Stopped in the float stage, at its end and in the fine-tuning; estimator and weights included."""
-    expected = whole()
-    got = tmp_path / "resumed"
+    expected, got = whole, tmp_path / "resumed"
     assert stopped(train, 1, monkeypatch, *TINY, "--data", pack_path, "--out", got).code == 130
     tensors = load_file(got / "checkpoint.safetensors")
     assert any(name.startswith("optimiser.estimator.") for name in tensors)
@@ -97,7 +99,7 @@ def test_a_run_and_its_resumption_to_the_bit(train, whole, pack_path, tmp_path, 
 
 def test_what_a_run_leaves(whole, pack_path, tmp_path, capsys, monkeypatch):
     """The log, the net and both networks agree with each other; the estimator is not exported."""
-    folder = whole()
+    folder = whole
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert all("information" in row for row in rows if row.get("stage") == "float")
     assert all("information" not in row and "synops" in row for row in rows if row.get("stage") == "tune")
@@ -133,16 +135,14 @@ def test_what_a_run_leaves(whole, pack_path, tmp_path, capsys, monkeypatch):
     assert outcome.code == 0 and "accuracy" in outcome.out
 
 
-def test_sum_and_given_weights(train, pack_path, tmp_path, capsys, monkeypatch):
-    short = (*TINY[:-6], "--epochs", 1, "--tune-epochs", 0, "--precision", "fp32", "--data", pack_path)
-    given = ("--modality", "joint", "bone", "--fusion", "fixed", "--fusion-weights", 1.0, 0.25)
-    assert train(*short, *given, "--out", tmp_path / "fixed").code == 0
-    graph = read_net(tmp_path / "fixed" / "mksgn.net")
+def test_given_weights(train, pack_path, tmp_path, capsys, monkeypatch):
+    outcome = train(*TINY[:-6], "--epochs", 1, "--tune-epochs", 0, "--precision", "fp32", "--data", pack_path, "--out",
+                    tmp_path / "run", "--modality", "joint", "bone", "--fusion", "fixed", "--fusion-weights", 1.0, 0.25)
+    assert outcome.code == 0, outcome.err
+    graph = read_net(tmp_path / "run" / "mksgn.net")
     assert graph.meta["fusion_weights"] == [1.0, 0.25] and graph.input.shape == (6, 8, 20)
     assert "accuracy_float_fixed" not in graph.meta
-    assert train(*short, "--fusion", "sum", "--out", tmp_path / "sum").code == 0
-    assert "fusion_weights" not in read_net(tmp_path / "sum" / "mksgn.net").meta
-    outcome = Program("benchmarks/fusion.py", capsys, monkeypatch, tmp_path)("--run", tmp_path / "sum")
+    outcome = Program("benchmarks/fusion.py", capsys, monkeypatch, tmp_path)("--run", tmp_path / "run")
     assert outcome.code == 2 and "no modality weights per sample" in outcome.err
 
 
