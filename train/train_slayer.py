@@ -236,7 +236,9 @@ def main(options: Options) -> None:
     if chief:
         folder.mkdir(parents=True, exist_ok=True)
         parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
-        console.print(f"[bold]{recipe.network}[/] {recipe.widths}, T = {recipe.time_steps}, {parameters:,} parameters; "
+        apart = 0 if net.fusion is None else sum(p.numel() for p in net.fusion.parameters())
+        console.print(f"[bold]{recipe.network}[/] {recipe.widths}, T = {recipe.time_steps}, {parameters - apart:,} "
+                      f"parameters" + (f", {apart:,} of SMF's estimator" if apart else "") + "; "
                       f"{halves.protocol}: {len(halves.train)} train, {len(halves.val)} val, {len(halves.test)} test; "
                       f"{fabric.world_size} x {fabric.device.type}, {str(dtype)[6:]}")
 
