@@ -57,7 +57,7 @@ from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint, save_network
 from mksgn.training.fusing import fixed_weights, sample_weights
 from mksgn.training.log import RunLog
-from mksgn.training.objective import Objective, choose_precision, learning_rate, optimisers_of
+from mksgn.training.objective import Objective, choose_precision, learning_rate, optimiser_of, other_optimisers
 from mksgn.training.recipe import PRESETS, Recipe
 
 SYNTHETIC = "synthetic"
@@ -257,11 +257,11 @@ def main(options: Options) -> None:
                     net.fix_fusion(started["fusion_weights"])
                 net.quantize()
             objective = Objective(net, recipe, dtype)
-            optimisers = optimisers_of(net, recipe, stage)
+            optimiser, others = optimiser_of(net, recipe, stage), other_optimisers(net, recipe)
             if started is not None and first:
-                load_checkpoint(checkpoint, net, optimisers)
+                load_checkpoint(checkpoint, net, optimiser, others)
                 net.set_scales(started["scales"])
-            model, *wrapped = fabric.setup(objective, *optimisers.values())
+            model, *wrapped = fabric.setup(objective, optimiser, *others.values())
             for epoch in range(first, epochs):
                 tick = time.perf_counter()
                 net.steps = recipe.steps_at(stage, epoch)
@@ -274,9 +274,9 @@ def main(options: Options) -> None:
                 progress.report(stage, epoch + 1, epochs, row)
                 if chief:
                     kept = {k: v for k, v in vars(options).items() if k not in ("out", "overwrite", "resume")}
-                    save_checkpoint(checkpoint, net, optimisers, {
+                    save_checkpoint(checkpoint, net, optimiser, {
                         "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales(),
-                        "fusion_weights": net.config.fusion_weights})
+                        "fusion_weights": net.config.fusion_weights}, others)
                 fabric.barrier()
     if chief:
         export(folder, options, recipe, net.cpu(), pack, halves, preprocess, results, console)

@@ -21,29 +21,28 @@ from mksgn.skeleton import Body
 
 _HEADER_LIMIT = 100_000_000
 """The safetensors format's own bound, in bytes."""
-NETWORK = "network"
-"""The optimiser of the network's weights."""
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
-def save_checkpoint(path: Path, model: nn.Module, optimisers: Mapping[str, torch.optim.Optimizer],
-                    state: dict[str, Any]) -> None:
-    """Write weights, the optimisers' states, torch's RNG and ``state`` (JSON values) to ``path``, atomically.
+def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
+                    others: Mapping[str, torch.optim.Optimizer] | None = None) -> None:
+    """Write weights, states of the optimiser and of ``others`` by name, torch's RNG and ``state`` (JSON values).
 
-    ``optimisers`` has the network's under ``NETWORK``, and others under other names.
+    The file is replaced whole.
     """
     tensors: dict[str, Tensor] = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
-    for which, optimiser in optimisers.items():
-        for index, entries in optimiser.state_dict()["state"].items():
+    for prefix, each in _prefixed(optimiser, others):
+        for index, entries in each.state_dict()["state"].items():
             for name, value in entries.items():
-                tensors[f"{_prefix(which)}{index}.{name}"] = torch.as_tensor(value).contiguous()
+                tensors[f"{prefix}{index}.{name}"] = torch.as_tensor(value).contiguous()
     tensors[_RNG] = torch.get_rng_state()
     _write(path, tensors, state)
 
 
-def _prefix(optimiser: str) -> str:
-    """The network's has no name in the file, as in checkpoints from before there were others."""
-    return _OPTIMISER if optimiser == NETWORK else f"{_OPTIMISER}{optimiser}."
+def _prefixed(optimiser: torch.optim.Optimizer,
+              others: Mapping[str, torch.optim.Optimizer] | None) -> list[tuple[str, torch.optim.Optimizer]]:
+    """Optimisers and where the names of their tensors begin; the first has none, as when it was the only one."""
+    return [(_OPTIMISER, optimiser), *((f"{_OPTIMISER}{name}.", each) for name, each in (others or {}).items())]
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -112,19 +111,19 @@ def read_state(path: Path) -> dict[str, Any]:
                           fix="start without --resume, or name the folder of an earlier run with --out") from None
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimisers: Mapping[str, torch.optim.Optimizer]) -> None:
+def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
+                    others: Mapping[str, torch.optim.Optimizer] | None = None) -> None:
     """Restore what :func:`save_checkpoint` wrote into objects of the same shape."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     model.load_state_dict({k[len(_MODEL):]: v for k, v in tensors.items() if k.startswith(_MODEL)})
-    for which, optimiser in optimisers.items():
-        prefix = _prefix(which)
+    for prefix, each in _prefixed(optimiser, others):
         entries: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith(prefix):
                 index, key = name[len(prefix):].split(".", 1)
                 if index.isdigit():
                     entries.setdefault(int(index), {})[key] = value
-        groups = optimiser.state_dict()["param_groups"]
-        optimiser.load_state_dict({"state": entries, "param_groups": groups})
+        groups = each.state_dict()["param_groups"]
+        each.load_state_dict({"state": entries, "param_groups": groups})
     torch.set_rng_state(tensors[_RNG])

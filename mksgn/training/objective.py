@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.synops import expected_synops, synops_per_rate
-from mksgn.training.checkpoint import NETWORK
 from mksgn.training.recipe import Recipe
 
 MOMENTUM = 0.9
@@ -55,24 +54,28 @@ class Objective(nn.Module):
         return total, torch.stack([loss, *figures]).detach()
 
 
-def optimisers_of(net: SpikingGraphNet, recipe: Recipe, stage: str) -> dict[str, torch.optim.Optimizer]:
-    """The network's optimiser, with weight decay on weights only, and the estimator's while there is one.
+def optimiser_of(net: SpikingGraphNet, recipe: Recipe, stage: str) -> torch.optim.Optimizer:
+    """The network's optimiser, with weight decay on weights only.
 
     Integer fine-tuning is AdamW's whatever the float stage used: its steps are those of single integers.
     """
-    estimator = [] if net.fusion is None or net.fusion.estimator is None else list(net.fusion.estimator.parameters())
-    apart = {id(p) for p in estimator}
+    apart = {id(p) for p in _estimator(net)}
     trained = [p for p in net.parameters() if p.requires_grad and id(p) not in apart]
     groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.dim() > 1]},
                                     {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}]
-    found: dict[str, torch.optim.Optimizer] = {}
     if recipe.optimiser == "sgd" and stage == "float":
-        found[NETWORK] = torch.optim.SGD(groups, lr=recipe.lr, momentum=MOMENTUM, weight_decay=recipe.weight_decay)
-    else:
-        found[NETWORK] = torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
-    if estimator:
-        found[ESTIMATOR] = torch.optim.Adam(estimator, lr=recipe.estimator_lr)
-    return found
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=MOMENTUM, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
+
+
+def other_optimisers(net: SpikingGraphNet, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
+    """By name, the optimiser of SMF's estimator while there is one."""
+    estimator = _estimator(net)
+    return {ESTIMATOR: torch.optim.Adam(estimator, lr=recipe.estimator_lr)} if estimator else {}
+
+
+def _estimator(net: SpikingGraphNet) -> list[nn.Parameter]:
+    return [] if net.fusion is None else list(net.fusion.parameters())
 
 
 def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
