@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from mksgn.backend import compare
 from mksgn.data.preprocess import MODALITIES
 from mksgn.emulator import Emulator
+from mksgn.energy import paper_energy_mj
+from mksgn.energy.causes import ratio_causes
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, graphs_equal
 from mksgn.lower import to_graph
@@ -256,6 +258,18 @@ def test_a_coder_reads_its_own_channels_and_nothing_else_is_counted():
             rows, columns = slice(max(m - 1, 0), 8 + min(m - 1, 0)), slice(max(n - 1, 0), 20 + min(n - 1, 0))
             met += int((samples[:, i, rows, columns] != 0).sum())
         assert counts.macs[synapse.name] == 4 * met > 0
+
+
+def test_the_papers_first_layer_is_four_convolutions_of_three_channels():
+    """Eq. 35: n_m times FLOPs of the first layer; and what was counted still splits into its causes."""
+    net = quantised()
+    graph, samples = to_graph(net), samples_for(net)
+    with Emulator(graph) as emulator:
+        counts = emulator.run(samples).counts
+    assert paper_energy_mj(graph, counts).first_layer_macs == 4 * (4 * 8 * 20) * 3 * 9
+    causes = ratio_causes(graph, counts)["sc.bone"]
+    assert causes is not None and causes.borders < 1 and causes.zero_weights <= 1
+    assert causes.ratio == pytest.approx(causes.borders * causes.zero_weights * causes.uneven_firing)
 
 
 def test_file_round_trip(tmp_path):
