@@ -5,9 +5,10 @@
     python benchmarks/exactness.py --data nw_ucla.npz --weights models/nw-ucla-joint/weights.safetensors
     python benchmarks/exactness.py --data nw_ucla.npz --layouts blocks --states   # u and v as well
 
-Without --weights the networks are Base-SGN (10 layers) and MK-SGN (6 layers), each with both
-realisations of the graph convolution, at a small width, untrained but with batch-norm statistics of
-the samples, folded and quantised: their neurons fire as trained ones do. SLAYER runs by its own
+Without --weights the networks are Base-SGN (10 layers) and MK-SGN (6 layers) with one modality and with
+four, fused by the weights that an untrained estimator finds, each with both realisations of the graph
+convolution, at a small width, untrained but with batch-norm statistics of the samples, folded and
+quantised: their neurons fire as trained ones do. SLAYER runs by its own
 synapses and integer neurons, Lava on its CPU simulator: by its own fixed-point models (stock), by ours
 in their place (layers), and by our Blocks (blocks); nothing here runs on a chip. --states compares u and v
 as well, which stock Lava hands out one by one (slow). Exit code 1 if anything differs.
@@ -38,13 +39,15 @@ from mksgn.data.readers import read
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.lower.reference import SlayerReference, calibrate
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.runtime import open_backend
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
+from mksgn.training.fusing import fixed_weights, sample_weights
 from mksgn.training.recipe import PRESETS
 
 SYNTHETIC = "synthetic"
+NETWORKS: tuple[Literal["base-sgn", "mksgn", "mksgn-4"], ...] = ("base-sgn", "mksgn", "mksgn-4")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Options:
     """Channels of the first layers of the untrained networks; later layers keep the presets' ratios."""
     frames: int = 16
     """Video frames of the untrained networks."""
+    networks: tuple[Literal["base-sgn", "mksgn", "mksgn-4"], ...] = NETWORKS
+    """Presets whose untrained networks are compared."""
     weights: Path | None = None
     """weights.safetensors of a trained network, to compare that one instead."""
     layouts: tuple[Literal["blocks", "layers", "stock"], ...] = ("stock", "blocks")
@@ -74,14 +79,15 @@ def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
     if options.weights is not None:
         return [(options.weights.parent.name, load_network(options.weights))]
     found = []
-    for preset in ("base-sgn", "mksgn"):
+    for preset in options.networks:
         recipe = PRESETS[preset]
-        widths = tuple(width * options.width // recipe.widths[0] for width in recipe.widths)
+        first = recipe.widths[0]
+        widths = tuple(width * options.width // first for width in recipe.widths)
+        coder = None if recipe.coder_width is None else max(recipe.coder_width * options.width // first, 1)
         for graph_conv in ("layer", "fused"):
             torch.manual_seed(0)
-            found.append((f"{preset}, {graph_conv}", SpikingGraphNet(NetConfig(
-                body=pack.body, classes=len(pack.class_names), frames=options.frames, widths=widths,
-                strides=recipe.strides, attention=preset == "mksgn", graph_conv=graph_conv))))
+            small = replace(recipe, widths=widths, coder_width=coder, frames=options.frames, graph_conv=graph_conv)
+            found.append((f"{preset}, {graph_conv}", SpikingGraphNet(small.net_config(pack))))
     return found
 
 
@@ -95,11 +101,14 @@ def main(options: Options) -> int:
     equal = True
     for name, net in networks(options, pack):
         tick = time.perf_counter()
-        preprocess = replace(PRESETS["mksgn"], frames=net.config.frames, persons=net.config.persons).preprocess(pack)
+        preprocess = replace(PRESETS["mksgn-4"], frames=net.config.frames, persons=net.config.persons,
+                             modality=net.config.modalities).preprocess(pack)
         chosen = test[np.linspace(0, len(test) - 1, max(options.samples, 8)).astype(int)]
         samples = preprocessed(pack, chosen, preprocess)
         if not net.quantized:
             calibrate(net, samples)
+            if net.config.fusion == "smf":
+                net.fix_fusion(fixed_weights(sample_weights(net, pack, chosen, preprocess)))
             net.quantize()
         samples = samples[: options.samples]
         order = tuple(net.names)

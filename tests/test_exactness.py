@@ -24,17 +24,32 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 @pytest.mark.timeout(900)
 def test_networks_are_exact_on_real_samples(nw_ucla_path, tmp_path):
     """Base-SGN's ten layers and MK-SGN's six, both graph convolutions; Lava's models and our Blocks."""
-    out = tmp_path / "exact.json"
-    done = run("benchmarks/exactness.py", "--data", str(nw_ucla_path), "--samples", "1", "--width", "4",
-               "--frames", "8", "--json", str(out))
+    rows = exact_rows(nw_ucla_path, tmp_path, "base-sgn", "mksgn")
+    assert [row["network"] for row in rows] == ["base-sgn, layer", "base-sgn, fused", "mksgn, layer", "mksgn, fused"]
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_four_modalities_are_exact_on_real_samples(nw_ucla_path, tmp_path):
+    """Four spike coders, their weights folded into synapses of their own."""
+    rows = exact_rows(nw_ucla_path, tmp_path, "mksgn-4")
+    assert [row["network"] for row in rows] == ["mksgn-4, layer", "mksgn-4, fused"]
+
+
+def exact_rows(data: Path, folder: Path, *networks: str) -> list[dict]:
+    """Rows of exactness.py, nothing differing in any, and no network silent."""
+    out = folder / "exact.json"
+    done = run("benchmarks/exactness.py", "--data", str(data), "--samples", "1", "--width", "4",
+               "--frames", "8", "--json", str(out), "--networks", *networks)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     rows = json.loads(out.read_text())["rows"]
-    assert [row["network"] for row in rows] == ["base-sgn, layer", "base-sgn, fused", "mksgn, layer", "mksgn, fused"]
     for row in rows:
         for label in ("slayer_emulator", "emulator_lava_stock", "emulator_lava_blocks"):
             assert row[label]["differing"] == 0
             assert row[label]["readouts_compared"] == 10
         assert row["fired"] > 0.02 * row["spikes_compared"], "a comparison of silent networks proves nothing"
+    return rows
 
 
 def test_a_difference_is_reported(tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,12 +78,37 @@ def test_augmentation_depends_on_the_generator_only(sequence):
     assert not np.array_equal(first, other)
 
 
-def test_json_round_trip():
-    preprocess = Preprocess(frames=16, persons=2, modality="bone-motion", lateral=LATERAL)
+@pytest.mark.parametrize("modality", ["bone-motion", ("bone", "joint"), MODALITIES])
+def test_json_round_trip(modality):
+    preprocess = Preprocess(frames=16, persons=2, modality=modality, lateral=LATERAL)
     assert Preprocess.from_json(preprocess.to_json()) == preprocess
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"frames": 8, "colour": 1}', '{"frames": 8, "modality": "smell"}'])
+def test_modalities_are_stacked_as_each_is_alone(sequence):
+    several = ("bone-motion", "joint", "bone")
+    together = Preprocess(frames=16, modality=several, lateral=LATERAL, root_range=3.0)
+    alone = [replace(together, modality=modality)(sequence, UCLA20) for modality in several]
+    assert together.channels == 9
+    assert np.array_equal(together(sequence, UCLA20), np.concatenate(alone))
+    # Augmentation draws once per sample, whatever is formed from it.
+    augmented = [preprocess(sequence, UCLA20, Augment(), np.random.default_rng(1))
+                 for preprocess in (together, replace(together, modality="joint"))]
+    assert np.array_equal(augmented[0][3:6], augmented[1])
+
+
+def test_one_modality_is_stored_as_before():
+    assert json.loads(Preprocess(frames=8).to_json()) == {
+        "frames": 8, "persons": 1, "modality": "joint", "lateral": [], "root_range": 1.0}
+
+
+@pytest.mark.parametrize("modality", [(), ("joint", "joint"), ("joint", "smell"), ("joint", 3)])
+def test_impossible_modalities_are_refused(modality):
+    with pytest.raises(ConfigError, match="modalit"):
+        Preprocess(frames=8, modality=modality)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"frames": 8, "colour": 1}', '{"frames": 8, "modality": "smell"}',
+                                  '{"frames": 8, "modality": []}', '{"frames": 8, "modality": 3}'])
 def test_what_is_no_preprocessing_is_refused(text):
     with pytest.raises(ConfigError):
         Preprocess.from_json(text)

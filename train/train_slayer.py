@@ -8,12 +8,18 @@ Presets
                3 to 4 minutes on two cores; 98 % on the synthetic test split
     mksgn      six layers with spiking attention, half the paper's widths;
                on NW-UCLA about 45 minutes on two cores, 87 % (see models/nw-ucla-joint)
+    mksgn-4    mksgn with four modalities, fused by mutual information (SMF), and a price on
+               synaptic operations; not yet trained here
+    ntu60      NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
+    ntu120     settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the
                paper's widths; not yet trained to the end here, so no result is promised
 
 The run has two stages: floating point, then batch norm is folded, everything is rounded to the
 chip's integers and the integers are fine-tuned. What is evaluated last, by the integer emulator,
-is exactly what mksgn.net holds. Every epoch leaves a checkpoint; --resume continues a killed run
+is exactly what mksgn.net holds. With SMF the modalities are weighed sample by sample in floating point;
+before quantisation the weights are fixed at their means over the training set, and the accuracies with
+both are reported. Every epoch leaves a checkpoint; --resume continues a killed run
 to the same weights, bit for bit, on CPU with the same number of threads.
 """
 
@@ -23,7 +29,6 @@ import itertools
 import json
 import math
 import os
-import platform
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -35,11 +40,11 @@ import torch
 import tyro
 from lightning_fabric import Fabric
 from rich.console import Console
-from torch import Tensor, nn
-from torch.utils.tensorboard.writer import SummaryWriter
+from torch import Tensor
 
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
 from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Preprocess
 from mksgn.data.readers import read
 from mksgn.data.splits import Split, split
 from mksgn.data.synthetic import synthetic_pack
@@ -50,6 +55,9 @@ from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint, save_network
+from mksgn.training.fusing import fixed_weights, sample_weights
+from mksgn.training.log import RunLog
+from mksgn.training.objective import Objective, choose_precision, learning_rate, optimiser_of, other_optimisers
 from mksgn.training.recipe import PRESETS, Recipe
 
 SYNTHETIC = "synthetic"
@@ -60,7 +68,7 @@ CHECKPOINT = "checkpoint.safetensors"
 class Options:
     """Train a spiking graph network on skeletons and export it as mksgn.net."""
 
-    preset: Literal["demo", "base-sgn", "mksgn"] = "demo"
+    preset: Literal["demo", "base-sgn", "mksgn", "mksgn-4", "ntu60", "ntu120"] = "demo"
     """Recipe to start from; the options below change parts of it."""
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
@@ -90,12 +98,22 @@ class Options:
     """Persons per sample (NTU: 2)."""
     time_steps: int | None = None
     """Algorithmic time steps T; a power of two if the net is to run on Loihi 2."""
-    modality: Literal["joint", "bone", "joint-motion", "bone-motion"] | None = None
-    """Input of the spike coder."""
+    modality: tuple[Literal["joint", "bone", "joint-motion", "bone-motion"], ...] | None = None
+    """Input: one modality, or several, each with a spike coder of its own."""
+    fusion: Literal["smf", "fixed", "sum"] | None = None
+    """Several modalities: weighed by mutual information (smf), by --fusion-weights (fixed), or added up (sum)."""
+    fusion_weights: tuple[float, ...] | None = None
+    """One number per modality, for --fusion fixed."""
+    coder_width: int | None = None
+    """Channels of each spike coder; default: as the first layer, or as the preset says."""
     graph_conv: Literal["layer", "fused"] | None = None
     """Joint mixing as a population of its own, or inside one synapse."""
     rate_weight: float | None = None
     """Weight of the firing-rate regularisation."""
+    synop_weight: float | None = None
+    """Weight of max(S / target - 1, 0), S being the synaptic operations of a sample: spikes times their fan-out."""
+    synop_target: float | None = None
+    """Synaptic operations per sample that cost nothing, such as 100e6."""
     dropout: float | None = None
     """On the spikes before the classifier."""
     val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
@@ -123,37 +141,15 @@ class Options:
 
     def recipe(self) -> Recipe:
         names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "time_steps",
-                 "modality", "graph_conv", "rate_weight", "dropout", "val_subjects", "seed")
+                 "fusion", "fusion_weights", "coder_width", "graph_conv", "rate_weight", "synop_weight",
+                 "synop_target", "dropout", "val_subjects", "seed")
         recipe = PRESETS[self.preset].with_options(**{name: getattr(self, name) for name in names})
+        if self.modality is not None:
+            recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)
         if self.widths is not None and len(self.widths) != len(recipe.strides):
             raise ConfigError("widths do not fit the preset", where="--widths", got=str(self.widths),
                               allowed=f"{len(recipe.strides)} numbers")
         return recipe
-
-
-class Trainee(nn.Module):
-    """Network and loss in one module, so that distributed training sees tensors only."""
-
-    def __init__(self, net: SpikingGraphNet, recipe: Recipe, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.net, self.recipe, self.dtype = net, recipe, dtype
-
-    def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        out = self.net(x, dtype=self.dtype)
-        loss = nn.functional.cross_entropy(out.logits, labels, label_smoothing=self.recipe.label_smoothing)
-        excess = torch.stack([torch.relu(rate - self.recipe.rate_target) for rate in out.rates.values()]).mean()
-        correct = (out.logits.argmax(1) == labels).float().mean()
-        return loss + self.recipe.rate_weight * excess, correct.detach(), out.rate.detach()
-
-
-def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
-    """Learning rate after ``part`` (0..1) of a stage: one cycle in floating point, a cosine in fine-tuning."""
-    if stage == "tune":
-        return recipe.tune_lr * 0.5 * (1 + math.cos(math.pi * part))
-    rise = 0.1
-    if part < rise:
-        return recipe.lr * (0.04 + 0.96 * part / rise)
-    return recipe.lr * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * (part - rise) / (1 - rise))))
 
 
 @torch.no_grad()
@@ -176,44 +172,26 @@ def accuracies(kind: str, correct: np.ndarray, halves: Split) -> dict[str, float
     return result
 
 
-def train_epoch(fabric: Fabric, model: nn.Module, optimiser, batches: Batches, recipe: Recipe, stage: str, epoch: int,
-                epochs: int, bar) -> dict[str, float]:
-    """One epoch; returns its mean loss, accuracy and firing rate."""
+def train_epoch(fabric: Fabric, model, names: list[str], optimisers: list, batches: Batches, recipe: Recipe, stage: str,
+                epoch: int, epochs: int, bar) -> dict[str, float]:
+    """One epoch, the network's optimiser being the first; returns the means of what ``names`` names."""
     torch.manual_seed(recipe.seed * 100_003 + epoch)
-    totals = torch.zeros(3)
+    totals = torch.zeros(len(names))
     for step, (x, labels) in enumerate(batches.epoch(epoch)):
-        for group in optimiser.param_groups:
+        for group in optimisers[0].param_groups:
             group["lr"] = learning_rate(recipe, stage, (epoch + step / len(batches)) / epochs)
-        loss, correct, rate = model(x.to(fabric.device), labels.to(fabric.device))
+        loss, figures = model(x.to(fabric.device), labels.to(fabric.device))
         fabric.backward(loss)
-        fabric.clip_gradients(model, optimiser, max_norm=5.0, error_if_nonfinite=True)
-        optimiser.step()
-        optimiser.zero_grad()
-        totals += torch.stack([loss.detach(), correct, rate]).cpu()
-        mean = totals / (step + 1)
-        bar.advance(loss=mean[0].item(), accuracy=mean[1].item(), rate=mean[2].item())
+        for optimiser in optimisers:
+            fabric.clip_gradients(model, optimiser, max_norm=5.0, error_if_nonfinite=True)
+            optimiser.step()
+            optimiser.zero_grad()
+        totals += figures.cpu()
+        mean = dict(zip(names, (totals / (step + 1)).tolist()))
+        bar.advance(loss=mean["loss"], accuracy=mean["accuracy"], rate=mean["rate"])
     means = fabric.all_reduce(totals / len(batches))
     assert isinstance(means, Tensor)
-    return dict(zip(("loss", "accuracy", "rate"), means.tolist()))
-
-
-def optimiser_of(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW with weight decay on weights only."""
-    trained = [p for p in net.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.dim() > 1]},
-                                    {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
-
-
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where the machine multiplies it natively."""
-    if precision == "auto":
-        flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
-        native = "amx_bf16" in flags or "avx512_bf16" in flags
-        if device.type == "cuda":
-            native = torch.cuda.is_bf16_supported()
-        precision = "bf16" if native else "fp32"
-    return torch.bfloat16 if precision == "bf16" else torch.float32
+    return dict(zip(names, means.tolist()))
 
 
 def load_data(options: Options) -> Pack:
@@ -228,6 +206,8 @@ def main(options: Options) -> None:
     if options.resume:
         started = read_state(checkpoint)
         stored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in started["options"].items()}
+        if isinstance(stored["modality"], str):  # as runs of one modality stored it
+            stored["modality"] = (stored["modality"],)
         if options.tune_epochs is not None:
             stored["tune_epochs"] = options.tune_epochs
         options = replace(options, **stored)
@@ -256,7 +236,9 @@ def main(options: Options) -> None:
     if chief:
         folder.mkdir(parents=True, exist_ok=True)
         parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
-        console.print(f"[bold]{recipe.network}[/] {recipe.widths}, T = {recipe.time_steps}, {parameters:,} parameters; "
+        apart = 0 if net.fusion is None else sum(p.numel() for p in net.fusion.parameters())
+        console.print(f"[bold]{recipe.network}[/] {recipe.widths}, T = {recipe.time_steps}, {parameters - apart:,} "
+                      f"parameters" + (f", {apart:,} of SMF's estimator" if apart else "") + "; "
                       f"{halves.protocol}: {len(halves.train)} train, {len(halves.val)} val, {len(halves.test)} test; "
                       f"{fabric.world_size} x {fabric.device.type}, {str(dtype)[6:]}")
 
@@ -270,22 +252,21 @@ def main(options: Options) -> None:
             first = started["epoch"] + 1 if started is not None and started["stage"] == stage else 0
             if stage == "tune":
                 if not first:
-                    correct = right(net, *test_set(pack, halves.test, preprocess), fabric.device)
-                    results.update(accuracies("float", correct, halves))
-                    if chief:
-                        save_network(folder / "float.safetensors", net)
+                    end_float(net, pack, halves, preprocess, results, fabric.device, folder if chief else None)
+                elif started is not None and started.get("fusion_weights") is not None:
+                    net.fix_fusion(started["fusion_weights"])
                 net.quantize()
-            trainee = Trainee(net, recipe, dtype)
-            optimiser = optimiser_of(net, recipe)
+            objective = Objective(net, recipe, dtype)
+            optimiser, others = optimiser_of(net, recipe, stage), other_optimisers(net, recipe)
             if started is not None and first:
-                load_checkpoint(checkpoint, net, optimiser)
+                load_checkpoint(checkpoint, net, optimiser, others)
                 net.set_scales(started["scales"])
-            model, wrapped = fabric.setup(trainee, optimiser)
+            model, *wrapped = fabric.setup(objective, optimiser, *others.values())
             for epoch in range(first, epochs):
                 tick = time.perf_counter()
                 net.steps = recipe.steps_at(stage, epoch)
                 bar = progress.epoch(f"{stage} {epoch + 1}/{epochs}", len(batches))
-                row = train_epoch(fabric, model, wrapped, batches, recipe, stage, epoch, epochs, bar)
+                row = train_epoch(fabric, model, objective.names, wrapped, batches, recipe, stage, epoch, epochs, bar)
                 correct = right(net, val, pack.labels[halves.val], fabric.device)
                 row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
                 row["seconds"] = time.perf_counter() - tick
@@ -294,10 +275,24 @@ def main(options: Options) -> None:
                 if chief:
                     kept = {k: v for k, v in vars(options).items() if k not in ("out", "overwrite", "resume")}
                     save_checkpoint(checkpoint, net, optimiser, {
-                        "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales()})
+                        "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales(),
+                        "fusion_weights": net.config.fusion_weights}, others)
                 fabric.barrier()
     if chief:
         export(folder, options, recipe, net.cpu(), pack, halves, preprocess, results, console)
+
+
+def end_float(net: SpikingGraphNet, pack: Pack, halves: Split, preprocess: Preprocess, results: dict[str, float],
+              device: torch.device, folder: Path | None) -> None:
+    """Evaluate and keep the floating-point network; fix its fusion weights, if they are not, and evaluate it again."""
+    net.steps = net.config.time_steps  # the last epochs may have had fewer
+    samples, labels = test_set(pack, halves.test, preprocess)
+    results.update(accuracies("float", right(net, samples, labels, device), halves))
+    if folder is not None:
+        save_network(folder / "float.safetensors", net)
+    if net.config.fusion == "smf":
+        net.fix_fusion(fixed_weights(sample_weights(net, pack, halves.train, preprocess, device)))
+        results.update(accuracies("float_fixed", right(net, samples, labels, device), halves))
 
 
 def test_set(pack: Pack, indices: np.ndarray, preprocess) -> tuple[np.ndarray, np.ndarray]:
@@ -313,17 +308,20 @@ def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet,
         run = emulator.run(samples)
     results.update(accuracies("integer", run.predictions == labels, halves))
     rate = np.mean([run.counts.rate(p.name) for p in graph.populations if p.role == "hidden"])
+    fused = {} if net.config.fusion_weights is None else {
+        "fusion": recipe.fusion, "fusion_weights": list(net.config.fusion_weights)}
     graph = to_graph(net, meta={
         "preset": options.preset, "data": Path(options.data).name, "protocol": halves.protocol,
         "preprocess": preprocess.to_json(), "labels": list(pack.class_names), "edges": pack.edges.flatten().tolist(),
         "joints": pack.body.num_joints, "recipe": json.dumps(recipe.to_dict()), "commit": describe_commit(),
-        "test_samples": len(labels), "mean_rate": float(rate), **results})
+        "test_samples": len(labels), "mean_rate": float(rate), **fused, **results})
     write_net(graph, folder / "mksgn.net")
     save_network(folder / "weights.safetensors", net)
     log_line = {"final": results, "test_samples": len(labels), "mean_rate": float(rate)}
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(log_line) + "\n")
-    for kind, name in (("float", "float"), ("integer", "integers (emulator)")):
+    fixed = [("float_fixed", "float, modalities weighed alike")] if "accuracy_float_fixed" in results else []
+    for kind, name in (("float", "float"), *fixed, ("integer", "integers (emulator)")):
         line = f"test accuracy, {len(labels)} samples: {name} {results[f'accuracy_{kind}']:.2%}"
         if halves.clean is not None:
             line += f", clean subset of {len(halves.clean)} {results[f'accuracy_{kind}_clean']:.2%}"
@@ -332,37 +330,6 @@ def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet,
     console.print(f"wrote {folder / 'mksgn.net'}\n"
                   f"next:  python deploy/run_lava.py --net {folder / 'mksgn.net'}"
                   + (f" --data {options.data}" if options.data != SYNTHETIC else ""))
-
-
-class RunLog:
-    """metrics.jsonl and TensorBoard events; on resume, lines after the checkpoint are dropped first."""
-
-    def __init__(self, folder: Path, enabled: bool, keep: tuple[str, int] | None) -> None:
-        self.path, self.enabled = folder / "metrics.jsonl", enabled
-        if not enabled:
-            return
-        lines = self.path.read_text().splitlines() if keep and self.path.exists() else []
-        kept = []
-        for line in lines:
-            row = json.loads(line)
-            if "stage" not in row:
-                continue
-            kept.append(line)
-            if (row["stage"], row["epoch"]) == keep:
-                break
-        self.path.write_text("".join(line + "\n" for line in kept))
-        self.events = SummaryWriter(str(folder / "events"))
-
-    def write(self, stage: str, epoch: int, row: dict[str, float]) -> None:
-        if not self.enabled:
-            return
-        clean = {k: None if math.isnan(v) else v for k, v in row.items()}
-        with self.path.open("a") as file:
-            file.write(json.dumps({"stage": stage, "epoch": epoch, **clean}) + "\n")
-        for name, value in row.items():
-            if not math.isnan(value):
-                self.events.add_scalar(f"{stage}/{name}", value, epoch)
-        self.events.flush()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ The steps, in order (M persons, F' raw frames, V joints):
    (removes the view, which cross-view protocols change);
 3. in training: mirror, rotate, cut a random part of the sequence, shake the joints;
 4. resample to ``frames`` frames by linear interpolation;
-5. form the modality (joint, bone = joint - parent, or the frame difference of either);
+5. form the modality (joint, bone = joint - parent, or the frame difference of either); of several, steps 5 to 7
+   are done for each alone, and their coordinates are stacked on the channel axis;
 6. root-relative joints: every joint minus its body's centre joint of that frame, while the centre
    joint itself keeps its displacement since the first frame;
 7. divide by the largest coordinate of the sequence (the centre's displacement, which is ``root_range`` times
@@ -25,6 +26,7 @@ from mksgn.errors import ConfigError, DataError
 from mksgn.skeleton import Body, parents
 
 MODALITIES = ("joint", "bone", "joint-motion", "bone-motion")
+COORDINATES = 3
 INPUT_MAX = 127
 UP = 1
 """Vertical axis of Kinect coordinates."""
@@ -65,8 +67,9 @@ class Preprocess:
     Parameters
     ----------
     frames, persons : int
-    modality : str
-        One of ``joint``, ``bone``, ``joint-motion``, ``bone-motion``.
+    modality : str or tuple of str
+        ``joint``, ``bone``, ``joint-motion``, ``bone-motion``: one, or several different ones in the order in which
+        they are stacked.
     lateral : tuple of (left, right) joint pairs
         Joints that span the body's left-right axis; empty: no alignment.
     root_range : float
@@ -75,15 +78,29 @@ class Preprocess:
 
     frames: int
     persons: int = 1
-    modality: str = "joint"
+    modality: str | tuple[str, ...] = "joint"
     lateral: tuple[tuple[int, int], ...] = ()
     root_range: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.root_range < float("inf"):
             raise ConfigError("root_range must be positive", got=str(self.root_range))
-        if self.modality not in MODALITIES:
-            raise ConfigError("unknown modality", got=self.modality, allowed=", ".join(MODALITIES))
+        for modality in self.modalities:
+            if modality not in MODALITIES:
+                raise ConfigError("unknown modality", got=str(modality), allowed=", ".join(MODALITIES))
+        if not self.modalities or len(set(self.modalities)) < len(self.modalities):
+            raise ConfigError("modalities must be different, and at least one", got=str(self.modality),
+                              allowed=", ".join(MODALITIES))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities, one or several."""
+        return (self.modality,) if isinstance(self.modality, str) else self.modality
+
+    @property
+    def channels(self) -> int:
+        """Channels of a sample: three coordinates per modality."""
+        return COORDINATES * len(self.modalities)
 
     def to_json(self) -> str:
         """One line for a file attribute."""
@@ -101,6 +118,8 @@ class Preprocess:
         try:
             fields = json.loads(text)
             fields["lateral"] = tuple((int(a), int(b)) for a, b in fields.get("lateral", ()))
+            if isinstance(fields.get("modality"), list):
+                fields["modality"] = tuple(fields["modality"])
             return cls(**fields)
         except (TypeError, ValueError, AttributeError) as error:
             raise ConfigError("the preprocessing stored in the file cannot be read",
@@ -121,8 +140,8 @@ class Preprocess:
 
         Returns
         -------
-        int8 (3, frames, persons * V)
-            Persons are folded into the joint axis: joint m V + v.
+        int8 (3 modalities, frames, persons * V)
+            Modality by modality, x, y, z of each. Persons are folded into the joint axis: joint m V + v.
         """
         if sequence.shape[2] != body.num_joints:
             raise DataError("a sequence has the wrong number of joints", got=str(sequence.shape[2]),
@@ -146,9 +165,13 @@ class Preprocess:
         points = _resample(points @ rotation.T, at)
         if augment is not None and rng is not None:
             points += rng.normal(0, augment.noise, (1, *points.shape[1:])).astype(np.float32)
-        points = self._form(points, body)
-        points[~present[np.rint(at).astype(int)]] = 0
-        return _to_int8(points, body, self.root_range)
+        absent = ~present[np.rint(at).astype(int)]
+        stacked = []
+        for modality in self.modalities:
+            formed = _form(points, body, modality)
+            formed[absent] = 0
+            stacked.append(_to_int8(formed, body, self.root_range))
+        return np.concatenate(stacked)
 
     def _facing(self, person: np.ndarray) -> np.ndarray:
         """Rotation about the vertical that lays the mean left-right axis of (F', V, 3) along x."""
@@ -162,12 +185,15 @@ class Preprocess:
         c, s = across / size, depth / size
         return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
 
-    def _form(self, points: np.ndarray, body: Body) -> np.ndarray:
-        if self.modality.startswith("bone"):
-            points = points - points[:, :, parents(body)]
-        if self.modality.endswith("motion"):
-            points = np.diff(points, axis=0, append=points[-1:])
-        return points
+
+def _form(points: np.ndarray, body: Body, modality: str) -> np.ndarray:
+    """A modality of (F, M, V, 3) joints, in memory of its own."""
+    formed = points.copy()
+    if modality.startswith("bone"):
+        formed -= points[:, :, parents(body)]
+    if modality.endswith("motion"):
+        formed = np.diff(formed, axis=0, append=formed[-1:])
+    return formed
 
 
 def _random_rotation(augment: Augment, rng: np.random.Generator) -> np.ndarray:

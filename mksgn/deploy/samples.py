@@ -118,7 +118,7 @@ def preprocess_of(graph: Graph, net: Path) -> Preprocess:
                           fix="run it on tensors: --input x.npy --dump out.npz (see --help)")
     preprocess = Preprocess.from_json(_entry(graph, "preprocess", str))
     joints = _entry(graph, "joints", int)
-    made = (3, preprocess.frames, joints * preprocess.persons)
+    made = (preprocess.channels, preprocess.frames, joints * preprocess.persons)
     if made != tuple(graph.input.shape) or type(preprocess.frames) is not int or type(preprocess.persons) is not int:
         raise NetFileError("the net's preprocessing does not make its input", where=str(net), got=str(made),
                            allowed=str(tuple(graph.input.shape)), fix="export the net again")

@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mksgn.backend import Counts
-from mksgn.energy.paper import dense_macs
+from mksgn.energy.paper import dense_macs, read_channels
 from mksgn.errors import ConfigError
-from mksgn.ir import Graph
+from mksgn.ir import Conv, Graph
 from mksgn.ir.fanout import fanout
 
 
@@ -67,7 +67,10 @@ def ratio_causes(graph: Graph, counts: Counts) -> dict[str, Causes | None]:
         source, target = graph[synapse.sources[0]], graph[synapse.target]
         sent = np.sum([counts.sent[name] for name in synapse.sources], axis=0)
         real = fanout(synapse, source.shape, target.shape)
-        full = fanout(replace(synapse, weight=np.ones_like(synapse.weight)), source.shape, target.shape)
+        ones = np.ones_like(synapse.weight)
+        if isinstance(synapse, Conv):
+            ones *= read_channels(synapse)[:, None, None]
+        full = fanout(replace(synapse, weight=ones), source.shape, target.shape)
         if not sent.any() or not real.any():
             found[synapse.name] = None
             continue

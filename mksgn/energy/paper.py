@@ -37,16 +37,24 @@ def dense_macs(synapse: Synapse, source_shape: Shape, target_shape: Shape) -> in
 
     Zero weights and padding count, as in the usual formulas: Conv O F' V' (I / groups) kF kV;
     Dense O I; JointMix K V' V per channel and frame; GraphConv E O I per frame (only the edges that
-    exist have weights).
+    exist have weights). Input channels that a Conv does not read at all are not its: the spike coder of one
+    of several modalities is a convolution over its own coordinates (Eq. 35, n_m times the first layer).
     """
     if isinstance(synapse, Conv):
-        return int(np.prod(target_shape)) * int(np.prod(synapse.weight.shape[1:]))
+        taps = int(np.prod(synapse.weight.shape[2:]))
+        return int(np.prod(target_shape)) * taps * int(read_channels(synapse).sum())
     if isinstance(synapse, Dense):
         return int(synapse.weight.size)
     if isinstance(synapse, JointMix):
         return int(synapse.weight.size) * source_shape[0] * source_shape[1]
     assert isinstance(synapse, GraphConv)
     return int(synapse.weight.size) * source_shape[1]
+
+
+def read_channels(synapse: Conv) -> np.ndarray:
+    """Which input channels of a group any weight reads, bool (I / groups,); all where every weight is 0."""
+    read = np.asarray(synapse.weight).any(axis=(0, 2, 3))
+    return read if read.any() else np.ones_like(read)
 
 
 @dataclass(frozen=True)

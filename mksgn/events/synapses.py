@@ -70,8 +70,13 @@ def _conv(synapse: Conv, parallel: bool) -> Apply:
         each = np.ascontiguousarray(taps[:, :, 0])
         depthwise = _kernel("convolve_depthwise", parallel)
         return lambda x, out: depthwise(x, each, *geometry, out)
-    rows = kernels.rows_by_input(taps, synapse.groups)
     convolve = _kernel("convolve", parallel)
+    read = np.flatnonzero(synapse.weight.any(axis=(0, 2, 3)))
+    if synapse.groups == 1 and len(read) < taps.shape[2]:
+        # Channels that no weight reads (a spike coder's other modalities) are left out of the work, as of the counts.
+        part = kernels.rows_by_input(taps[:, :, read], 1)
+        return lambda x, out: convolve(np.ascontiguousarray(x[..., read]), part, 1, *geometry, out)
+    rows = kernels.rows_by_input(taps, synapse.groups)
     return lambda x, out: convolve(x, rows, synapse.groups, *geometry, out)
 
 

@@ -19,9 +19,8 @@ from torch import Tensor, nn
 from mksgn import ir
 from mksgn.ir.graph import BIAS_MAX, VTH_MAX
 from mksgn.nn.cuba import CubaNeuron, Surrogate, batch_moments, fused_cuba
-from mksgn.nn.projections import DenseProjection, Projection
+from mksgn.nn.projections import DenseProjection, Projection, Spikes
 
-Spikes = dict[str, Tensor]
 WEIGHT_LIMIT = 254
 """Largest weight magnitude written: even, and symmetric so that every sign mode of a Loihi synapse holds it."""
 
@@ -67,14 +66,14 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         self.quantized = False
 
     # ------------------------------------------------------------------ fast path
-    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor | None]:
+    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor]:
         """Spikes (N T, C, F, V) of this population and their number, from those of its sources."""
         hook = self.neuron.quantize_8bit if self.quantized else None
         drive: list[Tensor] = []
         extra: list[Tensor] = []
         for projection in self.projections:
             through_norm = projection.normed or self.norm is None
-            (drive if through_norm else extra).append(projection.current(_gather(spikes, projection), hook))
+            (drive if through_norm else extra).append(projection.drive(spikes, hook))
         return self._fire(sum(drive[1:], drive[0]), sum(extra[1:], extra[0]) if extra else None, steps)
 
     def _fire(self, drive: Tensor, extra: Tensor | None, steps: int) -> tuple[Tensor, Tensor]:
@@ -111,7 +110,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         if not self.quantized:
             raise RuntimeError("SLAYER's integer neuron runs a quantised block only: call quantize() first")
         hook = self.neuron.quantize_8bit
-        currents = [p.current_slayer(_gather(spikes, p), hook) for p in self.projections]
+        currents = [p.drive_slayer(spikes, hook) for p in self.projections]
         bias = self._quantized_bias(self.bias)[:, None, None, None]
         if self.joint_bias is not None:
             bias = bias + self._quantized_bias(self.joint_bias)[:, None, :, None]
@@ -188,13 +187,14 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
             ir.Cuba(vth=neuron.v_th_mant, current_decay=int(neuron.cx_current_decay),
                     voltage_decay=int(neuron.cx_voltage_decay)),
             bias_int if bias_int.any() else None, role)
-        synapses = []
+        synapses: list[ir.Synapse] = []
         for index, projection in enumerate(self.projections):
-            weight = projection.weight(neuron.quantize_8bit).detach().double().numpy() * neuron.w_scale
-            weight_int = np.rint(weight).astype(np.int16)
             label = name if len(self.projections) == 1 else f"{name}.{index}"
-            synapses.append(projection.to_ir(label, name, weight_int))
+            synapses += projection.lower(label, name, neuron.quantize_8bit, self._integers)
         return population, synapses
+
+    def _integers(self, weight: Tensor) -> np.ndarray:
+        return np.rint(weight.detach().double().numpy() * self.neuron.w_scale).astype(np.int16)
 
 
 class GateBlock(SpikingBlock):
@@ -209,10 +209,10 @@ class GateBlock(SpikingBlock):
         super().__init__(shape, projections, norm=False, threshold={"and": 1.5, "or": 0.5}[kind], voltage_decay=1.0)
         self.kind = kind
 
-    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, None]:
-        """Spikes; no count, since the populations that drive a gate are regularised themselves."""
+    def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor]:
+        """Spikes and their number."""
         a, b = [p.current(spikes[source], None) for p in self.projections for source in p.sources]
-        return (a * b if self.kind == "and" else _Or.apply(a, b)), None
+        return _Counted.apply(a * b if self.kind == "and" else _Or.apply(a, b))
 
 
 class _Or(torch.autograd.Function):
@@ -225,6 +225,21 @@ class _Or(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         a, b = ctx.saved_tensors
         return torch.addcmul(grad, grad, b, value=-1), torch.addcmul(grad, grad, a, value=-1)
+
+
+class _Counted(torch.autograd.Function):
+    """Spikes and their number. The gradient of torch's own sum has another memory layout, which is far slower."""
+
+    @staticmethod
+    def forward(ctx: Any, spikes: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        return spikes.view_as(spikes), spikes.permute(0, 2, 3, 1).reshape(-1).sum(dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None, grad_count: Tensor | None) -> Tensor | None:
+        if grad is None or grad_count is None:
+            return grad
+        return grad + grad_count.to(grad.dtype)
 
 
 class ReadoutBlock(SpikingBlock):
@@ -240,7 +255,7 @@ class ReadoutBlock(SpikingBlock):
         hook = self.neuron.quantize_8bit if self.quantized else None
         (projection,) = self.projections
         self.time_steps = steps
-        current = projection.current(_gather(spikes, projection), hook).flatten(1).float()
+        current = projection.drive(spikes, hook).flatten(1).float()
         return current.unflatten(0, (-1, steps)).mean(1) + self._quantized_bias(self.bias)
 
     def logits_slayer(self, spikes: Spikes) -> Tensor:
@@ -265,13 +280,6 @@ def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Scale and shift per channel of a batch norm by its running statistics."""
     scale = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
     return scale, norm.bias - norm.get_buffer("running_mean") * scale
-
-
-def _gather(spikes: Spikes, projection: Projection) -> Tensor:
-    total = spikes[projection.sources[0]]
-    for source in projection.sources[1:]:
-        total = total + spikes[source]
-    return total
 
 
 def _trainable(projection: Projection) -> bool:

@@ -8,15 +8,18 @@ that :func:`mksgn.lower.to_graph` can write every one of them as integers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError
-from mksgn.nn.blocks import GateBlock, ReadoutBlock, Spikes, SpikingBlock
+from mksgn.nn.blocks import GateBlock, ReadoutBlock, SpikingBlock
+from mksgn.nn.config import NetConfig
 from mksgn.nn.cuba import Surrogate
+from mksgn.nn.fusion import Fusion
+from mksgn.nn.modalities import FUSED, FusedProjection, ModalityCoder, coder_name
 from mksgn.nn.projections import (
     ConvProjection,
     GraphConvProjection,
@@ -24,8 +27,9 @@ from mksgn.nn.projections import (
     JointMixProjection,
     PoolProjection,
     Projection,
+    Spikes,
 )
-from mksgn.skeleton import Body, spatial_partitions
+from mksgn.skeleton import spatial_partitions
 
 INPUT = "input"
 INPUT_SCALE = 1.0 / 64
@@ -36,71 +40,24 @@ MIX_SURROGATE = Surrogate(width=4.0, height=0.5)
 """A mixing neuron sits far from its threshold, where the paper's window passes no gradient."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetConfig:
-    """Everything that determines the shape of a network.
-
-    Parameters
-    ----------
-    body : Body
-        Joint graph of one person.
-    classes, frames, persons, time_steps : int
-        Output classes, video frames after resampling, persons (folded into the joint axis), and T.
-    widths, strides : tuple of int
-        Channels and temporal stride of each layer.
-    channels_in : int
-        Coordinates per joint.
-    attention : bool
-        SG-SA in every layer (MK-SGN), or none (Base-SGN).
-    graph_conv : 'layer' or 'fused'
-        Joint mixing as a population of its own, or S (x) W in one synapse.
-    temporal_kernel : int
-        Frames of the temporal convolution, odd.
-    current_decay, voltage_decay : float
-        Lost per step; 1.0 and 0.75 make the paper's LIF.
-    dropout : float
-        On the spikes before FC, in training.
-    """
-
-    body: Body
-    classes: int
-    frames: int
-    widths: tuple[int, ...]
-    strides: tuple[int, ...]
-    persons: int = 1
-    time_steps: int = 4
-    channels_in: int = 3
-    attention: bool = True
-    graph_conv: str = "layer"
-    temporal_kernel: int = 9
-    current_decay: float = 1.0
-    voltage_decay: float = 0.75
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        if len(self.widths) != len(self.strides) or not self.widths:
-            raise ConfigError("widths and strides must pair up", got=f"{self.widths} and {self.strides}")
-        if self.graph_conv not in ("layer", "fused"):
-            raise ConfigError("unknown graph_conv", got=self.graph_conv, allowed="layer, fused")
-        if self.temporal_kernel % 2 == 0:
-            raise ConfigError("temporal_kernel must be odd", got=str(self.temporal_kernel))
-        frames = self.frames
-        for stride in self.strides:
-            frames = (frames - 1) // stride + 1
-        if self.frames < 1 or frames < 1:
-            raise ConfigError("too few frames for these strides", got=f"{self.frames} frames, strides {self.strides}")
-
-
 @dataclass
 class NetOutput:
-    """Logits (N, classes), and differentiable mean firing rates of all populations but the gates."""
+    """Logits (N, classes), and differentiable mean firing rates of all populations, the gates' apart.
+
+    A gate's rate follows from those of the populations that drive it, which are regularised themselves. Where
+    modalities are fused there are also their weights (N, M) and, with an estimator, the sum of its lower bounds of
+    mutual information (0-dim), which its training maximises.
+    """
 
     logits: Tensor
     rates: dict[str, Tensor] = field(default_factory=dict)
+    gate_rates: dict[str, Tensor] = field(default_factory=dict)
+    weights: Tensor | None = None
+    information: Tensor | None = None
 
     @property
     def rate(self) -> Tensor:
-        """Mean over populations of the firing rate."""
+        """Mean over populations of the firing rate, without gates."""
         return torch.stack(list(self.rates.values())).mean()
 
 
@@ -117,13 +74,13 @@ class SpikingGraphNet(nn.Module):
         self.quantized = False
         joints = config.body.num_joints * config.persons
         self.steps = config.time_steps
-        self.input_shape = (config.channels_in, config.frames, joints)
+        self.input_shape = (config.channels_in * len(config.modalities), config.frames, joints)
         self.blocks = nn.ModuleList()
         self.names: list[str] = []
         self._mixing = spatial_partitions(config.body.repeat(config.persons))
-        width = config.widths[0]
-        coder = ConvProjection((INPUT,), config.channels_in, width, (3, 3), padding=(1, 1))
-        source = self._add("sc", (width, config.frames, joints), [coder], joint_bias=True)
+        self.coders: tuple[str, ...] = ()
+        self.fusion: Fusion | None = None
+        source = self._code(config, joints)
         layer = _sgn_layer if config.attention else _st_gcn_layer
         for index, (width, stride) in enumerate(zip(config.widths, config.strides), start=1):
             source = layer(self, f"block{index}", source, width, stride)
@@ -132,11 +89,26 @@ class SpikingGraphNet(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.readout = ReadoutBlock(pooled, channels, config.classes)
 
+    def _code(self, config: NetConfig, joints: int) -> str:
+        """The spike coders; returns what the first layer reads."""
+        shape = (config.coder_width or config.widths[0], config.frames, joints)
+        if len(config.modalities) == 1:
+            coder = ConvProjection((INPUT,), config.channels_in, shape[0], (3, 3), padding=(1, 1))
+            self.coders = (self._add("sc", shape, [coder], joint_bias=True),)
+            return "sc"
+        for index, modality in enumerate(config.modalities):
+            reads = ModalityCoder(INPUT, self.input_shape[0], index * config.channels_in, config.channels_in, shape[0])
+            self.coders += (self._add(coder_name(modality), shape, [reads], joint_bias=True),)
+        self.fusion = Fusion(len(self.coders), shape[0], config.fusion, config.fusion_weights)
+        return FUSED
+
     def _add(self, name: str, shape: tuple[int, int, int], projections: Sequence[Projection], *, norm: bool = True,
              surrogate: Surrogate | None = None, joint_bias: bool = False) -> str:
         config = self.config
+        weights = (1.0,) * len(self.coders) if config.fusion == "sum" else config.fusion_weights
+        reading = [FusedProjection(self.coders, p, weights) if p.sources == (FUSED,) else p for p in projections]
         self.blocks.append(SpikingBlock(
-            shape, list(projections), norm=norm, surrogate=surrogate, joint_bias=joint_bias,
+            shape, reading, norm=norm, surrogate=surrogate, joint_bias=joint_bias,
             current_decay=config.current_decay, voltage_decay=config.voltage_decay))
         self.names.append(name)
         return name
@@ -147,7 +119,7 @@ class SpikingGraphNet(nn.Module):
         return name
 
     def _shape(self, name: str) -> tuple[int, int, int]:
-        return self.blocks[self.names.index(name)].shape
+        return self.blocks[self.names.index(self.coders[0] if name == FUSED else name)].shape
 
     def populations(self) -> list[tuple[str, SpikingBlock]]:
         """Named spiking populations in topological order, without the readout."""
@@ -164,15 +136,19 @@ class SpikingGraphNet(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         spikes: Spikes = {INPUT: x}
         rates: dict[str, Tensor] = {}
+        gates: dict[str, Tensor] = {}
+        weights: Tensor | None = None
+        information: Tensor | None = None
         for name, block in self.populations():
-            if name == "sc":
+            if name in self.coders:
                 spikes[name], count = block.code(x, steps)
             else:
                 spikes[name], count = block(spikes, steps)
-            if count is not None:
-                rates[name] = count / spikes[name].numel()
+            (gates if isinstance(block, GateBlock) else rates)[name] = count / spikes[name].numel()
+            if name == self.coders[-1] and self.fusion is not None and not self.quantized:
+                spikes[FUSED], weights, information = self.fusion([spikes[coder] for coder in self.coders], steps)
         spikes["head.gap"] = self.dropout(spikes["head.gap"])
-        return NetOutput(self.readout.logits(spikes, steps), rates), spikes
+        return NetOutput(self.readout.logits(spikes, steps), rates, gates, weights, information), spikes
 
     @torch.no_grad()
     def forward_slayer(self, x: Tensor) -> tuple[Tensor, Spikes]:
@@ -187,13 +163,32 @@ class SpikingGraphNet(nn.Module):
         """Fold every batch norm and round weights, biases and states to the chip's integers from here on."""
         if self.quantized:
             raise ConfigError("the network is quantised already")
-        coder = self.blocks[0]
-        coder.quantize()
-        coder.projections[0].fold(torch.full((coder.shape[0],), INPUT_SCALE))
-        coder.quantize()
-        for block in [*self.blocks[1:], self.readout]:
+        if self.config.fusion == "smf":
+            raise ConfigError("weights that depend on the sample have no integers", got="fusion smf",
+                              fix="call fix_fusion first, with their means over the training set")
+        for name, block in self.populations():
             block.quantize()
+            if name in self.coders:
+                block.projections[0].fold(torch.full((block.shape[0],), INPUT_SCALE))
+                block.quantize()
+        self.readout.quantize()
         self.quantized = True
+
+    def fix_fusion(self, weights: Sequence[float]) -> None:
+        """Weigh the modalities of every sample by ``weights`` from here on, and drop the estimator.
+
+        Raises
+        ------
+        ConfigError
+            When there is nothing to fuse, the network is quantised, or the weights do not fit.
+        """
+        if self.fusion is None or self.quantized:
+            raise ConfigError("only a floating-point network of several modalities has weights to fix")
+        self.config = replace(self.config, fusion="fixed", fusion_weights=tuple(float(w) for w in weights))
+        self.fusion.fix(weights)
+        for module in self.modules():
+            if isinstance(module, FusedProjection):
+                module.weights = self.config.fusion_weights
 
     def scales(self) -> list[int]:
         """Weight units per 1.0 of every population, the readout last."""
@@ -230,7 +225,7 @@ def _st_gcn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stri
     channels, frames, joints = net._shape(source)
     mixed = _graph_conv(net, name, source, width)
     projections: list[Projection] = [_temporal(net, (mixed,), width, stride)]
-    if channels == width and stride == 1:
+    if channels == width and stride == 1 and source != FUSED:
         projections.append(IdentityProjection((source,), width))
     else:
         projections.append(ConvProjection((source,), channels, width, stride=(stride, 1)))
@@ -240,13 +235,14 @@ def _st_gcn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stri
 def _sgn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stride: int) -> str:
     """MK-SGN: SA-SGC (Eq. 5-10) and STC (Eq. 11-13).
 
-    lif1 = SN(P) is P itself where the width stays (a spike train through a unit LIF is that train),
-    a 1 x 1 convolution otherwise. The residual of STC is H_SA, through a strided LIF where F shrinks.
+    lif1 = SN(P) is P itself where the width stays (a spike train through a unit LIF is that train), a 1 x 1
+    convolution otherwise, and where P is fused from several modalities and so no spike train. The residual of
+    STC is H_SA, through a strided LIF where F shrinks.
     """
     channels, frames, joints = net._shape(source)
     shape = (width, frames, joints)
     lif1 = source
-    if channels != width:
+    if channels != width or source == FUSED:
         lif1 = net._add(f"{name}.lif1", shape, [ConvProjection((source,), channels, width)])
     lif2 = _graph_conv(net, name, source, width)
     attended = _attention(net, f"{name}.sgsa", (lif1, lif2), shape)

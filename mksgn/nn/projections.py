@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from mksgn import ir
 
 Hook = Callable[..., Tensor] | None
+Spikes = dict[str, Tensor]
+"""Spike trains by population."""
 
 
 class Projection(nn.Module):
@@ -53,14 +55,32 @@ class Projection(nn.Module):
         """Dendritic input by SLAYER's own synapse, (N, C, F, V, T)."""
         raise NotImplementedError
 
+    def drive(self, spikes: Spikes, hook: Hook) -> Tensor:
+        """Dendritic input from the spikes of the sources, fast path."""
+        return self.current(self._gather(spikes), hook)
+
+    def drive_slayer(self, spikes: Spikes, hook: Hook) -> Tensor:
+        """The same by SLAYER's synapse, (N, C, F, V, T)."""
+        return self.current_slayer(self._gather(spikes), hook)
+
+    def _gather(self, spikes: Spikes) -> Tensor:
+        total = spikes[self.sources[0]]
+        for source in self.sources[1:]:
+            total = total + spikes[source]
+        return total
+
     def fold(self, scale: Tensor) -> None:
         """Multiply the weights of output channel o by ``scale[o]``."""
         with torch.no_grad():
             weight = self.synapse.weight
             weight.mul_(scale.reshape(-1, *[1] * (weight.dim() - 1)))
 
+    def lower(self, name: str, target: str, hook: Hook, integers: Callable[[Tensor], np.ndarray]) -> list[ir.Synapse]:
+        """The integer synapses, with ``integers`` of the weights."""
+        return [self.to_ir(name, target, integers(self.weight(hook)))]
+
     def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
-        """The integer synapse."""
+        """The synapse with these weights."""
         raise NotImplementedError
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,25 @@ _HEADER_LIMIT = 100_000_000
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
-def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Write weights, optimiser state, torch's RNG and ``state`` (JSON values) to ``path``, atomically."""
+def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
+                    others: Mapping[str, torch.optim.Optimizer] | None = None) -> None:
+    """Write weights, states of the optimiser and of ``others`` by name, torch's RNG and ``state`` (JSON values).
+
+    The file is replaced whole.
+    """
     tensors: dict[str, Tensor] = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
-    for index, entries in optimiser.state_dict()["state"].items():
-        for name, value in entries.items():
-            tensors[f"{_OPTIMISER}{index}.{name}"] = torch.as_tensor(value).contiguous()
+    for prefix, each in _prefixed(optimiser, others):
+        for index, entries in each.state_dict()["state"].items():
+            for name, value in entries.items():
+                tensors[f"{prefix}{index}.{name}"] = torch.as_tensor(value).contiguous()
     tensors[_RNG] = torch.get_rng_state()
     _write(path, tensors, state)
+
+
+def _prefixed(optimiser: torch.optim.Optimizer,
+              others: Mapping[str, torch.optim.Optimizer] | None) -> list[tuple[str, torch.optim.Optimizer]]:
+    """Optimisers and where the names of their tensors begin; the first has none, as when it was the only one."""
+    return [(_OPTIMISER, optimiser), *((f"{_OPTIMISER}{name}.", each) for name, each in (others or {}).items())]
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -41,17 +53,17 @@ def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Non
 
 
 def save_network(path: Path, net: SpikingGraphNet) -> None:
-    """Write a quantised network's shape, scales and (float master) weights, enough to rebuild or fine-tune it."""
+    """Write a network's shape, scales and (float master) weights, enough to rebuild or fine-tune it."""
     body = net.config.body
     config = {**{f.name: getattr(net.config, f.name) for f in fields(net.config)}, "body": {
         "num_joints": body.num_joints, "edges": body.edges.tolist(), "center": body.center,
         "joint_names": body.joint_names}}
     _write(path, {_MODEL + name: value for name, value in net.state_dict().items()},
-           {"config": config, "scales": net.scales()})
+           {"config": config, "scales": net.scales(), "quantized": net.quantized})
 
 
-def load_network(path: Path) -> SpikingGraphNet:
-    """The quantised network that :func:`save_network` wrote.
+def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
+    """The network that :func:`save_network` wrote, quantised or still in floating point.
 
     Raises
     ------
@@ -65,13 +77,17 @@ def load_network(path: Path) -> SpikingGraphNet:
         names = tuple(body["joint_names"]) if body["joint_names"] else None
         config["body"] = Body(body["num_joints"], np.array(body["edges"]).reshape(-1, 2), body["center"], names)
         net = SpikingGraphNet(NetConfig(**config))
-        net.quantize()
+        if state.get("quantized", True) != quantized:
+            raise ValueError("it holds floating-point weights" if quantized else "it holds integers")
+        if quantized:
+            net.quantize()
         with safe_open(path, "pt") as file:
             net.load_state_dict({k[len(_MODEL):]: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
         net.set_scales(state["scales"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError("this file does not hold a quantised network", where=str(path), got=str(error)[:200],
-                          fix="name the weights.safetensors of a finished run") from None
+        kind, name = ("quantised", "weights") if quantized else ("floating-point", "float")
+        raise ConfigError(f"this file does not hold a {kind} network", where=str(path), got=str(error)[:200],
+                          fix=f"name the {name}.safetensors of a finished run") from None
     return net.eval()
 
 
@@ -95,16 +111,19 @@ def read_state(path: Path) -> dict[str, Any]:
                           fix="start without --resume, or name the folder of an earlier run with --out") from None
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
+                    others: Mapping[str, torch.optim.Optimizer] | None = None) -> None:
     """Restore what :func:`save_checkpoint` wrote into objects of the same shape."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     model.load_state_dict({k[len(_MODEL):]: v for k, v in tensors.items() if k.startswith(_MODEL)})
-    entries: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith(_OPTIMISER):
-            index, key = name[len(_OPTIMISER):].split(".", 1)
-            entries.setdefault(int(index), {})[key] = value
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": entries, "param_groups": groups})
+    for prefix, each in _prefixed(optimiser, others):
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith(prefix):
+                index, key = name[len(prefix):].split(".", 1)
+                if index.isdigit():
+                    entries.setdefault(int(index), {})[key] = value
+        groups = each.state_dict()["param_groups"]
+        each.load_state_dict({"state": entries, "param_groups": groups})
     torch.set_rng_state(tensors[_RNG])

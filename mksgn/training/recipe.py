@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import Augment, Preprocess
+from mksgn.data.preprocess import MODALITIES, Augment, Preprocess
 from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig
 
@@ -23,6 +23,11 @@ class Recipe:
     widths, strides : tuple of int
         Channels and temporal stride of each layer.
     frames, persons, modality, root_range : preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
+    fusion, fusion_weights, coder_width
+        Of several modalities, see :class:`~mksgn.nn.NetConfig`. 'smf' weighs them sample by sample in floating point;
+        before quantisation the weights are fixed at their means over the training set.
+    estimator_lr : float
+        Of the Adam that trains SMF's estimator, constant.
     time_steps : int
         T.
     graph_conv : 'layer' or 'fused'
@@ -33,12 +38,21 @@ class Recipe:
     batch : int
         Samples per step, over all processes.
     lr, tune_lr, weight_decay, label_smoothing, dropout : float
-        AdamW with a one-cycle schedule; then a cosine from ``tune_lr``.
+        Peak rate in floating point; then, with AdamW, a cosine from ``tune_lr``.
+    optimiser : 'adamw' or 'sgd'
+        Of the float stage; SGD has momentum 0.9.
+    schedule : 'one-cycle' or 'step'
+        'step' multiplies the rate by ``lr_decay`` from float epoch ``lr_step`` on.
+    lr_step, lr_decay : int, float
     early_steps, early_part : int, float
         The first ``early_part`` of the float epochs runs with T = ``early_steps``: half the cost, and the
         weights carry over because the head averages over T.
     rate_weight, rate_target : float
         Firing-rate regularisation: rate_weight * mean over populations of max(rate - rate_target, 0).
+    synop_weight, synop_target : float
+        Synop regularisation: synop_weight * max(S / synop_target - 1, 0), S being the synaptic operations expected of
+        one sample over all T steps (:mod:`mksgn.nn.synops`: every spike weighted by its fan-out). ``synop_target`` is
+        in operations per sample; a weight of 1 makes twice the target cost as much as 1 nat of cross-entropy.
     augment : Augment
         Random changes of the training samples.
     seed : int
@@ -52,8 +66,12 @@ class Recipe:
     strides: tuple[int, ...] = (1, 1, 2, 1, 2, 1)
     frames: int = 32
     persons: int = 1
-    modality: str = "joint"
+    modality: str | tuple[str, ...] = "joint"
     root_range: float = 3.0
+    fusion: str = "sum"
+    fusion_weights: tuple[float, ...] | None = None
+    coder_width: int | None = None
+    estimator_lr: float = 1e-3
     time_steps: int = 4
     graph_conv: str = "layer"
     epochs: int = 70
@@ -65,13 +83,36 @@ class Recipe:
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     dropout: float = 0.1
+    optimiser: str = "adamw"
+    schedule: str = "one-cycle"
+    lr_step: int = 50
+    lr_decay: float = 0.1
     early_steps: int = 2
     early_part: float = 0.7
     rate_weight: float = 0.1
     rate_target: float = 0.1
+    synop_weight: float = 0.0
+    synop_target: float = 100e6
     augment: Augment = field(default_factory=Augment)
     val_subjects: tuple[int, ...] | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("network", ("mksgn", "base-sgn")), ("optimiser", ("adamw", "sgd")),
+                              ("schedule", ("one-cycle", "step"))):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"unknown {name}", got=getattr(self, name), allowed=", ".join(allowed))
+        if self.synop_weight < 0 or not 0 < self.synop_target < float("inf"):
+            raise ConfigError("synop regularisation needs a weight of at least 0 and a positive, finite target",
+                              got=f"weight {self.synop_weight}, target {self.synop_target}")
+        if self.fusion == "smf" and min(self.early_steps, self.time_steps) < 2:
+            raise ConfigError("mutual information needs time steps to shuffle", where="early_steps, time_steps",
+                              got=f"{self.early_steps}, {self.time_steps}", allowed="2 or more")
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities, one or several."""
+        return (self.modality,) if isinstance(self.modality, str) else self.modality
 
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
@@ -90,12 +131,11 @@ class Recipe:
 
     def net_config(self, pack: Pack) -> NetConfig:
         """Shape of the network for ``pack``: joints and classes follow from the data."""
-        if self.network not in ("mksgn", "base-sgn"):
-            raise ConfigError("unknown network", got=self.network, allowed="mksgn, base-sgn")
         return NetConfig(
             body=pack.body, classes=len(pack.class_names), frames=self.frames, widths=self.widths, strides=self.strides,
             persons=self.persons, time_steps=self.time_steps, attention=self.network == "mksgn",
-            graph_conv=self.graph_conv, dropout=self.dropout)
+            graph_conv=self.graph_conv, dropout=self.dropout, modalities=self.modalities, fusion=self.fusion,
+            fusion_weights=self.fusion_weights, coder_width=self.coder_width)
 
     def with_options(self, **given: Any) -> Recipe:
         """A copy with every option that is not None replaced."""
@@ -127,6 +167,12 @@ def mirrored_joints(pack: Pack) -> tuple[int, ...]:
     return tuple(names.index(name) for name in opposite)
 
 
+_TURNED = Augment(yaw=45.0, pitch=15.0, roll=10.0, mirror=0.5)
+_NTU60 = Recipe(
+    widths=(64, 64, 128, 128, 256, 256), strides=(1, 1, 2, 1, 2, 1), frames=64, persons=2, modality=MODALITIES,
+    fusion="smf", batch=60, epochs=64, lr=0.1, optimiser="sgd", schedule="step", lr_step=50, lr_decay=0.1,
+    weight_decay=1e-4, dropout=0.3, early_part=0.0, tune_epochs=8, tune_lr=5e-5, augment=_TURNED)
+
 PRESETS: dict[str, Recipe] = {
     # Does the package work, on a fresh machine? Synthetic skeletons, three small layers.
     "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, root_range=1.0, epochs=40, tune_epochs=4,
@@ -136,6 +182,11 @@ PRESETS: dict[str, Recipe] = {
     "base-sgn": Recipe(network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
                        strides=(1, 1, 1, 1, 2, 1, 1, 2, 1, 1)),
     # MK-SGN, one modality, half of Table 7's widths.
-    "mksgn": Recipe(epochs=120, tune_epochs=8, tune_lr=5e-5,
-                    augment=Augment(yaw=45.0, pitch=15.0, roll=10.0, mirror=0.5)),
+    "mksgn": Recipe(epochs=120, tune_epochs=8, tune_lr=5e-5, augment=_TURNED),
+    # The same with four modalities fused by mutual information (SMF), and a price on synaptic operations; not trained.
+    "mksgn-4": Recipe(modality=MODALITIES, fusion="smf", coder_width=16, epochs=120, tune_epochs=8, tune_lr=5e-5,
+                      synop_weight=0.5, synop_target=100e6, augment=_TURNED),
+    # NTU RGB+D 60 and 120 with the paper's widths (Table 7) and training settings (Table 5). Not trained here.
+    "ntu60": _NTU60,
+    "ntu120": replace(_NTU60, batch=40),
 }

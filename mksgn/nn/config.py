@@ -1,0 +1,99 @@
+"""What determines the shape of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mksgn.errors import ConfigError
+from mksgn.nn.fusion import FUSIONS
+from mksgn.skeleton import Body
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetConfig:
+    """Everything that determines the shape of a network.
+
+    Parameters
+    ----------
+    body : Body
+        Joint graph of one person.
+    classes, frames, persons, time_steps : int
+        Output classes, video frames after resampling, persons (folded into the joint axis), and T.
+    widths, strides : tuple of int
+        Channels and temporal stride of each layer.
+    channels_in : int
+        Coordinates per joint and modality.
+    modalities : tuple of str
+        What the input holds, modality after modality on its channel axis. Several have a spike coder each.
+    fusion : 'smf', 'fixed' or 'sum'
+        How several coders become one P (:mod:`mksgn.nn.fusion`): weighed by mutual information, sample by sample; by
+        ``fusion_weights``; or added up. Only fixed weights can be quantised ('sum': all 1).
+    fusion_weights : tuple of float, optional
+        Of 'fixed', one per modality.
+    coder_width : int, optional
+        Channels of each spike coder; by default those of the first layer.
+    attention : bool
+        SG-SA in every layer (MK-SGN), or none (Base-SGN).
+    graph_conv : 'layer' or 'fused'
+        Joint mixing as a population of its own, or S (x) W in one synapse.
+    temporal_kernel : int
+        Frames of the temporal convolution, odd.
+    current_decay, voltage_decay : float
+        Lost per step; 1.0 and 0.75 make the paper's LIF.
+    dropout : float
+        On the spikes before FC, in training.
+    """
+
+    body: Body
+    classes: int
+    frames: int
+    widths: tuple[int, ...]
+    strides: tuple[int, ...]
+    persons: int = 1
+    time_steps: int = 4
+    channels_in: int = 3
+    attention: bool = True
+    graph_conv: str = "layer"
+    temporal_kernel: int = 9
+    current_decay: float = 1.0
+    voltage_decay: float = 0.75
+    dropout: float = 0.0
+    modalities: tuple[str, ...] = ("joint",)
+    fusion: str = "sum"
+    fusion_weights: tuple[float, ...] | None = None
+    coder_width: int | None = None
+
+    def __post_init__(self) -> None:
+        self._check_fusion()
+        if len(self.widths) != len(self.strides) or not self.widths:
+            raise ConfigError("widths and strides must pair up", got=f"{self.widths} and {self.strides}")
+        if self.graph_conv not in ("layer", "fused"):
+            raise ConfigError("unknown graph_conv", got=self.graph_conv, allowed="layer, fused")
+        if self.temporal_kernel % 2 == 0:
+            raise ConfigError("temporal_kernel must be odd", got=str(self.temporal_kernel))
+        frames = self.frames
+        for stride in self.strides:
+            frames = (frames - 1) // stride + 1
+        if self.frames < 1 or frames < 1:
+            raise ConfigError("too few frames for these strides", got=f"{self.frames} frames, strides {self.strides}")
+
+    def _check_fusion(self) -> None:
+        several = len(self.modalities) > 1
+        if not self.modalities or len(set(self.modalities)) < len(self.modalities):
+            raise ConfigError("modalities must be different, and at least one", got=str(self.modalities))
+        if self.fusion not in FUSIONS:
+            raise ConfigError("unknown fusion", got=self.fusion, allowed=", ".join(FUSIONS))
+        if not several and self.fusion != "sum":
+            raise ConfigError("one modality has nothing to be fused with", got=f"fusion {self.fusion}",
+                              fix="name several modalities, or take fusion 'sum'")
+        if (self.fusion == "fixed") != (self.fusion_weights is not None):
+            raise ConfigError("fusion weights belong to fusion 'fixed', and it to them",
+                              got=f"fusion {self.fusion}, weights {self.fusion_weights}")
+        if self.fusion_weights is not None:
+            weights = self.fusion_weights
+            if len(weights) != len(self.modalities) or not all(0 <= weight < float("inf") for weight in weights):
+                raise ConfigError("fusion weights must be one finite, non-negative number per modality",
+                                  got=str(weights), allowed=f"{len(self.modalities)} numbers")
+        if self.fusion == "smf" and self.time_steps < 2:
+            raise ConfigError("mutual information needs time steps to shuffle", got=f"T = {self.time_steps}",
+                              allowed="2 or more")

@@ -1,0 +1,104 @@
+"""What training minimises and with what: loss, optimisers, learning rates."""
+
+from __future__ import annotations
+
+import math
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mksgn.nn import SpikingGraphNet
+from mksgn.nn.synops import expected_synops, synops_per_rate
+from mksgn.training.recipe import Recipe
+
+MOMENTUM = 0.9
+"""Of SGD; the paper names none."""
+ESTIMATOR = "estimator"
+
+
+class Objective(nn.Module):
+    """Network and loss in one module, so that distributed training sees tensors only.
+
+    The loss is cross-entropy, plus firing-rate and synop regularisation (:class:`~mksgn.training.recipe.Recipe`), minus
+    the mutual information that the estimator of SMF finds (Eq. 21). The last term reaches the estimator's parameters
+    only, and the others do not reach them: one backward pass serves two optimisers.
+    """
+
+    def __init__(self, net: SpikingGraphNet, recipe: Recipe, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.net, self.recipe, self.dtype = net, recipe, dtype
+        self.per_rate = synops_per_rate(net) if recipe.synop_weight else {}
+        self.names = ["loss", "accuracy", "rate"]
+        self.names += ["synops"] if self.per_rate else []
+        self.names += ["information"] if net.config.fusion == "smf" else []
+
+    def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """What to differentiate, and the figures of ``names`` (the loss there is without the estimator's part)."""
+        recipe = self.recipe
+        out = self.net(x, dtype=self.dtype)
+        loss = nn.functional.cross_entropy(out.logits, labels, label_smoothing=recipe.label_smoothing)
+        excess = torch.stack([torch.relu(rate - recipe.rate_target) for rate in out.rates.values()]).mean()
+        loss = loss + recipe.rate_weight * excess
+        figures = [(out.logits.argmax(1) == labels).float().mean(), out.rate]
+        if self.per_rate:
+            synops = expected_synops(self.per_rate, out)
+            loss = loss + recipe.synop_weight * torch.relu(synops / recipe.synop_target - 1)
+            figures.append(synops)
+        total = loss
+        if out.information is not None:
+            total = loss - out.information
+            figures.append(out.information)
+        return total, torch.stack([loss, *figures]).detach()
+
+
+def optimiser_of(net: SpikingGraphNet, recipe: Recipe, stage: str) -> torch.optim.Optimizer:
+    """The network's optimiser, with weight decay on weights only.
+
+    Integer fine-tuning is AdamW's whatever the float stage used: its steps are those of single integers.
+    """
+    apart = {id(p) for p in _estimator(net)}
+    trained = [p for p in net.parameters() if p.requires_grad and id(p) not in apart]
+    groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.dim() > 1]},
+                                    {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}]
+    if recipe.optimiser == "sgd" and stage == "float":
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=MOMENTUM, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
+
+
+def other_optimisers(net: SpikingGraphNet, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
+    """By name, the optimiser of SMF's estimator while there is one."""
+    estimator = _estimator(net)
+    return {ESTIMATOR: torch.optim.Adam(estimator, lr=recipe.estimator_lr)} if estimator else {}
+
+
+def _estimator(net: SpikingGraphNet) -> list[nn.Parameter]:
+    return [] if net.fusion is None else list(net.fusion.parameters())
+
+
+def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
+    """The network's learning rate after ``part`` (0..1) of a stage.
+
+    In floating point one cycle, or steps (Table 5); in fine-tuning a cosine.
+    """
+    if stage == "tune":
+        return recipe.tune_lr * 0.5 * (1 + math.cos(math.pi * part))
+    if recipe.schedule == "step":
+        return recipe.lr * (recipe.lr_decay if part * recipe.epochs >= recipe.lr_step else 1.0)
+    rise = 0.1
+    if part < rise:
+        return recipe.lr * (0.04 + 0.96 * part / rise)
+    return recipe.lr * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * (part - rise) / (1 - rise))))
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """bfloat16 where the machine multiplies it natively."""
+    if precision == "auto":
+        flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
+        native = "amx_bf16" in flags or "avx512_bf16" in flags
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported()
+        precision = "bf16" if native else "fp32"
+    return torch.bfloat16 if precision == "bf16" else torch.float32
