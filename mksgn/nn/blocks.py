@@ -237,11 +237,18 @@ class ReadoutBlock(SpikingBlock):
 
     def logits(self, spikes: Spikes, steps: int) -> Tensor:
         """Mean over T of FC's output: (N, classes)."""
+        return self._currents(spikes, steps).mean(1) + self._quantized_bias(self.bias)
+
+    def step_logits(self, spikes: Spikes, steps: int) -> Tensor:
+        """FC's output at each time step: (N, T, classes); :meth:`logits` is their mean."""
+        return self._currents(spikes, steps) + self._quantized_bias(self.bias)
+
+    def _currents(self, spikes: Spikes, steps: int) -> Tensor:
         hook = self.neuron.quantize_8bit if self.quantized else None
         (projection,) = self.projections
         self.time_steps = steps
         current = projection.current(_gather(spikes, projection), hook).flatten(1).float()
-        return current.unflatten(0, (-1, steps)).mean(1) + self._quantized_bias(self.bias)
+        return current.unflatten(0, (-1, steps))
 
     def logits_slayer(self, spikes: Spikes) -> Tensor:
         """Final v by SLAYER's neuron, as the integer readout has it: (N, classes), in weight units."""
