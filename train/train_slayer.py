@@ -2,6 +2,8 @@
 
     python train/train_slayer.py                                    # the demo: synthetic skeletons, four minutes
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz  # MK-SGN, joint modality
+    python train/train_slayer.py --preset mksgn --data nw_ucla.npz --teacher RUN RUN RUN RUN --distil paper
+                                                                    # taught by finished train_teacher.py runs
 
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
@@ -10,6 +12,11 @@ Presets
                on NW-UCLA about 45 minutes on two cores, 87 % (see models/nw-ucla-joint)
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the
                paper's widths; not yet trained to the end here, so no result is promised
+
+With --teacher the network is distilled from trained CTR-GCNs in both stages (paper Eq. 25-32): from their
+soft labels and, through the feature translation module (FTM), from their layers 5 and 8. --distil chooses
+the loss: paper, ce-kl (cross-entropy and Kullback-Leibler divergence at a temperature) or tet (that at
+every time step). --soft-labels cached is cheaper and leaves out the features.
 
 The run has two stages: floating point, then batch norm is folded, everything is rounded to the
 chip's integers and the integers are fine-tuned. What is evaluated last, by the integer emulator,
@@ -50,6 +57,8 @@ from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint, save_network
+from mksgn.training.distill import PARTS, distillation
+from mksgn.training.distiller import Distiller, teach
 from mksgn.training.recipe import PRESETS, Recipe
 
 SYNTHETIC = "synthetic"
@@ -100,6 +109,22 @@ class Options:
     """On the spikes before the classifier."""
     val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
     """Training subjects held out for validation. Give it without numbers to train on all of them."""
+    teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
+    """Folders of finished train_teacher.py runs on the same data, one per modality, to distil from."""
+    distil: Literal["paper", "ce-kl", "tet"] | None = None
+    """Loss of the distillation; default: paper."""
+    temperature: float | None = None
+    """Temperature of ce-kl and tet; default: 4."""
+    gamma: tuple[float, float, float] | None = None
+    """Weights of class loss, soft labels and features (gamma in Eq. 32); default: 1 1 1."""
+    beta: tuple[float, float] | None = None
+    """Weights of the feature losses of the teachers' layers 5 and 8 (beta in Eq. 31); default: 1 1."""
+    alpha: tuple[float, ...] | None = None
+    """Weight of each teacher in the soft labels (alpha in Eq. 25); default: equal."""
+    soft_labels: Literal["online", "cached"] | None = None
+    """Teachers see every augmented sample (default), or what they said of the training data is used; then no FTM."""
+    ftm_lr: float | None = None
+    """Learning rate of the FTM's own optimiser (SGD); default: 0.1."""
     seed: int | None = None
     """Seed of initialisation, order and augmentation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -128,22 +153,31 @@ class Options:
         if self.widths is not None and len(self.widths) != len(recipe.strides):
             raise ConfigError("widths do not fit the preset", where="--widths", got=str(self.widths),
                               allowed=f"{len(recipe.strides)} numbers")
-        return recipe
+        distil = distillation(self.distil, self.teacher, temperature=self.temperature, gamma=self.gamma, beta=self.beta,
+                              alpha=self.alpha, soft_labels=self.soft_labels, ftm_lr=self.ftm_lr)
+        return recipe if distil is None else recipe.taught(distil)
 
 
 class Trainee(nn.Module):
     """Network and loss in one module, so that distributed training sees tensors only."""
 
-    def __init__(self, net: SpikingGraphNet, recipe: Recipe, dtype: torch.dtype) -> None:
+    def __init__(self, net: SpikingGraphNet, recipe: Recipe, dtype: torch.dtype, distiller: Distiller | None) -> None:
         super().__init__()
-        self.net, self.recipe, self.dtype = net, recipe, dtype
+        self.net, self.recipe, self.dtype, self.distiller = net, recipe, dtype, distiller
 
-    def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        out = self.net(x, dtype=self.dtype)
-        loss = nn.functional.cross_entropy(out.logits, labels, label_smoothing=self.recipe.label_smoothing)
+    def forward(self, x: Tensor, labels: Tensor, *taught: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and what is shown of a step: loss, accuracy, firing rate, then the parts of a distillation."""
+        out, spikes = self.net.forward_spikes(x, dtype=self.dtype)
+        smoothing, parts = self.recipe.label_smoothing, x.new_zeros(0, dtype=torch.float32)
+        if self.distiller is None:
+            loss = nn.functional.cross_entropy(out.logits, labels, label_smoothing=smoothing)
+        else:
+            step_logits = self.net.readout.step_logits(spikes, self.net.steps)
+            loss, parts = self.distiller(spikes, step_logits, labels, taught, smoothing=smoothing, dtype=self.dtype)
         excess = torch.stack([torch.relu(rate - self.recipe.rate_target) for rate in out.rates.values()]).mean()
+        loss = loss + self.recipe.rate_weight * excess
         correct = (out.logits.argmax(1) == labels).float().mean()
-        return loss + self.recipe.rate_weight * excess, correct.detach(), out.rate.detach()
+        return loss, torch.cat([torch.stack([loss.detach(), correct, out.rate.detach()]), parts])
 
 
 def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
@@ -176,25 +210,32 @@ def accuracies(kind: str, correct: np.ndarray, halves: Split) -> dict[str, float
     return result
 
 
-def train_epoch(fabric: Fabric, model: nn.Module, optimiser, batches: Batches, recipe: Recipe, stage: str, epoch: int,
-                epochs: int, bar) -> dict[str, float]:
-    """One epoch; returns its mean loss, accuracy and firing rate."""
+def train_epoch(fabric: Fabric, model: nn.Module, optimisers: list, batches: Batches, recipe: Recipe, stage: str,
+                epoch: int, epochs: int, bar) -> dict[str, float]:
+    """One epoch; returns its mean loss, accuracy and firing rate. The second optimiser is the FTM's."""
     torch.manual_seed(recipe.seed * 100_003 + epoch)
-    totals = torch.zeros(3)
-    for step, (x, labels) in enumerate(batches.epoch(epoch)):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, stage, (epoch + step / len(batches)) / epochs)
-        loss, correct, rate = model(x.to(fabric.device), labels.to(fabric.device))
+    names = ("loss", "accuracy", "rate") + (PARTS if recipe.distil else ())
+    totals = torch.zeros(len(names))
+    for step, (x, labels, *taught) in enumerate(batches.epoch(epoch)):
+        part = (epoch + step / len(batches)) / epochs
+        rates = [learning_rate(recipe, stage, part)]
+        if recipe.distil:
+            rates.append(recipe.distil.ftm_learning_rate(stage, part))
+        for optimiser, rate in zip(optimisers, rates):
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        loss, shown = model(x.to(fabric.device), labels.to(fabric.device), *(t.to(fabric.device) for t in taught))
         fabric.backward(loss)
-        fabric.clip_gradients(model, optimiser, max_norm=5.0, error_if_nonfinite=True)
-        optimiser.step()
-        optimiser.zero_grad()
-        totals += torch.stack([loss.detach(), correct, rate]).cpu()
+        for optimiser in optimisers:
+            fabric.clip_gradients(model, optimiser, max_norm=5.0, error_if_nonfinite=True)
+            optimiser.step()
+            optimiser.zero_grad()
+        totals += shown.cpu()
         mean = totals / (step + 1)
         bar.advance(loss=mean[0].item(), accuracy=mean[1].item(), rate=mean[2].item())
     means = fabric.all_reduce(totals / len(batches))
     assert isinstance(means, Tensor)
-    return dict(zip(("loss", "accuracy", "rate"), means.tolist()))
+    return dict(zip(names, means.tolist()))
 
 
 def optimiser_of(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -247,11 +288,18 @@ def main(options: Options) -> None:
     pack = load_data(options)
     halves = split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
     preprocess = recipe.preprocess(pack)
+    teachers, also = None, None
+    if recipe.distil:
+        recipe, teachers, also = teach(recipe, options.teacher, pack=pack, data=Path(options.data).name,
+                                       protocol=halves.protocol, train=halves.train,
+                                       before=started.get("teachers", ()) if started else None)
     batches = Batches(pack, halves.train, preprocess, recipe.augmentation(pack), batch=recipe.batch,
-                      passes=recipe.passes, seed=recipe.seed, rank=fabric.global_rank, world=fabric.world_size)
+                      passes=recipe.passes, seed=recipe.seed, rank=fabric.global_rank, world=fabric.world_size,
+                      also=also)
     val = preprocessed(pack, halves.val, preprocess) if len(halves.val) else np.empty((0,))
     fabric.seed_everything(recipe.seed)
     net = SpikingGraphNet(recipe.net_config(pack))
+    distiller = Distiller(recipe.distil, teachers, net) if recipe.distil and teachers else None
     chief = fabric.global_rank == 0
     if chief:
         folder.mkdir(parents=True, exist_ok=True)
@@ -275,12 +323,14 @@ def main(options: Options) -> None:
                     if chief:
                         save_network(folder / "float.safetensors", net)
                 net.quantize()
-            trainee = Trainee(net, recipe, dtype)
+            trainee = Trainee(net, recipe, dtype, distiller)
             optimiser = optimiser_of(net, recipe)
+            ftm_optimiser = distiller.optimiser() if distiller else None
+            companions = {"ftm": (distiller.ftm, ftm_optimiser)} if distiller and ftm_optimiser else {}
             if started is not None and first:
-                load_checkpoint(checkpoint, net, optimiser)
+                load_checkpoint(checkpoint, net, optimiser, companions)
                 net.set_scales(started["scales"])
-            model, wrapped = fabric.setup(trainee, optimiser)
+            model, *wrapped = fabric.setup(trainee, optimiser, *([ftm_optimiser] if ftm_optimiser else []))
             for epoch in range(first, epochs):
                 tick = time.perf_counter()
                 net.steps = recipe.steps_at(stage, epoch)
@@ -294,7 +344,8 @@ def main(options: Options) -> None:
                 if chief:
                     kept = {k: v for k, v in vars(options).items() if k not in ("out", "overwrite", "resume")}
                     save_checkpoint(checkpoint, net, optimiser, {
-                        "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales()})
+                        "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales(),
+                        "teachers": recipe.distil.teachers if recipe.distil else ()}, companions)
                 fabric.barrier()
     if chief:
         export(folder, options, recipe, net.cpu(), pack, halves, preprocess, results, console)

@@ -95,6 +95,7 @@ class FeatureTranslation(nn.Module):
                               f"{[tuple(part.shape) for part in features]}",
                               f"channels {self.channels}, joints and persons that make {self.shape[2]}")
         size = (self.shape[1], joints)
-        fused = torch.cat([part if part.shape[2:] == size else F.adaptive_avg_pool2d(part, size) for part in features], 1)
+        fitted = [part if part.shape[2:] == size else F.adaptive_avg_pool2d(part, size) for part in features]
+        fused = torch.cat(fitted, 1)
         fused = fused.unflatten(0, (-1, persons)).permute(0, 2, 3, 1, 4)  # (N, C, F, M, V)
         return fused.flatten(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,26 @@ _HEADER_LIMIT = 100_000_000
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
-def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+Companions = Mapping[str, tuple[nn.Module, torch.optim.Optimizer]]
+"""Modules trained beside the network by optimisers of their own, by name."""
+
+
+def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
+                    companions: Companions | None = None) -> None:
     """Write weights, optimiser state, torch's RNG and ``state`` (JSON values) to ``path``, atomically."""
-    tensors: dict[str, Tensor] = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
-    for index, entries in optimiser.state_dict()["state"].items():
-        for name, value in entries.items():
-            tensors[f"{_OPTIMISER}{index}.{name}"] = torch.as_tensor(value).contiguous()
+    tensors = _tensors_of("", model, optimiser)
+    for name, pair in (companions or {}).items():
+        tensors |= _tensors_of(f"{name}.", *pair)
     tensors[_RNG] = torch.get_rng_state()
     _write(path, tensors, state)
+
+
+def _tensors_of(prefix: str, model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    tensors = {f"{prefix}{_MODEL}{name}": value.contiguous() for name, value in model.state_dict().items()}
+    for index, entries in optimiser.state_dict()["state"].items():
+        for name, value in entries.items():
+            tensors[f"{prefix}{_OPTIMISER}{index}.{name}"] = torch.as_tensor(value).contiguous()
+    return tensors
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -95,16 +108,24 @@ def read_state(path: Path) -> dict[str, Any]:
                           fix="start without --resume, or name the folder of an earlier run with --out") from None
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
+                    companions: Companions | None = None) -> None:
     """Restore what :func:`save_checkpoint` wrote into objects of the same shape."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    model.load_state_dict({k[len(_MODEL):]: v for k, v in tensors.items() if k.startswith(_MODEL)})
+    _restore("", tensors, model, optimiser)
+    for name, pair in (companions or {}).items():
+        _restore(f"{name}.", tensors, *pair)
+    torch.set_rng_state(tensors[_RNG])
+
+
+def _restore(prefix: str, tensors: dict[str, Tensor], model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    weights, states = prefix + _MODEL, prefix + _OPTIMISER
+    model.load_state_dict({k[len(weights):]: v for k, v in tensors.items() if k.startswith(weights)})
     entries: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        if name.startswith(_OPTIMISER):
-            index, key = name[len(_OPTIMISER):].split(".", 1)
+        if name.startswith(states):
+            index, key = name[len(states):].split(".", 1)
             entries.setdefault(int(index), {})[key] = value
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": entries, "param_groups": groups})
-    torch.set_rng_state(tensors[_RNG])

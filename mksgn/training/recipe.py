@@ -10,6 +10,7 @@ from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig
+from mksgn.training.distill import Distillation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class Recipe:
         Firing-rate regularisation: rate_weight * mean over populations of max(rate - rate_target, 0).
     augment : Augment
         Random changes of the training samples.
+    distil : Distillation or None
+        How trained networks teach this one, in both stages.
     seed : int
         Of initialisation, order and augmentation.
     val_subjects : tuple of int or None
@@ -71,6 +74,7 @@ class Recipe:
     rate_target: float = 0.1
     augment: Augment = field(default_factory=Augment)
     val_subjects: tuple[int, ...] | None = None
+    distil: Distillation | None = None
     seed: int = 0
 
     def preprocess(self, pack: Pack) -> Preprocess:
@@ -100,6 +104,11 @@ class Recipe:
     def with_options(self, **given: Any) -> Recipe:
         """A copy with every option that is not None replaced."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def taught(self, distil: Distillation) -> Recipe:
+        """A copy with distillation. Y in the paper's L_b is the ground truth: its loss smooths no labels."""
+        smoothing = 0.0 if distil.loss == "paper" else self.label_smoothing
+        return replace(self, distil=distil, label_smoothing=smoothing)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for logs and checkpoints."""
