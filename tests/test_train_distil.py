@@ -54,8 +54,8 @@ def tiny(trainer, tmp_path_factory):
     pack = synthetic_pack(96)
     save_pack(pack, folder / "small.npz")
     runs = tuple(str(teacher_run(folder / m, pack, "small.npz", modality=m, seed=s)) for s, m in enumerate(MODALITIES))
-    return trainer.Options(data=str(folder / "small.npz"), widths=(6, 6, 8), frames=8, epochs=2, tune_epochs=2, batch=24,
-                           teacher=runs, distil="paper", gamma=(1.0, 0.5, 2.0), dropout=0.2, device="cpu")
+    return trainer.Options(data=str(folder / "small.npz"), widths=(6, 6, 8), frames=8, epochs=2, tune_epochs=2,
+                           batch=24, teacher=runs, distil="paper", gamma=(1.0, 0.5, 2.0), dropout=0.2, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +186,14 @@ def test_unfitting_options_are_one_message(options, message, tiny, tmp_path, cap
     done = program(*data, *given, "--out", str(tmp_path / "run"))
     assert done.code == 2
     assert message in done.err and not (tmp_path / "run").exists()
+
+
+def test_the_cost_of_every_way_is_measured(tmp_path, capsys, monkeypatch):
+    program = Program("benchmarks/distillation.py", capsys, monkeypatch, tmp_path)
+    small = ("--widths", *[4] * 6, "--frames", 8, "--batch", 4, "--rounds", 1, "--base-channels", 8)
+    done = program(*small, "--precision", "fp32", "--json", "cost.json")
+    assert done.code == 0, done.err
+    seconds = json.loads((tmp_path / "cost.json").read_text())["seconds"]
+    assert all(name in done.out and value > 0 for name, value in seconds.items())
+    assert seconds["online soft labels and features"] > seconds["cached logits"]
+    assert program(*small, "--json", "nowhere/cost.json").code == 2
