@@ -96,12 +96,11 @@ def steps(options: Options, recipe: Recipe, pack: Pack, teachers: Teachers) -> I
     net = SpikingGraphNet(recipe.net_config(pack))
     optimiser = torch.optim.AdamW(p for p in net.parameters() if p.requires_grad)
 
-    def step(loss_of: Callable[[], Tensor], *optimisers: torch.optim.Optimizer | None) -> None:
+    def step(loss_of: Callable[[], Tensor], *optimisers: torch.optim.Optimizer) -> None:
         loss_of().backward()
         for each in (optimiser, *optimisers):
-            if each is not None:
-                each.step()
-                each.zero_grad()
+            each.step()
+            each.zero_grad()
 
     yield "batch of the student", lambda: next(alone._prepare(0))
     yield "batch with the teachers' views", lambda: next(taught._prepare(0))
@@ -116,7 +115,7 @@ def steps(options: Options, recipe: Recipe, pack: Pack, teachers: Teachers) -> I
             step_logits = net.readout.step_logits(spikes, net.steps)
             return distiller(spikes, step_logits, labels, given, smoothing=0.0, dtype=dtype)[0]
 
-        yield name, partial(step, loss_of, distiller.optimiser())
+        yield name, partial(step, loss_of, *distiller.optimisers().values())
 
 
 def measured(call: Callable[[], Any], rounds: int) -> float:

@@ -286,7 +286,7 @@ def test_gradients_reach_student_and_ftm_only(pack, runs, preset):
     assert not [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
     assert with_gradient(distiller.ftm) == {n for n, p in distiller.ftm.named_parameters() if p.requires_grad}
     assert not any(p.requires_grad or p.grad is not None for p in distiller.teachers.parameters())
-    optimiser = distiller.optimiser()
+    (optimiser,) = distiller.optimisers().values()
     optimiser.step()
     for name, value in distiller.teachers.state_dict().items():
         assert torch.equal(value, before[name]), name
@@ -328,7 +328,7 @@ def test_distillation_makes_the_student_more_like_its_teachers(pack, runs, prese
     _, _, distiller, batch = taught_batch(pack, runs, choice)
     net = student(pack, widths=(12,) * 6).train()
     distiller = Distiller(choice, distiller.teachers, net)
-    optimisers = [torch.optim.AdamW(net.parameters(), lr=0.01), distiller.optimiser()]
+    optimisers = [torch.optim.AdamW(net.parameters(), lr=0.01), *distiller.optimisers().values()]
     history = []
     for _ in range(16):
         loss, parts = loss_of(net, distiller, batch)
@@ -405,7 +405,7 @@ def test_cached_logits_are_the_recorded_ones(pack, runs):
     choice = distillation("ce-kl", runs, soft_labels="cached")
     assert choice.gamma == (1.0, 1.0, 0.0)
     recipe, net, distiller, batch = taught_batch(pack, runs, choice)
-    assert distiller.teachers is None and len(distiller.ftm) == 0 and distiller.optimiser() is None
+    assert distiller.teachers is None and len(distiller.ftm) == 0 and not distiller.optimisers()
     assert recipe.distil.teachers[1].startswith("ctr-gcn bone, test 0.5000, sha256 ")
     order = np.random.default_rng((0, 0)).permutation(split(pack).train)[:6]
     scores = [load_stream(run / "scores.safetensors").train for run in runs]

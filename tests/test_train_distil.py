@@ -87,7 +87,7 @@ def test_a_taught_run_says_what_taught_it_and_exports_the_student_alone(whole_ru
     assert json.loads(graph.meta["recipe"])["label_smoothing"] == 0
     held = names(whole_run / CHECKPOINT)
     assert any(n.startswith("ftm.model.1.coder") for n in held)
-    assert any(n.startswith("ftm.optimiser.") and n.endswith("momentum_buffer") for n in held)
+    assert any(n.startswith("optimiser.ftm.") and n.endswith("momentum_buffer") for n in held)
     assert not any("teachers" in n for n in held), "frozen networks need no checkpoint"
     for file in (WEIGHTS, "float.safetensors"):
         assert all(n.startswith("model.blocks") or n.startswith("model.readout") for n in names(whole_run / file))
@@ -100,8 +100,8 @@ def killed_at(trainer: ModuleType, monkeypatch: pytest.MonkeyPatch, options, sta
     with monkeypatch.context() as patch:
         whole = trainer.save_checkpoint
 
-        def save(path, net, optimiser, state, *more):
-            whole(path, net, optimiser, state, *more)
+        def save(path, net, optimisers, state, *more):
+            whole(path, net, optimisers, state, *more)
             if (state["stage"], state["epoch"]) == (stage, epoch):
                 raise KeyboardInterrupt
 
@@ -131,11 +131,10 @@ def test_the_two_stages_train_the_ftm_with_its_own_rate(trainer, tiny, tmp_path,
     seen = []
     whole = trainer.save_checkpoint
 
-    def save(path, net, optimiser, state, companions):
-        module, ftm_optimiser = companions["ftm"]
-        weight = module[0].pointwise.weight.detach().clone()
-        seen.append((state["stage"], type(optimiser), type(ftm_optimiser), ftm_optimiser.param_groups[0]["lr"], weight))
-        whole(path, net, optimiser, state, companions)
+    def save(path, net, optimisers, state, companions):
+        weight = companions["ftm"][0].pointwise.weight.detach().clone()
+        seen.append((state["stage"], *map(type, optimisers.values()), optimisers["ftm"].param_groups[0]["lr"], weight))
+        whole(path, net, optimisers, state, companions)
 
     monkeypatch.setattr(trainer, "save_checkpoint", save)
     trainer.main(replace(tiny, out=tmp_path, epochs=1, tune_epochs=1, distil="tet", ftm_lr=0.04))
@@ -150,7 +149,7 @@ def test_cached_soft_labels_need_no_ftm(trainer, tiny, tmp_path):
                          soft_labels="cached", alpha=(0.6, 0.6, 0.4, 0.4)))
     epochs = [row for row in rows(tmp_path) if "stage" in row]
     assert all(r["feature_loss"] == 0 and r["soft_loss"] > 0 for r in epochs)
-    assert not any(n.startswith("ftm.") for n in names(tmp_path / CHECKPOINT))
+    assert not any("ftm" in n for n in names(tmp_path / CHECKPOINT))
     distil = json.loads(read_net(tmp_path / "mksgn.net").meta["recipe"])["distil"]
     assert (distil["soft_labels"], distil["gamma"], distil["temperature"]) == ("cached", [1.0, 1.0, 0.0], 2.0)
 

@@ -147,11 +147,11 @@ def test_checkpoint_restores_optimiser_and_rng(tmp_path):
     net(x).logits.square().sum().backward()
     optimiser.step()
     path = tmp_path / "c.safetensors"
-    save_checkpoint(path, net, optimiser, {"epoch": 4})
+    save_checkpoint(path, net, {"network": optimiser}, {"epoch": 4})
     drawn = torch.rand(3)
     other = SpikingGraphNet(net.config)
     fresh = torch.optim.AdamW(other.parameters(), lr=1e-2)
-    load_checkpoint(path, other, fresh)
+    load_checkpoint(path, other, {"network": fresh})
     assert torch.equal(torch.rand(3), drawn)
     assert read_state(path) == {"epoch": 4}
     for a, b in zip(net.state_dict().values(), other.state_dict().values()):

@@ -56,9 +56,9 @@ from mksgn.lower import to_graph
 from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
-from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint, save_network
+from mksgn.training.checkpoint import NETWORK, load_checkpoint, read_state, save_checkpoint, save_network
 from mksgn.training.distill import PARTS, distillation
-from mksgn.training.distiller import Distiller, teach
+from mksgn.training.distiller import FTM, Distiller, teach
 from mksgn.training.recipe import PRESETS, Recipe
 
 SYNTHETIC = "synthetic"
@@ -210,23 +210,23 @@ def accuracies(kind: str, correct: np.ndarray, halves: Split) -> dict[str, float
     return result
 
 
-def train_epoch(fabric: Fabric, model: nn.Module, optimisers: list, batches: Batches, recipe: Recipe, stage: str,
-                epoch: int, epochs: int, bar) -> dict[str, float]:
-    """One epoch; returns its mean loss, accuracy and firing rate. The second optimiser is the FTM's."""
+def train_epoch(fabric: Fabric, model: nn.Module, optimisers: dict[str, Any], batches: Batches, recipe: Recipe,
+                stage: str, epoch: int, epochs: int, bar) -> dict[str, float]:
+    """One epoch; returns its mean loss, accuracy and firing rate, and the parts of a distillation's loss."""
     torch.manual_seed(recipe.seed * 100_003 + epoch)
     names = ("loss", "accuracy", "rate") + (PARTS if recipe.distil else ())
     totals = torch.zeros(len(names))
     for step, (x, labels, *taught) in enumerate(batches.epoch(epoch)):
         part = (epoch + step / len(batches)) / epochs
-        rates = [learning_rate(recipe, stage, part)]
-        if recipe.distil:
-            rates.append(recipe.distil.ftm_learning_rate(stage, part))
-        for optimiser, rate in zip(optimisers, rates):
-            for group in optimiser.param_groups:
+        rates = {NETWORK: learning_rate(recipe, stage, part)}
+        if recipe.distil and FTM in optimisers:
+            rates[FTM] = recipe.distil.ftm_learning_rate(stage, part)
+        for which, rate in rates.items():
+            for group in optimisers[which].param_groups:
                 group["lr"] = rate
         loss, shown = model(x.to(fabric.device), labels.to(fabric.device), *(t.to(fabric.device) for t in taught))
         fabric.backward(loss)
-        for optimiser in optimisers:
+        for optimiser in optimisers.values():
             fabric.clip_gradients(model, optimiser, max_norm=5.0, error_if_nonfinite=True)
             optimiser.step()
             optimiser.zero_grad()
@@ -324,18 +324,18 @@ def main(options: Options) -> None:
                         save_network(folder / "float.safetensors", net)
                 net.quantize()
             trainee = Trainee(net, recipe, dtype, distiller)
-            optimiser = optimiser_of(net, recipe)
-            ftm_optimiser = distiller.optimiser() if distiller else None
-            companions = {"ftm": (distiller.ftm, ftm_optimiser)} if distiller and ftm_optimiser else {}
+            optimisers = {NETWORK: optimiser_of(net, recipe)} | (distiller.optimisers() if distiller else {})
+            companions = {FTM: distiller.ftm} if distiller else {}
             if started is not None and first:
-                load_checkpoint(checkpoint, net, optimiser, companions)
+                load_checkpoint(checkpoint, net, optimisers, companions)
                 net.set_scales(started["scales"])
-            model, *wrapped = fabric.setup(trainee, optimiser, *([ftm_optimiser] if ftm_optimiser else []))
+            model, *wrapped = fabric.setup(trainee, *optimisers.values())
             for epoch in range(first, epochs):
                 tick = time.perf_counter()
                 net.steps = recipe.steps_at(stage, epoch)
                 bar = progress.epoch(f"{stage} {epoch + 1}/{epochs}", len(batches))
-                row = train_epoch(fabric, model, wrapped, batches, recipe, stage, epoch, epochs, bar)
+                row = train_epoch(fabric, model, dict(zip(optimisers, wrapped)), batches, recipe, stage, epoch, epochs,
+                                  bar)
                 correct = right(net, val, pack.labels[halves.val], fabric.device)
                 row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
                 row["seconds"] = time.perf_counter() - tick
@@ -343,7 +343,7 @@ def main(options: Options) -> None:
                 progress.report(stage, epoch + 1, epochs, row)
                 if chief:
                     kept = {k: v for k, v in vars(options).items() if k not in ("out", "overwrite", "resume")}
-                    save_checkpoint(checkpoint, net, optimiser, {
+                    save_checkpoint(checkpoint, net, optimisers, {
                         "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales(),
                         "teachers": recipe.distil.teachers if recipe.distil else ()}, companions)
                 fabric.barrier()

@@ -21,29 +21,32 @@ from mksgn.skeleton import Body
 
 _HEADER_LIMIT = 100_000_000
 """The safetensors format's own bound, in bytes."""
+NETWORK = "network"
+"""The optimiser of the network's weights."""
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
-Companions = Mapping[str, tuple[nn.Module, torch.optim.Optimizer]]
-"""Modules trained beside the network by optimisers of their own, by name."""
+def save_checkpoint(path: Path, model: nn.Module, optimisers: Mapping[str, torch.optim.Optimizer],
+                    state: dict[str, Any], companions: Mapping[str, nn.Module] | None = None) -> None:
+    """Write weights, the optimisers' states, torch's RNG and ``state`` (JSON values) to ``path``, atomically.
 
-
-def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
-                    companions: Companions | None = None) -> None:
-    """Write weights, optimiser state, torch's RNG and ``state`` (JSON values) to ``path``, atomically."""
-    tensors = _tensors_of("", model, optimiser)
-    for name, pair in (companions or {}).items():
-        tensors |= _tensors_of(f"{name}.", *pair)
+    ``optimisers`` has the network's under ``NETWORK``, and others under other names. ``companions`` are modules that
+    are trained beside the network.
+    """
+    tensors: dict[str, Tensor] = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
+    for which, module in (companions or {}).items():
+        tensors |= {f"{which}.{_MODEL}{name}": value.contiguous() for name, value in module.state_dict().items()}
+    for which, optimiser in optimisers.items():
+        for index, entries in optimiser.state_dict()["state"].items():
+            for name, value in entries.items():
+                tensors[f"{_prefix(which)}{index}.{name}"] = torch.as_tensor(value).contiguous()
     tensors[_RNG] = torch.get_rng_state()
     _write(path, tensors, state)
 
 
-def _tensors_of(prefix: str, model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    tensors = {f"{prefix}{_MODEL}{name}": value.contiguous() for name, value in model.state_dict().items()}
-    for index, entries in optimiser.state_dict()["state"].items():
-        for name, value in entries.items():
-            tensors[f"{prefix}{_OPTIMISER}{index}.{name}"] = torch.as_tensor(value).contiguous()
-    return tensors
+def _prefix(optimiser: str) -> str:
+    """The network's has no name in the file, as in checkpoints from before there were others."""
+    return _OPTIMISER if optimiser == NETWORK else f"{_OPTIMISER}{optimiser}."
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -108,24 +111,21 @@ def read_state(path: Path) -> dict[str, Any]:
                           fix="start without --resume, or name the folder of an earlier run with --out") from None
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
-                    companions: Companions | None = None) -> None:
+def load_checkpoint(path: Path, model: nn.Module, optimisers: Mapping[str, torch.optim.Optimizer],
+                    companions: Mapping[str, nn.Module] | None = None) -> None:
     """Restore what :func:`save_checkpoint` wrote into objects of the same shape."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    _restore("", tensors, model, optimiser)
-    for name, pair in (companions or {}).items():
-        _restore(f"{name}.", tensors, *pair)
+    for prefix, module in [(_MODEL, model), *((f"{which}.{_MODEL}", m) for which, m in (companions or {}).items())]:
+        module.load_state_dict({k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)})
+    for which, optimiser in optimisers.items():
+        prefix = _prefix(which)
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith(prefix):
+                index, key = name[len(prefix):].split(".", 1)
+                if index.isdigit():
+                    entries.setdefault(int(index), {})[key] = value
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": entries, "param_groups": groups})
     torch.set_rng_state(tensors[_RNG])
-
-
-def _restore(prefix: str, tensors: dict[str, Tensor], model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    weights, states = prefix + _MODEL, prefix + _OPTIMISER
-    model.load_state_dict({k[len(weights):]: v for k, v in tensors.items() if k.startswith(weights)})
-    entries: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith(states):
-            index, key = name[len(states):].split(".", 1)
-            entries.setdefault(int(index), {})[key] = value
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": entries, "param_groups": groups})

@@ -19,6 +19,8 @@ from mksgn.training.distill import Distillation, cosine_distance, label_losses, 
 from mksgn.training.recipe import Recipe
 from mksgn.training.teachers import FEATURE_LAYERS, Lesson, Teachers, cached_logits
 
+FTM = "ftm"
+"""Name of the feature translation module and of its optimiser in checkpoints."""
 FTM_MOMENTUM = 0.9
 """The paper names SGD without it (Table 5); 0.9 is what the code of its teacher, CTR-GCN, has."""
 
@@ -51,12 +53,13 @@ class Distiller(nn.Module):
                                current_decay=config.current_decay)
             for layer, name in zip(FEATURE_LAYERS, self.student))
 
-    def optimiser(self) -> torch.optim.Optimizer | None:
-        """SGD of the FTM (Table 5); None where features are not distilled."""
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """The FTM's, SGD (Table 5), under ``FTM``; none where features are not distilled."""
         trained = [p for p in self.ftm.parameters() if p.requires_grad]
         if not trained:
-            return None
-        return torch.optim.SGD(trained, self.choice.ftm_lr, FTM_MOMENTUM, weight_decay=self.choice.ftm_weight_decay)
+            return {}
+        sgd = torch.optim.SGD(trained, self.choice.ftm_lr, FTM_MOMENTUM, weight_decay=self.choice.ftm_weight_decay)
+        return {FTM: sgd}
 
     def forward(self, spikes: Spikes, step_logits: Tensor, labels: Tensor, taught: Sequence[Tensor], *,
                 smoothing: float, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
