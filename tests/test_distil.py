@@ -330,7 +330,7 @@ def test_distillation_makes_the_student_more_like_its_teachers(pack, runs, prese
     distiller = Distiller(choice, distiller.teachers, net)
     optimisers = [torch.optim.AdamW(net.parameters(), lr=0.01), *distiller.optimisers().values()]
     history = []
-    for _ in range(16):
+    for _ in range(12):
         loss, parts = loss_of(net, distiller, batch)
         loss.backward()
         for optimiser in optimisers:

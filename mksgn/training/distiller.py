@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from mksgn.data.pack import Pack
 from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
-from mksgn.nn.blocks import Spikes
 from mksgn.nn.translation import FeatureTranslation
 from mksgn.training.batches import Also
 from mksgn.training.distill import Distillation, cosine_distance, label_losses, weighted_sum
@@ -61,7 +60,7 @@ class Distiller(nn.Module):
         sgd = torch.optim.SGD(trained, self.choice.ftm_lr, FTM_MOMENTUM, weight_decay=self.choice.ftm_weight_decay)
         return {FTM: sgd}
 
-    def forward(self, spikes: Spikes, step_logits: Tensor, labels: Tensor, taught: Sequence[Tensor], *,
+    def forward(self, spikes: Mapping[str, Tensor], step_logits: Tensor, labels: Tensor, taught: Sequence[Tensor], *,
                 smoothing: float, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
         """Loss of a batch (Eq. 32), and its three terms before weighting, detached (3,).
 
