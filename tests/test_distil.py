@@ -156,13 +156,13 @@ def test_the_presets_combine_as_they_say():
     class_loss, soft_loss = label_losses(PRESETS["paper"], step_logits, labels, teachers, 0.0)
     assert torch.equal(class_loss, binary_cross_entropy(mean, labels))
     assert torch.equal(soft_loss, soft_label_distance(mean, soft))
-    warm = fused_soft_labels(teachers, (), 4.0)
+    warm = fused_soft_labels(teachers, (), 2.0)
     class_loss, soft_loss = label_losses(PRESETS["ce-kl"], step_logits, labels, teachers, 0.1)
     assert torch.equal(class_loss, torch.nn.functional.cross_entropy(mean, labels, label_smoothing=0.1))
-    assert torch.equal(soft_loss, divergence(mean, warm, 4.0))
+    assert torch.equal(soft_loss, divergence(mean, warm, 2.0))
     class_loss, soft_loss = label_losses(PRESETS["tet"], step_logits, labels, teachers, 0.1)
     each = [(torch.nn.functional.cross_entropy(step_logits[:, t], labels, label_smoothing=0.1),
-             divergence(step_logits[:, t], warm, 4.0)) for t in range(2)]
+             divergence(step_logits[:, t], warm, 2.0)) for t in range(2)]
     assert class_loss.item() == pytest.approx((each[0][0] + each[1][0]).item() / 2, rel=1e-5)
     assert soft_loss.item() == pytest.approx((each[0][1] + each[1][1]).item() / 2, rel=1e-5)
     assert weighted_sum([torch.tensor(2.0), torch.tensor(3.0)], (0.5, 2.0)).item() == 7.0  # Eq. 31 and 32

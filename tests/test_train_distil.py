@@ -145,13 +145,13 @@ def test_the_two_stages_train_the_ftm_with_its_own_rate(trainer, tiny, tmp_path,
 
 
 def test_cached_soft_labels_need_no_ftm(trainer, tiny, tmp_path):
-    trainer.main(replace(tiny, out=tmp_path, epochs=1, tune_epochs=1, distil="ce-kl", gamma=None, temperature=2.0,
+    trainer.main(replace(tiny, out=tmp_path, epochs=1, tune_epochs=1, distil="ce-kl", gamma=None, temperature=3.0,
                          soft_labels="cached", alpha=(0.6, 0.6, 0.4, 0.4)))
     epochs = [row for row in rows(tmp_path) if "stage" in row]
     assert all(r["feature_loss"] == 0 and r["soft_loss"] > 0 for r in epochs)
     assert not any("ftm" in n for n in names(tmp_path / CHECKPOINT))
     distil = json.loads(read_net(tmp_path / "mksgn.net").meta["recipe"])["distil"]
-    assert (distil["soft_labels"], distil["gamma"], distil["temperature"]) == ("cached", [1.0, 1.0, 0.0], 2.0)
+    assert (distil["soft_labels"], distil["gamma"], distil["temperature"]) == ("cached", [1.0, 1.0, 0.0], 3.0)
 
 
 def test_changed_teachers_stop_a_resumed_run(trainer, whole_run, tiny, tmp_path):

@@ -114,7 +114,7 @@ class Options:
     distil: Literal["paper", "ce-kl", "tet"] | None = None
     """Loss of the distillation; default: paper."""
     temperature: float | None = None
-    """Temperature of ce-kl and tet; default: 4."""
+    """Temperature of ce-kl and tet; default: 2."""
     gamma: tuple[float, float, float] | None = None
     """Weights of class loss, soft labels and features (gamma in Eq. 32); default: 1 1 1."""
     beta: tuple[float, float] | None = None

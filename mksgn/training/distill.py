@@ -98,10 +98,11 @@ class Distillation:
 
 PRESETS: dict[str, Distillation] = {
     "paper": Distillation(),
-    # Hinton et al. 2015 (arXiv 1503.02531) with the FTM's features: the usual temperature for logits of this kind.
-    "ce-kl": Distillation(loss="ce-kl", temperature=4.0),
+    # Hinton et al. 2015 (arXiv 1503.02531) with the FTM's features. The temperature is low because our teachers are
+    # trained with smoothed labels (Chandrasegaran et al. 2022, arXiv 2206.14532).
+    "ce-kl": Distillation(loss="ce-kl", temperature=2.0),
     # Deng et al. 2022 (arXiv 2202.11946): every time step is taught, not only their mean.
-    "tet": Distillation(loss="tet", temperature=4.0),
+    "tet": Distillation(loss="tet", temperature=2.0),
 }
 
 
