@@ -470,6 +470,7 @@ def test_unusable_teachers(pack, runs, tmp_path):
     ({"loss": "mse"}, "unknown"), ({"soft_labels": "never"}, "unknown"), ({"gamma": (1.0, 1.0)}, "3 numbers"),
     ({"beta": (1.0, -1.0)}, "2 numbers"), ({"alpha": (float("nan"),)}, "none negative"),
     ({"temperature": 2.0}, "no temperature"), ({"loss": "tet", "temperature": 0.0}, "positive"),
+    ({"ftm_lr": -0.1}, "ftm_lr must be positive"),
     ({"soft_labels": "cached"}, "features"), ({"gamma": (1.0, 0.0, 0.0)}, "no effect"),
     ({"beta": (0.0, 0.0)}, "no effect"),
 ])
@@ -485,6 +486,8 @@ def test_options_of_distillation_need_a_teacher(runs):
     with pytest.raises(ConfigError, match="--distil"):
         distillation("tet", ())
     assert distillation(None, runs) == PRESETS["paper"]
+    with pytest.raises(ConfigError, match="--beta, --ftm-lr"):
+        distillation("tet", runs, soft_labels="cached", beta=(1.0, 2.0), ftm_lr=0.2)
     with pytest.raises(ConfigError, match="features cannot"):
         distillation("tet", runs, soft_labels="cached", gamma=(1.0, 1.0, 1.0))
 

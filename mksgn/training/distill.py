@@ -74,8 +74,9 @@ class Distillation:
             if len(weights) != count or any(not 0 <= weight < float("inf") for weight in weights):
                 raise ConfigError("impossible weights of distillation", name, str(weights),
                                   f"{count} numbers, none negative")
-        if not 0 < self.temperature < float("inf"):
-            raise ConfigError("the temperature must be positive", "temperature", str(self.temperature))
+        for name in ("temperature", "ftm_lr"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} must be positive", "distillation", str(getattr(self, name)))
         if self.loss == "paper" and self.temperature != 1:
             raise ConfigError("the paper's loss has no temperature", "--temperature", str(self.temperature),
                               fix="choose --distil ce-kl or tet")
@@ -114,7 +115,7 @@ def distillation(preset: str | None, teachers: Sequence[str], **given: Any) -> D
     Raises
     ------
     ConfigError
-        Options of distillation without a teacher; impossible values.
+        Options of distillation without a teacher, or of features where none are distilled; impossible values.
     """
     given = {name: value for name, value in given.items() if value is not None}
     if not teachers:
@@ -126,7 +127,12 @@ def distillation(preset: str | None, teachers: Sequence[str], **given: Any) -> D
     base = PRESETS[preset or "paper"]
     if given.get("soft_labels") == "cached" and "gamma" not in given:
         given["gamma"] = (*base.gamma[:2], 0.0)
-    return replace(base, **given)
+    choice = replace(base, **given)
+    idle = sorted(given.keys() & {"beta", "ftm_lr"})
+    if idle and not choice.features:
+        raise ConfigError("options of features have no effect where none are distilled",
+                          got=", ".join(f"--{n.replace('_', '-')}" for n in idle), fix="raise the third --gamma")
+    return choice
 
 
 def fused_soft_labels(logits: Tensor, alpha: Sequence[float] = (), temperature: float = 1.0) -> Tensor:
