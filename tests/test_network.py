@@ -152,3 +152,27 @@ def test_a_network_is_quantised_once():
     net = quantized("base-sgn", "layer")
     with pytest.raises(ConfigError, match="already"):
         net.quantize()
+
+
+def test_fine_tuning_may_drive_the_biases_of_the_coder_beyond_their_width():
+    """Bias per channel and bias per joint add up to one mantissa: their sum saturates, in every path alike."""
+    net = quantized("mksgn", "layer")
+    samples = samples_for(net)
+    coder = net.blocks[0]
+    limit = 4095 / coder.neuron.w_scale
+    with torch.no_grad():
+        coder.bias.fill_(0.7 * limit)
+        coder.joint_bias.fill_(0.6 * limit)
+        coder.joint_bias[1].fill_(-0.6 * limit)
+        coder.bias[2], coder.joint_bias[2] = -0.8 * limit, torch.full_like(coder.joint_bias[2], -0.9 * limit)
+    graph = to_graph(net)
+    assert {int(b) for b in graph.populations[1].bias[[0, 2]].flatten()} == {4095, -4095}
+    assert not np.isin(graph.populations[1].bias[1], (4095, -4095)).any()
+    with Emulator(graph) as emulator:
+        emulated = emulator.run(samples, record="spikes")
+    slayer = SlayerReference(net).run(samples)
+    comparison = compare(slayer, emulated, tuple(net.names))
+    assert comparison.equal, comparison.first
+    _, fused = net.forward_spikes(torch.from_numpy(samples))
+    train = fused["sc"].unflatten(0, (-1, 4)).permute(0, 2, 3, 4, 1).detach().numpy()
+    assert np.array_equal(train, slayer.spikes["sc"])

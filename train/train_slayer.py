@@ -2,6 +2,8 @@
 
     python train/train_slayer.py                                    # the demo: synthetic skeletons, four minutes
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz  # MK-SGN, joint modality
+    python train/train_slayer.py --preset mksgn --data nw_ucla.npz --teacher RUN RUN RUN RUN --distil paper
+                                                                    # taught by finished train_teacher.py runs
 
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
@@ -14,6 +16,11 @@ Presets
     ntu120     settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the
                paper's widths; not yet trained to the end here, so no result is promised
+
+With --teacher the network is distilled from trained CTR-GCNs in both stages (paper Eq. 25-32): from their
+soft labels and, through the feature translation module (FTM), from their layers 5 and 8. --distil chooses
+the loss: paper, ce-kl (cross-entropy and Kullback-Leibler divergence at a temperature) or tet (that at
+every time step). --soft-labels cached is cheaper and leaves out the features.
 
 The run has two stages: floating point, then batch norm is folded, everything is rounded to the
 chip's integers and the integers are fine-tuned. What is evaluated last, by the integer emulator,
@@ -55,6 +62,8 @@ from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint, save_network
+from mksgn.training.distill import distillation
+from mksgn.training.distiller import FTM, Distiller, teach
 from mksgn.training.fusing import fixed_weights, sample_weights
 from mksgn.training.log import RunLog
 from mksgn.training.objective import Objective, choose_precision, learning_rate, optimiser_of, other_optimisers
@@ -118,6 +127,22 @@ class Options:
     """On the spikes before the classifier."""
     val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
     """Training subjects held out for validation. Give it without numbers to train on all of them."""
+    teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
+    """Folders of finished train_teacher.py runs on the same data, one per modality, to distil from."""
+    distil: Literal["paper", "ce-kl", "tet"] | None = None
+    """Loss of the distillation; default: paper."""
+    temperature: float | None = None
+    """Temperature of ce-kl and tet; default: 2."""
+    gamma: tuple[float, float, float] | None = None
+    """Weights of class loss, soft labels and features (gamma in Eq. 32); default: 1 1 1."""
+    beta: tuple[float, float] | None = None
+    """Weights of the feature losses of the teachers' layers 5 and 8 (beta in Eq. 31); default: 1 1."""
+    alpha: tuple[float, ...] | None = None
+    """Weight of each teacher in the soft labels (alpha in Eq. 25); default: equal."""
+    soft_labels: Literal["online", "cached"] | None = None
+    """Teachers see every augmented sample (default), or what they said of the training data is used; then no FTM."""
+    ftm_lr: float | None = None
+    """Learning rate of the FTM's own optimiser (SGD); default: 0.1."""
     seed: int | None = None
     """Seed of initialisation, order and augmentation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -149,7 +174,9 @@ class Options:
         if self.widths is not None and len(self.widths) != len(recipe.strides):
             raise ConfigError("widths do not fit the preset", where="--widths", got=str(self.widths),
                               allowed=f"{len(recipe.strides)} numbers")
-        return recipe
+        distil = distillation(self.distil, self.teacher, temperature=self.temperature, gamma=self.gamma, beta=self.beta,
+                              alpha=self.alpha, soft_labels=self.soft_labels, ftm_lr=self.ftm_lr)
+        return recipe if distil is None else recipe.taught(distil)
 
 
 @torch.no_grad()
@@ -172,20 +199,25 @@ def accuracies(kind: str, correct: np.ndarray, halves: Split) -> dict[str, float
     return result
 
 
-def train_epoch(fabric: Fabric, model, names: list[str], optimisers: list, batches: Batches, recipe: Recipe, stage: str,
-                epoch: int, epochs: int, bar) -> dict[str, float]:
-    """One epoch, the network's optimiser being the first; returns the means of what ``names`` names."""
+def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict[str, Any], batches: Batches,
+                recipe: Recipe, stage: str, epoch: int, epochs: int, bar) -> dict[str, float]:
+    """One epoch; returns the means of what ``names`` names."""
     torch.manual_seed(recipe.seed * 100_003 + epoch)
     totals = torch.zeros(len(names))
-    for step, (x, labels) in enumerate(batches.epoch(epoch)):
-        for group in optimisers[0].param_groups:
-            group["lr"] = learning_rate(recipe, stage, (epoch + step / len(batches)) / epochs)
-        loss, figures = model(x.to(fabric.device), labels.to(fabric.device))
+    for step, (x, labels, *taught) in enumerate(batches.epoch(epoch)):
+        part = (epoch + step / len(batches)) / epochs
+        rates = [(optimiser, learning_rate(recipe, stage, part))]
+        if recipe.distil and FTM in others:
+            rates.append((others[FTM], recipe.distil.ftm_learning_rate(stage, part)))
+        for each, rate in rates:
+            for group in each.param_groups:
+                group["lr"] = rate
+        loss, figures = model(x.to(fabric.device), labels.to(fabric.device), *(t.to(fabric.device) for t in taught))
         fabric.backward(loss)
-        for optimiser in optimisers:
-            fabric.clip_gradients(model, optimiser, max_norm=5.0, error_if_nonfinite=True)
-            optimiser.step()
-            optimiser.zero_grad()
+        for each in (optimiser, *others.values()):
+            fabric.clip_gradients(model, each, max_norm=5.0, error_if_nonfinite=True)
+            each.step()
+            each.zero_grad()
         totals += figures.cpu()
         mean = dict(zip(names, (totals / (step + 1)).tolist()))
         bar.advance(loss=mean["loss"], accuracy=mean["accuracy"], rate=mean["rate"])
@@ -227,11 +259,18 @@ def main(options: Options) -> None:
     pack = load_data(options)
     halves = split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
     preprocess = recipe.preprocess(pack)
+    teachers, also = None, None
+    if recipe.distil:
+        recipe, teachers, also = teach(recipe, options.teacher, pack=pack, data=Path(options.data).name,
+                                       protocol=halves.protocol, train=halves.train,
+                                       before=started.get("teachers", ()) if started else None)
     batches = Batches(pack, halves.train, preprocess, recipe.augmentation(pack), batch=recipe.batch,
-                      passes=recipe.passes, seed=recipe.seed, rank=fabric.global_rank, world=fabric.world_size)
+                      passes=recipe.passes, seed=recipe.seed, rank=fabric.global_rank, world=fabric.world_size,
+                      also=also)
     val = preprocessed(pack, halves.val, preprocess) if len(halves.val) else np.empty((0,))
     fabric.seed_everything(recipe.seed)
     net = SpikingGraphNet(recipe.net_config(pack))
+    distiller = Distiller(recipe.distil, teachers, net) if recipe.distil and teachers else None
     chief = fabric.global_rank == 0
     if chief:
         folder.mkdir(parents=True, exist_ok=True)
@@ -256,17 +295,20 @@ def main(options: Options) -> None:
                 elif started is not None and started.get("fusion_weights") is not None:
                     net.fix_fusion(started["fusion_weights"])
                 net.quantize()
-            objective = Objective(net, recipe, dtype)
-            optimiser, others = optimiser_of(net, recipe, stage), other_optimisers(net, recipe)
+            objective = Objective(net, recipe, dtype, distiller)
+            optimiser = optimiser_of(net, recipe, stage)
+            others = other_optimisers(net, recipe) | (distiller.optimisers() if distiller else {})
+            companions = {FTM: distiller.ftm} if distiller else {}
             if started is not None and first:
-                load_checkpoint(checkpoint, net, optimiser, others)
+                load_checkpoint(checkpoint, net, optimiser, others, companions)
                 net.set_scales(started["scales"])
-            model, *wrapped = fabric.setup(objective, optimiser, *others.values())
+            model, wrapped, *further = fabric.setup(objective, optimiser, *others.values())
             for epoch in range(first, epochs):
                 tick = time.perf_counter()
                 net.steps = recipe.steps_at(stage, epoch)
                 bar = progress.epoch(f"{stage} {epoch + 1}/{epochs}", len(batches))
-                row = train_epoch(fabric, model, objective.names, wrapped, batches, recipe, stage, epoch, epochs, bar)
+                row = train_epoch(fabric, model, objective.names, wrapped, dict(zip(others, further)), batches, recipe,
+                                  stage, epoch, epochs, bar)
                 correct = right(net, val, pack.labels[halves.val], fabric.device)
                 row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
                 row["seconds"] = time.perf_counter() - tick
@@ -276,7 +318,8 @@ def main(options: Options) -> None:
                     kept = {k: v for k, v in vars(options).items() if k not in ("out", "overwrite", "resume")}
                     save_checkpoint(checkpoint, net, optimiser, {
                         "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales(),
-                        "fusion_weights": net.config.fusion_weights}, others)
+                        "fusion_weights": net.config.fusion_weights,
+                        "teachers": recipe.distil.teachers if recipe.distil else ()}, others, companions)
                 fabric.barrier()
     if chief:
         export(folder, options, recipe, net.cpu(), pack, halves, preprocess, results, console)

@@ -98,7 +98,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         drive = projection.current(x, self.neuron.quantize_8bit if self.quantized else None)
         if self.joint_bias is None:
             return self._fire(drive.repeat_interleave(steps, 0), None, steps)
-        extra = self._quantized_bias(self.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
+        extra = self._quantized_joint_bias(self.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
         return self._fire(drive.repeat_interleave(steps, 0), extra.repeat_interleave(steps, 0), steps)
 
     # ------------------------------------------------------------------ SLAYER path
@@ -113,7 +113,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         currents = [p.drive_slayer(spikes, hook) for p in self.projections]
         bias = self._quantized_bias(self.bias)[:, None, None, None]
         if self.joint_bias is not None:
-            bias = bias + self._quantized_bias(self.joint_bias)[:, None, :, None]
+            bias = bias + self._quantized_joint_bias(self.joint_bias)[:, None, :, None]
         return self.neuron.dynamics_with_bias(sum(currents[1:], currents[0]), bias)
 
     # ------------------------------------------------------------------ float -> integers
@@ -172,6 +172,15 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         scale = self.neuron.w_scale
         return slayer.utils.quantize(bias, step=1.0 / scale).clamp(-BIAS_MAX / scale, BIAS_MAX / scale)
 
+    def _quantized_joint_bias(self, joint_bias: Tensor) -> Tensor:
+        """Per joint, so that its sum with the bias per channel is a mantissa too: fine-tuning may drive it beyond."""
+        rounded = self._quantized_bias(joint_bias)
+        if not self.quantized:
+            return rounded
+        limit = BIAS_MAX / self.neuron.w_scale
+        bias = self._quantized_bias(self.bias).detach()[:, None]
+        return torch.maximum(torch.minimum(rounded, limit - bias), -limit - bias)
+
     def to_ir(self, name: str, role: str = "hidden") -> tuple[ir.Population, list[ir.Synapse]]:
         """The integer population and its synapses."""
         if not self.quantized:
@@ -179,7 +188,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         neuron = self.neuron
         bias = self._quantized_bias(self.bias).detach()
         if self.joint_bias is not None:
-            per_joint = bias[:, None] + self._quantized_bias(self.joint_bias).detach()
+            per_joint = bias[:, None] + self._quantized_joint_bias(self.joint_bias).detach()
             bias = per_joint[:, None, :].expand(self.shape)
         bias_int = np.rint(bias.double().numpy() * neuron.w_scale).astype(np.int16)
         population = ir.Population(
@@ -252,11 +261,17 @@ class ReadoutBlock(SpikingBlock):
 
     def logits(self, spikes: Spikes, steps: int) -> Tensor:
         """Mean over T of FC's output: (N, classes)."""
+        return self._currents(spikes, steps).mean(1) + self._quantized_bias(self.bias)
+
+    def step_logits(self, spikes: Spikes, steps: int) -> Tensor:
+        """FC's output at each time step: (N, T, classes); :meth:`logits` is their mean."""
+        return self._currents(spikes, steps) + self._quantized_bias(self.bias)
+
+    def _currents(self, spikes: Spikes, steps: int) -> Tensor:
         hook = self.neuron.quantize_8bit if self.quantized else None
         (projection,) = self.projections
         self.time_steps = steps
-        current = projection.drive(spikes, hook).flatten(1).float()
-        return current.unflatten(0, (-1, steps)).mean(1) + self._quantized_bias(self.bias)
+        return projection.drive(spikes, hook).flatten(1).float().unflatten(0, (-1, steps))
 
     def logits_slayer(self, spikes: Spikes) -> Tensor:
         """Final v by SLAYER's neuron, as the integer readout has it: (N, classes), in weight units."""

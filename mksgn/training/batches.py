@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
 
 T = TypeVar("T")
+Also = Callable[[np.ndarray, np.random.Generator], Sequence[Tensor]]
+"""Makes further tensors of a batch from its sequence numbers and a random generator of its own."""
 
 
 class Batches:
@@ -31,10 +34,15 @@ class Batches:
         Samples per step over all ``world`` processes; each takes every world-th of them.
     passes : int
         Times an epoch goes through ``indices``.
+    also : callable, optional
+        What else a batch holds. Its generator is a copy of the one that augments the samples, as it was before, so
+        that another preprocessing can see the same augmented samples.
     """
 
     def __init__(self, pack: Pack, indices: np.ndarray, preprocess: Preprocess, augment: Augment, *, batch: int,
-                 passes: int = 1, seed: int = 0, rank: int = 0, world: int = 1) -> None:
+                 passes: int = 1, seed: int = 0, rank: int = 0, world: int = 1,
+                 also: Also | None = None) -> None:
+        self.also = also
         self.pack, self.indices, self.preprocess, self.augment = pack, indices, preprocess, augment
         self.batch = min(batch, len(indices))
         self.passes, self.seed, self.rank, self.world = passes, seed, rank, world
@@ -43,19 +51,23 @@ class Batches:
         """Optimiser steps per epoch; an incomplete last batch is dropped (it would disturb batch statistics)."""
         return self.passes * len(self.indices) // self.batch
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (samples int8 (N, C, F, V), labels int64 (N,)) of one epoch, prepared by a thread ahead of need."""
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Yield (samples int8 (N, C, F, V), labels int64 (N,), what ``also`` makes) of one epoch.
+
+        They are prepared by a thread ahead of need.
+        """
         return ahead(self._prepare(epoch))
 
-    def _prepare(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _prepare(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
         order_rng = np.random.default_rng((self.seed, epoch))
         order = np.concatenate([order_rng.permutation(self.indices) for _ in range(self.passes)])
         body = self.pack.body
         for step in range(len(self)):
             mine = order[step * self.batch : (step + 1) * self.batch][self.rank :: self.world]
             rng = np.random.default_rng((self.seed, epoch, step, self.rank))
+            also = self.also(mine, copy.deepcopy(rng)) if self.also else ()
             samples = np.stack([self.preprocess(self.pack.sequence(i), body, self.augment, rng) for i in mine])
-            yield torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine])
+            yield (torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine]), *also)
 
 
 def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:

@@ -25,12 +25,15 @@ _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
 def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
-                    others: Mapping[str, torch.optim.Optimizer] | None = None) -> None:
+                    others: Mapping[str, torch.optim.Optimizer] | None = None,
+                    companions: Mapping[str, nn.Module] | None = None) -> None:
     """Write weights, states of the optimiser and of ``others`` by name, torch's RNG and ``state`` (JSON values).
 
-    The file is replaced whole.
+    ``companions`` are modules, by name, that are trained beside the model. The file is replaced whole.
     """
     tensors: dict[str, Tensor] = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
+    for which, module in (companions or {}).items():
+        tensors |= {f"{which}.{_MODEL}{name}": value.contiguous() for name, value in module.state_dict().items()}
     for prefix, each in _prefixed(optimiser, others):
         for index, entries in each.state_dict()["state"].items():
             for name, value in entries.items():
@@ -112,11 +115,13 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
-                    others: Mapping[str, torch.optim.Optimizer] | None = None) -> None:
+                    others: Mapping[str, torch.optim.Optimizer] | None = None,
+                    companions: Mapping[str, nn.Module] | None = None) -> None:
     """Restore what :func:`save_checkpoint` wrote into objects of the same shape."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    model.load_state_dict({k[len(_MODEL):]: v for k, v in tensors.items() if k.startswith(_MODEL)})
+    for prefix, module in [(_MODEL, model), *((f"{which}.{_MODEL}", m) for which, m in (companions or {}).items())]:
+        module.load_state_dict({k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)})
     for prefix, each in _prefixed(optimiser, others):
         entries: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():

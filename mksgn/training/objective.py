@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.synops import expected_synops, synops_per_rate
+from mksgn.training.distill import PARTS
+from mksgn.training.distiller import Distiller
 from mksgn.training.recipe import Recipe
 
 MOMENTUM = 0.9
@@ -24,22 +26,31 @@ class Objective(nn.Module):
 
     The loss is cross-entropy, plus firing-rate and synop regularisation (:class:`~mksgn.training.recipe.Recipe`), minus
     the mutual information that the estimator of SMF finds (Eq. 21). The last term reaches the estimator's parameters
-    only, and the others do not reach them: one backward pass serves two optimisers.
+    only, and the others do not reach them: one backward pass serves two optimisers. With a distiller its loss takes
+    the place of the cross-entropy.
     """
 
-    def __init__(self, net: SpikingGraphNet, recipe: Recipe, dtype: torch.dtype) -> None:
+    def __init__(self, net: SpikingGraphNet, recipe: Recipe, dtype: torch.dtype,
+                 distiller: Distiller | None = None) -> None:
         super().__init__()
-        self.net, self.recipe, self.dtype = net, recipe, dtype
+        self.net, self.recipe, self.dtype, self.distiller = net, recipe, dtype, distiller
         self.per_rate = synops_per_rate(net) if recipe.synop_weight else {}
         self.names = ["loss", "accuracy", "rate"]
         self.names += ["synops"] if self.per_rate else []
         self.names += ["information"] if net.config.fusion == "smf" else []
+        self.names += PARTS if distiller else ()
 
-    def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, labels: Tensor, *taught: Tensor) -> tuple[Tensor, Tensor]:
         """What to differentiate, and the figures of ``names`` (the loss there is without the estimator's part)."""
         recipe = self.recipe
-        out = self.net(x, dtype=self.dtype)
-        loss = nn.functional.cross_entropy(out.logits, labels, label_smoothing=recipe.label_smoothing)
+        out, spikes = self.net.forward_spikes(x, dtype=self.dtype)
+        parts = x.new_zeros(0, dtype=torch.float32)
+        if self.distiller is None:
+            loss = nn.functional.cross_entropy(out.logits, labels, label_smoothing=recipe.label_smoothing)
+        else:
+            step_logits = self.net.readout.step_logits(spikes, self.net.steps)
+            loss, parts = self.distiller(spikes, step_logits, labels, taught, smoothing=recipe.label_smoothing,
+                                         dtype=self.dtype)
         excess = torch.stack([torch.relu(rate - recipe.rate_target) for rate in out.rates.values()]).mean()
         loss = loss + recipe.rate_weight * excess
         figures = [(out.logits.argmax(1) == labels).float().mean(), out.rate]
@@ -51,7 +62,7 @@ class Objective(nn.Module):
         if out.information is not None:
             total = loss - out.information
             figures.append(out.information)
-        return total, torch.stack([loss, *figures]).detach()
+        return total, torch.cat([torch.stack([loss, *figures]).detach(), parts])
 
 
 def optimiser_of(net: SpikingGraphNet, recipe: Recipe, stage: str) -> torch.optim.Optimizer:

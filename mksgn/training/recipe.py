@@ -10,6 +10,7 @@ from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Augment, Preprocess
 from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig
+from mksgn.training.distill import Distillation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,8 @@ class Recipe:
         in operations per sample; a weight of 1 makes twice the target cost as much as 1 nat of cross-entropy.
     augment : Augment
         Random changes of the training samples.
+    distil : Distillation or None
+        How trained networks teach this one, in both stages.
     seed : int
         Of initialisation, order and augmentation.
     val_subjects : tuple of int or None
@@ -95,6 +98,7 @@ class Recipe:
     synop_target: float = 100e6
     augment: Augment = field(default_factory=Augment)
     val_subjects: tuple[int, ...] | None = None
+    distil: Distillation | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -140,6 +144,11 @@ class Recipe:
     def with_options(self, **given: Any) -> Recipe:
         """A copy with every option that is not None replaced."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def taught(self, distil: Distillation) -> Recipe:
+        """A copy with distillation. Y in the paper's L_b is the ground truth: its loss smooths no labels."""
+        smoothing = 0.0 if distil.loss == "paper" else self.label_smoothing
+        return replace(self, distil=distil, label_smoothing=smoothing)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for logs and checkpoints."""
