@@ -50,7 +50,14 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
     joint_bias : bool
         A trainable bias per channel *and joint*, as ST-GCN's data batch norm has: it tells joints apart.
         Only for the spike coder (see :meth:`code`).
+
+    Attributes
+    ----------
+    obstacle : str
+        The operation that no synapses and CUBA neurons perform; empty where the block can be exported.
     """
+
+    obstacle = ""
 
     def __init__(self, shape: tuple[int, int, int], projections: list[Projection], *, norm: bool = True,
                  threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
@@ -67,6 +74,21 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         self.quantized = False
 
     # ------------------------------------------------------------------ fast path
+    def incoming(self) -> list[Projection]:
+        """Every projection into this population, also those that it shares with others."""
+        return list(self.projections)
+
+    def incoming_bias(self) -> Tensor:
+        """Bias (C,) in float, once batch norm is folded."""
+        return self.bias
+
+    def gather(self, spikes: Spikes, projection: Projection) -> Tensor:
+        """What ``projection`` reads: the sum of its sources' spikes, in either layout."""
+        total = spikes[projection.sources[0]]
+        for source in projection.sources[1:]:
+            total = total + spikes[source]
+        return total
+
     def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor | None]:
         """Spikes (N T, C, F, V) of this population and their number, from those of its sources."""
         hook = self.neuron.quantize_8bit if self.quantized else None
@@ -74,7 +96,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         extra: list[Tensor] = []
         for projection in self.projections:
             through_norm = projection.normed or self.norm is None
-            (drive if through_norm else extra).append(projection.current(_gather(spikes, projection), hook))
+            (drive if through_norm else extra).append(projection.current(self.gather(spikes, projection), hook))
         return self._fire(sum(drive[1:], drive[0]), sum(extra[1:], extra[0]) if extra else None, steps)
 
     def _fire(self, drive: Tensor, extra: Tensor | None, steps: int) -> tuple[Tensor, Tensor]:
@@ -84,7 +106,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
                               quantized=self.quantized)
         norm = self.norm
         if not self.training:
-            scale, shift = _affine(norm)
+            scale, shift = affine(norm)
             return fused_cuba(drive, extra, scale, shift, self.neuron, steps)
         drive = drive.contiguous(memory_format=torch.channels_last)
         mean, var = batch_moments(drive.detach(), steps)
@@ -111,8 +133,8 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         if not self.quantized:
             raise RuntimeError("SLAYER's integer neuron runs a quantised block only: call quantize() first")
         hook = self.neuron.quantize_8bit
-        currents = [p.current_slayer(_gather(spikes, p), hook) for p in self.projections]
-        bias = self._quantized_bias(self.bias)[:, None, None, None]
+        currents = [p.current_slayer(self.gather(spikes, p), hook) for p in self.incoming()]
+        bias = self._quantized_bias(self.incoming_bias())[:, None, None, None]
         if self.joint_bias is not None:
             bias = bias + self._quantized_bias(self.joint_bias)[:, None, :, None]
         return self.neuron.dynamics_with_bias(sum(currents[1:], currents[0]), bias)
@@ -125,7 +147,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         """
         if self.norm is not None:
             with torch.no_grad():
-                scale, shift = _affine(self.norm)
+                scale, shift = affine(self.norm)
                 for projection in self.projections:
                     if projection.normed:
                         projection.fold(scale)
@@ -141,8 +163,9 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         The scale minimises the squared rounding and clipping error of the weights, within the hard
         limits of bias (13 bits), threshold (17 bits) and of fixed weights, which must not clip.
         """
-        trained = [p.weight(None).detach() for p in self.projections if _trainable(p)]
-        fixed = max((float(p.weight(None).abs().max()) for p in self.projections if not _trainable(p)), default=0.0)
+        incoming = self.incoming()
+        trained = [p.weight(None).detach() for p in incoming if _trainable(p)]
+        fixed = max((float(p.weight(None).abs().max()) for p in incoming if not _trainable(p)), default=0.0)
         weights = torch.cat([weight.flatten() for weight in trained]) if trained else torch.zeros(1)
         bias = float(self._total_bias().abs().max())
         best, best_error = 1, math.inf
@@ -162,7 +185,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         return False
 
     def _total_bias(self) -> Tensor:
-        bias = self.bias.detach()
+        bias = self.incoming_bias().detach()
         if self.joint_bias is None:
             return bias
         return bias[:, None] + self.joint_bias.detach()
@@ -178,7 +201,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         if not self.quantized:
             raise RuntimeError("only a quantised block has integers: call quantize() first")
         neuron = self.neuron
-        bias = self._quantized_bias(self.bias).detach()
+        bias = self._quantized_bias(self.incoming_bias()).detach()
         if self.joint_bias is not None:
             per_joint = bias[:, None] + self._quantized_bias(self.joint_bias).detach()
             bias = per_joint[:, None, :].expand(self.shape)
@@ -189,10 +212,11 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
                     voltage_decay=int(neuron.cx_voltage_decay)),
             bias_int if bias_int.any() else None, role)
         synapses = []
-        for index, projection in enumerate(self.projections):
+        incoming = self.incoming()
+        for index, projection in enumerate(incoming):
             weight = projection.weight(neuron.quantize_8bit).detach().double().numpy() * neuron.w_scale
             weight_int = np.rint(weight).astype(np.int16)
-            label = name if len(self.projections) == 1 else f"{name}.{index}"
+            label = name if len(incoming) == 1 else f"{name}.{index}"
             synapses.append(projection.to_ir(label, name, weight_int))
         return population, synapses
 
@@ -240,7 +264,7 @@ class ReadoutBlock(SpikingBlock):
         hook = self.neuron.quantize_8bit if self.quantized else None
         (projection,) = self.projections
         self.time_steps = steps
-        current = projection.current(_gather(spikes, projection), hook).flatten(1).float()
+        current = projection.current(self.gather(spikes, projection), hook).flatten(1).float()
         return current.unflatten(0, (-1, steps)).mean(1) + self._quantized_bias(self.bias)
 
     def logits_slayer(self, spikes: Spikes) -> Tensor:
@@ -261,17 +285,10 @@ class ReadoutBlock(SpikingBlock):
         return ir.Population(name, self.shape, neuron, population.bias, role), synapses
 
 
-def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Scale and shift per channel of a batch norm by its running statistics."""
     scale = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
     return scale, norm.bias - norm.get_buffer("running_mean") * scale
-
-
-def _gather(spikes: Spikes, projection: Projection) -> Tensor:
-    total = spikes[projection.sources[0]]
-    for source in projection.sources[1:]:
-        total = total + spikes[source]
-    return total
 
 
 def _trainable(projection: Projection) -> bool:
