@@ -1,4 +1,4 @@
-"""The spiking graph convolutional networks: Base-SGN (10 layers) and MK-SGN (6 layers), paper Table 7.
+"""The spiking networks of paper Table 7: Base-SGN (10 layers), MK-SGN (6 layers) and two spiking transformers (6).
 
 A network is an ordered set of named populations; the order is topological and the names follow the
 paper's Table 6 (``block2.sgsa.q`` is its SG-SA2_lifq). It holds spike-driven operations only, so
@@ -25,6 +25,8 @@ from mksgn.nn.projections import (
     PoolProjection,
     Projection,
 )
+from mksgn.nn.spike_driven import spike_driven_body
+from mksgn.nn.spikformer import spikformer_body
 from mksgn.skeleton import Body, spatial_partitions
 
 INPUT = "input"
@@ -34,6 +36,8 @@ MIX_GAIN = 2.2
 """Threshold units per row of a joint-mixing partition: one of two neighbours fires the neuron, of three two must."""
 MIX_SURROGATE = Surrogate(width=4.0, height=0.5)
 """A mixing neuron sits far from its threshold, where the paper's window passes no gradient."""
+TRANSFORMERS = {"spikformer": spikformer_body, "spike-driven": spike_driven_body}
+"""Bodies without a graph, by name: each appends its populations and returns those that the head pools."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,11 @@ class NetConfig:
         Lost per step; 1.0 and 0.75 make the paper's LIF.
     dropout : float
         On the spikes before FC, in training.
+    transformer : 'spikformer', 'spike-driven' or ''
+        A spiking transformer of one width instead of the graph convolutional layers; every joint of every frame is a
+        token. ``attention``, ``graph_conv`` and ``temporal_kernel`` then mean nothing.
+    heads : int
+        Of Spikformer's attention.
     """
 
     body: Body
@@ -76,8 +85,12 @@ class NetConfig:
     current_decay: float = 1.0
     voltage_decay: float = 0.75
     dropout: float = 0.0
+    transformer: str = ""
+    heads: int = 8
 
     def __post_init__(self) -> None:
+        if self.transformer:
+            self._check_transformer()
         if len(self.widths) != len(self.strides) or not self.widths:
             raise ConfigError("widths and strides must pair up", got=f"{self.widths} and {self.strides}")
         if self.graph_conv not in ("layer", "fused"):
@@ -89,6 +102,15 @@ class NetConfig:
             frames = (frames - 1) // stride + 1
         if self.frames < 1 or frames < 1:
             raise ConfigError("too few frames for these strides", got=f"{self.frames} frames, strides {self.strides}")
+
+    def _check_transformer(self) -> None:
+        if self.transformer not in TRANSFORMERS:
+            raise ConfigError("unknown transformer", got=self.transformer, allowed=", ".join(TRANSFORMERS))
+        if len(set(self.widths)) != 1 or set(self.strides) != {1}:
+            raise ConfigError("a transformer's blocks have one width and stride 1",
+                              got=f"widths {self.widths}, strides {self.strides}")
+        if self.heads < 1 or self.widths[0] % self.heads:
+            raise ConfigError("heads must divide the width", got=f"{self.heads} heads, width {self.widths[0]}")
 
 
 @dataclass
@@ -124,11 +146,9 @@ class SpikingGraphNet(nn.Module):
         width = config.widths[0]
         coder = ConvProjection((INPUT,), config.channels_in, width, (3, 3), padding=(1, 1))
         source = self._add("sc", (width, config.frames, joints), [coder], joint_bias=True)
-        layer = _sgn_layer if config.attention else _st_gcn_layer
-        for index, (width, stride) in enumerate(zip(config.widths, config.strides), start=1):
-            source = layer(self, f"block{index}", source, width, stride)
-        channels, frames, joints = self._shape(source)
-        pooled = self._add("head.gap", (channels, 1, 1), [PoolProjection((source,), channels, (frames, joints))])
+        features = (TRANSFORMERS[config.transformer] if config.transformer else _graph_body)(self, source)
+        channels, frames, joints = self._shape(features[0])
+        pooled = self._add("head.gap", (channels, 1, 1), [PoolProjection(features, channels, (frames, joints))])
         self.dropout = nn.Dropout(config.dropout)
         self.readout = ReadoutBlock(pooled, channels, config.classes)
 
@@ -195,6 +215,10 @@ class SpikingGraphNet(nn.Module):
             block.quantize()
         self.quantized = True
 
+    def obstacles(self) -> dict[str, str]:
+        """What keeps this network from being exported: population -> the operation that is not ours."""
+        return {name: block.obstacle for name, block in self.populations() if block.obstacle}
+
     def scales(self) -> list[int]:
         """Weight units per 1.0 of every population, the readout last."""
         return [block.neuron.w_scale for block in [*self.blocks, self.readout]]
@@ -203,6 +227,13 @@ class SpikingGraphNet(nn.Module):
         """Set what :meth:`scales` returned (they are not part of the state dict)."""
         for block, scale in zip([*self.blocks, self.readout], scales):
             block.neuron.rescale(scale)
+
+
+def _graph_body(net: SpikingGraphNet, source: str) -> tuple[str, ...]:
+    layer = _sgn_layer if net.config.attention else _st_gcn_layer
+    for index, (width, stride) in enumerate(zip(net.config.widths, net.config.strides), start=1):
+        source = layer(net, f"block{index}", source, width, stride)
+    return (source,)
 
 
 def _graph_conv(net: SpikingGraphNet, name: str, source: str, width: int) -> str:
