@@ -109,7 +109,7 @@ class NetConfig:
         if len(set(self.widths)) != 1 or set(self.strides) != {1}:
             raise ConfigError("a transformer's blocks have one width and stride 1",
                               got=f"widths {self.widths}, strides {self.strides}")
-        if self.heads < 1 or self.widths[0] % self.heads:
+        if self.transformer == "spikformer" and (self.heads < 1 or self.widths[0] % self.heads):
             raise ConfigError("heads must divide the width", got=f"{self.heads} heads, width {self.widths[0]}")
 
 
