@@ -41,13 +41,17 @@ class ShortcutBlock(SpikingBlock):
         The newest.
     earlier : str or ShortcutBlock
         The population whose spikes are U_0, or the block before in the chain.
+    gain : float
+        Batch norm's first scale of this branch, in thresholds.
     neuron : Decays
     """
 
     def __init__(self, name: str, shape: tuple[int, int, int], branch: ConvProjection, earlier: str | ShortcutBlock,
-                 neuron: Decays) -> None:
+                 gain: float, neuron: Decays) -> None:
         first = [IdentityProjection((earlier,), shape[0])] if isinstance(earlier, str) else []
         super().__init__(shape, [branch, *first], **neuron)
+        assert self.norm is not None
+        nn.init.constant_(self.norm.weight, gain)
         self.current_key, self.bias_key = f"{name}.U", f"{name}.U.bias"
         before = () if isinstance(earlier, str) else (*earlier.chain, earlier)
         # In a tuple, so that torch does not take them for this block's own parts.
@@ -120,7 +124,9 @@ def _add_branch(net: SpikingGraphNet, name: str, branch: str,
     """Append LIF(U + BN(W branch)), U being the shortcut up to ``earlier``."""
     channels, frames, joints = net.blocks[net.names.index(branch)].shape
     width = net.config.widths[0]
-    block = ShortcutBlock(name, (width, frames, joints), ConvProjection((branch,), channels, width), earlier,
+    # All branches together begin with the variance of one: U then stays where the surrogate passes gradients.
+    gain = (2 * len(net.config.widths)) ** -0.5
+    block = ShortcutBlock(name, (width, frames, joints), ConvProjection((branch,), channels, width), earlier, gain,
                           decays(net.config))
     return append(net, name, block), block
 
