@@ -44,6 +44,24 @@ def product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     return p.transpose(1, 2).reshape(batch, frames, joints, channels).permute(0, 3, 1, 2)
 
 
+def product_neurons(tokens: int, width: int, heads: int) -> int:
+    """Neurons, one block, that multiply two numbers: one per token n, channel c and channel d of c's head.
+
+    What Q (K^T V) takes where counts travel as graded messages (Lava's ``ProdNeuron``, Loihi 2): the factor
+    sum over m of k v differs from c to c and q from n to n, so no product can be shared or moved behind a sum.
+    """
+    return tokens * width * (width // heads)
+
+
+def gate_neurons(tokens: int, width: int, heads: int) -> int:
+    """Least number of AND neurons, one block, that compute Q (K^T V) exactly with unary spikes.
+
+    k AND v for every token and pair of channels; then q AND every bit of the count, which is at most ``tokens``.
+    The neurons that turn a count into bits, and the copies of high bits whose weight 2^j exceeds 8 bits, come on top.
+    """
+    return product_neurons(tokens, width, heads) * (1 + tokens.bit_length())
+
+
 class ProductProjection(Projection):
     """The product of three populations' spikes, times a fixed weight that batch norm scales per channel.
 
@@ -69,14 +87,15 @@ class ProductProjection(Projection):
 
 
 class ProductBlock(SpikingBlock):
-    """LIF(BN(Q K^T V))."""
-
-    obstacle = ("Q K^T V multiplies a spike of Q by a count, the sum over tokens of K V: two computed numbers, one of "
-                "them not binary")
+    """LIF(BN(Q K^T V)): trained and quantised, not exported."""
 
     def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int], heads: int, neuron: Decays) -> None:
         super().__init__(shape, [ProductProjection(sources, shape)], **neuron)
         self.heads = heads
+        size = shape[1] * shape[2], shape[0], heads
+        self.obstacle = (f"Q K^T V multiplies spikes of Q by counts, sums over {size[0]} tokens of K V; each block "
+                         f"would take {product_neurons(*size):,} neurons that multiply graded messages, or at least "
+                         f"{gate_neurons(*size):,} AND neurons")
 
     def gather(self, spikes: Spikes, projection: Projection) -> Tensor:
         """The product; SLAYER's layout, with T last, is folded into the batch for it."""
