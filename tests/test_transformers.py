@@ -258,7 +258,7 @@ def test_sums_over_all_tokens_stay_within_u():
     population, (synapse,) = block.to_ir("sum")
     graph = Graph((Population("all", shape, role="input"), population), (synapse,), 4)
     ones = np.ones((1, *shape), np.int8)
-    spikes = block.forward_slayer({"all": torch.ones(1, *shape, 4)})
+    spikes = block.forward_slayer({"all": torch.ones(1, *shape, 4)}).detach()
     with Emulator(graph) as emulator:
         assert np.array_equal(emulator.run(ones, record="spikes").spikes["sum"], spikes.numpy())
     assert spikes.mean() == 0.5
