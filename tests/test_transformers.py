@@ -19,7 +19,7 @@ from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError, GraphError
-from mksgn.ir import Conv, Cuba, Graph, Population
+from mksgn.ir import Conv, Cuba, Graph, Population, schedule
 from mksgn.ir.equality import graphs_equal
 from mksgn.ir.graph import VTH_MAX
 from mksgn.lower import to_graph
@@ -184,6 +184,22 @@ def test_a_branch_is_the_same_integers_wherever_it_goes():
         for source, weight in weights.items():
             np.testing.assert_array_equal(weight, into["head.x"][source], err_msg=f"{source} -> {name}")
     assert len({graph[name].neuron.vth for name in into}) == 1
+
+
+def test_the_price_of_the_shortcut():
+    """Six blocks: 42 + 36 synapses for 12 branches, and the coder's spikes wait for the last of them."""
+    net = quantized("spike-driven", widths=(8,) * 6, strides=(1,) * 6, frames=2)
+    graph = to_graph(net)
+    shortcuts = {name for name, block in net.populations() if isinstance(block, ShortcutBlock)}
+    read = [s.sources[0].split(".")[1] for s in graph.synapses if s.target in shortcuts and s.sources[0] != "sc"]
+    assert len(shortcuts) == 12
+    assert (read.count("sdsa"), read.count("mlp")) == (42, 36)
+    times = schedule(graph)
+    assert times.wait["head.x.0", "sc"] == 7 * 6 - 1
+    assert times.latency == 45
+    scales = dict(zip(net.names, net.scales()))
+    assert scales["sc"] >= 64 * scales["head.x"], "a current of coordinates and currents of spikes share no scale"
+    assert len({scales[name] for name in shortcuts}) == 1
 
 
 # ---------------------------------------------------------------------- exactness

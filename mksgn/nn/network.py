@@ -178,7 +178,7 @@ class SpikingGraphNet(nn.Module):
         return self.forward_spikes(x, dtype=dtype)[0]
 
     def forward_spikes(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[NetOutput, Spikes]:
-        """As :meth:`forward`, and the spikes (N T, C, F, V) of every population."""
+        """As :meth:`forward`, and the spikes (N T, C, F, V) of every population, beside sums that blocks shared."""
         steps = self.steps
         x = x.to(dtype) * (1.0 if self.quantized else INPUT_SCALE)
         x = x.contiguous(memory_format=torch.channels_last)
