@@ -101,6 +101,7 @@ def test_presets_are_networks(network):
     ({"widths": (8, 16)}, "one width"),
     ({"strides": (1, 2)}, "one width"),
     ({"transformer": "spikformer", "heads": 3}, "heads"),
+    ({"graph_conv": "fused"}, "no graph convolution"),
 ])
 def test_impossible_transformers_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):

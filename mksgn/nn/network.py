@@ -66,7 +66,7 @@ class NetConfig:
         On the spikes before FC, in training.
     transformer : 'spikformer', 'spike-driven' or ''
         A spiking transformer of one width instead of the graph convolutional layers; every joint of every frame is a
-        token. ``attention``, ``graph_conv`` and ``temporal_kernel`` then mean nothing.
+        token. ``attention`` and ``temporal_kernel`` then mean nothing.
     heads : int
         Of Spikformer's attention.
     """
@@ -109,6 +109,9 @@ class NetConfig:
         if len(set(self.widths)) != 1 or set(self.strides) != {1}:
             raise ConfigError("a transformer's blocks have one width and stride 1",
                               got=f"widths {self.widths}, strides {self.strides}")
+        if self.graph_conv != "layer":
+            raise ConfigError("a transformer has no graph convolution", got=f"graph_conv {self.graph_conv}",
+                              fix="leave graph_conv at layer")
         if self.transformer == "spikformer" and (self.heads < 1 or self.widths[0] % self.heads):
             raise ConfigError("heads must divide the width", got=f"{self.heads} heads, width {self.widths[0]}")
 
