@@ -27,6 +27,7 @@ from mksgn.nn.projections import (
 )
 from mksgn.nn.spike_driven import spike_driven_body
 from mksgn.nn.spikformer import spikformer_body
+from mksgn.nn.tokens import check_transformer
 from mksgn.skeleton import Body, spatial_partitions
 
 INPUT = "input"
@@ -90,7 +91,7 @@ class NetConfig:
 
     def __post_init__(self) -> None:
         if self.transformer:
-            self._check_transformer()
+            check_transformer(self, tuple(TRANSFORMERS))
         if len(self.widths) != len(self.strides) or not self.widths:
             raise ConfigError("widths and strides must pair up", got=f"{self.widths} and {self.strides}")
         if self.graph_conv not in ("layer", "fused"):
@@ -102,18 +103,6 @@ class NetConfig:
             frames = (frames - 1) // stride + 1
         if self.frames < 1 or frames < 1:
             raise ConfigError("too few frames for these strides", got=f"{self.frames} frames, strides {self.strides}")
-
-    def _check_transformer(self) -> None:
-        if self.transformer not in TRANSFORMERS:
-            raise ConfigError("unknown transformer", got=self.transformer, allowed=", ".join(TRANSFORMERS))
-        if len(set(self.widths)) != 1 or set(self.strides) != {1}:
-            raise ConfigError("a transformer's blocks have one width and stride 1",
-                              got=f"widths {self.widths}, strides {self.strides}")
-        if self.graph_conv != "layer":
-            raise ConfigError("a transformer has no graph convolution", got=f"graph_conv {self.graph_conv}",
-                              fix="leave graph_conv at layer")
-        if self.transformer == "spikformer" and (self.heads < 1 or self.widths[0] % self.heads):
-            raise ConfigError("heads must divide the width", got=f"{self.heads} heads, width {self.widths[0]}")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from lava.lib.dl import slayer
 from torch import Tensor
 
 from mksgn import ir
+from mksgn.errors import ConfigError
 from mksgn.ir.graph import VTH_MAX
 from mksgn.nn.blocks import WEIGHT_LIMIT, SpikingBlock
 from mksgn.nn.projections import ConvProjection, Hook, PoolProjection, Projection
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
 
 MLP_RATIO = 4
 """Hidden channels of an MLP over its inputs, in both published networks."""
+
+
+def check_transformer(config: NetConfig, known: tuple[str, ...]) -> None:
+    """Raise :class:`ConfigError` unless ``config`` describes one of the ``known`` transformers."""
+    if config.transformer not in known:
+        raise ConfigError("unknown transformer", got=config.transformer, allowed=", ".join(known))
+    if len(set(config.widths)) != 1 or set(config.strides) != {1}:
+        raise ConfigError("a transformer's blocks have one width and stride 1",
+                          got=f"widths {config.widths}, strides {config.strides}")
+    if config.graph_conv != "layer":
+        raise ConfigError("a transformer has no graph convolution", got=f"graph_conv {config.graph_conv}",
+                          fix="leave graph_conv at layer")
+    if config.transformer == "spikformer" and (config.heads < 1 or config.widths[0] % config.heads):
+        raise ConfigError("heads must divide the width", got=f"{config.heads} heads, width {config.widths[0]}")
 
 
 class Decays(TypedDict):
