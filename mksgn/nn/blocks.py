@@ -19,9 +19,8 @@ from torch import Tensor, nn
 from mksgn import ir
 from mksgn.ir.graph import BIAS_MAX, VTH_MAX
 from mksgn.nn.cuba import CubaNeuron, Surrogate, batch_moments, fused_cuba
-from mksgn.nn.projections import DenseProjection, Projection
+from mksgn.nn.projections import DenseProjection, Projection, Spikes
 
-Spikes = dict[str, Tensor]
 WEIGHT_LIMIT = 254
 """Largest weight magnitude written: even, and symmetric so that every sign mode of a Loihi synapse holds it."""
 
@@ -82,13 +81,6 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         """Bias (C,) in float, once batch norm is folded."""
         return self.bias
 
-    def gather(self, spikes: Spikes, projection: Projection) -> Tensor:
-        """What ``projection`` reads: the sum of its sources' spikes, in either layout."""
-        total = spikes[projection.sources[0]]
-        for source in projection.sources[1:]:
-            total = total + spikes[source]
-        return total
-
     def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor | None]:
         """Spikes (N T, C, F, V) of this population and their number, from those of its sources."""
         hook = self.neuron.quantize_8bit if self.quantized else None
@@ -96,7 +88,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         extra: list[Tensor] = []
         for projection in self.projections:
             through_norm = projection.normed or self.norm is None
-            (drive if through_norm else extra).append(projection.current(self.gather(spikes, projection), hook))
+            (drive if through_norm else extra).append(projection.drive(spikes, hook))
         return self._fire(sum(drive[1:], drive[0]), sum(extra[1:], extra[0]) if extra else None, steps)
 
     def _fire(self, drive: Tensor, extra: Tensor | None, steps: int) -> tuple[Tensor, Tensor]:
@@ -133,7 +125,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         if not self.quantized:
             raise RuntimeError("SLAYER's integer neuron runs a quantised block only: call quantize() first")
         hook = self.neuron.quantize_8bit
-        currents = [p.current_slayer(self.gather(spikes, p), hook) for p in self.incoming()]
+        currents = [p.drive_slayer(spikes, hook) for p in self.incoming()]
         bias = self._quantized_bias(self.incoming_bias())[:, None, None, None]
         if self.joint_bias is not None:
             bias = bias + self._quantized_bias(self.joint_bias)[:, None, :, None]
@@ -264,7 +256,7 @@ class ReadoutBlock(SpikingBlock):
         hook = self.neuron.quantize_8bit if self.quantized else None
         (projection,) = self.projections
         self.time_steps = steps
-        current = projection.current(self.gather(spikes, projection), hook).flatten(1).float()
+        current = projection.drive(spikes, hook).flatten(1).float()
         return current.unflatten(0, (-1, steps)).mean(1) + self._quantized_bias(self.bias)
 
     def logits_slayer(self, spikes: Spikes) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError
-from mksgn.nn.blocks import GateBlock, ReadoutBlock, Spikes, SpikingBlock
+from mksgn.nn.blocks import GateBlock, ReadoutBlock, SpikingBlock
 from mksgn.nn.cuba import Surrogate
 from mksgn.nn.projections import (
     ConvProjection,
@@ -24,6 +24,7 @@ from mksgn.nn.projections import (
     JointMixProjection,
     PoolProjection,
     Projection,
+    Spikes,
 )
 from mksgn.nn.spike_driven import spike_driven_body
 from mksgn.nn.spikformer import spikformer_body

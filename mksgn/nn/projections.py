@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from mksgn import ir
 
 Hook = Callable[..., Tensor] | None
+Spikes = dict[str, Tensor]
+"""Spike trains by population."""
 
 
 class Projection(nn.Module):
@@ -52,6 +54,20 @@ class Projection(nn.Module):
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         """Dendritic input by SLAYER's own synapse, (N, C, F, V, T)."""
         raise NotImplementedError
+
+    def drive(self, spikes: Spikes, hook: Hook) -> Tensor:
+        """Dendritic input from the spikes of the sources, fast path."""
+        return self.current(self._gather(spikes), hook)
+
+    def drive_slayer(self, spikes: Spikes, hook: Hook) -> Tensor:
+        """The same by SLAYER's synapse, (N, C, F, V, T)."""
+        return self.current_slayer(self._gather(spikes), hook)
+
+    def _gather(self, spikes: Spikes) -> Tensor:
+        total = spikes[self.sources[0]]
+        for source in self.sources[1:]:
+            total = total + spikes[source]
+        return total
 
     def fold(self, scale: Tensor) -> None:
         """Multiply the weights of output channel o by ``scale[o]``."""

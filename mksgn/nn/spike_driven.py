@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from mksgn.nn.blocks import GateBlock, Spikes, SpikingBlock, affine
+from mksgn.nn.blocks import GateBlock, SpikingBlock, affine
 from mksgn.nn.cuba import fused_cuba
-from mksgn.nn.projections import ConvProjection, IdentityProjection, Projection
+from mksgn.nn.projections import ConvProjection, IdentityProjection, Projection, Spikes
 from mksgn.nn.tokens import MLP_RATIO, Decays, TokenBroadcast, TokenSumBlock, append, decays, linear
 
 if TYPE_CHECKING:
@@ -79,13 +79,13 @@ class ShortcutBlock(SpikingBlock):
         """Current and bias (C,) that this block adds to U."""
         hook = self.neuron.quantize_8bit if self.quantized else None
         branch, *first = list(self.projections)
-        current = branch.current(self.gather(spikes, branch), hook)
+        current = branch.drive(spikes, hook)
         bias: Tensor = self.bias
         if self.norm is not None:
             scale, bias = self._moments(self.norm, current) if self.training else affine(self.norm)
             current = current * scale.to(current.dtype).reshape(1, -1, 1, 1)
         for projection in first:
-            current = current + projection.current(self.gather(spikes, projection), hook)
+            current = current + projection.drive(spikes, hook)
         return current, bias
 
     @staticmethod

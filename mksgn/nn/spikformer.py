@@ -13,8 +13,8 @@ import torch
 from lava.lib.dl import slayer
 from torch import Tensor
 
-from mksgn.nn.blocks import Spikes, SpikingBlock
-from mksgn.nn.projections import ConvProjection, Hook, Projection
+from mksgn.nn.blocks import SpikingBlock
+from mksgn.nn.projections import ConvProjection, Hook, Projection, Spikes
 from mksgn.nn.tokens import MLP_RATIO, Decays, append, decays, linear
 
 if TYPE_CHECKING:
@@ -68,13 +68,22 @@ class ProductProjection(Projection):
     The published factor (0.125) and threshold are for 64 to 196 tokens; batch norm finds one for any number.
     """
 
-    def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int]) -> None:
+    def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int], heads: int) -> None:
         channels, frames, joints = shape
         synapse = slayer.synapse.Conv(channels, channels, 1, groups=channels)
         with torch.no_grad():
             synapse.weight.fill_(1.0 / (frames * joints))
         synapse.weight.requires_grad_(False)
         super().__init__(sources, synapse, normed=True)
+        self.heads = heads
+
+    def _gather(self, spikes: Spikes) -> Tensor:
+        trains = [spikes[source] for source in self.sources]
+        # SLAYER's layout, with T last, is folded into the batch.
+        steps = trains[0].shape[4] if trains[0].dim() == 5 else 0
+        q, k, v = (train.movedim(4, 1).flatten(0, 1) if steps else train for train in trains)
+        p = product(q, k, v, self.heads)
+        return p.unflatten(0, (-1, steps)).movedim(1, 4) if steps else p
 
     def weight(self, hook: Hook) -> Tensor:
         weight = self.synapse.weight[..., 0]
@@ -90,32 +99,22 @@ class ProductBlock(SpikingBlock):
     """LIF(BN(Q K^T V)): trained and quantised, not exported."""
 
     def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int], heads: int, neuron: Decays) -> None:
-        super().__init__(shape, [ProductProjection(sources, shape)], **neuron)
-        self.heads = heads
+        super().__init__(shape, [ProductProjection(sources, shape, heads)], **neuron)
         size = shape[1] * shape[2], shape[0], heads
         self.obstacle = (f"Q K^T V multiplies spikes of Q by counts, sums over {size[0]} tokens of K V; each block "
                          f"would take {product_neurons(*size):,} neurons that multiply graded messages, or at least "
                          f"{gate_neurons(*size):,} AND neurons")
 
-    def gather(self, spikes: Spikes, projection: Projection) -> Tensor:
-        """The product; SLAYER's layout, with T last, is folded into the batch for it."""
-        trains = [spikes[source] for source in projection.sources]
-        steps = trains[0].shape[4] if trains[0].dim() == 5 else 0
-        q, k, v = (train.movedim(4, 1).flatten(0, 1) if steps else train for train in trains)
-        p = product(q, k, v, self.heads)
-        return p.unflatten(0, (-1, steps)).movedim(1, 4) if steps else p
 
-
-class ResidualBlock(SpikingBlock):
+class ResidualProjection(ConvProjection):
     """Reads the residual, a sum of ever more spike trains, and leaves it in the dictionary for the next reader."""
 
-    def gather(self, spikes: Spikes, projection: Projection) -> Tensor:
-        """Sum of all sources' spikes, added up from the longest sum that exists."""
-        total = spikes[projection.sources[0]]
-        for count in range(2, len(projection.sources) + 1):
-            key = " + ".join(projection.sources[:count])
+    def _gather(self, spikes: Spikes) -> Tensor:
+        total = spikes[self.sources[0]]
+        for count in range(2, len(self.sources) + 1):
+            key = " + ".join(self.sources[:count])
             if key not in spikes:
-                spikes[key] = total + spikes[projection.sources[count - 1]]
+                spikes[key] = total + spikes[self.sources[count - 1]]
             total = spikes[key]
         return total
 
@@ -126,10 +125,10 @@ def spikformer_body(net: SpikingGraphNet, source: str) -> tuple[str, ...]:
     x: tuple[str, ...] = (source,)
     for number in range(1, len(net.config.widths) + 1):
         name = f"block{number}"
-        q, k, v = (linear(net, f"{name}.ssa.{letter}", x, shape[0], ResidualBlock) for letter in "qkv")
+        q, k, v = (linear(net, f"{name}.ssa.{letter}", x, shape[0], ResidualProjection) for letter in "qkv")
         attended = append(net, f"{name}.ssa.qkv",
                           ProductBlock((q, k, v), shape, net.config.heads, decays(net.config)))
         x = (*x, linear(net, f"{name}.ssa.proj", (attended,), shape[0]))
-        hidden = linear(net, f"{name}.mlp.h", x, MLP_RATIO * shape[0], ResidualBlock)
+        hidden = linear(net, f"{name}.mlp.h", x, MLP_RATIO * shape[0], ResidualProjection)
         x = (*x, linear(net, f"{name}.mlp.out", (hidden,), shape[0]))
     return x

@@ -59,11 +59,11 @@ def append(net: SpikingGraphNet, name: str, block: SpikingBlock) -> str:
 
 
 def linear(net: SpikingGraphNet, name: str, sources: tuple[str, ...], width: int,
-           kind: type[SpikingBlock] = SpikingBlock) -> str:
+           kind: type[ConvProjection] = ConvProjection) -> str:
     """LIF(BN(W x)) at every token, x the sum of ``sources``' spikes; returns its name."""
     channels, frames, joints = net.blocks[net.names.index(sources[0])].shape
-    projection = ConvProjection(sources, channels, width)
-    return append(net, name, kind((width, frames, joints), [projection], **decays(net.config)))
+    projection = kind(sources, channels, width)
+    return append(net, name, SpikingBlock((width, frames, joints), [projection], **decays(net.config)))
 
 
 class TokenSumBlock(SpikingBlock):
