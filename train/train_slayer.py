@@ -16,6 +16,14 @@ Presets
     ntu120     settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the
                paper's widths; not yet trained to the end here, so no result is promised
+    spike-driven, spikformer
+               the paper's two spiking transformers, six blocks over joints x frames, a quarter
+               of its width (64); a step takes about twice as long as mksgn's, so about 90
+               minutes on two cores; not trained yet, so no result is promised. Spikformer
+               multiplies integers (Q K^T V): it gets no mksgn.net, only weights and accuracies
+    spike-driven-256, spikformer-256
+               the same at the paper's width, 4.78 M parameters on NTU60, 64 frames; for a
+               GPU; not trained yet
 
 With --teacher the network is distilled from trained CTR-GCNs in both stages (paper Eq. 25-32): from their
 soft labels and, through the feature translation module (FTM), from their layers 5 and 8. --distil chooses
@@ -77,7 +85,8 @@ CHECKPOINT = "checkpoint.safetensors"
 class Options:
     """Train a spiking graph network on skeletons and export it as mksgn.net."""
 
-    preset: Literal["demo", "base-sgn", "mksgn", "mksgn-4", "ntu60", "ntu120"] = "demo"
+    preset: Literal["demo", "base-sgn", "mksgn", "mksgn-4", "ntu60", "ntu120", "spike-driven", "spikformer",
+                    "spike-driven-256", "spikformer-256"] = "demo"
     """Recipe to start from; the options below change parts of it."""
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
@@ -344,35 +353,61 @@ def test_set(pack: Pack, indices: np.ndarray, preprocess) -> tuple[np.ndarray, n
 
 def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet, pack: Pack, halves: Split, preprocess,
            results: dict[str, float], console: Console) -> None:
-    """Evaluate the integers with the emulator, once, on the test split, and write mksgn.net."""
+    """Evaluate the integers once, on the test split, and write them: mksgn.net where the network has a graph."""
     samples, labels = test_set(pack, halves.test, preprocess)
-    graph = to_graph(net)
-    with Emulator(graph) as emulator:
-        run = emulator.run(samples)
-    results.update(accuracies("integer", run.predictions == labels, halves))
-    rate = np.mean([run.counts.rate(p.name) for p in graph.populations if p.role == "hidden"])
+    obstacles = net.obstacles()
+    correct, rate = torch_integers(net, samples, labels) if obstacles else emulated_integers(net, samples, labels)
+    results.update(accuracies("integer", correct, halves))
     fused = {} if net.config.fusion_weights is None else {
         "fusion": recipe.fusion, "fusion_weights": list(net.config.fusion_weights)}
-    graph = to_graph(net, meta={
-        "preset": options.preset, "data": Path(options.data).name, "protocol": halves.protocol,
-        "preprocess": preprocess.to_json(), "labels": list(pack.class_names), "edges": pack.edges.flatten().tolist(),
-        "joints": pack.body.num_joints, "recipe": json.dumps(recipe.to_dict()), "commit": describe_commit(),
-        "test_samples": len(labels), "mean_rate": float(rate), **fused, **results})
-    write_net(graph, folder / "mksgn.net")
+    if not obstacles:
+        graph = to_graph(net, meta={
+            "preset": options.preset, "data": Path(options.data).name, "protocol": halves.protocol,
+            "preprocess": preprocess.to_json(), "labels": list(pack.class_names),
+            "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints,
+            "recipe": json.dumps(recipe.to_dict()), "commit": describe_commit(),
+            "test_samples": len(labels), "mean_rate": rate, **fused, **results})
+        write_net(graph, folder / "mksgn.net")
     save_network(folder / "weights.safetensors", net)
-    log_line = {"final": results, "test_samples": len(labels), "mean_rate": float(rate)}
+    log_line = {"final": results, "test_samples": len(labels), "mean_rate": rate}
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(log_line) + "\n")
+    by = "torch" if obstacles else "emulator"
     fixed = [("float_fixed", "float, modalities weighed alike")] if "accuracy_float_fixed" in results else []
-    for kind, name in (("float", "float"), *fixed, ("integer", "integers (emulator)")):
+    for kind, name in (("float", "float"), *fixed, ("integer", f"integers ({by})")):
         line = f"test accuracy, {len(labels)} samples: {name} {results[f'accuracy_{kind}']:.2%}"
         if halves.clean is not None:
             line += f", clean subset of {len(halves.clean)} {results[f'accuracy_{kind}_clean']:.2%}"
         console.print(line)
     console.print(f"mean firing rate {rate:.3f}")
+    if obstacles:
+        console.print(f"wrote {folder / 'weights.safetensors'}; no mksgn.net, because {', '.join(obstacles)}: "
+                      + "; ".join(sorted(set(obstacles.values()))))
+        return
     console.print(f"wrote {folder / 'mksgn.net'}\n"
                   f"next:  python deploy/run_lava.py --net {folder / 'mksgn.net'}"
                   + (f" --data {options.data}" if options.data != SYNTHETIC else ""))
+
+
+def emulated_integers(net: SpikingGraphNet, samples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Which samples are predicted as labelled, bool (N,), and the mean firing rate, by the integer emulator."""
+    graph = to_graph(net)
+    with Emulator(graph) as emulator:
+        run = emulator.run(samples)
+    rates = [run.counts.rate(p.name) for p in graph.populations if p.role == "hidden"]
+    return run.predictions == labels, float(np.mean(rates))
+
+
+@torch.no_grad()
+def torch_integers(net: SpikingGraphNet, samples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
+    """As :func:`emulated_integers` for a network that has no graph: the quantised network itself, in float32."""
+    net.eval()
+    predictions, fired = [], 0.0
+    for part in np.array_split(samples, max(1, len(samples) // 64)):
+        out, spikes = net.forward_spikes(torch.from_numpy(part))
+        predictions.append(out.logits.argmax(1).numpy())
+        fired += float(np.mean([spikes[name].mean().item() for name in net.names])) * len(part)
+    return np.concatenate(predictions) == labels, fired / len(samples)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class Operator:
     def one_to_one(self) -> np.ndarray | None:
         """float32 weights (C,) of a synapse from each neuron to its counterpart alone (residuals, gates), else None.
 
-        Also of one joint's spikes to all joints alike: the attention's broadcast.
+        Also of one neuron's spikes to all joints, or to all joints of all frames, alike: the attention's broadcast.
         """
         return None
 
@@ -102,8 +102,15 @@ class _Conv(Operator):
     @property
     def one_to_one(self) -> np.ndarray | None:
         s = self.synapse
-        plain = s.weight.shape[1:] == (1, 1, 1) and s.stride == (1, 1) and s.padding == (0, 0)
-        return s.weight[:, 0, 0, 0].astype(np.float32) if plain and s.groups == len(s.weight) else None
+        if s.groups != len(s.weight) or s.weight.shape[1] != 1 or s.stride != (1, 1):
+            return None
+        plain = s.weight.shape[2:] == (1, 1) and s.padding == (0, 0)
+        # One position, padded so far that each tap of the kernel reaches one target.
+        frames, joints = s.weight.shape[2:]
+        spread = (self.source_shape[1:] == (1, 1) and self.target_shape[1:] == (frames, joints)
+                  and s.padding == (frames - 1, joints - 1) and s.dilation == (1, 1)
+                  and bool((s.weight == s.weight[:, :, :1, :1]).all()))
+        return s.weight[:, 0, 0, 0].astype(np.float32) if plain or spread else None
 
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         if self.pointwise:

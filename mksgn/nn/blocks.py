@@ -49,7 +49,14 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
     joint_bias : bool
         A trainable bias per channel *and joint*, as ST-GCN's data batch norm has: it tells joints apart.
         Only for the spike coder (see :meth:`code`).
+
+    Attributes
+    ----------
+    obstacle : str
+        The operation that no synapses and CUBA neurons perform; empty where the block can be exported.
     """
+
+    obstacle = ""
 
     def __init__(self, shape: tuple[int, int, int], projections: list[Projection], *, norm: bool = True,
                  threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
@@ -66,6 +73,14 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         self.quantized = False
 
     # ------------------------------------------------------------------ fast path
+    def incoming(self) -> list[Projection]:
+        """Every projection into this population, also those that it shares with others."""
+        return list(self.projections)
+
+    def incoming_bias(self) -> Tensor:
+        """Bias (C,) in float, once batch norm is folded."""
+        return self.bias
+
     def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor]:
         """Spikes (N T, C, F, V) of this population and their number, from those of its sources."""
         hook = self.neuron.quantize_8bit if self.quantized else None
@@ -83,7 +98,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
                               quantized=self.quantized)
         norm = self.norm
         if not self.training:
-            scale, shift = _affine(norm)
+            scale, shift = affine(norm)
             return fused_cuba(drive, extra, scale, shift, self.neuron, steps)
         drive = drive.contiguous(memory_format=torch.channels_last)
         mean, var = batch_moments(drive.detach(), steps)
@@ -110,8 +125,8 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         if not self.quantized:
             raise RuntimeError("SLAYER's integer neuron runs a quantised block only: call quantize() first")
         hook = self.neuron.quantize_8bit
-        currents = [p.drive_slayer(spikes, hook) for p in self.projections]
-        bias = self._quantized_bias(self.bias)[:, None, None, None]
+        currents = [p.drive_slayer(spikes, hook) for p in self.incoming()]
+        bias = self._quantized_bias(self.incoming_bias())[:, None, None, None]
         if self.joint_bias is not None:
             bias = bias + self._quantized_joint_bias(self.joint_bias)[:, None, :, None]
         return self.neuron.dynamics_with_bias(sum(currents[1:], currents[0]), bias)
@@ -124,7 +139,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         """
         if self.norm is not None:
             with torch.no_grad():
-                scale, shift = _affine(self.norm)
+                scale, shift = affine(self.norm)
                 for projection in self.projections:
                     if projection.normed:
                         projection.fold(scale)
@@ -140,8 +155,9 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         The scale minimises the squared rounding and clipping error of the weights, within the hard
         limits of bias (13 bits), threshold (17 bits) and of fixed weights, which must not clip.
         """
-        trained = [p.weight(None).detach() for p in self.projections if _trainable(p)]
-        fixed = max((float(p.weight(None).abs().max()) for p in self.projections if not _trainable(p)), default=0.0)
+        incoming = self.incoming()
+        trained = [p.weight(None).detach() for p in incoming if _trainable(p)]
+        fixed = max((float(p.weight(None).abs().max()) for p in incoming if not _trainable(p)), default=0.0)
         weights = torch.cat([weight.flatten() for weight in trained]) if trained else torch.zeros(1)
         bias = float(self._total_bias().abs().max())
         best, best_error = 1, math.inf
@@ -161,7 +177,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         return False
 
     def _total_bias(self) -> Tensor:
-        bias = self.bias.detach()
+        bias = self.incoming_bias().detach()
         if self.joint_bias is None:
             return bias
         return bias[:, None] + self.joint_bias.detach()
@@ -178,7 +194,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         if not self.quantized:
             return rounded
         limit = BIAS_MAX / self.neuron.w_scale
-        bias = self._quantized_bias(self.bias).detach()[:, None]
+        bias = self._quantized_bias(self.incoming_bias()).detach()[:, None]
         return torch.maximum(torch.minimum(rounded, limit - bias), -limit - bias)
 
     def to_ir(self, name: str, role: str = "hidden") -> tuple[ir.Population, list[ir.Synapse]]:
@@ -186,7 +202,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         if not self.quantized:
             raise RuntimeError("only a quantised block has integers: call quantize() first")
         neuron = self.neuron
-        bias = self._quantized_bias(self.bias).detach()
+        bias = self._quantized_bias(self.incoming_bias()).detach()
         if self.joint_bias is not None:
             per_joint = bias[:, None] + self._quantized_joint_bias(self.joint_bias).detach()
             bias = per_joint[:, None, :].expand(self.shape)
@@ -197,8 +213,9 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
                     voltage_decay=int(neuron.cx_voltage_decay)),
             bias_int if bias_int.any() else None, role)
         synapses: list[ir.Synapse] = []
-        for index, projection in enumerate(self.projections):
-            label = name if len(self.projections) == 1 else f"{name}.{index}"
+        incoming = self.incoming()
+        for index, projection in enumerate(incoming):
+            label = name if len(incoming) == 1 else f"{name}.{index}"
             synapses += projection.lower(label, name, neuron.quantize_8bit, self._integers)
         return population, synapses
 
@@ -291,7 +308,7 @@ class ReadoutBlock(SpikingBlock):
         return ir.Population(name, self.shape, neuron, population.bias, role), synapses
 
 
-def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Scale and shift per channel of a batch norm by its running statistics."""
     scale = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
     return scale, norm.bias - norm.get_buffer("running_mean") * scale

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mksgn.errors import ConfigError
 from mksgn.nn.fusion import FUSIONS
+from mksgn.nn.tokens import check_transformer
 from mksgn.skeleton import Body
 
 
@@ -42,6 +43,11 @@ class NetConfig:
         Lost per step; 1.0 and 0.75 make the paper's LIF.
     dropout : float
         On the spikes before FC, in training.
+    transformer : 'spikformer', 'spike-driven' or ''
+        A spiking transformer of one width instead of the graph convolutional layers; every joint of every frame is a
+        token. It reads one modality. ``attention`` and ``temporal_kernel`` then mean nothing.
+    heads : int
+        Of Spikformer's attention.
     """
 
     body: Body
@@ -62,9 +68,13 @@ class NetConfig:
     fusion: str = "sum"
     fusion_weights: tuple[float, ...] | None = None
     coder_width: int | None = None
+    transformer: str = ""
+    heads: int = 8
 
     def __post_init__(self) -> None:
         self._check_fusion()
+        if self.transformer:
+            check_transformer(self)
         if len(self.widths) != len(self.strides) or not self.widths:
             raise ConfigError("widths and strides must pair up", got=f"{self.widths} and {self.strides}")
         if self.graph_conv not in ("layer", "fused"):

@@ -1,4 +1,4 @@
-"""The spiking graph convolutional networks: Base-SGN (10 layers) and MK-SGN (6 layers), paper Table 7.
+"""The spiking networks of paper Table 7: Base-SGN (10 layers), MK-SGN (6 layers) and two spiking transformers (6).
 
 A network is an ordered set of named populations; the order is topological and the names follow the
 paper's Table 6 (``block2.sgsa.q`` is its SG-SA2_lifq). It holds spike-driven operations only, so
@@ -29,6 +29,8 @@ from mksgn.nn.projections import (
     Projection,
     Spikes,
 )
+from mksgn.nn.spike_driven import spike_driven_body
+from mksgn.nn.spikformer import spikformer_body
 from mksgn.skeleton import spatial_partitions
 
 INPUT = "input"
@@ -38,6 +40,8 @@ MIX_GAIN = 2.2
 """Threshold units per row of a joint-mixing partition: one of two neighbours fires the neuron, of three two must."""
 MIX_SURROGATE = Surrogate(width=4.0, height=0.5)
 """A mixing neuron sits far from its threshold, where the paper's window passes no gradient."""
+TRANSFORMERS = {"spikformer": spikformer_body, "spike-driven": spike_driven_body}
+"""Bodies of ``NetConfig.transformer``: each appends its populations and returns those that the head pools."""
 
 
 @dataclass
@@ -81,11 +85,9 @@ class SpikingGraphNet(nn.Module):
         self.coders: tuple[str, ...] = ()
         self.fusion: Fusion | None = None
         source = self._code(config, joints)
-        layer = _sgn_layer if config.attention else _st_gcn_layer
-        for index, (width, stride) in enumerate(zip(config.widths, config.strides), start=1):
-            source = layer(self, f"block{index}", source, width, stride)
-        channels, frames, joints = self._shape(source)
-        pooled = self._add("head.gap", (channels, 1, 1), [PoolProjection((source,), channels, (frames, joints))])
+        features = (TRANSFORMERS[config.transformer] if config.transformer else _graph_body)(self, source)
+        channels, frames, joints = self._shape(features[0])
+        pooled = self._add("head.gap", (channels, 1, 1), [PoolProjection(features, channels, (frames, joints))])
         self.dropout = nn.Dropout(config.dropout)
         self.readout = ReadoutBlock(pooled, channels, config.classes)
 
@@ -130,7 +132,7 @@ class SpikingGraphNet(nn.Module):
         return self.forward_spikes(x, dtype=dtype)[0]
 
     def forward_spikes(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[NetOutput, Spikes]:
-        """As :meth:`forward`, and the spikes (N T, C, F, V) of every population."""
+        """As :meth:`forward`, and the spikes (N T, C, F, V) of every population, beside sums that blocks shared."""
         steps = self.steps
         x = x.to(dtype) * (1.0 if self.quantized else INPUT_SCALE)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -190,6 +192,10 @@ class SpikingGraphNet(nn.Module):
             if isinstance(module, FusedProjection):
                 module.weights = self.config.fusion_weights
 
+    def obstacles(self) -> dict[str, str]:
+        """What keeps this network from being exported: population -> the operation that is not ours."""
+        return {name: block.obstacle for name, block in self.populations() if block.obstacle}
+
     def scales(self) -> list[int]:
         """Weight units per 1.0 of every population, the readout last."""
         return [block.neuron.w_scale for block in [*self.blocks, self.readout]]
@@ -198,6 +204,13 @@ class SpikingGraphNet(nn.Module):
         """Set what :meth:`scales` returned (they are not part of the state dict)."""
         for block, scale in zip([*self.blocks, self.readout], scales):
             block.neuron.rescale(scale)
+
+
+def _graph_body(net: SpikingGraphNet, source: str) -> tuple[str, ...]:
+    layer = _sgn_layer if net.config.attention else _st_gcn_layer
+    for index, (width, stride) in enumerate(zip(net.config.widths, net.config.strides), start=1):
+        source = layer(net, f"block{index}", source, width, stride)
+    return (source,)
 
 
 def _graph_conv(net: SpikingGraphNet, name: str, source: str, width: int) -> str:

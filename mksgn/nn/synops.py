@@ -15,17 +15,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mksgn.errors import ConfigError
 from mksgn.ir.fanout import fanout
 from mksgn.nn.modalities import FusedProjection
 from mksgn.nn.network import INPUT, NetOutput, SpikingGraphNet
 
 
 def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
-    """T N_p f_p of every population: synaptic operations per sample when each neuron spikes at every step."""
+    """T N_p f_p of every population: synaptic operations per sample when each neuron spikes at every step.
+
+    Raises
+    ------
+    ConfigError
+        When the network does what no synapses do (Spikformer's products), so that its operations cannot be counted.
+    """
+    obstacles = net.obstacles()
+    if obstacles:
+        raise ConfigError("this network does what no synapses do, so its synaptic operations cannot be counted",
+                          where=", ".join(obstacles), got="; ".join(sorted(set(obstacles.values()))),
+                          fix="leave synop_weight at 0, or train spike-driven")
     shapes = {name: block.shape for name, block in net.populations()}
     reach = dict.fromkeys(shapes, 0.0)
     for block in [*net.blocks, net.readout]:
-        for projection in block.projections:
+        for projection in block.incoming():
             if INPUT in projection.sources:
                 continue
             inner, met = projection, [1.0] * len(projection.sources)

@@ -1,0 +1,134 @@
+"""Spikformer (Zhou et al., ICLR 2023) on skeletons, paper Table 7: attention by integer products of spike matrices.
+
+Residuals add spikes, x = x + SSA(x), so x is a small count. As everywhere here that sum is never formed on a chip: all
+its terms project through the same weights. Attention multiplies two computed numbers, which no synapse does; such a
+network trains and quantises like the others, and is not exported: docs/decisions/0006-spiking-transformers.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from lava.lib.dl import slayer
+from torch import Tensor
+
+from mksgn.nn.blocks import SpikingBlock
+from mksgn.nn.projections import ConvProjection, Hook, Projection, Spikes
+from mksgn.nn.tokens import MLP_RATIO, Decays, append, decays, linear
+
+if TYPE_CHECKING:
+    from mksgn.nn.network import SpikingGraphNet
+
+
+def product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    r"""SSA's :math:`Q K^T V` of each head, computed as :math:`Q (K^T V)`: linear in the number of tokens.
+
+    .. math:: p_{n,d} = \sum_c q_{n,c} \sum_m k_{m,c}\, v_{m,d}
+
+    Parameters
+    ----------
+    q, k, v : (B, C, F, V) tensors of spikes
+        B images: samples times steps.
+    heads : int
+        Groups of C / heads channels; c and d run over one of them.
+
+    Returns
+    -------
+    (B, C, F, V) tensor of integers, dtype of q
+        At most F V C / heads; bfloat16 rounds them, float32 does not.
+    """
+    batch, channels, frames, joints = q.shape
+    q, k, v = (x.permute(0, 2, 3, 1).reshape(batch, frames * joints, heads, -1).transpose(1, 2) for x in (q, k, v))
+    p = q @ (k.transpose(2, 3) @ v)  # (B, H, tokens, C / H)
+    return p.transpose(1, 2).reshape(batch, frames, joints, channels).permute(0, 3, 1, 2)
+
+
+def product_neurons(tokens: int, width: int, heads: int) -> int:
+    """Neurons, one block, that multiply two numbers: one per token n, channel c and channel d of c's head.
+
+    What Q (K^T V) takes where counts travel as graded messages (Lava's ``ProdNeuron``, Loihi 2): the factor
+    sum over m of k v differs from c to c and q from n to n, so no product can be shared or moved behind a sum.
+    """
+    return tokens * width * (width // heads)
+
+
+def gate_neurons(tokens: int, width: int, heads: int) -> int:
+    """Least number of AND neurons, one block, that compute Q (K^T V) exactly with unary spikes.
+
+    k AND v for every token and pair of channels; then q AND every bit of the count, which is at most ``tokens``.
+    The neurons that turn a count into bits, and the copies of high bits whose weight 2^j exceeds 8 bits, come on top.
+    """
+    return product_neurons(tokens, width, heads) * (1 + tokens.bit_length())
+
+
+class ProductProjection(Projection):
+    """The product of three populations' spikes, times a fixed weight that batch norm scales per channel.
+
+    The published factor (0.125) and threshold are for 64 to 196 tokens; batch norm finds one for any number.
+    """
+
+    def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int], heads: int) -> None:
+        channels, frames, joints = shape
+        synapse = slayer.synapse.Conv(channels, channels, 1, groups=channels)
+        with torch.no_grad():
+            synapse.weight.fill_(1.0 / (frames * joints))
+        synapse.weight.requires_grad_(False)
+        super().__init__(sources, synapse, normed=True)
+        self.heads = heads
+
+    def _gather(self, spikes: Spikes) -> Tensor:
+        trains = [spikes[source] for source in self.sources]
+        # SLAYER's layout, with T last, is folded into the batch.
+        steps = trains[0].shape[4] if trains[0].dim() == 5 else 0
+        q, k, v = (train.movedim(4, 1).flatten(0, 1) if steps else train for train in trains)
+        p = product(q, k, v, self.heads)
+        return p.unflatten(0, (-1, steps)).movedim(1, 4) if steps else p
+
+    def weight(self, hook: Hook) -> Tensor:
+        weight = self.synapse.weight[..., 0]
+        return hook(weight) if hook else weight
+
+    def current(self, x: Tensor, hook: Hook) -> Tensor:
+        return x * self.weight(hook).to(x.dtype).reshape(1, -1, 1, 1)
+
+    current_slayer = ConvProjection.current_slayer
+
+
+class ProductBlock(SpikingBlock):
+    """LIF(BN(Q K^T V)): trained and quantised, not exported."""
+
+    def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int], heads: int, neuron: Decays) -> None:
+        super().__init__(shape, [ProductProjection(sources, shape, heads)], **neuron)
+        size = shape[1] * shape[2], shape[0], heads
+        self.obstacle = (f"Q K^T V multiplies spikes of Q by counts, sums over {size[0]} tokens of K V; each block "
+                         f"would take {product_neurons(*size):,} neurons that multiply graded messages, or at least "
+                         f"{gate_neurons(*size):,} AND neurons")
+
+
+class ResidualProjection(ConvProjection):
+    """Reads the residual, a sum of ever more spike trains, and leaves it in the dictionary for the next reader."""
+
+    def _gather(self, spikes: Spikes) -> Tensor:
+        total = spikes[self.sources[0]]
+        for count in range(2, len(self.sources) + 1):
+            key = " + ".join(self.sources[:count])
+            if key not in spikes:
+                spikes[key] = total + spikes[self.sources[count - 1]]
+            total = spikes[key]
+        return total
+
+
+def spikformer_body(net: SpikingGraphNet, source: str) -> tuple[str, ...]:
+    """Append Spikformer's blocks to ``net``; returns the populations whose sum the head pools."""
+    shape = net.blocks[net.names.index(source)].shape
+    x: tuple[str, ...] = (source,)
+    for number in range(1, len(net.config.widths) + 1):
+        name = f"block{number}"
+        q, k, v = (linear(net, f"{name}.ssa.{letter}", x, shape[0], ResidualProjection) for letter in "qkv")
+        attended = append(net, f"{name}.ssa.qkv",
+                          ProductBlock((q, k, v), shape, net.config.heads, decays(net.config)))
+        x = (*x, linear(net, f"{name}.ssa.proj", (attended,), shape[0]))
+        hidden = linear(net, f"{name}.mlp.h", x, MLP_RATIO * shape[0], ResidualProjection)
+        x = (*x, linear(net, f"{name}.mlp.out", (hidden,), shape[0]))
+    return x
