@@ -25,12 +25,16 @@ from mksgn.training.recipe import Recipe
 
 NETWORKS = [("mksgn", "layer", ("joint",)), ("base-sgn", "fused", ("joint",)), ("mksgn", "layer", MODALITIES),
             ("base-sgn", "layer", MODALITIES)]
+SPIKE_DRIVEN = ("spike-driven", "layer", ("joint",))
 
 
 def network(kind: str, graph_conv: str, modalities: tuple[str, ...]) -> tuple[SpikingGraphNet, np.ndarray]:
     torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=5, frames=8, widths=(6, 8), strides=(1, 2), temporal_kernel=5,
-                                    attention=kind == "mksgn", graph_conv=graph_conv, modalities=modalities))
+    transformer = kind if kind == "spike-driven" else ""
+    widths, strides = ((8, 8), (1, 1)) if transformer else ((6, 8), (1, 2))
+    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=5, frames=8, widths=widths, strides=strides, temporal_kernel=5,
+                                    attention=kind == "mksgn", graph_conv=graph_conv, modalities=modalities,
+                                    transformer=transformer))
     smooth = np.random.default_rng(0).normal(size=(4, *net.input_shape)).cumsum(axis=2)
     samples = np.clip(smooth * 30, -127, 127).astype(np.int8)
     calibrate(net, samples)
@@ -42,7 +46,7 @@ def network(kind: str, graph_conv: str, modalities: tuple[str, ...]) -> tuple[Sp
     return net, samples
 
 
-@pytest.mark.parametrize(("kind", "graph_conv", "modalities"), NETWORKS)
+@pytest.mark.parametrize(("kind", "graph_conv", "modalities"), [*NETWORKS, SPIKE_DRIVEN])
 def test_every_synapse_is_in_it(kind, graph_conv, modalities):
     """T times the fan-out of every neuron, synapse by synapse of the integer graph, with no weight rounded to 0."""
     net, _ = network(kind, graph_conv, modalities)
@@ -132,6 +136,12 @@ def test_the_price_lowers_what_is_performed():
 def test_without_a_weight_nothing_is_counted():
     net, _ = network(*NETWORKS[0])
     assert "synops" not in Objective(net, Recipe(), torch.float32).names
+
+
+def test_a_network_without_synapses_for_all_it_does_has_no_price():
+    config = NetConfig(body=UCLA20, classes=5, frames=4, widths=(8,), strides=(1,), transformer="spikformer")
+    with pytest.raises(ConfigError, match="cannot be counted"):
+        synops_per_rate(SpikingGraphNet(config))
 
 
 @pytest.mark.parametrize("options", [{"synop_weight": -1.0}, {"synop_target": 0.0}, {"synop_target": float("inf")}])

@@ -70,11 +70,12 @@ from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint, save_network
+from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.distill import distillation
 from mksgn.training.distiller import FTM, Distiller, teach
 from mksgn.training.fusing import fixed_weights, sample_weights
 from mksgn.training.log import RunLog
-from mksgn.training.objective import Objective, choose_precision, learning_rate, optimiser_of, other_optimisers
+from mksgn.training.objective import Objective, learning_rate, optimiser_of, other_optimisers
 from mksgn.training.recipe import PRESETS, Recipe
 
 SYNTHETIC = "synthetic"
@@ -254,13 +255,10 @@ def main(options: Options) -> None:
         options = replace(options, **stored)
     recipe = options.recipe()
     torch.set_flush_denormal(True)
-    accelerator = options.device if options.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("no CUDA device was found", where="--device", got="cuda", allowed="cpu, auto")
     # torchrun has started the processes already, and says how many.
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
     nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
-    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes,
+    fabric = Fabric(accelerator=choose_device(options.device).type, devices=devices, num_nodes=nodes,
                     strategy="ddp" if devices * nodes > 1 else "auto")
     fabric.launch()
     dtype = choose_precision(options.precision, fabric.device)

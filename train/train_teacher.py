@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -49,6 +48,7 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError, DataError
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.recipe import lateral_joints, mirrored_joints
 
 SYNTHETIC = "synthetic"
@@ -248,23 +248,6 @@ def check_halves(pack: Pack, halves: Split) -> None:
         unknown = indices[pack.labels[indices] < 0]
         if len(unknown):
             raise DataError("a sequence has no label", f"sequence {pack.names[unknown[0]]}", "-1", "a class index")
-
-
-def choose_device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("no CUDA device was found", "--device", "cuda", "cpu, auto")
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-
-
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where the machine multiplies it natively."""
-    if precision == "auto":
-        flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
-        native = "amx_bf16" in flags or "avx512_bf16" in flags
-        if device.type == "cuda":
-            native = torch.cuda.is_bf16_supported()
-        precision = "bf16" if native else "fp32"
-    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def bar(console: Console) -> Progress:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -102,14 +100,3 @@ def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
     if part < rise:
         return recipe.lr * (0.04 + 0.96 * part / rise)
     return recipe.lr * (1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * (part - rise) / (1 - rise))))
-
-
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where the machine multiplies it natively."""
-    if precision == "auto":
-        flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
-        native = "amx_bf16" in flags or "avx512_bf16" in flags
-        if device.type == "cuda":
-            native = torch.cuda.is_bf16_supported()
-        precision = "bf16" if native else "fp32"
-    return torch.bfloat16 if precision == "bf16" else torch.float32

@@ -1,0 +1,34 @@
+"""Where training runs, and in which arithmetic."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import torch
+
+from mksgn.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; 'auto' is CUDA where there is one.
+
+    Raises
+    ------
+    ConfigError
+        When CUDA is asked for and missing.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("no CUDA device was found", "--device", "cuda", "cpu, auto")
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """bfloat16 or float32 by name; 'auto' is bfloat16 where the machine multiplies it natively."""
+    if precision == "auto":
+        flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
+        native = "amx_bf16" in flags or "avx512_bf16" in flags
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported()
+        precision = "bf16" if native else "fp32"
+    return torch.bfloat16 if precision == "bf16" else torch.float32
