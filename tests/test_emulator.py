@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from slow_simulator import even, random_graph, random_messages, simulate, step
 
 from mksgn.backend import compare
 from mksgn.emulator import Emulator
+from mksgn.emulator.counting import Readers
 from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
 from mksgn.emulator.variants import KERNELS, has_int8
@@ -177,6 +180,26 @@ def test_random_graph_is_the_slow_simulator(seed):
     assert 0 < counts.active["gate"] < counts.neuron_steps["gate"]
     assert counts.spikes["in"] == np.count_nonzero(x) * (1 if x.ndim == 5 else 4)
     assert all(counts.spikes[name] for name in ("coder", "mix", "both", "fused", "stc")), "a silent test net"
+
+
+def test_counts_beyond_32_bits_are_counted_all_the_same():
+    """2^21 fan-out x 4 steps x 2048 neurons of a tile would not fit: such neurons take the longer way."""
+    graph = random_graph(4)
+    readers = Readers.of(graph, graph["coder"], CPU)
+    assert readers.fits(4) and not replace(readers, fan=readers.fan * (1 << 20)).fits(4)
+    x = random_messages(graph, 3, 4)
+    with Emulator(graph) as emulator:
+        expected = emulator.run(x).counts
+        network = emulator._network
+        network.readers = {name: Wide(r.names, r.fan, r.device) for name, r in network.readers.items()}
+        assert_same_counts(emulator.run(x).counts, expected)
+
+
+class Wide(Readers):
+    """Readers whose counts are said not to fit."""
+
+    def fits(self, steps):
+        return False
 
 
 def test_some_gate_really_gates():

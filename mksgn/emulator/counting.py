@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mksgn.backend import Counts
+from mksgn.emulator.fire import TILE
 from mksgn.ir import Graph, Population
 from mksgn.ir.fanout import fanout
 
@@ -38,6 +39,10 @@ class Readers:
         for row, values in zip(fan, fans):
             row[:] = values.transpose(1, 2, 0).reshape(-1)
         return cls(tuple(s.name for s, _ in read), fan, device)
+
+    def fits(self, steps: int) -> bool:
+        """Whether :func:`mksgn.emulator.fire.fire` can add up what a tile meets in ``steps`` steps, in 32 bits."""
+        return steps * TILE * max(int(self.fan.max(initial=0)), 1) < 1 << 31
 
     def met(self, sent: torch.Tensor) -> np.ndarray:
         """Weights met: int64 (N, K), for ``sent`` messages per neuron (N, F, V, C)."""

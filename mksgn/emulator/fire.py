@@ -29,7 +29,7 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
     bias : float32 (M or C,), shifted
     keep_v : float32, (4096 - decay) / 4096; threshold : float32, shifted
     fan : int32 (K, M)
-        Weights that a spike of each neuron meets, in each of K synapses.
+        Weights that a spike of each neuron meets, in each of K synapses; T x TILE of them fit 32 bits.
     spikes : int8 (T, N, M), out
     sent : int32 (M,), added to: spikes of each neuron
     counted : int64 (tiles, N, 2 + K), out
@@ -51,12 +51,11 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
             two[i] = second_weight[(start + i) % second_weight.size]
         total = sent[start:start + size]
         own = np.empty(size, np.int32)
-        active = np.empty(size, np.int32)
         for n in range(samples):
             for i in range(size):
                 v[i] = 0
                 own[i] = 0
-                active[i] = 0
+            active = np.int32(0)
             for t in range(steps):
                 if driven:
                     row = acc[0 if constant else t, n, start:start + size]
@@ -78,19 +77,21 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
                     volts = np.trunc(v[i] * keep_v) + a[i] * np.float32(64) + shift[i]
                     volts = min(max(volts, -LIMIT), LIMIT)
                     fired = volts > threshold
-                    active[i] += np.int32(fired or volts != v[i])
+                    active = np.int32(active + np.int32(fired | (volts != v[i])))
                     v[i] = np.float32(0) if fired else volts
                     out[i] = np.int8(fired)
                 for i in range(size):
                     own[i] += np.int32(out[i])
             line = counted[tile, n]
+            fired_here = np.int32(0)
             for i in range(size):
                 total[i] += own[i]
-                line[0] += own[i]
-                line[1] += active[i]
+                fired_here = np.int32(fired_here + own[i])
+            line[0] = fired_here
+            line[1] = active
             for k in range(fan.shape[0]):
-                met = np.int64(0)
+                met = np.int32(0)
                 weights = fan[k, start:start + size]
                 for i in range(size):
-                    met += np.int64(own[i]) * np.int64(weights[i])
-                line[2 + k] += met
+                    met = np.int32(met + np.int32(own[i] * weights[i]))
+                line[2 + k] = met

@@ -89,7 +89,8 @@ class Run:
         for population in self.graph.populations[1:]:
             name = population.name
             membrane = network.membranes[name]
-            if membrane.plain and not self.hop and self.record != "states":
+            counted = network.readers[name].fits(self.steps)
+            if membrane.plain and counted and not self.hop and self.record != "states":
                 trace = self._fire(name, trains, rows)
             else:
                 trace = membrane.run(self._drive(name, trains, network.operators[name]), self.steps,
