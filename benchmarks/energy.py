@@ -2,7 +2,7 @@
 
     python benchmarks/energy.py --net models/nw-ucla-joint/mksgn.net --data nw_ucla.npz --report report.html
     python benchmarks/energy.py --net mksgn.net --backend lava --samples 40   # events counted in the Lava Processes
-    python benchmarks/energy.py --net mksgn.net --board loihi1 --cost loihi1 my-prices.toml --json energy.json
+    python benchmarks/energy.py --net mksgn.net --board hala-point --cost loihi1 my-prices.toml --json energy.json
     python benchmarks/energy.py --net mksgn.net --backend loihi2              # measured on the chip as well
 
 Counted, exactly: spikes, synaptic operations (each non-zero weight that a spike really meets), MACs of the graded
