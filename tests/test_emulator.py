@@ -61,6 +61,10 @@ def test_neuron_is_python_integers(inputs, current_decay, voltage_decay, bias, v
         u, v, spike = step(u, v, a, bias, neuron)
         expected.append((u, v, spike))
         active += bool(spike or v != before[1] or (current_decay < 4096 and u != before[0]))
+    if any(abs(u) >= 1 << 31 for u, _, _ in expected):
+        with pytest.raises(DataError, match="overflows Lava's 32 bits"):
+            membrane_trace(neuron, bias, inputs)
+        return
     traced, counted = membrane_trace(neuron, bias, inputs)
     assert list(zip(*traced)) == expected
     assert counted == active
@@ -82,6 +86,13 @@ def test_the_yardstick_is_lava_s_own_arithmetic(u, v, a, current_decay, voltage_
     model.reset_voltage(spike)
     ours = step(u, v, a, bias, Cuba(vth, current_decay, voltage_decay))
     assert (int(model.u[0]), int(model.v[0]), int(spike[0])) == ours
+
+
+def test_a_current_beyond_32_bits_is_an_error():
+    # 2^30 - 64 each step, less 2^24 by the one wrap: the third step leaves 32 bits.
+    with pytest.raises(DataError, match="step 2"):
+        membrane_trace(Cuba(0, 0, 0), 0, [786434, 2**24 - 1, 2**24 - 1])
+    assert membrane_trace(Cuba(0, 0, 0), 0, [2**24 - 1])[0][0] == [2**30 - 64 - 2**24]
 
 
 def test_u_wraps_once_and_v_clips():

@@ -21,6 +21,7 @@ from mksgn.ir.bounds import INPUT_LIMIT
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
 
 _SCALE = 1 << STATE_SHIFT
+_INT32 = 1 << 31
 _TILE = 1 << 17
 """Neurons that a thread steps at once: their states stay in its core's cache over all steps."""
 
@@ -64,6 +65,8 @@ class Membrane:
         limited = min(bound, INPUT_LIMIT)
         u_bound = _steady(limited * _SCALE, self.keep_u)
         self.wraps = u_bound >= STATE_MAX
+        # A current that hardly decays adds up enormous inputs: it wraps once a step, and may still leave 32 bits.
+        self.overflows = self.wraps and self.keep_u > 0 and u_bound >= _INT32
         self.dtype = torch.float32 if self._float32_is_exact(limited, u_bound) else torch.float64
         bias_bound = 0
         self.bias: torch.Tensor | None = None
@@ -147,7 +150,7 @@ class Membrane:
         Raises
         ------
         DataError
-            When synaptic input overflows Lava's 32-bit arithmetic, or a readout reaches its threshold.
+            When synaptic input or a current overflows Lava's 32-bit arithmetic, or a readout reaches its threshold.
         """
         if self.bound >= INPUT_LIMIT and float(a.abs().max()) >= INPUT_LIMIT:
             raise DataError("synaptic input overflows", where=f"population {self.population.name!r}",
@@ -186,6 +189,11 @@ class Membrane:
                 u.add_(drive, alpha=_SCALE)
                 if self.wraps:
                     _wrap_once(u)
+                if self.overflows and float(u.abs().max()) >= _INT32:
+                    raise DataError("a synaptic current overflows Lava's 32 bits",
+                                    where=f"population {self.population.name!r}, step {step}",
+                                    got=str(int(u.abs().max())), allowed=f"below {_INT32}",
+                                    fix="use smaller weights or messages, or a current that decays")
                 v.add_(u)
             if self.bias is not None:
                 v.add_(self.bias)
