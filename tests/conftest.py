@@ -97,11 +97,12 @@ def nw_ucla_path(data_dir: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def one_torch_thread() -> None:
-    """Undo whatever thread count the test before may have set."""
+def torch_as_it_was() -> None:
+    """Undo what the test before may have set for the whole process: threads, and small numbers flushed to zero."""
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session", autouse=True)
