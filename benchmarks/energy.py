@@ -41,9 +41,8 @@ from energy_record import (
 )
 from energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mksgn.cli import exit_on_error
+from mksgn.cli import exit_on_error, sample_progress
 from mksgn.deploy import report as run_report
 from mksgn.deploy.execution import Execution, execute, part_size
 from mksgn.deploy.outputs import check_writable, write_json, write_text
@@ -164,7 +163,7 @@ def counter(options: Options) -> str:
 
 def count(options: Options, graph: Graph, selection: Selection, console: Console) -> Execution:
     """Run every sample and count."""
-    bar = progress_of(console)
+    bar = sample_progress(console)
     name = counter(options)
     task = bar.add_task(name, total=len(selection))
     before = 0
@@ -222,7 +221,7 @@ def one_example(graph: Graph, selection: Selection, done: Execution) -> dict[str
 def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dict[str, Any]:
     """Power, energy and time on a Loihi 2, of a few samples held on the chip; what is missing is one error."""
     chosen = np.linspace(0, len(selection) - 1, min(HELD_SAMPLES, len(selection))).astype(int)
-    with progress_of(console) as bar:
+    with sample_progress(console) as bar:
         task = bar.add_task("loihi2", total=None)
         result = measure(graph, selection.x[chosen], progress=lambda done, total: bar.update(
             task, completed=done, total=total))
@@ -233,12 +232,6 @@ def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dic
     if result.agrees is False:
         console.print("the chip's answers are not the emulator's: its figures are of another computation", style="red")
     return result.as_record()
-
-
-def progress_of(console: Console) -> Progress:
-    """A bar that is gone when it is done; nothing where the output is no terminal."""
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                    TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
 
 
 def show(record: dict[str, Any], selection: Selection, console: Console) -> None:

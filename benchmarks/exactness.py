@@ -16,7 +16,6 @@ as well, which stock Lava hands out one by one (slow). Exit code 1 if anything d
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -38,6 +37,7 @@ from mksgn.data.pack import Pack
 from mksgn.data.readers import read
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
+from mksgn.deploy.outputs import write_json
 from mksgn.lower.reference import SlayerReference, calibrate
 from mksgn.nn import SpikingGraphNet
 from mksgn.runtime import open_backend
@@ -151,9 +151,7 @@ def main(options: Options) -> int:
     console.print(f"{options.data}; lava-nc {where['lava-nc']}, lava-dl {where['lava-dl']}, torch {where['torch']}; "
                   f"{where['commit']}; Lava's CPU simulator, no chip")
     if options.json is not None:
-        temporary = options.json.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"rows": rows, **where}, indent=1) + "\n")
-        os.replace(temporary, options.json)
+        write_json(options.json, {"rows": rows, **where})
     return 0 if equal else 1
 
 

@@ -11,7 +11,6 @@ changed here. Top-1 on the test split, and on its clean subset where the data ma
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import describe_commit, exit_on_error
+from mksgn.deploy.outputs import write_json
 from mksgn.deploy.samples import Selection, find_data, select
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
@@ -124,9 +124,7 @@ def main(options: Options) -> None:
     if options.json is not None:
         record = {"rows": rows, "modalities": modalities, "samples": len(chosen), "data": Path(chosen.data).name,
                   "protocol": chosen.protocol, "split": chosen.split, "commit": describe_commit()}
-        temporary = options.json.with_suffix(".tmp")
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
-        os.replace(temporary, options.json)
+        write_json(options.json, record)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from rich.table import Table
 from speed import TABLE7, noise, untrained
 
 from mksgn.cli import describe_commit, exit_on_error
-from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.deploy.report import hardware, versions
 from mksgn.deploy.samples import find_data, select
 from mksgn.emulator import Emulator
@@ -142,9 +142,7 @@ def write_markdown(path: Path, rows: list[dict[str, Any]], where_run: dict[str, 
              "Modelled, but for the seconds that placing took. How: [docs/mapping.md](../../docs/mapping.md).", "",
              "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     lines += ["| " + " | ".join(cells(found)) + " |" for found in rows]
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("\n".join(lines) + "\n")
-    temporary.replace(path)
+    write_text(path, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import describe_commit, exit_on_error
-from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError
 
 
@@ -94,13 +94,6 @@ def layer_section(name: str) -> Section:
     return Section(name, "One stream, one time step, 64 frames, 25 joints, 2 persons.",
                    ("layer", "kind", "output", "MACs", "parameters"),
                    [*rows, ("total", "", "", f"{macs:,}", f"{stored:,}")])
-
-
-def write_text(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def main(options: Options) -> int:

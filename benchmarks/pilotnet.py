@@ -26,12 +26,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from pilotnet_report import markdown, notes, tables, write
+from pilotnet_report import markdown, notes, tables
 from rich.console import Console
 
 from mksgn.backend import Counts
 from mksgn.cli import describe_commit, exit_on_error
-from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.emulator import Emulator
 from mksgn.energy.costs import CostModel, cost_models, load_cost_model
 from mksgn.energy.work import CoreWork
@@ -281,7 +281,7 @@ def main(options: Options) -> int:
     if options.json is not None:
         write_json(options.json, record)
     if options.results is not None:
-        write(options.results, markdown(record))
+        write_text(options.results, markdown(record))
     return 0
 
 

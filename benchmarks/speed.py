@@ -20,7 +20,6 @@ ratio is that of the medians. Absolute times say little beyond the machine they 
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
@@ -41,7 +40,7 @@ from rich.console import Console
 from rich.table import Table
 from speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
 from speed_dense import dense_operations
-from speed_report import Rows, draw, machine, markdown, short, write
+from speed_report import Rows, draw, machine, markdown, short
 
 from mksgn.cli import exit_on_error
 from mksgn.data.pack import Pack
@@ -49,6 +48,7 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.readers import read
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
+from mksgn.deploy.outputs import write_json, write_text
 from mksgn.emulator import Emulator
 from mksgn.emulator.operators import operator
 from mksgn.errors import ConfigError
@@ -414,12 +414,12 @@ def main(options: Options) -> int:
                       {True: "yes", False: "[red]no[/]", None: ""}[row["met"]])
     console.print(table)
     if options.json is not None:
-        write(options.json, json.dumps({"rows": rows.rows, "curves": curves, **where}, indent=1) + "\n")
+        write_json(options.json, {"rows": rows.rows, "curves": curves, **where})
     if options.results is not None:
         command = f"python benchmarks/speed.py --data {Path(options.data).name}" + (" --quick" if options.quick else "")
         if tuple(options.only) != SECTIONS:
             command += " --only " + " ".join(options.only)
-        write(options.results / "speed.md", markdown(rows.rows, where, command))
+        write_text(options.results / "speed.md", markdown(rows.rows, where, command))
         if curves:
             draw(curves, options.results / "speed.svg")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from speed_baselines import HAS_SPIKINGJELLY
 
 from mksgn.cli import describe_commit
 from mksgn.deploy.report import hardware
+from mksgn.files import replacing
 
 
 @dataclass
@@ -74,9 +74,8 @@ def draw(curves: dict[str, list[tuple[float, float]]], path: Path) -> None:
         axis.set_xlabel(name.replace(" (", "\n("))
         axis.set_ylabel("s")
         axis.legend(frameon=False, fontsize=8)
-    temporary = path.with_suffix(".tmp")
-    figure.savefig(temporary, format="svg", metadata={"Date": None})
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
 def machine() -> dict[str, Any]:
@@ -100,10 +99,3 @@ def markdown(rows: list[dict[str, Any]], where: dict[str, Any], command: str) ->
                      f"{'' if row['ratio'] is None else format(row['ratio'], '.2f')} | {row['target']} | {met} | "
                      f"{row['spread']} |")
     return "\n".join(lines) + "\n"
-
-
-def write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)

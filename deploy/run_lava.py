@@ -34,10 +34,9 @@ from typing import Annotated, Any, Literal, cast
 import numpy as np
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mksgn.backend import Backend
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, sample_progress
 from mksgn.deploy import report
 from mksgn.deploy.execution import Agreement, execute, part_size
 from mksgn.deploy.outputs import check_writable, write_arrays, write_json
@@ -166,9 +165,7 @@ class Bar:
     """Progress over all samples and backends; nothing where the output is no terminal."""
 
     def __init__(self, console: Console) -> None:
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+        self.progress = sample_progress(console)
         self.tasks: dict[str, Any] = {}
         self.start = 0
 

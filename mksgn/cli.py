@@ -50,6 +50,12 @@ def describe_commit() -> str:
     return f"mksgn {__version__}" + (f" ({out})" if out and (folder / ".git").exists() else "")
 
 
+def sample_progress(console: Console) -> Progress:
+    """A bar of samples, gone when it is done; nothing where the output is no terminal."""
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                    TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+
+
 class EpochProgress:
     """A bar per epoch with time left, loss, accuracy and firing rate; a plain line per epoch when not on a terminal."""
 

@@ -19,6 +19,7 @@ from mksgn.baselines.ctrgcn import CTRGCN
 from mksgn.baselines.stack import GraphStack
 from mksgn.baselines.stgcn import STGCN
 from mksgn.errors import ConfigError
+from mksgn.files import replacing
 from mksgn.skeleton import Body
 
 NETWORKS: dict[str, type[CTRGCN] | type[STGCN]] = {"ctr-gcn": CTRGCN, "st-gcn": STGCN}
@@ -104,14 +105,10 @@ def load_baseline(path: str | os.PathLike[str]) -> tuple[GraphStack, dict[str, A
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """A safetensors file with JSON metadata, written under a temporary name and renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary,
                   {"meta": json.dumps(dict(meta))})
         temporary.chmod(0o644)  # safetensors creates it for the owner alone
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:

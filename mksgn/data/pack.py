@@ -11,6 +11,7 @@ import numpy as np
 from mksgn.data.class_names import ntu_names, numbered
 from mksgn.data.npz import array_shapes, read_arrays
 from mksgn.errors import DataError
+from mksgn.files import replacing
 from mksgn.skeleton.body import Body, body_of
 
 #: Ids a pack may carry, 1-based as in the file names of the releases (NW-UCLA's env starts at 0).
@@ -222,17 +223,12 @@ def save_pack(pack: Pack, path: str | os.PathLike[str]) -> None:
         value = getattr(pack, mask)
         if value is not None:
             arrays[mask] = value
-    # Not tempfile: its files are readable by their owner only, and stay so when renamed.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as stream:
+        with replacing(path) as temporary, open(temporary, "wb") as stream:
             np.savez_compressed(stream, **arrays)
-        os.replace(temporary, path)
     except OSError as error:
         raise DataError("The pack cannot be written", str(path), str(error), "a writable folder",
                         "create the folder or choose another") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _numeric(array: np.ndarray, name: str, dtype: type[np.generic]) -> np.ndarray:

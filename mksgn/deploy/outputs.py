@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mksgn.errors import ConfigError
+from mksgn.files import replacing
 
 
 def check_writable(path: Path, option: str) -> None:
@@ -71,16 +71,10 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place if the block succeeds."""
-    # Not tempfile: its files are readable by their owner only, and stay so when renamed.
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.tmp")
+    """:func:`mksgn.files.replacing`, with an error that a user can act on."""
     try:
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            yield temporary
     except OSError as error:
         raise ConfigError("a file could not be written", where=str(path), got=error.strerror or str(error),
                           fix="check the folder, its permissions and the free space") from None
-    finally:
-        temporary.unlink(missing_ok=True)

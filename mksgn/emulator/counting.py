@@ -74,7 +74,6 @@ class Tally:
 
     def messages(self, name: str, rows: slice, train: torch.Tensor, repeats: int = 1) -> None:
         """Count the messages (T, N, F, V, C) of a population, each sent ``repeats`` times."""
-        # At most 2^24 steps: float32 sums of ones are exact.
         sent = repeats * (train != 0).sum(dim=0)
         counts = self.counts
         counts.sample_spikes[name][rows] = sent.sum(dim=(1, 2, 3), dtype=torch.int64).cpu().numpy()

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
 from mksgn.errors import NetFileError
+from mksgn.files import replacing
 from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Population, Synapse
 from mksgn.netx import metadata, stock
 
@@ -67,30 +68,17 @@ def write_net(graph: Graph, path: str | os.PathLike[str], require_stock: bool = 
 
 def _replace(path: str, content: bytes) -> None:
     """Put ``content`` in the place of ``path`` in one step, flushed to disk before."""
-    folder, name = os.path.split(path)
-    if not name or os.path.isdir(path):
+    if not os.path.basename(path) or os.path.isdir(path):
         raise NetFileError("not a file name to write to", where=path,
                            got="a folder" if os.path.isdir(path) else "no name")
-    temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(6)}.tmp")
     try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        descriptor = os.open(folder or ".", os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with replacing(Path(path)) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise NetFileError("the network could not be written", where=path, got=error.strerror or str(error),
                            fix="free some space" if full else "check that the folder exists and can be written to"
                            ) from None
-    finally:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
 
 
 class _Layers:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import nir
 import numpy as np
 
+from mksgn.files import replacing
 from mksgn.ir import Graph
 from mksgn.nir.budget import MAX_BYTES, Budget
 from mksgn.nir.errors import NirError
@@ -54,22 +55,14 @@ def write_nir(graph: Graph, path: str | os.PathLike[str], dt: float = DT, max_by
     made = to_nir(graph, dt, max_bytes)
     image = io.BytesIO()
     nir.write(image, made, compression="gzip", compression_opts=1)
-    folder, name = os.path.split(os.fspath(path))
-    if not name or os.path.isdir(path):
+    if not os.path.basename(os.fspath(path)) or os.path.isdir(path):
         raise NirError("not a file name to write to", where=os.fspath(path))
-    temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(6)}.tmp")
     try:
-        with open(temporary, "xb") as file:
-            file.write(image.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with replacing(Path(path)) as temporary:
+            temporary.write_bytes(image.getbuffer())
     except OSError as error:
         raise NirError("the network could not be written", where=os.fspath(path), got=error.strerror or str(error),
                        fix="check that the folder exists, can be written to and has space") from None
-    finally:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
     return made
 
 

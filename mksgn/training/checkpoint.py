@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError
+from mksgn.files import replacing
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import Body
 
@@ -49,10 +49,9 @@ def _prefixed(optimiser: torch.optim.Optimizer,
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
-    temporary.chmod(0o644)  # safetensors creates it for the owner alone
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
+        temporary.chmod(0o644)  # safetensors creates it for the owner alone
 
 
 def save_network(path: Path, net: SpikingGraphNet) -> None:

@@ -1,0 +1,37 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; what the block wrote there takes its place if the block succeeds.
+
+    Flushed to disk before and after it is renamed. Readable as any new file is: not :mod:`tempfile`, and not the
+    mode that safetensors gives its files, which are their owner's alone and stay so when renamed.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written or renamed; an existing file is as it was, and nothing is left beside it.
+    """
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        # The folder, too: a name that the disk does not hold yet would be lost with the power.
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
