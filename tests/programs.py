@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import runpy
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -29,6 +33,19 @@ class Outcome(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@contextmanager
+def program_module(path: str) -> Iterator[ModuleType]:
+    """A program as a module, whose functions a test can call; gone from ``sys.modules`` afterwards."""
+    name = Path(path).stem
+    spec = importlib.util.spec_from_file_location(name, ROOT / path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[name]
 
 
 class Program:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lively_nets import lively, samples_for
 
 from mksgn.backend import compare
 from mksgn.data.preprocess import MODALITIES
@@ -20,7 +21,7 @@ from mksgn.energy.causes import ratio_causes
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, graphs_equal
 from mksgn.lower import to_graph
-from mksgn.lower.reference import SlayerReference, calibrate
+from mksgn.lower.reference import SlayerReference
 from mksgn.netx import read_net, write_net
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.fusion import Fusion, MutualInformation, fusion_weights, lower_bound
@@ -41,22 +42,6 @@ def small_net(network: str = "mksgn", graph_conv: str = "layer", **options) -> S
         "body": UCLA20, "classes": 5, "frames": 8, "widths": (6, 8), "strides": (1, 2), "temporal_kernel": 5,
         "attention": network == "mksgn", "graph_conv": graph_conv, "modalities": MODALITIES, "fusion": "smf",
         "coder_width": 4, **options}))
-
-
-def samples_for(net: SpikingGraphNet, count: int = 3) -> np.ndarray:
-    smooth = np.random.default_rng(0).normal(size=(count, *net.input_shape)).cumsum(axis=2)
-    return np.clip(smooth * 30, -127, 127).astype(np.int8)
-
-
-def lively(net: SpikingGraphNet, samples: np.ndarray) -> SpikingGraphNet:
-    """Batch-norm statistics of the samples, and biases at which everything fires."""
-    calibrate(net, samples)
-    with torch.no_grad():
-        for block in net.blocks:
-            if block.norm is not None:
-                block.norm.bias.add_(0.4)
-    calibrate(net, samples)
-    return net
 
 
 def quantised(network: str = "mksgn", graph_conv: str = "layer", **options) -> SpikingGraphNet:

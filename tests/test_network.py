@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from lively_nets import samples_for
 
 from mksgn.backend import compare
 from mksgn.emulator import Emulator
@@ -21,12 +22,6 @@ def small_net(network: str, graph_conv: str, **options) -> SpikingGraphNet:
     config = NetConfig(**{"body": UCLA20, "classes": 5, "frames": 8, "widths": (6, 8, 8), "strides": (1, 2, 1),
                           "attention": network == "mksgn", "graph_conv": graph_conv, "temporal_kernel": 5, **options})
     return SpikingGraphNet(config)
-
-
-def samples_for(net: SpikingGraphNet, count: int = 3) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    smooth = rng.normal(size=(count, *net.input_shape)).cumsum(axis=2)
-    return np.clip(smooth * 30, -127, 127).astype(np.int8)
 
 
 NETWORKS = [("mksgn", "layer"), ("mksgn", "fused"), ("base-sgn", "layer"), ("base-sgn", "fused")]

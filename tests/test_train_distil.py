@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from programs import Program
+from programs import Program, program_module
 from safetensors import safe_open
 from safetensors.torch import load_file
 from teacher_runs import teacher_run
@@ -31,20 +29,8 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def trainer() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("train_slayer", PROGRAM)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["train_slayer"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["train_slayer"]
-
-
-@pytest.fixture(autouse=True)
-def gradual_underflow() -> Iterator[None]:
-    """The program flushes denormals in its own process; other tests share this one."""
-    yield
-    torch.set_flush_denormal(False)
+    with program_module("train/train_slayer.py") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from programs import program_module
 from safetensors.torch import load_file
 
 from mksgn.baselines.stack import unfold_persons
@@ -34,20 +34,8 @@ LEFT = ["checkpoint.safetensors", "metrics.jsonl", "scores.safetensors", "weight
 
 @pytest.fixture(scope="module")
 def teacher() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("train_teacher", PROGRAM)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["train_teacher"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["train_teacher"]
-
-
-@pytest.fixture(autouse=True)
-def gradual_underflow() -> Iterator[None]:
-    """The program flushes denormals in its own process; other tests share this one."""
-    yield
-    torch.set_flush_denormal(False)
+    with program_module("train/train_teacher.py") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lively_nets import lively, samples_for
 from programs import Program
 from slow_simulator import even, random_messages, simulate
 
@@ -23,7 +24,7 @@ from mksgn.ir import Conv, Cuba, Graph, Population, schedule
 from mksgn.ir.equality import graphs_equal
 from mksgn.ir.graph import VTH_MAX
 from mksgn.lower import to_graph
-from mksgn.lower.reference import SlayerReference, calibrate
+from mksgn.lower.reference import SlayerReference
 from mksgn.netx import read_net, write_net
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.blocks import SpikingBlock
@@ -43,22 +44,6 @@ def small_net(transformer: str, **options) -> SpikingGraphNet:
     torch.manual_seed(0)
     return SpikingGraphNet(NetConfig(**{"body": UCLA20, "classes": 5, "frames": 6, "widths": (8, 8), "strides": (1, 1),
                                         "transformer": transformer, "heads": 2, **options}))
-
-
-def samples_for(net: SpikingGraphNet, count: int = 3) -> np.ndarray:
-    smooth = np.random.default_rng(0).normal(size=(count, *net.input_shape)).cumsum(axis=2)
-    return np.clip(smooth * 30, -127, 127).astype(np.int8)
-
-
-def lively(net: SpikingGraphNet, samples: np.ndarray) -> SpikingGraphNet:
-    """Statistics of a few samples, and biases that make everything fire."""
-    calibrate(net, samples)
-    with torch.no_grad():
-        for block in net.blocks:
-            if block.norm is not None:
-                block.norm.bias.add_(0.4)
-    calibrate(net, samples)
-    return net
 
 
 def quantized(transformer: str, **options) -> SpikingGraphNet:
