@@ -14,6 +14,8 @@ from mksgn.ir import schedule
 from mksgn.lower import to_graph
 from mksgn.lower.reference import SlayerReference, calibrate
 from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn.projections import JointMixProjection
+from mksgn.nn.synops import synops_per_rate
 from mksgn.skeleton import NTU25, UCLA20
 
 
@@ -24,13 +26,27 @@ def small_net(network: str, graph_conv: str, **options) -> SpikingGraphNet:
     return SpikingGraphNet(config)
 
 
-NETWORKS = [("mksgn", "layer"), ("mksgn", "fused"), ("base-sgn", "layer"), ("base-sgn", "fused")]
+NETWORKS = [("mksgn", "layer", {}), ("mksgn", "learned", {"segments": 2}), ("mksgn", "fused", {}),
+            ("base-sgn", "layer", {}), ("base-sgn", "fused", {})]
 
 
-@pytest.mark.parametrize(("network", "graph_conv"), NETWORKS)
+def as_if_trained(net: SpikingGraphNet) -> SpikingGraphNet:
+    """Every learned mixing has weights between all joints, as after training."""
+    for block in net.blocks:
+        for projection in block.projections:
+            if isinstance(projection, JointMixProjection) and projection.synapse.weight.requires_grad:
+                weight = projection.synapse.weight
+                with torch.no_grad():
+                    weight.add_(torch.rand(weight.shape) * 0.3)
+                    block.bias.uniform_(-0.2, 0.2)
+    return net
+
+
+@pytest.mark.parametrize(("network", "graph_conv", "options"), NETWORKS)
 @pytest.mark.parametrize("decays", [(1.0, 0.75), (0.7, 0.4)])
-def test_slayer_fused_and_emulator_agree(network, graph_conv, decays):
-    net = small_net(network, graph_conv, current_decay=decays[0], voltage_decay=decays[1])
+def test_slayer_fused_and_emulator_agree(network, graph_conv, options, decays):
+    net = small_net(network, graph_conv, current_decay=decays[0], voltage_decay=decays[1], **options)
+    as_if_trained(net)
     samples = samples_for(net)
     calibrate(net, samples)
     # Statistics of a few samples leave channels almost silent; shift the biases so that everything fires.
@@ -97,8 +113,9 @@ def quantized(network: str, graph_conv: str) -> SpikingGraphNet:
 
 
 @pytest.mark.parametrize("mode", ["float", "quantised"])
-def test_every_trained_parameter_gets_a_gradient(mode):
-    net = small_net("mksgn", "layer")
+@pytest.mark.parametrize("graph_conv", ["layer", "learned"])
+def test_every_trained_parameter_gets_a_gradient(mode, graph_conv):
+    net = small_net("mksgn", graph_conv)
     samples = samples_for(net, 6)
     calibrate(net, samples)
     if mode == "quantised":
@@ -141,6 +158,33 @@ def test_gates_are_logic():
 def test_impossible_networks_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         small_net("mksgn", **{"graph_conv": "layer", **options})
+
+
+def test_a_learned_graph_starts_from_the_skeleton_and_is_counted_whole():
+    """Untrained it is the fixed graph; trained, each joint reaches every other."""
+    fixed, learned = small_net("base-sgn", "layer"), small_net("base-sgn", "learned")
+    samples = torch.from_numpy(samples_for(fixed))
+    assert torch.equal(fixed.eval()(samples).logits, learned.eval()(samples).logits)
+    trained = [name for name, p in learned.named_parameters() if p.requires_grad]
+    assert len(trained) == len([name for name, p in fixed.named_parameters() if p.requires_grad]) + 2 * 3
+    joints, (_, frames, _) = UCLA20.num_joints, learned.blocks[0].shape
+    spread = 2 * joints - np.count_nonzero(fixed._mixing[1:]) / joints  # more edges per spike, on average
+    more = {name: synops_per_rate(learned)[name] - count for name, count in synops_per_rate(fixed).items()}
+    assert more["sc"] == pytest.approx(4 * 6 * frames * joints * spread)
+
+
+def test_segments_of_the_sequence_are_averaged_apart():
+    net = small_net("mksgn", "layer", segments=2)
+    samples = samples_for(net)
+    calibrate(net, samples)
+    _, spikes = net.eval().forward_spikes(torch.from_numpy(samples))
+    last, projection = spikes["block3.stc"], net.blocks[-1].projections[0]
+    halves = torch.stack([part.mean((2, 3)) for part in last.chunk(2, dim=2)], dim=2)
+    assert last.shape[2] == 4 and last.any()
+    assert torch.allclose(projection.drive(spikes, None)[..., 0], halves, atol=1e-6)
+    assert net.readout.projections[0].weight(None).shape == (5, 2 * 8)
+    with pytest.raises(ConfigError, match="segments"):
+        small_net("mksgn", "layer", segments=3)
 
 
 def test_a_network_is_quantised_once():

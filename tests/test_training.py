@@ -175,6 +175,20 @@ def test_bad_options_give_one_message(arguments, message, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_starts_from_the_weights_of_another(whole_run, tmp_path):
+    """Fine-tuning alone repeats what the run did after its float stage; weights of another network are refused."""
+    again = tmp_path / "again"
+    train(*TINY, "--start", str(whole_run), "--epochs", "0", "--out", str(again))
+    first, second = (load_file(folder / "weights.safetensors") for folder in (whole_run, again))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    last = [json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1]) for folder in (whole_run, again)]
+    assert last[0] == last[1]
+    other = train(*TINY, "--graph-conv", "learned", "--start", str(whole_run), "--out", str(tmp_path / "other"),
+                  check=False)
+    assert other.returncode == 2 and "another network" in other.stderr and "Traceback" not in other.stderr
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_finished_run_is_not_overwritten(whole_run):
     done = train(*TINY, "--out", str(whole_run), check=False)
     assert done.returncode == 2

@@ -69,7 +69,7 @@ from mksgn.lower import to_graph
 from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
-from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint, save_network
+from mksgn.training.checkpoint import load_checkpoint, load_weights, read_state, save_checkpoint, save_network
 from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.distill import distillation
 from mksgn.training.distiller import FTM, Distiller, teach
@@ -80,6 +80,7 @@ from mksgn.training.recipe import PRESETS, Recipe
 
 SYNTHETIC = "synthetic"
 CHECKPOINT = "checkpoint.safetensors"
+FLOAT = "float.safetensors"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ class Options:
     """Split: nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset; default: what the data's ids say."""
     out: Path | None = None
     """Folder for the checkpoint, mksgn.net, metrics.jsonl and TensorBoard events; default: runs/PRESET, numbered."""
+    start: str | None = None
+    """Folder of a finished run whose floating-point weights this one starts from; with --epochs 0 it only fine-tunes
+    integers."""
     overwrite: bool = False
     """Start anew in an --out that holds a run."""
     resume: bool = False
@@ -125,8 +129,11 @@ class Options:
     """One number per modality, for --fusion fixed."""
     coder_width: int | None = None
     """Channels of each spike coder; default: as the first layer, or as the preset says."""
-    graph_conv: Literal["layer", "fused"] | None = None
-    """Joint mixing as a population of its own, or inside one synapse."""
+    graph_conv: Literal["layer", "learned", "fused"] | None = None
+    """Joint mixing as a population of its own (layer), the same with trained weights between all joints (learned), or
+    inside one synapse (fused)."""
+    segments: int | None = None
+    """Parts of the sequence that the head averages apart; the paper has 1."""
     rate_weight: float | None = None
     """Weight of the firing-rate regularisation."""
     synop_weight: float | None = None
@@ -176,7 +183,7 @@ class Options:
 
     def recipe(self) -> Recipe:
         names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "time_steps",
-                 "fusion", "fusion_weights", "coder_width", "graph_conv", "rate_weight", "synop_weight",
+                 "fusion", "fusion_weights", "coder_width", "graph_conv", "segments", "rate_weight", "synop_weight",
                  "synop_target", "dropout", "val_subjects", "seed")
         recipe = PRESETS[self.preset].with_options(**{name: getattr(self, name) for name in names})
         if self.modality is not None:
@@ -277,6 +284,8 @@ def main(options: Options) -> None:
     val = preprocessed(pack, halves.val, preprocess) if len(halves.val) else np.empty((0,))
     fabric.seed_everything(recipe.seed)
     net = SpikingGraphNet(recipe.net_config(pack))
+    if options.start is not None and started is None:
+        load_weights(net, Path(options.start) / FLOAT)
     distiller = Distiller(recipe.distil, teachers, net) if recipe.distil and teachers else None
     chief = fabric.global_rank == 0
     if chief:
@@ -339,7 +348,7 @@ def end_float(net: SpikingGraphNet, pack: Pack, halves: Split, preprocess: Prepr
     samples, labels = test_set(pack, halves.test, preprocess)
     results.update(accuracies("float", right(net, samples, labels, device), halves))
     if folder is not None:
-        save_network(folder / "float.safetensors", net)
+        save_network(folder / FLOAT, net)
     if net.config.fusion == "smf":
         net.fix_fusion(fixed_weights(sample_weights(net, pack, halves.train, preprocess, device)))
         results.update(accuracies("float_fixed", right(net, samples, labels, device), halves))

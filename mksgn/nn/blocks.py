@@ -156,8 +156,8 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         limits of bias (13 bits), threshold (17 bits) and of fixed weights, which must not clip.
         """
         incoming = self.incoming()
-        trained = [p.weight(None).detach() for p in incoming if _trainable(p)]
-        fixed = max((float(p.weight(None).abs().max()) for p in incoming if not _trainable(p)), default=0.0)
+        trained = [p.weight(None).detach() for p in incoming if p.scalable]
+        fixed = max((float(p.weight(None).abs().max()) for p in incoming if not p.scalable), default=0.0)
         weights = torch.cat([weight.flatten() for weight in trained]) if trained else torch.zeros(1)
         bias = float(self._total_bias().abs().max())
         best, best_error = 1, math.inf
@@ -312,8 +312,3 @@ def affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Scale and shift per channel of a batch norm by its running statistics."""
     scale = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
     return scale, norm.bias - norm.get_buffer("running_mean") * scale
-
-
-def _trainable(projection: Projection) -> bool:
-    return projection.normed or isinstance(projection, DenseProjection)
-

@@ -9,6 +9,8 @@ from mksgn.nn.fusion import FUSIONS
 from mksgn.nn.tokens import check_transformer
 from mksgn.skeleton import Body
 
+GRAPH_CONVS = ("layer", "learned", "fused")
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetConfig:
@@ -35,14 +37,17 @@ class NetConfig:
         Channels of each spike coder; by default those of the first layer.
     attention : bool
         SG-SA in every layer (MK-SGN), or none (Base-SGN).
-    graph_conv : 'layer' or 'fused'
-        Joint mixing as a population of its own, or S (x) W in one synapse.
+    graph_conv : 'layer', 'learned' or 'fused'
+        Joint mixing as a population of its own; the same with weights between all joints that training starts from S
+        and changes (as the adaptive graph of 2s-AGCN, arXiv 1805.07694); or S (x) W in one synapse.
     temporal_kernel : int
         Frames of the temporal convolution, odd.
     current_decay, voltage_decay : float
         Lost per step; 1.0 and 0.75 make the paper's LIF.
     dropout : float
         On the spikes before FC, in training.
+    segments : int
+        Parts of the sequence, of equal length, that GAP averages apart (Eq. 14 has one): FC then knows when.
     transformer : 'spikformer', 'spike-driven' or ''
         A spiking transformer of one width instead of the graph convolutional layers; every joint of every frame is a
         token. It reads one modality. ``attention`` and ``temporal_kernel`` then mean nothing.
@@ -68,6 +73,7 @@ class NetConfig:
     fusion: str = "sum"
     fusion_weights: tuple[float, ...] | None = None
     coder_width: int | None = None
+    segments: int = 1
     transformer: str = ""
     heads: int = 8
 
@@ -77,8 +83,10 @@ class NetConfig:
             check_transformer(self)
         if len(self.widths) != len(self.strides) or not self.widths:
             raise ConfigError("widths and strides must pair up", got=f"{self.widths} and {self.strides}")
-        if self.graph_conv not in ("layer", "fused"):
-            raise ConfigError("unknown graph_conv", got=self.graph_conv, allowed="layer, fused")
+        if self.graph_conv not in GRAPH_CONVS:
+            raise ConfigError("unknown graph_conv", got=self.graph_conv, allowed=", ".join(GRAPH_CONVS))
+        if self.segments < 1:
+            raise ConfigError("segments must be positive", got=str(self.segments))
         if self.temporal_kernel % 2 == 0:
             raise ConfigError("temporal_kernel must be odd", got=str(self.temporal_kernel))
         frames = self.frames

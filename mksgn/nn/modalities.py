@@ -77,6 +77,10 @@ class FusedProjection(Projection):
         self.normed = inner.normed
         self.weights = None if weights is None else tuple(weights)
 
+    @property
+    def scalable(self) -> bool:
+        return self.inner.scalable
+
     def weight(self, hook: Hook) -> Tensor:
         """Of all modalities: (M, ...)."""
         return torch.stack([self.inner.weight(scaled) for scaled in self._hooks(hook)])

@@ -87,9 +87,14 @@ class SpikingGraphNet(nn.Module):
         source = self._code(config, joints)
         features = (TRANSFORMERS[config.transformer] if config.transformer else _graph_body)(self, source)
         channels, frames, joints = self._shape(features[0])
-        pooled = self._add("head.gap", (channels, 1, 1), [PoolProjection(features, channels, (frames, joints))])
+        parts = config.segments
+        if frames % parts:
+            raise ConfigError("segments must divide the frames that are left before the head", got=str(parts),
+                              allowed=f"divisors of {frames}")
+        pooled = self._add("head.gap", (channels, parts, 1),
+                           [PoolProjection(features, channels, (frames // parts, joints))])
         self.dropout = nn.Dropout(config.dropout)
-        self.readout = ReadoutBlock(pooled, channels, config.classes)
+        self.readout = ReadoutBlock(pooled, channels * parts, config.classes)
 
     def _code(self, config: NetConfig, joints: int) -> str:
         """The spike coders; returns what the first layer reads."""
@@ -221,8 +226,11 @@ def _graph_conv(net: SpikingGraphNet, name: str, source: str, width: int) -> str
         projections: list[Projection] = [GraphConvProjection((source,), channels, width, mixing)]
     else:
         neighbours = mixing[1:]  # partition 0 is the joint itself: it needs no mixing
+        learned = net.config.graph_conv == "learned"
         mixed = net._add(f"{name}.mix", (channels * len(neighbours), frames, joints),
-                         [JointMixProjection((source,), neighbours * MIX_GAIN)], norm=False, surrogate=MIX_SURROGATE)
+                         [JointMixProjection((source,), neighbours * MIX_GAIN, trained=learned)], norm=False,
+                         surrogate=MIX_SURROGATE)
+        net.blocks[-1].bias.requires_grad_(learned)
         projections = [ConvProjection((source,), channels, width),
                        ConvProjection((mixed,), channels * len(neighbours), width)]
     return net._add(f"{name}.lif2", (width, frames, joints), projections)

@@ -43,6 +43,11 @@ class Projection(nn.Module):
         self.synapse = synapse
         self.normed = normed
 
+    @property
+    def scalable(self) -> bool:
+        """Whether training or the batch norm chose the weights, so that an outlying one may saturate in rounding."""
+        return self.normed or bool(self.synapse.weight.requires_grad)
+
     def weight(self, hook: Hook) -> Tensor:
         """Effective weight as the integer description lays it out, in units of the threshold."""
         raise NotImplementedError
@@ -125,7 +130,7 @@ class PoolProjection(ConvProjection):
     """
 
     def __init__(self, sources: tuple[str, ...], channels: int, window: tuple[int, int]) -> None:
-        super().__init__(sources, channels, channels, window, groups=channels)
+        super().__init__(sources, channels, channels, window, stride=(window[0], 1), groups=channels)
         _frozen(self.synapse, torch.full_like(self.synapse.weight, 1.0 / (window[0] * window[1])))
         self.window = window
 
@@ -159,18 +164,22 @@ class IdentityProjection(Projection):
 
 
 class JointMixProjection(Projection):
-    """Fixed mixing over joints (Eq. 6, ``layer``): ``slayer.synapse.Dense`` over the joint axis.
+    """Mixing over joints (Eq. 6, ``layer`` and ``learned``): ``slayer.synapse.Dense`` over the joint axis.
 
     Parameters
     ----------
     mixing : float32 (K, V_target, V_source)
-        ``mixing[k, v, w]`` from joint w to joint v, in units of the threshold; not trained.
+        ``mixing[k, v, w]`` from joint w to joint v, in units of the threshold.
+    trained : bool
+        Whether ``mixing`` is only where training starts, with weights between all joints. Fixed on the chip like
+        every other.
     """
 
-    def __init__(self, sources: tuple[str, ...], mixing: np.ndarray) -> None:
+    def __init__(self, sources: tuple[str, ...], mixing: np.ndarray, *, trained: bool = False) -> None:
         partitions, targets, joints = mixing.shape
         synapse = slayer.synapse.Dense(joints, partitions * targets)
         super().__init__(sources, _frozen(synapse, torch.from_numpy(np.asarray(mixing, np.float32))), normed=False)
+        synapse.weight.requires_grad_(trained)
         self.partitions, self.targets = partitions, targets
 
     def weight(self, hook: Hook) -> Tensor:

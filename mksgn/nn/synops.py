@@ -43,7 +43,10 @@ def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
             inner, met = projection, [1.0] * len(projection.sources)
             if isinstance(projection, FusedProjection):
                 inner, met = projection.inner, [float(weight != 0) for weight in projection.weights or met]
-            exists = (inner.weight(None).detach().cpu().numpy() != 0).astype(np.int16)
+            exists = np.asarray(inner.weight(None).detach().cpu() != 0)
+            if inner.synapse.weight.requires_grad:  # zero today, and trained
+                exists = np.ones_like(exists)
+            exists = exists.astype(np.int16)
             synapse = inner.to_ir("synapse", "target", exists)
             spread = fanout(synapse, shapes[projection.sources[0]], block.shape).sum()
             for source, factor in zip(projection.sources, met):

@@ -93,6 +93,28 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
     return net.eval()
 
 
+def load_weights(net: SpikingGraphNet, path: Path) -> None:
+    """Give ``net`` the weights of the floating-point network at ``path``; only T and dropout may differ.
+
+    Raises
+    ------
+    ConfigError
+        When the file is not one, or of another network.
+    """
+    found = load_network(path, quantized=False)
+    free = {"time_steps", "dropout", "body"}
+    for name in sorted({f.name for f in fields(NetConfig)} - free):
+        here, there = getattr(net.config, name), getattr(found.config, name)
+        if here != there:
+            raise ConfigError("these weights are another network's", where=str(path), got=f"{name} {there}",
+                              allowed=f"{name} {here}", fix="start with the options of that run")
+    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+    if shapes != {name: tuple(value.shape) for name, value in found.state_dict().items()}:
+        raise ConfigError("these weights are of another body", where=str(path), got=f"{found.config.body.num_joints} "
+                          "joints", allowed=f"{net.config.body.num_joints}", fix="start from a run on the same data")
+    net.load_state_dict(found.state_dict())
+
+
 def read_state(path: Path) -> dict[str, Any]:
     """The JSON state of a checkpoint.
 

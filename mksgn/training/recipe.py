@@ -34,7 +34,9 @@ class Recipe:
         Of the Adam that trains SMF's estimator, constant.
     time_steps : int
         T.
-    graph_conv : 'layer' or 'fused'
+    graph_conv : 'layer', 'learned' or 'fused'
+    segments : int
+        Parts of the sequence that the head averages apart.
     epochs, tune_epochs : int
         Float training, then quantised fine-tuning.
     passes : int
@@ -80,6 +82,7 @@ class Recipe:
     estimator_lr: float = 1e-3
     time_steps: int = 4
     graph_conv: str = "layer"
+    segments: int = 1
     epochs: int = 70
     tune_epochs: int = 15
     passes: int = 1
@@ -141,8 +144,8 @@ class Recipe:
         return NetConfig(
             body=pack.body, classes=len(pack.class_names), frames=self.frames, widths=self.widths, strides=self.strides,
             persons=self.persons, time_steps=self.time_steps, attention=self.network == "mksgn",
-            graph_conv=self.graph_conv, dropout=self.dropout, modalities=self.modalities, fusion=self.fusion,
-            fusion_weights=self.fusion_weights, coder_width=self.coder_width,
+            graph_conv=self.graph_conv, segments=self.segments, dropout=self.dropout, modalities=self.modalities,
+            fusion=self.fusion, fusion_weights=self.fusion_weights, coder_width=self.coder_width,
             transformer=self.network if self.network in TRANSFORMERS else "")
 
     def with_options(self, **given: Any) -> Recipe:
