@@ -121,6 +121,8 @@ class Options:
     """Persons per sample (NTU: 2)."""
     time_steps: int | None = None
     """Algorithmic time steps T; a power of two if the net is to run on Loihi 2."""
+    surrogate_width: float | None = None
+    """a of the rectangular surrogate gradient, in thresholds (paper Table 4: 1); its height is 1 / a."""
     modality: tuple[Literal["joint", "bone", "joint-motion", "bone-motion"], ...] | None = None
     """Input: one modality, or several, each with a spike coder of its own."""
     fusion: Literal["smf", "fixed", "sum"] | None = None
@@ -183,8 +185,8 @@ class Options:
 
     def recipe(self) -> Recipe:
         names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "time_steps",
-                 "fusion", "fusion_weights", "coder_width", "graph_conv", "segments", "rate_weight", "synop_weight",
-                 "synop_target", "dropout", "val_subjects", "seed")
+                 "surrogate_width", "fusion", "fusion_weights", "coder_width", "graph_conv", "segments", "rate_weight",
+                 "synop_weight", "synop_target", "dropout", "val_subjects", "seed")
         recipe = PRESETS[self.preset].with_options(**{name: getattr(self, name) for name in names})
         if self.modality is not None:
             recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)
@@ -367,15 +369,14 @@ def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet,
     results.update(accuracies("integer", correct, halves))
     fused = {} if net.config.fusion_weights is None else {
         "fusion": recipe.fusion, "fusion_weights": list(net.config.fusion_weights)}
-    if not obstacles:
-        graph = to_graph(net, meta={
-            "preset": options.preset, "data": Path(options.data).name, "protocol": halves.protocol,
+    meta = {"preset": options.preset, "data": Path(options.data).name, "protocol": halves.protocol,
             "preprocess": preprocess.to_json(), "labels": list(pack.class_names),
             "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints,
             "recipe": json.dumps(recipe.to_dict()), "commit": describe_commit(),
-            "test_samples": len(labels), "mean_rate": rate, **fused, **results})
-        write_net(graph, folder / "mksgn.net")
-    save_network(folder / "weights.safetensors", net)
+            "test_samples": len(labels), "mean_rate": rate, **fused, **results}
+    if not obstacles:
+        write_net(to_graph(net, meta=meta), folder / "mksgn.net")
+    save_network(folder / "weights.safetensors", net, meta)
     log_line = {"final": results, "test_samples": len(labels), "mean_rate": rate}
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(log_line) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mksgn.errors import ConfigError
+from mksgn.nn.cuba import Surrogate
 from mksgn.nn.fusion import FUSIONS
 from mksgn.nn.tokens import check_transformer
 from mksgn.skeleton import Body
@@ -44,6 +45,8 @@ class NetConfig:
         Frames of the temporal convolution, odd.
     current_decay, voltage_decay : float
         Lost per step; 1.0 and 0.75 make the paper's LIF.
+    surrogate_width : float
+        a of the rectangular surrogate gradient (Table 4: 1), in thresholds; its height is 1 / a. Training only.
     dropout : float
         On the spikes before FC, in training.
     segments : int
@@ -68,6 +71,7 @@ class NetConfig:
     temporal_kernel: int = 9
     current_decay: float = 1.0
     voltage_decay: float = 0.75
+    surrogate_width: float = 1.0
     dropout: float = 0.0
     modalities: tuple[str, ...] = ("joint",)
     fusion: str = "sum"
@@ -87,6 +91,8 @@ class NetConfig:
             raise ConfigError("unknown graph_conv", got=self.graph_conv, allowed=", ".join(GRAPH_CONVS))
         if self.segments < 1:
             raise ConfigError("segments must be positive", got=str(self.segments))
+        if not 0 < self.surrogate_width < float("inf"):
+            raise ConfigError("the surrogate's width must be positive", got=str(self.surrogate_width))
         if self.temporal_kernel % 2 == 0:
             raise ConfigError("temporal_kernel must be odd", got=str(self.temporal_kernel))
         frames = self.frames
@@ -94,6 +100,11 @@ class NetConfig:
             frames = (frames - 1) // stride + 1
         if self.frames < 1 or frames < 1:
             raise ConfigError("too few frames for these strides", got=f"{self.frames} frames, strides {self.strides}")
+
+    @property
+    def surrogate(self) -> Surrogate:
+        """Of every population, but those that mix joints."""
+        return Surrogate(width=self.surrogate_width, height=1 / self.surrogate_width)
 
     def _check_fusion(self) -> None:
         several = len(self.modalities) > 1

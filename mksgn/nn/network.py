@@ -115,7 +115,8 @@ class SpikingGraphNet(nn.Module):
         weights = (1.0,) * len(self.coders) if config.fusion == "sum" else config.fusion_weights
         reading = [FusedProjection(self.coders, p, weights) if p.sources == (FUSED,) else p for p in projections]
         self.blocks.append(SpikingBlock(
-            shape, reading, norm=norm, surrogate=surrogate, joint_bias=joint_bias,
+            shape, reading, norm=norm, joint_bias=joint_bias,
+            surrogate=surrogate or config.surrogate,
             current_decay=config.current_decay, voltage_decay=config.voltage_decay))
         self.names.append(name)
         return name

@@ -20,7 +20,15 @@ from torch import Tensor, nn
 from mksgn.nn.blocks import GateBlock, SpikingBlock, affine
 from mksgn.nn.cuba import fused_cuba
 from mksgn.nn.projections import ConvProjection, IdentityProjection, Projection, Spikes
-from mksgn.nn.tokens import MLP_RATIO, Decays, TokenBroadcast, TokenSumBlock, append, decays, linear
+from mksgn.nn.tokens import (
+    MLP_RATIO,
+    NeuronParameters,
+    TokenBroadcast,
+    TokenSumBlock,
+    append,
+    linear,
+    neuron_parameters,
+)
 
 if TYPE_CHECKING:
     from mksgn.nn.network import SpikingGraphNet
@@ -43,11 +51,11 @@ class ShortcutBlock(SpikingBlock):
         The population whose spikes are U_0, or the block before in the chain.
     gain : float
         Batch norm's first scale of this branch, in thresholds.
-    neuron : Decays
+    neuron : NeuronParameters
     """
 
     def __init__(self, name: str, shape: tuple[int, int, int], branch: ConvProjection, earlier: str | ShortcutBlock,
-                 gain: float, neuron: Decays) -> None:
+                 gain: float, neuron: NeuronParameters) -> None:
         first = [IdentityProjection((earlier,), shape[0])] if isinstance(earlier, str) else []
         super().__init__(shape, [branch, *first], **neuron)
         assert self.norm is not None
@@ -127,7 +135,7 @@ def _add_branch(net: SpikingGraphNet, name: str, branch: str,
     # All branches together begin with the variance of one: U then stays where the surrogate passes gradients.
     gain = (2 * len(net.config.widths)) ** -0.5
     block = ShortcutBlock(name, (width, frames, joints), ConvProjection((branch,), channels, width), earlier, gain,
-                          decays(net.config))
+                          neuron_parameters(net.config))
     return append(net, name, block), block
 
 
@@ -137,6 +145,6 @@ def _attention(net: SpikingGraphNet, name: str, x: str, shape: tuple[int, int, i
     q, k, v = (linear(net, f"{name}.{letter}", (x,), width) for letter in "qkv")
     both = append(net, f"{name}.k_and_v",
                   GateBlock("and", shape, [IdentityProjection((side,), width) for side in (k, v)]))
-    kv = append(net, f"{name}.kv", TokenSumBlock(both, shape, decays(net.config)))
+    kv = append(net, f"{name}.kv", TokenSumBlock(both, shape, neuron_parameters(net.config)))
     return append(net, f"{name}.out",
                   GateBlock("and", shape, [IdentityProjection((q,), width), TokenBroadcast((kv,), shape)]))

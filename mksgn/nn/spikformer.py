@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mksgn.nn.blocks import SpikingBlock
 from mksgn.nn.projections import ConvProjection, Hook, Projection, Spikes
-from mksgn.nn.tokens import MLP_RATIO, Decays, append, decays, linear
+from mksgn.nn.tokens import MLP_RATIO, NeuronParameters, append, linear, neuron_parameters
 
 if TYPE_CHECKING:
     from mksgn.nn.network import SpikingGraphNet
@@ -98,7 +98,8 @@ class ProductProjection(Projection):
 class ProductBlock(SpikingBlock):
     """LIF(BN(Q K^T V)): trained and quantised, not exported."""
 
-    def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int], heads: int, neuron: Decays) -> None:
+    def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int], heads: int,
+                 neuron: NeuronParameters) -> None:
         super().__init__(shape, [ProductProjection(sources, shape, heads)], **neuron)
         size = shape[1] * shape[2], shape[0], heads
         self.obstacle = (f"Q K^T V multiplies spikes of Q by counts, sums over {size[0]} tokens of K V; each block "
@@ -127,7 +128,7 @@ def spikformer_body(net: SpikingGraphNet, source: str) -> tuple[str, ...]:
         name = f"block{number}"
         q, k, v = (linear(net, f"{name}.ssa.{letter}", x, shape[0], ResidualProjection) for letter in "qkv")
         attended = append(net, f"{name}.ssa.qkv",
-                          ProductBlock((q, k, v), shape, net.config.heads, decays(net.config)))
+                          ProductBlock((q, k, v), shape, net.config.heads, neuron_parameters(net.config)))
         x = (*x, linear(net, f"{name}.ssa.proj", (attended,), shape[0]))
         hidden = linear(net, f"{name}.mlp.h", x, MLP_RATIO * shape[0], ResidualProjection)
         x = (*x, linear(net, f"{name}.mlp.out", (hidden,), shape[0]))

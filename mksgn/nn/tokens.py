@@ -16,6 +16,7 @@ from mksgn import ir
 from mksgn.errors import ConfigError
 from mksgn.ir.graph import VTH_MAX
 from mksgn.nn.blocks import WEIGHT_LIMIT, SpikingBlock
+from mksgn.nn.cuba import Surrogate
 from mksgn.nn.projections import ConvProjection, Hook, PoolProjection, Projection
 
 if TYPE_CHECKING:
@@ -48,16 +49,18 @@ def check_transformer(config: NetConfig) -> None:
         raise ConfigError("heads must divide the width", got=f"{config.heads} heads, width {config.widths[0]}")
 
 
-class Decays(TypedDict):
+class NeuronParameters(TypedDict):
     """The neuron parameters that every population of a network shares."""
 
     current_decay: float
     voltage_decay: float
+    surrogate: Surrogate
 
 
-def decays(config: NetConfig) -> Decays:
+def neuron_parameters(config: NetConfig) -> NeuronParameters:
     """Those of ``config``."""
-    return {"current_decay": config.current_decay, "voltage_decay": config.voltage_decay}
+    return {"current_decay": config.current_decay, "voltage_decay": config.voltage_decay,
+            "surrogate": config.surrogate}
 
 
 def append(net: SpikingGraphNet, name: str, block: SpikingBlock) -> str:
@@ -72,7 +75,7 @@ def linear(net: SpikingGraphNet, name: str, sources: tuple[str, ...], width: int
     """LIF(BN(W x)) at every token, x the sum of ``sources``' spikes; returns its name."""
     channels, frames, joints = net.blocks[net.names.index(sources[0])].shape
     projection = kind(sources, channels, width)
-    return append(net, name, SpikingBlock((width, frames, joints), [projection], **decays(net.config)))
+    return append(net, name, SpikingBlock((width, frames, joints), [projection], **neuron_parameters(net.config)))
 
 
 class TokenSumBlock(SpikingBlock):
@@ -82,7 +85,7 @@ class TokenSumBlock(SpikingBlock):
     24 bits wide, 6 of them below one weight unit, and wraps where SLAYER's does not.
     """
 
-    def __init__(self, source: str, shape: tuple[int, int, int], neuron: Decays) -> None:
+    def __init__(self, source: str, shape: tuple[int, int, int], neuron: NeuronParameters) -> None:
         channels, frames, joints = shape
         super().__init__((channels, 1, 1), [PoolProjection((source,), channels, (frames, joints))], **neuron)
         self.tokens = frames * joints

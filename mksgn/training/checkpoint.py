@@ -54,14 +54,32 @@ def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Non
         temporary.chmod(0o644)  # safetensors creates it for the owner alone
 
 
-def save_network(path: Path, net: SpikingGraphNet) -> None:
-    """Write a network's shape, scales and (float master) weights, enough to rebuild or fine-tune it."""
+def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None = None) -> None:
+    """Write a network's shape, scales and (float master) weights, enough to rebuild or fine-tune it.
+
+    ``meta`` is what an mksgn.net says of its training, for networks that have none.
+    """
     body = net.config.body
     config = {**{f.name: getattr(net.config, f.name) for f in fields(net.config)}, "body": {
         "num_joints": body.num_joints, "edges": body.edges.tolist(), "center": body.center,
         "joint_names": body.joint_names}}
     _write(path, {_MODEL + name: value for name, value in net.state_dict().items()},
-           {"config": config, "scales": net.scales(), "quantized": net.quantized})
+           {"config": config, "scales": net.scales(), "quantized": net.quantized, "meta": meta or {}})
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """What :func:`save_network` was told of the training.
+
+    Raises
+    ------
+    ConfigError
+        When the file is none of a finished run.
+    """
+    meta = read_state(path).get("meta")
+    if not meta:
+        raise ConfigError("this file does not say how its network was trained", where=str(path),
+                          fix="name the weights.safetensors of a finished run")
+    return meta
 
 
 def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:

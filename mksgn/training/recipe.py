@@ -34,6 +34,8 @@ class Recipe:
         Of the Adam that trains SMF's estimator, constant.
     time_steps : int
         T.
+    surrogate_width : float
+        a of the surrogate gradient, in thresholds; the paper's is 1.
     graph_conv : 'layer', 'learned' or 'fused'
     segments : int
         Parts of the sequence that the head averages apart.
@@ -81,6 +83,7 @@ class Recipe:
     coder_width: int | None = None
     estimator_lr: float = 1e-3
     time_steps: int = 4
+    surrogate_width: float = 1.0
     graph_conv: str = "layer"
     segments: int = 1
     epochs: int = 70
@@ -144,8 +147,9 @@ class Recipe:
         return NetConfig(
             body=pack.body, classes=len(pack.class_names), frames=self.frames, widths=self.widths, strides=self.strides,
             persons=self.persons, time_steps=self.time_steps, attention=self.network == "mksgn",
-            graph_conv=self.graph_conv, segments=self.segments, dropout=self.dropout, modalities=self.modalities,
-            fusion=self.fusion, fusion_weights=self.fusion_weights, coder_width=self.coder_width,
+            graph_conv=self.graph_conv, segments=self.segments, surrogate_width=self.surrogate_width,
+            dropout=self.dropout, modalities=self.modalities, fusion=self.fusion,
+            fusion_weights=self.fusion_weights, coder_width=self.coder_width,
             transformer=self.network if self.network in TRANSFORMERS else "")
 
     def with_options(self, **given: Any) -> Recipe:

@@ -1,0 +1,175 @@
+"""What accuracy.py knows of a finished run: one row of plain values, measured anew from the run's files.
+
+Fields of a row, all JSON values; None where a network has no such figure:
+
+    network         as the paper names it: MK-SGN, Base-SGN, Spikformer, Spike-driven Transformer, CTR-GCN, ST-GCN
+    kind            'SNN' or 'ANN'
+    modalities      list of str
+    variant         what else tells it from others of its name: T, widths, graph, loss of the distillation, ...
+    distilled       bool
+    seed            int; None for several streams fused
+    parameters      of what is deployed, in floating point
+    accuracy        top-1 of the integers (an ANN's: floating point) on the test split; accuracy_clean without its
+                    copies of training sequences; samples, samples_clean
+    float, float_clean   of the spiking network before folding and rounding, as its training printed it
+    synops, macs    counted per sample, over all T steps
+    sops            of Eq. 33, per sample
+    paper_mj, counted_mj   Eq. 34, and the counted events at the same prices
+    epochs          in floating point, and of integer fine-tuning
+    run             folder; commit: of the training
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mksgn.baselines.streams import Stream, accuracies, fuse, load_stream
+from mksgn.baselines.weights import load_baseline
+from mksgn.data.preprocess import Preprocess
+from mksgn.data.readers import read
+from mksgn.data.splits import split
+from mksgn.deploy.samples import Selection, find_data, select
+from mksgn.emulator import Emulator
+from mksgn.energy import counted_energy_mj, paper_energy_mj
+from mksgn.errors import ConfigError
+from mksgn.ir import Graph
+from mksgn.netx import read_net
+from mksgn.nn import SpikingGraphNet
+from mksgn.training.batches import preprocessed
+from mksgn.training.checkpoint import load_network, read_meta
+from mksgn.training.teachers import SCORES, WEIGHTS
+
+NET = "mksgn.net"
+NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
+         "spike-driven": "Spike-driven Transformer", "ctr-gcn": "CTR-GCN", "st-gcn": "ST-GCN"}
+BATCH = 64
+
+
+def spiking_row(run: Path, data: str | None, progress: Any = None) -> dict[str, Any]:
+    """The row of a train_slayer.py run, or of a folder of models/: integers on the whole test split, and their events.
+
+    Raises
+    ------
+    ConfigError
+        When the folder holds no finished run, or the data has no labels for it.
+    """
+    net = load_network(run / WEIGHTS)
+    path = run / NET
+    meta = read_net(path).meta if path.exists() else read_meta(run / WEIGHTS)
+    recipe = json.loads(meta["recipe"])
+    row = described(recipe) | {
+        "parameters": sum(p.numel() for p in net.parameters() if p.requires_grad), "run": run.name,
+        "commit": meta.get("commit"), "float": meta.get("accuracy_float"),
+        "float_clean": meta.get("accuracy_float_clean"), "synops": None, "macs": None, "sops": None, "paper_mj": None,
+        "counted_mj": None, "obstacle": "; ".join(sorted(set(net.obstacles().values())))}
+    if path.exists():
+        return row | graph_figures(read_net(path), path, data, progress)
+    return row | torch_figures(net, meta, run / WEIGHTS, data)
+
+
+def described(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe is called in the tables."""
+    modalities = [recipe["modality"]] if isinstance(recipe["modality"], str) else list(recipe["modality"])
+    distil = recipe.get("distil")
+    widths = "-".join(map(str, dict.fromkeys(recipe["widths"])))
+    parts = [f"T = {recipe['time_steps']}", f"widths {widths}"]
+    if recipe["network"] in ("mksgn", "base-sgn"):
+        parts.append(f"graph {recipe['graph_conv']}")
+    if len(modalities) > 1:
+        parts.append(recipe["fusion"])
+    if distil:
+        features = ", features" if distil["gamma"][2] else ""
+        parts.append(f"taught by {len(distil['teachers'])} ({distil['loss']}, {distil['soft_labels']}{features})")
+    if recipe.get("synop_weight"):
+        parts.append(f"synops priced above {recipe['synop_target'] / 1e6:g} M")
+    return {"network": NAMES[recipe["network"]], "kind": "SNN", "modalities": modalities, "distilled": bool(distil),
+            "variant": ", ".join(parts), "seed": recipe["seed"], "epochs": [recipe["epochs"], recipe["tune_epochs"]]}
+
+
+def graph_figures(graph: Graph, path: Path, data: str | None, progress: Any) -> dict[str, Any]:
+    """Accuracy and events of an exported net, by the integer emulator."""
+    chosen = labelled(graph, path, data)
+    with Emulator(graph, progress=progress) as emulator:
+        run = emulator.run(chosen.x)
+    paper, counted = paper_energy_mj(graph, run.counts), counted_energy_mj(run.counts)
+    return top1(run.predictions == chosen.labels, chosen.clean) | {
+        "synops": counted.synops, "macs": counted.macs, "sops": paper.sops, "paper_mj": paper.energy_mj,
+        "counted_mj": counted.energy_mj}
+
+
+def labelled(graph: Graph, path: Path, data: str | None) -> Selection:
+    """The whole test split, with labels."""
+    chosen = select(graph, path, find_data(graph, path, data), None, None, 0)
+    if chosen.unlabelled:
+        raise ConfigError("these samples have no accuracy", where=chosen.data, got=chosen.unlabelled,
+                          fix="name the data the net was trained on with --data")
+    return chosen
+
+
+def top1(correct: np.ndarray, clean: np.ndarray | None) -> dict[str, Any]:
+    """Accuracies and what they are over."""
+    found: dict[str, Any] = {"accuracy": float(correct.mean()), "samples": len(correct), "accuracy_clean": None,
+                             "samples_clean": None}
+    if clean is not None:
+        found |= {"accuracy_clean": float(correct[clean].mean()), "samples_clean": int(clean.sum())}
+    return found
+
+
+@torch.no_grad()
+def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: str | None) -> dict[str, Any]:
+    """Accuracy of a quantised network that has no graph, in float32; its events are no synapses' and not counted."""
+    if data is None:
+        raise ConfigError("this run has no mksgn.net that finds its data", where=str(path), fix="name it with --data")
+    pack, recipe = read(data), json.loads(meta["recipe"])
+    subjects = recipe["val_subjects"]
+    halves = split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
+                   seed=recipe["seed"])
+    samples = preprocessed(pack, halves.test, Preprocess.from_json(meta["preprocess"]))
+    predictions = np.concatenate([net(torch.from_numpy(samples[start:start + BATCH])).logits.argmax(1).numpy()
+                                  for start in range(0, len(samples), BATCH)])
+    clean = None if halves.clean is None else np.isin(halves.test, halves.clean)
+    return top1(predictions == pack.labels[halves.test], clean)
+
+
+def ann_rows(runs: list[Path]) -> list[dict[str, Any]]:
+    """Rows of train_teacher.py runs from the scores they left: every stream, and those of one network fused (Eq. 25).
+
+    Raises
+    ------
+    ConfigError
+        When a folder holds no finished run.
+    """
+    rows: list[dict[str, Any]] = []
+    together: dict[tuple[Any, ...], list[tuple[dict[str, Any], Stream]]] = {}
+    for run in runs:
+        network, meta = load_baseline(run / WEIGHTS)
+        stream, recipe = load_stream(run / SCORES), meta["recipe"]
+        width = f"base width {recipe['base_channels']}, {recipe['frames']} frames"
+        row = ann_row(NAMES[recipe["network"]], [stream.modality], width, recipe["epochs"], meta.get("commit"),
+                      run.name, sum(p.numel() for p in network.parameters()),
+                      accuracies(stream.test.probabilities(), stream.test))
+        rows.append(row | {"seed": recipe["seed"]})
+        together.setdefault((row["network"], width, recipe["seed"]), []).append((row, stream))
+    for members in together.values():
+        if len(members) > 1:
+            parts, streams = zip(*members)
+            scores = accuracies(fuse([s.test for s in streams]), streams[0].test)
+            first = parts[0]
+            rows.append(ann_row(first["network"], [m for part in parts for m in part["modalities"]], first["variant"],
+                                first["epochs"][0], first["commit"], "+".join(part["run"] for part in parts),
+                                sum(part["parameters"] for part in parts), scores) | {"seed": first["seed"]})
+    return rows
+
+
+def ann_row(network: str, modalities: list[str], variant: str, epochs: int, commit: str | None, run: str,
+            parameters: int, scores: dict[str, float]) -> dict[str, Any]:
+    return {"network": network, "kind": "ANN", "modalities": modalities, "distilled": False, "variant": variant,
+            "seed": None, "epochs": [epochs, 0], "parameters": parameters, "run": run, "commit": commit,
+            "obstacle": "", "float": None, "float_clean": None, "synops": None, "macs": None, "sops": None,
+            "paper_mj": None, "counted_mj": None, "accuracy": scores["accuracy"], "samples": scores["samples"],
+            "accuracy_clean": scores.get("accuracy_clean"), "samples_clean": scores.get("samples_clean")}
