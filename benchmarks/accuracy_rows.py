@@ -31,7 +31,7 @@ import torch
 from mksgn.baselines.streams import Stream, accuracies, fuse, load_stream
 from mksgn.baselines.weights import load_baseline
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.readers import read
+from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import split
 from mksgn.deploy.samples import Selection, find_data, select
 from mksgn.emulator import Emulator
@@ -123,9 +123,9 @@ def top1(correct: np.ndarray, clean: np.ndarray | None) -> dict[str, Any]:
 @torch.no_grad()
 def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: str | None) -> dict[str, Any]:
     """Accuracy of a quantised network that has no graph, in float32; its events are no synapses' and not counted."""
-    if data is None:
+    if data is None and meta["data"] != SYNTHETIC:
         raise ConfigError("this run has no mksgn.net that finds its data", where=str(path), fix="name it with --data")
-    pack, recipe = read(data), json.loads(meta["recipe"])
+    pack, recipe = load(data or SYNTHETIC), json.loads(meta["recipe"])
     subjects = recipe["val_subjects"]
     halves = split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
                    seed=recipe["seed"])

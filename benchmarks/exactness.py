@@ -34,9 +34,8 @@ from rich.table import Table
 from mksgn.backend import compare
 from mksgn.cli import describe_commit, exit_on_error
 from mksgn.data.pack import Pack
-from mksgn.data.readers import read
+from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import split
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.deploy.outputs import write_json
 from mksgn.lower.reference import SlayerReference, calibrate
 from mksgn.nn import SpikingGraphNet
@@ -46,7 +45,6 @@ from mksgn.training.checkpoint import load_network
 from mksgn.training.fusing import fixed_weights, sample_weights
 from mksgn.training.recipe import PRESETS
 
-SYNTHETIC = "synthetic"
 NETWORKS: tuple[Literal["base-sgn", "mksgn", "mksgn-4"], ...] = ("base-sgn", "mksgn", "mksgn-4")
 
 
@@ -93,7 +91,7 @@ def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
 
 def main(options: Options) -> int:
     console = Console()
-    pack = synthetic_pack() if options.data == SYNTHETIC else read(options.data)
+    pack = load(options.data)
     test = split(pack, val_subjects=()).test
     table = Table("network", "populations", "samples", "compared spikes", "fired", "SLAYER = emulator",
                   *(f"emulator = Lava, {layout}" for layout in options.layouts))

@@ -45,9 +45,8 @@ from speed_report import Rows, draw, machine, markdown, short
 from mksgn.cli import exit_on_error
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.readers import read
+from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import split
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.deploy.outputs import write_json, write_text
 from mksgn.emulator import Emulator
 from mksgn.emulator.operators import operator
@@ -64,7 +63,6 @@ from mksgn.training.batches import preprocessed
 from mksgn.training.recipe import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
-SYNTHETIC = "synthetic"
 Section = Literal["training", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
 SECTIONS: tuple[Section, ...] = ("training", "neuron", "kernels", "emulator", "lava", "full", "scaling")
 TABLE7: dict[str, Any] = {"widths": (64, 64, 128, 128, 256, 256), "strides": (1, 1, 2, 1, 2, 1)}
@@ -382,7 +380,7 @@ def main(options: Options) -> int:
     for path in (options.results, options.json.parent if options.json else None):
         if path is not None and not path.is_dir():
             raise ConfigError("this folder does not exist", where=str(path), fix="make it first")
-    pack = synthetic_pack() if options.data == SYNTHETIC else read(options.data)
+    pack = load(options.data)
     graph = read_net(options.net)
     where = machine()
     console.print(", ".join(f"{key} {value}" for key, value in where.items()), markup=False)

@@ -41,6 +41,13 @@ def test_nw_ucla(data_dir) -> None:
     assert set(pack.ids["view"][held.val]) == {1, 2}
 
 
+def test_recipes_are_chosen_without_the_test_half(data_dir) -> None:
+    pack = load_pack(data_dir / "nw_ucla.npz")
+    s = split(pack, "nw-ucla-dev", val_subjects=())
+    assert set(pack.ids["view"][s.train]) == {1} and set(pack.ids["view"][s.test]) == {2}
+    assert (len(s.train), len(s.val), len(s.test), s.clean) == (516, 0, 504, None)
+
+
 def test_clean_leaves_out_every_copy_of_a_training_sequence(data_dir) -> None:
     pack = load_pack(data_dir / "nw_ucla.npz")
     s = split(pack, val_fraction=0)

@@ -60,9 +60,8 @@ from torch import Tensor
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.readers import read
+from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.lower import to_graph
@@ -78,7 +77,6 @@ from mksgn.training.log import RunLog
 from mksgn.training.objective import Objective, learning_rate, optimiser_of, other_optimisers
 from mksgn.training.recipe import PRESETS, Recipe
 
-SYNTHETIC = "synthetic"
 CHECKPOINT = "checkpoint.safetensors"
 FLOAT = "float.safetensors"
 
@@ -93,7 +91,8 @@ class Options:
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
     protocol: str | None = None
-    """Split: nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset; default: what the data's ids say."""
+    """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
+    ntu120-xsub, ntu120-xset; default: what the data's ids say."""
     out: Path | None = None
     """Folder for the checkpoint, mksgn.net, metrics.jsonl and TensorBoard events; default: runs/PRESET, numbered."""
     start: str | None = None
@@ -245,10 +244,6 @@ def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict
     return dict(zip(names, means.tolist()))
 
 
-def load_data(options: Options) -> Pack:
-    return synthetic_pack() if options.data == SYNTHETIC else read(options.data)
-
-
 def main(options: Options) -> None:
     console = Console()
     folder = options.folder()
@@ -272,7 +267,7 @@ def main(options: Options) -> None:
     fabric.launch()
     dtype = choose_precision(options.precision, fabric.device)
 
-    pack = load_data(options)
+    pack = load(options.data)
     halves = split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
     preprocess = recipe.preprocess(pack)
     teachers, also = None, None

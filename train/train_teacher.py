@@ -42,16 +42,14 @@ from mksgn.baselines.weights import BaselineConfig, parameters, save_baseline
 from mksgn.cli import describe_commit, exit_on_error
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
-from mksgn.data.readers import read
+from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError, DataError
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.recipe import lateral_joints, mirrored_joints
 
-SYNTHETIC = "synthetic"
 CHECKPOINT, WEIGHTS, SCORES, METRICS = ("checkpoint.safetensors", "weights.safetensors", "scores.safetensors",
                                         "metrics.jsonl")
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
@@ -67,7 +65,8 @@ class Options:
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
     protocol: str | None = None
-    """Split: nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset; default: what the data's ids say."""
+    """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
+    ntu120-xsub, ntu120-xset; default: what the data's ids say."""
     modality: Literal["joint", "bone", "joint-motion", "bone-motion", "all"] = "joint"
     """Input stream. 'all' trains the four one after the other and fuses them."""
     out: Path | None = None
@@ -321,7 +320,7 @@ def main(options: Options) -> None:
     if options.resume:
         options, recipe = started_with(options, folders)
     torch.set_flush_denormal(True)
-    pack = synthetic_pack() if options.data == SYNTHETIC else read(options.data)
+    pack = load(options.data)
     for modality, folder in folders.items():
         if options.resume and (folder / WEIGHTS).exists():
             console.print(f"{modality}: finished already, {folder / WEIGHTS}")

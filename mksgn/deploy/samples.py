@@ -12,13 +12,11 @@ import numpy as np
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.readers import read
+from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import split
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError, DataError, NetFileError
 from mksgn.ir import Graph
 
-SYNTHETIC = "synthetic"
 DATA_VARIABLE = "MKSGN_DATA"
 _RECORDINGS = (".json", ".skeleton")
 
@@ -163,7 +161,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     if part == "all" and protocol is not None:
         raise ConfigError("a protocol has no effect on the whole data", where="--protocol", got=protocol,
                           fix="leave it out, or choose a split with --split train, val or test")
-    pack = synthetic_pack() if source.data == SYNTHETIC else read(source.data)
+    pack = load(source.data)
     _check_body(graph, pack, source)
     indices, clean, used = _indices(graph, pack, source, protocol, part)
     if not len(indices):

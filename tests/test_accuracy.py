@@ -1,0 +1,150 @@
+"""accuracy.py and tradeoff.py: rows measured from runs, seeds together, the paper's figures beside them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from programs import ROOT, Program, program_module
+from teacher_runs import teacher_run
+
+from mksgn.data.pack import Pack, save_pack
+from mksgn.data.preprocess import Preprocess
+from mksgn.data.splits import split
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.emulator import Emulator
+from mksgn.energy.printed import TABLE1, TABLE3
+from mksgn.errors import ConfigError
+from mksgn.netx import read_net
+from mksgn.training.batches import preprocessed
+from mksgn.training.checkpoint import load_network
+
+pytestmark = pytest.mark.timeout(600)
+TINY = ["--frames", "8", "--batch", "32", "--epochs", "1", "--tune-epochs", "1"]
+
+
+def trained(folder: Path, *options: str) -> Path:
+    subprocess.run([sys.executable, str(ROOT / "train" / "train_slayer.py"), *TINY, "--out", str(folder), *options],
+                   cwd=ROOT, check=True, capture_output=True, timeout=300)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    return synthetic_pack(120)
+
+
+@pytest.fixture(scope="module")
+def data(pack, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    save_pack(pack, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(pack, data, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    small = ["--data", str(data), "--widths", "4", "4", "4"]
+    found = {f"seed{seed}": trained(folder / f"seed{seed}", *small, "--seed", seed) for seed in ("1", "2")}
+    found["spikformer"] = trained(folder / "spikformer", "--data", str(data), "--preset", "spikformer", "--widths",
+                                  *["8"] * 6)
+    return found | {name: teacher_run(folder / name, pack, data.name, modality=name, recipe={
+        "network": "ctr-gcn", "base_channels": 8, "frames": 8, "epochs": 1, "seed": 0}) for name in ("joint", "bone")}
+
+
+@pytest.fixture
+def accuracy(capsys, monkeypatch, tmp_path) -> Program:
+    return Program("benchmarks/accuracy.py", capsys, monkeypatch, tmp_path)
+
+
+def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, tmp_path):
+    done = accuracy("--data", data, "--run", *(runs[name] for name in ("seed1", "seed2", "spikformer")),
+                    "--teacher", runs["joint"], runs["bone"], "--json", "a.json", "--markdown", "a.md", "--curves", tmp_path)
+    assert done.code == 0, done.err
+    rows = {row["run"]: row for row in json.loads((tmp_path / "a.json").read_text())["rows"]}
+    assert set(rows) == {"seed1", "seed2", "spikformer", "joint", "bone", "joint+bone"}
+    graph = read_net(runs["seed1"] / "mksgn.net")
+    test = split(pack).test
+    samples = preprocessed(pack, test, Preprocess.from_json(graph.meta["preprocess"]))
+    with Emulator(graph) as emulator:
+        run = emulator.run(samples)
+    row = rows["seed1"]
+    assert row["accuracy"] == float((run.predictions == pack.labels[test]).mean()) == graph.meta["accuracy_integer"]
+    assert row["synops"] == pytest.approx(sum(run.counts.synops.values()) / len(test))
+    assert row["float"] == graph.meta["accuracy_float"] and row["samples"] == len(test)
+    assert (row["network"], row["modalities"], row["distilled"], row["seed"]) == ("MK-SGN", ["joint"], False, 1)
+    net = load_network(runs["seed1"] / "weights.safetensors")
+    assert row["parameters"] == sum(p.numel() for p in net.parameters() if p.requires_grad)
+    final = [json.loads(line) for line in (runs["spikformer"] / "metrics.jsonl").read_text().splitlines()][-1]["final"]
+    assert rows["spikformer"]["accuracy"] == final["accuracy_integer"]
+    assert rows["spikformer"]["synops"] is None and "Q" in rows["spikformer"]["obstacle"]
+    assert rows["joint+bone"]["parameters"] == rows["joint"]["parameters"] + rows["bone"]["parameters"]
+    text = (tmp_path / "a.md").read_text()
+    both = np.array([rows[name]["accuracy"] * 100 for name in ("seed1", "seed2")])
+    assert f"| 2 | {row['parameters'] / 1e6:.3f} ± 0.000 | {both.mean():.2f} ± {both.std(ddof=1):.2f} |" in text
+    assert text.count("not trained here") > 3 and "92.3" in text and "78.5 / 85.6" in text
+    assert ElementTree.parse(tmp_path / "accuracy_curves.svg").getroot().tag.endswith("svg")
+
+
+def test_rows_of_runs_that_are_gone_are_kept(runs, data, accuracy, tmp_path):
+    run = ["--data", data, "--run", runs["seed1"]]
+    assert accuracy(*run, "--json", "a.json").code == 0
+    row, = json.loads((tmp_path / "a.json").read_text())["rows"]
+    (tmp_path / "old.json").write_text(json.dumps({"rows": [{**row, "run": "gone"}, {**row, "accuracy": -1.0}]}))
+    (tmp_path / "R.md").write_text("before\n<!-- accuracy.py: begin -->\nold\n<!-- accuracy.py: end -->\nafter\n")
+    done = accuracy(*run, "--keep", "old.json", "--json", "b.json", "--readme", "R.md")
+    assert done.code == 0, done.err
+    rows = json.loads((tmp_path / "b.json").read_text())["rows"]
+    assert [r["run"] for r in rows] == ["gone", "seed1"] and rows[1]["accuracy"] == row["accuracy"]
+    readme = (tmp_path / "R.md").read_text()
+    assert readme.startswith("before\n<!--") and readme.endswith("-->\nafter\n") and "old" not in readme
+    assert f"{row['accuracy'] * 100:.2f}" in readme and "MK-SGN" in readme
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--run", "nothing"], "nothing"), (["--teacher", "nothing"], "nothing"), (["--keep", "nothing"], "no rows"),
+    (["--readme", "plain.md"], "no place for the table"), (["--json", "missing/a.json"], "missing"),
+])
+def test_bad_input_is_one_message(arguments, message, accuracy, tmp_path):
+    (tmp_path / "plain.md").write_text("text\n")
+    done = accuracy(*arguments)
+    assert done.code == 2 and message in done.err, done.err
+
+
+def test_every_row_of_the_paper_meets_its_own_network():
+    with program_module("benchmarks/accuracy.py") as program:
+        def row(network: str, modalities: int, distilled: bool) -> dict:
+            return {"network": network, "modalities": ["m"] * modalities, "distilled": distilled}
+        whole, plain, joint = row("MK-SGN", 4, True), row("MK-SGN", 4, False), row("MK-SGN", 1, False)
+        assert [program.matches(whole, paper) for paper in TABLE1] == [False] * 6 + [True]
+        assert [paper.name for paper in TABLE3 if program.matches(whole, paper)] == ["MK-SGN"]
+        assert not any(program.matches(plain, paper) for paper in TABLE3)
+        assert sum(program.matches(joint, paper) for paper in TABLE1) == 1
+        assert any(program.matches(row("CTR-GCN", 4, False), paper) for paper in TABLE3)
+        assert not any(program.matches(row("CTR-GCN", 1, False), paper) for paper in TABLE3)
+        with pytest.raises(ConfigError, match="no place"):
+            program.replaced("text", "new", Path("README.md"))
+
+
+def test_the_trade_off_has_a_point_per_price(runs, data, capsys, monkeypatch, tmp_path):
+    program = Program("benchmarks/tradeoff.py", capsys, monkeypatch, tmp_path)
+    ask = ["--run", runs["seed1"], "--data", data, "--targets", "1e3", "1e9", "--epochs", "3", "--lr", "2e-3",
+           "--weight", "1e-3", "--json", "p.json", "--results", tmp_path]
+    done = program(*ask)
+    assert done.code == 0, done.err
+    points = json.loads((tmp_path / "p.json").read_text())["points"]
+    assert [p["target"] for p in points] == [1e3, 1e9, None]
+    assert points[0]["synops"] < points[1]["synops"], "a price that is felt lowers what is counted"
+    assert ElementTree.parse(tmp_path / "tradeoff.svg").getroot().tag.endswith("svg")
+    assert "as it is" in (tmp_path / "tradeoff.md").read_text()
+    nets = [p for p in runs["seed1"].parent.glob("seed1-tradeoff/*/mksgn.net")]
+    before = [p.stat().st_mtime_ns for p in nets]
+    assert len(nets) == 2 and program(*ask).code == 0
+    assert before == [p.stat().st_mtime_ns for p in nets], "finished points are not trained again"
+    bad = program("--run", tmp_path, "--data", data)
+    assert bad.code == 2 and "no finished run" in bad.err
