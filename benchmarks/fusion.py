@@ -73,7 +73,7 @@ def trained(run: Path) -> tuple[Graph, tuple[float, ...]]:
     if graph.meta.get("fusion") != "smf":
         raise ConfigError("this run has no modality weights per sample", where=str(run / "mksgn.net"),
                           got=f"fusion {graph.meta.get('fusion', 'none')}", allowed="smf",
-                          fix="name a run of train_slayer.py --fusion smf, such as preset mksgn-4")
+                          fix="name a run of train_slayer.py --fusion smf, such as --preset mksgn-4 --fusion smf")
     return graph, tuple(graph.meta["fusion_weights"])
 
 

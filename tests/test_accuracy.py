@@ -64,7 +64,8 @@ def accuracy(capsys, monkeypatch, tmp_path) -> Program:
 
 def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, tmp_path):
     done = accuracy("--data", data, "--run", *(runs[name] for name in ("seed1", "seed2", "spikformer")),
-                    "--teacher", runs["joint"], runs["bone"], "--json", "a.json", "--markdown", "a.md", "--curves", tmp_path)
+                    "--teacher", runs["joint"], runs["bone"], "--json", "a.json", "--markdown", "a.md",
+                    "--curves", tmp_path)
     assert done.code == 0, done.err
     rows = {row["run"]: row for row in json.loads((tmp_path / "a.json").read_text())["rows"]}
     assert set(rows) == {"seed1", "seed2", "spikformer", "joint", "bone", "joint+bone"}

@@ -34,7 +34,7 @@ def test_networks_are_exact_on_real_samples(nw_ucla_path, tmp_path):
 def test_four_modalities_are_exact_on_real_samples(nw_ucla_path, tmp_path):
     """Four spike coders, their weights folded into synapses of their own."""
     rows = exact_rows(nw_ucla_path, tmp_path, "mksgn-4")
-    assert [row["network"] for row in rows] == ["mksgn-4, layer", "mksgn-4, fused"]
+    assert [row["network"] for row in rows] == ["mksgn-4, learned", "mksgn-4, fused"]
 
 
 def exact_rows(data: Path, folder: Path, *networks: str) -> list[dict]:

@@ -27,8 +27,8 @@ from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network, read_state
 from mksgn.training.recipe import PRESETS
 
-TINY = ("--preset", "mksgn-4", "--widths", 4, 4, 4, 4, 4, 4, "--coder-width", 2, "--frames", 8, "--batch", 40,
-        "--epochs", 2, "--tune-epochs", 2, "--precision", "fp32")
+TINY = ("--preset", "mksgn-4", "--fusion", "smf", "--widths", 4, 4, 4, 4, 4, 4, "--coder-width", 2, "--frames", 8,
+        "--batch", 40, "--epochs", 2, "--tune-epochs", 2, "--precision", "fp32")
 pytestmark = pytest.mark.timeout(300)
 
 
