@@ -92,7 +92,7 @@ class SpikingGraphNet(nn.Module):
             raise ConfigError("segments must divide the frames that are left before the head", got=str(parts),
                               allowed=f"divisors of {frames}")
         pooled = self._add("head.gap", (channels, parts, 1),
-                           [PoolProjection(features, channels, (frames // parts, joints))])
+                           [PoolProjection(features, channels, (frames // parts, joints), windows=parts)])
         self.dropout = nn.Dropout(config.dropout)
         self.readout = ReadoutBlock(pooled, channels * parts, config.classes)
 

@@ -129,8 +129,10 @@ class PoolProjection(ConvProjection):
     The batch norm of the population scales it per channel; unscaled it is the mean over the window.
     """
 
-    def __init__(self, sources: tuple[str, ...], channels: int, window: tuple[int, int]) -> None:
-        super().__init__(sources, channels, channels, window, stride=(window[0], 1), groups=channels)
+    def __init__(self, sources: tuple[str, ...], channels: int, window: tuple[int, int], *, windows: int = 1) -> None:
+        """``windows`` of them follow each other along the frames; one may also stand at every frame (its F is 1)."""
+        stride = (window[0] if windows > 1 else 1, 1)
+        super().__init__(sources, channels, channels, window, stride=stride, groups=channels)
         _frozen(self.synapse, torch.full_like(self.synapse.weight, 1.0 / (window[0] * window[1])))
         self.window = window
 
