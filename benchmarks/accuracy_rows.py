@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from mksgn.baselines.streams import Stream, accuracies, fuse, load_stream
 from mksgn.baselines.weights import load_baseline
@@ -41,13 +40,12 @@ from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network, read_meta
+from mksgn.training.checkpoint import NET, load_network, read_meta
+from mksgn.training.finish import torch_integers
 from mksgn.training.teachers import SCORES, WEIGHTS
 
-NET = "mksgn.net"
 NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
          "spike-driven": "Spike-driven Transformer", "ctr-gcn": "CTR-GCN", "st-gcn": "ST-GCN"}
-BATCH = 64
 
 
 def spiking_row(run: Path, data: str | None, progress: Any = None) -> dict[str, Any]:
@@ -120,7 +118,6 @@ def top1(correct: np.ndarray, clean: np.ndarray | None) -> dict[str, Any]:
     return found
 
 
-@torch.no_grad()
 def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: str | None) -> dict[str, Any]:
     """Accuracy of a quantised network that has no graph, in float32; its events are no synapses' and not counted."""
     if data is None and meta["data"] != SYNTHETIC:
@@ -130,10 +127,9 @@ def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: 
     halves = split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
                    seed=recipe["seed"])
     samples = preprocessed(pack, halves.test, Preprocess.from_json(meta["preprocess"]))
-    predictions = np.concatenate([net(torch.from_numpy(samples[start:start + BATCH])).logits.argmax(1).numpy()
-                                  for start in range(0, len(samples), BATCH)])
+    correct, _ = torch_integers(net, samples, pack.labels[halves.test])
     clean = None if halves.clean is None else np.isin(halves.test, halves.clean)
-    return top1(predictions == pack.labels[halves.test], clean)
+    return top1(correct, clean)
 
 
 def ann_rows(runs: list[Path]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from accuracy_rows import NET, spiking_row
+from accuracy_rows import spiking_row
 from rich.console import Console
 from rich.table import Table
 
@@ -28,10 +28,9 @@ from mksgn.cli import describe_commit, exit_on_error
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError, MksgnError
 from mksgn.files import replacing
-from mksgn.training.checkpoint import read_state
+from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECKPOINT = "checkpoint.safetensors"
 OWN = ("data", "start", "epochs", "tune_epochs", "synop_weight", "synop_target", "tune_lr")
 """Options that this program sets."""
 

@@ -58,27 +58,28 @@ from rich.console import Console
 from torch import Tensor
 
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
-from mksgn.data.pack import Pack
-from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
-from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
-from mksgn.lower import to_graph
-from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
-from mksgn.training.checkpoint import load_checkpoint, load_weights, read_state, save_checkpoint, save_network
+from mksgn.training.checkpoint import (
+    CHECKPOINT,
+    FLOAT,
+    NET,
+    WEIGHTS,
+    load_checkpoint,
+    load_weights,
+    read_state,
+    save_checkpoint,
+)
 from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.distill import distillation
 from mksgn.training.distiller import FTM, Distiller, teach
-from mksgn.training.fusing import fixed_weights, sample_weights
+from mksgn.training.finish import end_float, export, right
 from mksgn.training.log import RunLog
 from mksgn.training.objective import Objective, learning_rate, optimiser_of, other_optimisers
 from mksgn.training.recipe import PRESETS, Recipe
-
-CHECKPOINT = "checkpoint.safetensors"
-FLOAT = "float.safetensors"
 
 
 @dataclass(frozen=True)
@@ -197,26 +198,6 @@ class Options:
         return recipe if distil is None else recipe.taught(distil)
 
 
-@torch.no_grad()
-def right(net: SpikingGraphNet, samples: np.ndarray, labels: np.ndarray, device: torch.device) -> np.ndarray:
-    """Which samples the network as it is, in float32, predicts as labelled: bool (N,)."""
-    if not len(samples):
-        return np.zeros(0, bool)
-    net.eval()
-    predictions = [net(torch.from_numpy(part).to(device)).logits.argmax(1).cpu().numpy()
-                   for part in np.array_split(samples, max(1, len(samples) // 64))]
-    net.train()
-    return np.concatenate(predictions) == labels
-
-
-def accuracies(kind: str, correct: np.ndarray, halves: Split) -> dict[str, float]:
-    """Top-1 on the test split and, where the pack marks copies of training sequences, without them."""
-    result = {f"accuracy_{kind}": float(correct.mean())}
-    if halves.clean is not None:
-        result[f"accuracy_{kind}_clean"] = float(correct[np.isin(halves.test, halves.clean)].mean())
-    return result
-
-
 def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict[str, Any], batches: Batches,
                 recipe: Recipe, stage: str, epoch: int, epochs: int, bar) -> dict[str, float]:
     """One epoch; returns the means of what ``names`` names."""
@@ -304,7 +285,7 @@ def main(options: Options) -> None:
             first = started["epoch"] + 1 if started is not None and started["stage"] == stage else 0
             if stage == "tune":
                 if not first:
-                    end_float(net, pack, halves, preprocess, results, fabric.device, folder if chief else None)
+                    results.update(end_float(net, pack, halves, preprocess, fabric.device, folder if chief else None))
                 elif started is not None and started.get("fusion_weights") is not None:
                     net.fix_fusion(started["fusion_weights"])
                 net.quantize()
@@ -335,82 +316,32 @@ def main(options: Options) -> None:
                         "teachers": recipe.distil.teachers if recipe.distil else ()}, others, companions)
                 fabric.barrier()
     if chief:
-        export(folder, options, recipe, net.cpu(), pack, halves, preprocess, results, console)
+        about = {"preset": options.preset, "data": Path(options.data).name, "recipe": json.dumps(recipe.to_dict()),
+                 "commit": describe_commit()}
+        if net.config.fusion_weights is not None:
+            about["fusion"] = recipe.fusion
+        report(folder, options, net, halves, export(folder, net.cpu(), pack, halves, preprocess, results, about),
+               console)
 
 
-def end_float(net: SpikingGraphNet, pack: Pack, halves: Split, preprocess: Preprocess, results: dict[str, float],
-              device: torch.device, folder: Path | None) -> None:
-    """Evaluate and keep the floating-point network; fix its fusion weights, if they are not, and evaluate it again."""
-    net.steps = net.config.time_steps  # the last epochs may have had fewer
-    samples, labels = test_set(pack, halves.test, preprocess)
-    results.update(accuracies("float", right(net, samples, labels, device), halves))
-    if folder is not None:
-        save_network(folder / FLOAT, net)
-    if net.config.fusion == "smf":
-        net.fix_fusion(fixed_weights(sample_weights(net, pack, halves.train, preprocess, device)))
-        results.update(accuracies("float_fixed", right(net, samples, labels, device), halves))
-
-
-def test_set(pack: Pack, indices: np.ndarray, preprocess) -> tuple[np.ndarray, np.ndarray]:
-    return preprocessed(pack, indices, preprocess), pack.labels[indices]
-
-
-def export(folder: Path, options: Options, recipe: Recipe, net: SpikingGraphNet, pack: Pack, halves: Split, preprocess,
-           results: dict[str, float], console: Console) -> None:
-    """Evaluate the integers once, on the test split, and write them: mksgn.net where the network has a graph."""
-    samples, labels = test_set(pack, halves.test, preprocess)
+def report(folder: Path, options: Options, net: SpikingGraphNet, halves: Split, results: dict[str, float],
+           console: Console) -> None:
+    """What came out, and what to type next."""
     obstacles = net.obstacles()
-    correct, rate = torch_integers(net, samples, labels) if obstacles else emulated_integers(net, samples, labels)
-    results.update(accuracies("integer", correct, halves))
-    fused = {} if net.config.fusion_weights is None else {
-        "fusion": recipe.fusion, "fusion_weights": list(net.config.fusion_weights)}
-    meta = {"preset": options.preset, "data": Path(options.data).name, "protocol": halves.protocol,
-            "preprocess": preprocess.to_json(), "labels": list(pack.class_names),
-            "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints,
-            "recipe": json.dumps(recipe.to_dict()), "commit": describe_commit(),
-            "test_samples": len(labels), "mean_rate": rate, **fused, **results}
-    if not obstacles:
-        write_net(to_graph(net, meta=meta), folder / "mksgn.net")
-    save_network(folder / "weights.safetensors", net, meta)
-    log_line = {"final": results, "test_samples": len(labels), "mean_rate": rate}
-    with (folder / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps(log_line) + "\n")
     by = "torch" if obstacles else "emulator"
     fixed = [("float_fixed", "float, modalities weighed alike")] if "accuracy_float_fixed" in results else []
     for kind, name in (("float", "float"), *fixed, ("integer", f"integers ({by})")):
-        line = f"test accuracy, {len(labels)} samples: {name} {results[f'accuracy_{kind}']:.2%}"
+        line = f"test accuracy, {len(halves.test)} samples: {name} {results[f'accuracy_{kind}']:.2%}"
         if halves.clean is not None:
             line += f", clean subset of {len(halves.clean)} {results[f'accuracy_{kind}_clean']:.2%}"
         console.print(line)
-    console.print(f"mean firing rate {rate:.3f}")
+    console.print(f"mean firing rate {results['mean_rate']:.3f}")
     if obstacles:
-        console.print(f"wrote {folder / 'weights.safetensors'}; no mksgn.net, because {', '.join(obstacles)}: "
+        console.print(f"wrote {folder / WEIGHTS}; no {NET}, because {', '.join(obstacles)}: "
                       + "; ".join(sorted(set(obstacles.values()))))
         return
-    console.print(f"wrote {folder / 'mksgn.net'}\n"
-                  f"next:  python deploy/run_lava.py --net {folder / 'mksgn.net'}"
+    console.print(f"wrote {folder / NET}\nnext:  python deploy/run_lava.py --net {folder / NET}"
                   + (f" --data {options.data}" if options.data != SYNTHETIC else ""))
-
-
-def emulated_integers(net: SpikingGraphNet, samples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-    """Which samples are predicted as labelled, bool (N,), and the mean firing rate, by the integer emulator."""
-    graph = to_graph(net)
-    with Emulator(graph) as emulator:
-        run = emulator.run(samples)
-    rates = [run.counts.rate(p.name) for p in graph.populations if p.role == "hidden"]
-    return run.predictions == labels, float(np.mean(rates))
-
-
-@torch.no_grad()
-def torch_integers(net: SpikingGraphNet, samples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-    """As :func:`emulated_integers` for a network that has no graph: the quantised network itself, in float32."""
-    net.eval()
-    predictions, fired = [], 0.0
-    for part in np.array_split(samples, max(1, len(samples) // 64)):
-        out, spikes = net.forward_spikes(torch.from_numpy(part))
-        predictions.append(out.logits.argmax(1).numpy())
-        fired += float(np.mean([spikes[name].mean().item() for name in net.names])) * len(part)
-    return np.concatenate(predictions) == labels, fired / len(samples)
 
 
 if __name__ == "__main__":

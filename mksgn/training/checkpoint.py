@@ -19,6 +19,8 @@ from mksgn.files import replacing
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import Body
 
+CHECKPOINT, FLOAT, WEIGHTS, NET = "checkpoint.safetensors", "float.safetensors", "weights.safetensors", "mksgn.net"
+"""What a run leaves: its state after every epoch, the floating-point network, the quantised one, and its integers."""
 _HEADER_LIMIT = 100_000_000
 """The safetensors format's own bound, in bytes."""
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
