@@ -85,6 +85,8 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
         parts.append(f"taught by {len(distil['teachers'])} ({distil['loss']}, {distil['soft_labels']}{features})")
     if recipe.get("synop_weight"):
         parts.append(f"synops priced above {recipe['synop_target'] / 1e6:g} M")
+    if not recipe["tune_epochs"]:
+        parts.append("rounded, not fine-tuned")
     return {"network": NAMES[recipe["network"]], "kind": "SNN", "modalities": modalities, "distilled": bool(distil),
             "variant": ", ".join(parts), "seed": recipe["seed"], "epochs": [recipe["epochs"], recipe["tune_epochs"]]}
 
