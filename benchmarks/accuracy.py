@@ -26,7 +26,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import tyro
-from accuracy_rows import ann_rows, spiking_row
+from accuracy_rows import NAMES, ann_rows, spiking_row
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
@@ -41,6 +41,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ("network", "modalities", "taught", "variant", "runs", "params (M)", "top-1", "clean", "float",
            "synops (M)", "Eq. 33 SOPs (M)", "Eq. 34 (mJ)", "counted (mJ)", "paper: top-1", "params (M)", "SOPs (M)",
            "mJ")
+METRICS = "metrics.jsonl"
 BEGIN, END = "<!-- accuracy.py: begin -->", "<!-- accuracy.py: end -->"
 
 
@@ -108,8 +109,8 @@ def printed(row: PrintedRow | None) -> list[str]:
         return ["-"] * 4
     accuracy = " / ".join(str(value) for value in row.accuracy.values())
     sops = "-" if row.ops_g is None or row.kind == "ANN" else f"{float(row.ops_g) * 1000:g}"
-    return [accuracy, *("-" if value is None else str(value) for value in (row.parameters_m,)), sops,
-            "-" if row.power_mj is None else str(row.power_mj)]
+    parameters, power = ("-" if value is None else str(value) for value in (row.parameters_m, row.power_mj))
+    return [accuracy, parameters, sops, power]
 
 
 def matches(row: Row, paper: PrintedRow) -> bool:
@@ -143,9 +144,8 @@ def sections(rows: list[Row]) -> list[tuple[str, list[list[str]]]]:
     others = [row for row in rows if not any(matches(row, theirs) for theirs in (*TABLE1, *TABLE3))]
     found = [("Table 1, ablation: ours on NW-UCLA; the paper's columns are NTU RGB+D 60, X-Sub / X-View",
               table(rows, TABLE1)),
-             ("Table 3, NW-UCLA", table(rows, tuple(row for row in TABLE3 if any(
-                 row.name in (ours["network"], "Base-SGN", "Spikformer", "Spike-driven Transformer", "MK-SGN",
-                              "CTR-GCN") for ours in rows or [{"network": ""}])))) ]
+             ("Table 3, NW-UCLA: the networks that are built here",
+              table(rows, tuple(row for row in TABLE3 if row.name in NAMES.values())))]
     if others:
         found.append(("Not in the paper's tables", [[*cells(group), *printed(None)] for group in grouped(others)]))
     return found
@@ -188,15 +188,16 @@ def as_markdown(rows: list[Row], command: str) -> str:
 
 
 def readme_table(rows: list[Row]) -> str:
-    """The short table of the README: our networks, best known first columns."""
-    columns = ("network", "modalities", "taught", "seeds", "top-1, 464", "clean 369", "parameters", "synops",
-               "Eq. 34, mJ", "counted, mJ")
+    """The short table of the README: a line per network, without the paper's figures."""
+    columns = ("network", "modalities", "taught", "seeds", "top-1, %", "clean, %", "parameters (M)", "synops (M)",
+               "Eq. 34 (mJ)", "counted (mJ)")
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for group in grouped(rows):
-        shown = cells(group)
-        unit = ["" if value == "-" else suffix for value, suffix in zip(shown[5:], (" M",) * 8)]
-        lines.append(f"| {shown[0]}, {shown[3]} | {shown[1]} | {shown[2]} | {shown[4]} | {shown[6]} | {shown[7]} "
-                     f"| {shown[5]}{unit[0]} | {shown[9]}{unit[4]} | {shown[11]} | {shown[12]} |")
+        shown = dict(zip(COLUMNS, cells(group)))
+        network = f"{shown['network']}, {shown['variant']}"
+        lines.append("| " + " | ".join([network, *(shown[name] for name in (
+            "modalities", "taught", "runs", "top-1", "clean", "params (M)", "synops (M)", "Eq. 34 (mJ)",
+            "counted (mJ)"))]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -224,13 +225,13 @@ def draw(runs: list[Path], path: Path) -> None:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), constrained_layout=True)
     for run in runs:
-        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
         epochs = [line for line in lines if line.get("stage") == "float"]
         number = range(1, len(epochs) + 1)
         left.plot(number, [line["loss"] for line in epochs], label=run.name)
         right.plot(number, [100 * line["accuracy"] for line in epochs], label=run.name)
     left.set_ylabel("loss")
-    right.set_ylabel("accuracy on augmented training samples, %")
+    right.set_ylabel("training accuracy (augmented), %")
     for axis in (left, right):
         axis.set_xlabel("epoch (floating point)")
         axis.grid(alpha=0.3)
@@ -271,10 +272,16 @@ def main(options: Options) -> None:
         path = getattr(options, name)
         if path is not None:
             check_writable(path, f"--{name}")
+    if options.curves is not None:
+        options.curves.mkdir(parents=True, exist_ok=True)
+        for run in options.run:
+            if not (run / METRICS).is_file():
+                raise ConfigError("this run has no learning curve", where=str(run), got=f"no {METRICS}",
+                                  fix="leave out --curves, or name folders that train_slayer.py wrote")
     console = Console(highlight=False)
     text = None
     if options.readme is not None:
-        text = options.readme.read_text()
+        text = options.readme.read_text() if options.readme.is_file() else ""
         replaced(text, "", options.readme)
     rows = measure(options, console)
     for title, lines in sections(rows):

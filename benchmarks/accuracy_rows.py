@@ -40,9 +40,9 @@ from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import NET, load_network, read_meta
+from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
 from mksgn.training.finish import torch_integers
-from mksgn.training.teachers import SCORES, WEIGHTS
+from mksgn.training.teachers import SCORES
 
 NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
          "spike-driven": "Spike-driven Transformer", "ctr-gcn": "CTR-GCN", "st-gcn": "ST-GCN"}

@@ -36,10 +36,11 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches
+from mksgn.training.checkpoint import WEIGHTS
 from mksgn.training.distill import Distillation
 from mksgn.training.distiller import Distiller
 from mksgn.training.recipe import PRESETS, Recipe
-from mksgn.training.teachers import WEIGHTS, Teachers
+from mksgn.training.teachers import Teachers
 
 WAYS = {
     "cached logits": Distillation(soft_labels="cached", gamma=(1.0, 1.0, 0.0)),

@@ -109,7 +109,8 @@ def test_rows_of_runs_that_are_gone_are_kept(runs, data, accuracy, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--run", "nothing"], "nothing"), (["--teacher", "nothing"], "nothing"), (["--keep", "nothing"], "no rows"),
-    (["--readme", "plain.md"], "no place for the table"), (["--json", "missing/a.json"], "missing"),
+    (["--readme", "plain.md"], "no place for the table"), (["--readme", "nothing"], "no place for the table"),
+    (["--run", "nothing", "--curves", "."], "no learning curve"), (["--json", "missing/a.json"], "missing"),
 ])
 def test_bad_input_is_one_message(arguments, message, accuracy, tmp_path):
     (tmp_path / "plain.md").write_text("text\n")

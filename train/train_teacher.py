@@ -46,12 +46,12 @@ from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
 from mksgn.errors import ConfigError, DataError
 from mksgn.training.batches import Batches, preprocessed
-from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint, read_state, save_checkpoint
 from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.recipe import lateral_joints, mirrored_joints
+from mksgn.training.teachers import SCORES
 
-CHECKPOINT, WEIGHTS, SCORES, METRICS = ("checkpoint.safetensors", "weights.safetensors", "scores.safetensors",
-                                        "metrics.jsonl")
+METRICS = "metrics.jsonl"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
 STORED = ("preset", "data", "protocol", "device", "precision")
 

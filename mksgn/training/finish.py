@@ -80,7 +80,7 @@ def export(folder: Path, net: SpikingGraphNet, pack: Pack, halves: Split, prepro
     Returns
     -------
     dict
-        All accuracies. The mean firing rate is in metrics.jsonl and the files.
+        All accuracies, and ``mean_rate``, the mean firing rate.
     """
     samples, labels = preprocessed(pack, halves.test, preprocess), pack.labels[halves.test]
     exported = not net.obstacles()

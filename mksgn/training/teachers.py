@@ -19,8 +19,9 @@ from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.errors import ConfigError
 from mksgn.training.batches import Also
+from mksgn.training.checkpoint import WEIGHTS
 
-WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
+SCORES = "scores.safetensors"
 FEATURE_LAYERS = tuple(number for number, (_, stride) in enumerate(LAYERS, 1) if stride > 1)
 """Where the teachers' frames halve and their channels double: layers 5 and 8 (paper, above Eq. 27)."""
 
