@@ -8,8 +8,8 @@
 What is compared takes turns (ours, baseline, ours, ...), so that a noisy machine disturbs both alike; a
 ratio is that of the medians. Absolute times say little beyond the machine they are printed with.
 
-    training   forward, loss and backward of the preset mksgn: ours, stock SLAYER blocks, SpikingJelly (torch backend;
-               `pip install -e .[bench]`), the same network, weights, samples and loss
+    training   forward, loss and backward of MK-SGN, half the paper's widths: ours, stock SLAYER blocks, SpikingJelly
+               (torch backend; `pip install -e .[bench]`), the same network, weights, samples and loss
     neuron     FastNeuron against slayer.neuron.cuba.Neuron, forward and backward
     kernels    the emulator's three ways to compute a convolution, over firing rates
     emulator   samples per second against stock Lava; the whole test set; the same dense operations as float32
@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +67,9 @@ Section = Literal["training", "neuron", "kernels", "emulator", "lava", "full", "
 SECTIONS: tuple[Section, ...] = ("training", "neuron", "kernels", "emulator", "lava", "full", "scaling")
 TABLE7: dict[str, Any] = {"widths": (64, 64, 128, 128, 256, 256), "strides": (1, 1, 2, 1, 2, 1)}
 """Paper, Table 7: the six SGC-STC layers of MK-SGN."""
+MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
+                   surrogate_width=1.0)
+"""What is trained: the paper's form, which all three stacks have."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: i
 
 def training(options: Options, rows: Rows, pack: Pack) -> None:
     """One training step (batch 32; 8 with --quick), all three on the same weights."""
-    recipe = PRESETS["mksgn"]
+    recipe = MEASURED
     batch = 8 if options.quick else 32
     torch.manual_seed(0)
     net = SpikingGraphNet(recipe.net_config(pack))
@@ -132,8 +135,8 @@ def training(options: Options, rows: Rows, pack: Pack) -> None:
     times = take_turns({name: partial(cross_entropy_step, forward, x, labels, parameters, recipe.rate_target,
                                       recipe.rate_weight) for name, forward in forwards.items()},
                        1 if options.quick else 3)
-    shape = (f"preset mksgn, {recipe.frames} frames x {pack.body.num_joints} joints, T = {recipe.time_steps}, "
-             f"batch {batch}")
+    shape = (f"MK-SGN, half the paper's widths, {recipe.frames} frames x {pack.body.num_joints} joints, "
+             f"T = {recipe.time_steps}, batch {batch}")
     rows.pair(f"training step ({shape}), bf16 synapses", times, "ours", "stock SLAYER", 4.0)
     if HAS_SPIKINGJELLY:
         rows.pair(f"training step ({shape}), bf16 synapses", times, "ours", "SpikingJelly", 2.5)

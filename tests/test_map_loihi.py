@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lava_graphs import block_graph, random_graph
-from programs import ROOT, Program, graph_for
+from programs import Program, graph_for
 
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.ir.fanout import fanout
 from mksgn.mapping import boards
-from mksgn.netx import read_net, write_net
-
-SHIPPED = ROOT / "models" / "nw-ucla-joint" / "mksgn.net"
+from mksgn.netx import write_net
 
 
 @pytest.fixture
@@ -158,7 +156,7 @@ def test_help_names_every_board(program: Program) -> None:
     assert outcome.code == 0
     for name in boards():
         assert name in outcome.out
-    assert read_net(SHIPPED).time_steps == 4 and "--objective" in outcome.out
+    assert "--objective" in outcome.out
 
 
 def test_the_boards_benchmark_prints_and_writes_its_table(capsys: pytest.CaptureFixture[str], tmp_path: Path,

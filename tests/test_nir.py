@@ -156,7 +156,7 @@ def test_the_shipped_network(tmp_path: Path) -> None:
     write_nir(graph, tmp_path / "shipped.nir")
     assert graph_difference(graph, read_nir(tmp_path / "shipped.nir")) == ""
     read = nir.read(tmp_path / "shipped.nir")
-    samples = samples_of(graph, 1, 1).repeat(4, -1)
+    samples = samples_of(graph, 1, 1).repeat(graph.time_steps, -1)
     different, spikes = assert_same_run(graph, read, samples)
     assert different == 0 and spikes > 10_000
 

@@ -198,8 +198,11 @@ def test_a_finished_run_is_not_overwritten(whole_run):
 def test_presets_fit_the_paper():
     assert len(PRESETS["base-sgn"].widths) == 10
     assert len(PRESETS["mksgn"].widths) == 6
-    assert all(p.time_steps == 4 for name, p in PRESETS.items() if name != "mksgn-4")
-    assert PRESETS["mksgn-4"].time_steps == 2, "half the operations (docs/decisions/0007)"
+    for name in ("ntu60", "ntu120", "spikformer-256", "spike-driven-256"):
+        assert PRESETS[name].time_steps == 4, name
+    budget = {(p.time_steps, p.batch, p.epochs, p.surrogate_width, p.augment)
+              for name, p in PRESETS.items() if name in ("mksgn", "base-sgn", "spikformer", "spike-driven")}
+    assert len(budget) == 1, "networks that are compared are trained alike"
     assert lateral_joints(synthetic_pack(24)) == ((4, 8), (12, 16))
 
 

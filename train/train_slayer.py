@@ -8,12 +8,11 @@
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
                3 to 4 minutes on two cores; 98 % on the synthetic test split
-    mksgn      six layers with spiking attention, half the paper's widths;
-               on NW-UCLA about 45 minutes on two cores, 87 % (see models/nw-ucla-joint)
-    mksgn-4    mksgn with four modalities, added up (--fusion smf weighs them by mutual
-               information), two time steps and a price on synaptic operations; on NW-UCLA
-               90 %, with four teachers 91 % (see models/nw-ucla); about 40 minutes on one core,
-               70 with teachers
+    mksgn      six layers with spiking attention, half the paper's widths, T = 2; on NW-UCLA about
+               half an hour on one core; taught by two CTR-GCNs 90 % (see models/nw-ucla-joint)
+    mksgn-4    mksgn with four modalities, added up (--fusion smf weighs them by mutual information),
+               and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 91 %
+               (see models/nw-ucla); about 40 minutes on one core, 70 with teachers
     ntu60      NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
     ntu120     settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the

@@ -18,7 +18,7 @@ from mksgn.ir.synapses import Conv, Dense, JointMix, Shape, Synapse, output_shap
 def with_frames(graph: Graph, frames: int) -> Graph | None:
     """``graph`` for an input of ``frames`` frames, no more than it has; None where its layers do not allow that.
 
-    A convolution that pools all frames into one pools what there is.
+    Pooling windows, which lie side by side over all frames, become shorter where fewer frames are left than one takes.
     """
     return _rebuild(graph, (graph.input.shape[0], frames, graph.input.shape[2]), 1.0)
 
@@ -67,7 +67,9 @@ def _smaller(graph: Graph, synapse: Synapse, source: Shape, target: Population, 
             delay = delay.reshape(-1, *before)[:, :source[0], :source[1], :source[2]].reshape(len(weight), -1)
         return replace(synapse, weight=kept.reshape(len(weight), -1), delay=delay)
     if isinstance(synapse, Conv):
-        frames = source[1] if weight.shape[2] == before[1] and target.shape[1] == 1 else weight.shape[2]
+        frames = weight.shape[2]
+        if frames * target.shape[1] == before[1]:  # a pool
+            frames = min(frames, source[1])
         if synapse.groups == 1:
             return replace(synapse, weight=weight[:channels, :source[0], :frames])
         if synapse.groups != before[0]:

@@ -188,13 +188,15 @@ def mirrored_joints(pack: Pack) -> tuple[int, ...]:
 
 
 _TURNED = Augment(yaw=45.0, pitch=15.0, roll=10.0, mirror=0.5)
-_MKSGN = Recipe(epochs=120, tune_epochs=8, tune_lr=5e-5, augment=_TURNED)
+# One budget for every network compared on NW-UCLA (docs/decisions/0007).
+_NW_UCLA = Recipe(time_steps=2, surrogate_width=2.0, batch=16, epochs=50, tune_epochs=6, tune_lr=5e-5, augment=_TURNED)
+_MKSGN = replace(_NW_UCLA, graph_conv="learned", segments=2, coder_width=64)
 _NTU60 = Recipe(
     widths=(64, 64, 128, 128, 256, 256), strides=(1, 1, 2, 1, 2, 1), frames=64, persons=2, modality=MODALITIES,
     fusion="smf", batch=60, epochs=64, lr=0.1, optimiser="sgd", schedule="step", lr_step=50, lr_decay=0.1,
     weight_decay=1e-4, dropout=0.3, early_part=0.0, tune_epochs=8, tune_lr=5e-5, augment=_TURNED)
-_QUARTER_TRANSFORMER = replace(_MKSGN, widths=(64,) * 6, strides=(1,) * 6)
-_TABLE_7_TRANSFORMER = replace(_QUARTER_TRANSFORMER, widths=(256,) * 6, frames=64)
+_QUARTER_TRANSFORMER = replace(_NW_UCLA, widths=(64,) * 6, strides=(1,) * 6)
+_TABLE_7_TRANSFORMER = replace(_QUARTER_TRANSFORMER, widths=(256,) * 6, frames=64, time_steps=4)
 
 PRESETS: dict[str, Recipe] = {
     # Does the package work, on a fresh machine? Synthetic skeletons, three small layers.
@@ -202,14 +204,14 @@ PRESETS: dict[str, Recipe] = {
                    batch=16, lr=5e-3, weight_decay=0.01, dropout=0.0,
                    augment=Augment(yaw=15.0, pitch=5.0, roll=3.0, crop=0.8)),
     # The paper's starting point: ST-GCN's ten layers with LIF for ReLU.
-    "base-sgn": Recipe(network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
-                       strides=(1, 1, 1, 1, 2, 1, 1, 2, 1, 1)),
+    "base-sgn": replace(_NW_UCLA, network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
+                        strides=(1, 1, 1, 1, 2, 1, 1, 2, 1, 1)),
     # MK-SGN, one modality, half of Table 7's widths.
     "mksgn": _MKSGN,
-    # Four modalities, two time steps and a price on synaptic operations; chosen in docs/decisions/0007. The coders are
-    # added up: SMF (--fusion smf) learned more slowly.
-    "mksgn-4": replace(_MKSGN, modality=MODALITIES, fusion="sum", coder_width=48, graph_conv="learned", segments=2,
-                       surrogate_width=2.0, time_steps=2, batch=16, epochs=70, synop_weight=0.5, synop_target=70e6),
+    # Four modalities and a price on synaptic operations; chosen in docs/decisions/0007. The coders are added up: SMF
+    # (--fusion smf) learned more slowly.
+    "mksgn-4": replace(_MKSGN, modality=MODALITIES, fusion="sum", coder_width=48, epochs=70, tune_epochs=8,
+                       synop_weight=0.5, synop_target=70e6),
     # NTU RGB+D 60 and 120 with the paper's widths (Table 7) and training settings (Table 5). Not trained here.
     "ntu60": _NTU60,
     "ntu120": replace(_NTU60, batch=40),
