@@ -31,8 +31,6 @@ from mksgn.files import replacing
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN = ("data", "start", "epochs", "tune_epochs", "synop_weight", "synop_target", "tune_lr")
-"""Options that this program sets."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +67,14 @@ class Options:
 
 
 def arguments(options: Options, target: float) -> list[str]:
-    """The command line of one fine-tuning: the run's own options, and ours."""
+    """The command line of one fine-tuning: what the run was trained with, and a price."""
     stored = read_state(options.run / CHECKPOINT)["options"]
-    given = {name: value for name, value in stored.items() if value is not None and name not in OWN}
-    given |= {"data": options.data, "start": str(options.run), "epochs": 0, "tune_epochs": options.epochs,
+    given = {name: stored[name] for name in ("protocol", "teacher", "device", "devices", "precision") if stored[name]}
+    given |= {"data": options.data, "start": options.run, "epochs": 0, "tune_epochs": options.epochs,
               "tune_lr": options.lr, "synop_weight": options.weight, "synop_target": target}
     words: list[str] = []
     for name, value in given.items():
-        values = value if isinstance(value, list) else [value]
-        if values or name == "val_subjects":
-            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+        words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
     return words
 
 

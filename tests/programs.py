@@ -43,8 +43,10 @@ def program_module(path: str) -> Iterator[ModuleType]:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
+    sys.path.insert(0, str((ROOT / path).parent))  # as Python does for a program; its neighbours are modules of its own
     spec.loader.exec_module(module)
     yield module
+    sys.path.remove(str((ROOT / path).parent))
     del sys.modules[name]
 
 
@@ -57,7 +59,6 @@ class Program:
         monkeypatch.chdir(folder)
         monkeypatch.delenv("MKSGN_DATA", raising=False)
         monkeypatch.setenv("COLUMNS", "200")
-        # As Python does for a program; its neighbours are modules of its own.
         monkeypatch.syspath_prepend(str(self.path.parent))
 
     def __call__(self, *arguments: object) -> Outcome:

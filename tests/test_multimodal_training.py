@@ -50,6 +50,7 @@ def whole(pack_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     program = ROOT / "train" / "train_slayer.py"
     with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(program.parent))
         patch.setattr(sys, "argv", [str(program), *map(str, TINY), "--data", str(pack_path), "--out", str(folder)])
         with pytest.raises(SystemExit) as done:
             runpy.run_path(str(program), run_name="__main__")

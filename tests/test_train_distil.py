@@ -142,7 +142,7 @@ def test_cached_soft_labels_need_no_ftm(trainer, tiny, tmp_path):
 
 def test_changed_teachers_stop_a_resumed_run(trainer, whole_run, tiny, tmp_path):
     state = read_state(whole_run / CHECKPOINT)
-    assert len(state["teachers"]) == 4
+    assert len(state["recipe"]["distil"]["teachers"]) == 4
     weights = Path(tiny.teacher[2]) / WEIGHTS
     held = weights.read_bytes()
     try:

@@ -176,9 +176,10 @@ def test_bad_options_give_one_message(arguments, message, tmp_path):
 
 
 def test_a_run_starts_from_the_weights_of_another(whole_run, tmp_path):
-    """Fine-tuning alone repeats what the run did after its float stage; weights of another network are refused."""
+    """Fine-tuning alone, with the recipe of the run, repeats what it did after its float stage; weights of another
+    network are refused."""
     again = tmp_path / "again"
-    train(*TINY, "--start", str(whole_run), "--epochs", "0", "--out", str(again))
+    train("--start", str(whole_run), "--epochs", "0", "--out", str(again))
     first, second = (load_file(folder / "weights.safetensors") for folder in (whole_run, again))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
     last = [json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1]) for folder in (whole_run, again)]

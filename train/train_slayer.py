@@ -41,27 +41,25 @@ to the same weights, bit for bit, on CPU with the same number of threads.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
 import sys
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 import tyro
 from lightning_fabric import Fabric
 from rich.console import Console
+from slayer_options import STORED, Options, resumed
 from torch import Tensor
 
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
-from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import (
@@ -75,128 +73,11 @@ from mksgn.training.checkpoint import (
     save_checkpoint,
 )
 from mksgn.training.devices import choose_device, choose_precision
-from mksgn.training.distill import distillation
 from mksgn.training.distiller import FTM, Distiller, teach
 from mksgn.training.finish import end_float, export, right
 from mksgn.training.log import RunLog
 from mksgn.training.objective import Objective, learning_rate, optimiser_of, other_optimisers
-from mksgn.training.recipe import PRESETS, Recipe
-
-
-@dataclass(frozen=True)
-class Options:
-    """Train a spiking graph network on skeletons and export it as mksgn.net."""
-
-    preset: Literal["demo", "base-sgn", "mksgn", "mksgn-4", "ntu60", "ntu120", "spike-driven", "spikformer",
-                    "spike-driven-256", "spikformer-256"] = "demo"
-    """Recipe to start from; the options below change parts of it."""
-    data: str = SYNTHETIC
-    """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
-    protocol: str | None = None
-    """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
-    ntu120-xsub, ntu120-xset; default: what the data's ids say."""
-    out: Path | None = None
-    """Folder for the checkpoint, mksgn.net, metrics.jsonl and TensorBoard events; default: runs/PRESET, numbered."""
-    start: str | None = None
-    """Folder of a finished run whose floating-point weights this one starts from; with --epochs 0 it only fine-tunes
-    integers."""
-    overwrite: bool = False
-    """Start anew in an --out that holds a run."""
-    resume: bool = False
-    """Continue the run in --out from its last checkpoint, with the recipe it was started with."""
-    epochs: int | None = None
-    """Epochs in floating point."""
-    tune_epochs: int | None = None
-    """Epochs of integer fine-tuning; with --resume it may be more than the run was started with."""
-    batch: int | None = None
-    """Samples per optimiser step, over all processes."""
-    lr: float | None = None
-    """Peak learning rate (AdamW, one cycle)."""
-    tune_lr: float | None = None
-    """First learning rate of the fine-tuning, which follows a cosine to zero."""
-    widths: tuple[int, ...] | None = None
-    """Channels of each layer."""
-    frames: int | None = None
-    """Video frames after resampling."""
-    persons: int | None = None
-    """Persons per sample (NTU: 2)."""
-    time_steps: int | None = None
-    """Algorithmic time steps T; a power of two if the net is to run on Loihi 2."""
-    surrogate_width: float | None = None
-    """a of the rectangular surrogate gradient, in thresholds (paper Table 4: 1); its height is 1 / a."""
-    modality: tuple[Literal["joint", "bone", "joint-motion", "bone-motion"], ...] | None = None
-    """Input: one modality, or several, each with a spike coder of its own."""
-    fusion: Literal["smf", "fixed", "sum"] | None = None
-    """Several modalities: weighed by mutual information (smf), by --fusion-weights (fixed), or added up (sum)."""
-    fusion_weights: tuple[float, ...] | None = None
-    """One number per modality, for --fusion fixed."""
-    coder_width: int | None = None
-    """Channels of each spike coder; default: as the first layer, or as the preset says."""
-    graph_conv: Literal["layer", "learned", "fused"] | None = None
-    """Joint mixing as a population of its own (layer), the same with trained weights between all joints (learned), or
-    inside one synapse (fused)."""
-    segments: int | None = None
-    """Parts of the sequence that the head averages apart; the paper has 1."""
-    rate_weight: float | None = None
-    """Weight of the firing-rate regularisation."""
-    synop_weight: float | None = None
-    """Weight of max(S / target - 1, 0), S being the synaptic operations of a sample: spikes times their fan-out."""
-    synop_target: float | None = None
-    """Synaptic operations per sample that cost nothing, such as 100e6."""
-    dropout: float | None = None
-    """On the spikes before the classifier."""
-    val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
-    """Training subjects held out for validation. Give it without numbers to train on all of them."""
-    teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
-    """Folders of finished train_teacher.py runs on the same data, one per modality, to distil from."""
-    distil: Literal["paper", "ce-kl", "tet"] | None = None
-    """Loss of the distillation; default: paper."""
-    temperature: float | None = None
-    """Temperature of ce-kl and tet; default: 2."""
-    gamma: tuple[float, float, float] | None = None
-    """Weights of class loss, soft labels and features (gamma in Eq. 32); default: 1 1 1."""
-    beta: tuple[float, float] | None = None
-    """Weights of the feature losses of the teachers' layers 5 and 8 (beta in Eq. 31); default: 1 1."""
-    alpha: tuple[float, ...] | None = None
-    """Weight of each teacher in the soft labels (alpha in Eq. 25); default: equal."""
-    soft_labels: Literal["online", "cached"] | None = None
-    """Teachers see every augmented sample (default), or what they said of the training data is used; then no FTM."""
-    ftm_lr: float | None = None
-    """Learning rate of the FTM's own optimiser (SGD); default: 0.1."""
-    seed: int | None = None
-    """Seed of initialisation, order and augmentation."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train."""
-    devices: int = 1
-    """Processes or GPUs; under torchrun its own number is used."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Arithmetic of the training step; evaluation and export are always exact."""
-
-    def folder(self) -> Path:
-        """Where this run lives; without --out the first runs/PRESET, runs/PRESET-2, ... that is free."""
-        if self.out is None:
-            if self.resume:
-                raise ConfigError("--resume needs the folder of the run", fix="name it with --out")
-            names = (f"runs/{self.preset}" + (f"-{n}" if n > 1 else "") for n in itertools.count(1))
-            return next(Path(name) for name in names if not Path(name).exists())
-        if not self.resume and not self.overwrite and (self.out / CHECKPOINT).exists():
-            raise ConfigError("this folder holds a run already", where=str(self.out),
-                              fix="continue it with --resume, replace it with --overwrite, or name another --out")
-        return self.out
-
-    def recipe(self) -> Recipe:
-        names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "time_steps",
-                 "surrogate_width", "fusion", "fusion_weights", "coder_width", "graph_conv", "segments", "rate_weight",
-                 "synop_weight", "synop_target", "dropout", "val_subjects", "seed")
-        recipe = PRESETS[self.preset].with_options(**{name: getattr(self, name) for name in names})
-        if self.modality is not None:
-            recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)
-        if self.widths is not None and len(self.widths) != len(recipe.strides):
-            raise ConfigError("widths do not fit the preset", where="--widths", got=str(self.widths),
-                              allowed=f"{len(recipe.strides)} numbers")
-        distil = distillation(self.distil, self.teacher, temperature=self.temperature, gamma=self.gamma, beta=self.beta,
-                              alpha=self.alpha, soft_labels=self.soft_labels, ftm_lr=self.ftm_lr)
-        return recipe if distil is None else recipe.taught(distil)
+from mksgn.training.recipe import Recipe
 
 
 def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict[str, Any], batches: Batches,
@@ -233,13 +114,9 @@ def main(options: Options) -> None:
     started = None
     if options.resume:
         started = read_state(checkpoint)
-        stored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in started["options"].items()}
-        if isinstance(stored["modality"], str):  # as runs of one modality stored it
-            stored["modality"] = (stored["modality"],)
-        if options.tune_epochs is not None:
-            stored["tune_epochs"] = options.tune_epochs
-        options = replace(options, **stored)
-    recipe = options.recipe()
+        options, recipe = resumed(options, started)
+    else:
+        recipe = options.recipe()
     torch.set_flush_denormal(True)
     # torchrun has started the processes already, and says how many.
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
@@ -256,7 +133,7 @@ def main(options: Options) -> None:
     if recipe.distil:
         recipe, teachers, also = teach(recipe, options.teacher, pack=pack, data=Path(options.data).name,
                                        protocol=halves.protocol, train=halves.train,
-                                       before=started.get("teachers", ()) if started else None)
+                                       before=recipe.distil.teachers if started else None)
     batches = Batches(pack, halves.train, preprocess, recipe.augmentation(pack), batch=recipe.batch,
                       passes=recipe.passes, seed=recipe.seed, rank=fabric.global_rank, world=fabric.world_size,
                       also=also)
@@ -310,14 +187,13 @@ def main(options: Options) -> None:
                 log.write(stage, epoch, row)
                 progress.report(stage, epoch + 1, epochs, row)
                 if chief:
-                    kept = {k: v for k, v in vars(options).items() if k not in ("out", "overwrite", "resume")}
                     save_checkpoint(checkpoint, net, optimiser, {
-                        "stage": stage, "epoch": epoch, "options": kept, "results": results, "scales": net.scales(),
-                        "fusion_weights": net.config.fusion_weights,
-                        "teachers": recipe.distil.teachers if recipe.distil else ()}, others, companions)
+                        "stage": stage, "epoch": epoch, "options": {name: getattr(options, name) for name in STORED},
+                        "recipe": recipe.to_dict(), "results": results, "scales": net.scales(),
+                        "fusion_weights": net.config.fusion_weights}, others, companions)
                 fabric.barrier()
     if chief:
-        about = {"preset": options.preset, "data": Path(options.data).name, "recipe": json.dumps(recipe.to_dict()),
+        about = {"preset": options.name(), "data": Path(options.data).name, "recipe": json.dumps(recipe.to_dict()),
                  "commit": describe_commit()}
         if net.config.fusion_weights is not None:
             about["fusion"] = recipe.fusion

@@ -22,10 +22,10 @@ import json
 import math
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,16 +33,17 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from teacher_options import STORED, Options, check_folders, started_with
 from torch import nn
 
-from mksgn.baselines.recipe import PRESETS, TeacherRecipe
+from mksgn.baselines.recipe import TeacherRecipe
 from mksgn.baselines.stack import unfold_persons
 from mksgn.baselines.streams import Scores, Stream, accuracies, fuse, load_stream, save_stream
 from mksgn.baselines.weights import BaselineConfig, parameters, save_baseline
 from mksgn.cli import describe_commit, exit_on_error
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
-from mksgn.data.sources import SYNTHETIC, load
+from mksgn.data.sources import load
 from mksgn.data.splits import Split, split
 from mksgn.errors import ConfigError, DataError
 from mksgn.training.batches import Batches, preprocessed
@@ -52,77 +53,6 @@ from mksgn.training.recipe import lateral_joints, mirrored_joints
 from mksgn.training.teachers import SCORES
 
 METRICS = "metrics.jsonl"
-#: Options that a resumed run takes, with its recipe, from the checkpoint.
-STORED = ("preset", "data", "protocol", "device", "precision")
-
-
-@dataclass(frozen=True)
-class Options:
-    """Train CTR-GCN or ST-GCN as a teacher, one stream or all four, and fuse the streams."""
-
-    preset: Literal["nw-ucla", "nw-ucla-full", "ntu60", "ntu120"] = "nw-ucla"
-    """Recipe to start from; the options below change parts of it."""
-    data: str = SYNTHETIC
-    """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
-    protocol: str | None = None
-    """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
-    ntu120-xsub, ntu120-xset; default: what the data's ids say."""
-    modality: Literal["joint", "bone", "joint-motion", "bone-motion", "all"] = "joint"
-    """Input stream. 'all' trains the four one after the other and fuses them."""
-    out: Path | None = None
-    """Folder of the run; with --modality all its beginning: OUT-joint, OUT-bone, ... Default: runs/teacher-MODALITY."""
-    overwrite: bool = False
-    """Start anew in a folder that holds a run."""
-    resume: bool = False
-    """Continue from the last checkpoint, with the recipe the run was started with; finished streams are left alone."""
-    fuse: tuple[Path, ...] = ()
-    """Train nothing: fuse the streams of these finished runs and print the accuracy."""
-    alpha: tuple[float, ...] = ()
-    """Weight of each stream in the fusion (alpha in Eq. 25); default: equal."""
-    network: Literal["ctr-gcn", "st-gcn"] | None = None
-    """Network to train."""
-    base_channels: int | None = None
-    """Width of the first four of the ten layers."""
-    frames: int | None = None
-    """Video frames after resampling."""
-    persons: int | None = None
-    """Persons per sample (NTU: 2)."""
-    epochs: int | None = None
-    """Number of epochs."""
-    passes: int | None = None
-    """Times an epoch goes through the training set."""
-    batch: int | None = None
-    """Samples per optimiser step."""
-    lr: float | None = None
-    """Peak learning rate (SGD, Nesterov momentum 0.9)."""
-    warm_up: int | None = None
-    """Epochs over which the learning rate rises."""
-    schedule: Literal["cosine", "step"] | None = None
-    """What the learning rate does then."""
-    milestones: tuple[int, ...] | None = None
-    """Epochs at which the step schedule divides it by ten."""
-    weight_decay: float | None = None
-    """L2 penalty of all parameters."""
-    label_smoothing: float | None = None
-    """Share of the target spread over all classes."""
-    dropout: float | None = None
-    """Before the classifier (CTR-GCN) or after every temporal convolution (ST-GCN; published: 0.5)."""
-    val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
-    """Training subjects held out for validation; the presets hold out none."""
-    seed: int | None = None
-    """Seed of initialisation, order and augmentation."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Arithmetic of the training step; loss and evaluation are always float32."""
-
-    def recipe(self) -> TeacherRecipe:
-        names = TeacherRecipe.__dataclass_fields__.keys() & vars(self).keys()
-        return PRESETS[self.preset].with_options({name: getattr(self, name) for name in names})
-
-    def folder(self, modality: str) -> Path:
-        base = Path("runs/teacher") if self.out is None else self.out
-        return base if self.modality != "all" and self.out else base.with_name(f"{base.name}-{modality}")
 
 
 class Run:
@@ -282,27 +212,6 @@ def print_fusion(folders: list[Path], alpha: tuple[float, ...], console: Console
     for name, result in rows:
         table.add_row(name, *(f"{result[k]:.2%}" for k in (["accuracy", "accuracy_clean"] if clean else ["accuracy"])))
     console.print(table)
-
-
-def check_folders(options: Options, folders: dict[str, Path]) -> None:
-    held = [folder for folder in folders.values() if (folder / CHECKPOINT).exists()]
-    if options.resume and not held:
-        raise ConfigError("there is no run to resume", where=", ".join(map(str, folders.values())),
-                          fix="start without --resume, or name its folder with --out")
-    if held and not options.resume and not options.overwrite:
-        raise ConfigError("this folder holds a run already", where=str(held[0]),
-                          fix="continue it with --resume, replace it with --overwrite, or name another --out")
-
-
-def started_with(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
-    """Options and recipe that the run being resumed was started with, whatever the presets say today."""
-    first = next(folder for folder in folders.values() if (folder / CHECKPOINT).exists())
-    state = read_state(first / CHECKPOINT)
-    try:
-        return replace(options, **state["options"]), TeacherRecipe.from_dict(state["recipe"])
-    except (KeyError, TypeError) as error:
-        raise ConfigError("this checkpoint is of another program", str(first / CHECKPOINT), f"no usable {error}",
-                          fix="name the folder of a run of train_teacher.py") from None
 
 
 def main(options: Options) -> None:

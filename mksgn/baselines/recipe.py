@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mksgn.baselines.weights import NETWORKS
-from mksgn.data.preprocess import Augment
+from mksgn.data.preprocess import Augment, tuples
 from mksgn.errors import ConfigError
 
 SCHEDULES = ("cosine", "step")
@@ -115,12 +114,7 @@ class TeacherRecipe:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TeacherRecipe:
         """Inverse of :meth:`to_dict`, also after a passage through JSON."""
-        plain = _tuples(values.items())
-        return cls(**{**plain, "augment": Augment(**_tuples(plain["augment"].items()))})
-
-
-def _tuples(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in items}
+        return cls(**{**tuples(values), "augment": Augment.from_dict(values["augment"])})
 
 
 _NTU = TeacherRecipe(persons=2, augment=Augment(yaw=17.0, pitch=17.0, roll=17.0, crop=0.5, noise=0.0))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,11 @@ INPUT_MAX = 127
 UP = 1
 """Vertical axis of Kinect coordinates."""
 _MIRROR = np.array([-1, 1, 1], np.float32)
+
+
+def tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with tuples for the lists that JSON made of them."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,11 @@ class Augment:
     noise: float = 0.01
     mirror: float = 0.0
     mirrored: tuple[int, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Augment:
+        """Inverse of ``dataclasses.asdict``, also after a passage through JSON."""
+        return cls(**tuples(values))
 
 
 @dataclass(frozen=True, kw_only=True)

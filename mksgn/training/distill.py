@@ -107,10 +107,12 @@ PRESETS: dict[str, Distillation] = {
 }
 
 
-def distillation(preset: str | None, teachers: Sequence[str], **given: Any) -> Distillation | None:
+def distillation(preset: str | None, teachers: Sequence[str], start: Distillation | None = None,
+                 **given: Any) -> Distillation | None:
     """The choices that a program's options mean; None without a teacher.
 
-    Cached logits have no features: unless ``gamma`` is given, its last weight is then 0.
+    Without a preset they change those of ``start``, the run that this one starts from, or else the paper's. Cached
+    logits have no features: unless ``gamma`` is given, its last weight is then 0.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def distillation(preset: str | None, teachers: Sequence[str], **given: Any) -> D
             raise ConfigError("distillation needs a teacher", got=", ".join(f"--{n.replace('_', '-')}" for n in named),
                               fix="name folders of finished train_teacher.py runs with --teacher")
         return None
-    base = PRESETS[preset or "paper"]
+    base = PRESETS[preset or "paper"] if preset or start is None else replace(start, teachers=())
     if given.get("soft_labels") == "cached" and "gamma" not in given:
         given["gamma"] = (*base.gamma[:2], 0.0)
     choice = replace(base, **given)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import MODALITIES, Augment, Preprocess
+from mksgn.data.preprocess import MODALITIES, Augment, Preprocess, tuples
 from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig
 from mksgn.nn.tokens import TRANSFORMERS
@@ -164,6 +164,23 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for logs and checkpoints."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Inverse of :meth:`to_dict`, also after a passage through JSON.
+
+        Raises
+        ------
+        ConfigError
+            When they are no recipe's values, or those of a version that had other choices.
+        """
+        try:
+            distil = values["distil"]
+            return cls(**{**tuples(values), "augment": Augment.from_dict(values["augment"]),
+                          "distil": distil and Distillation(**tuples(distil))})
+        except (KeyError, TypeError) as error:
+            raise ConfigError("this is no recipe of this version of mksgn", got=str(error),
+                              fix="use the version that wrote it") from None
 
 
 def lateral_joints(pack: Pack) -> tuple[tuple[int, int], ...]:

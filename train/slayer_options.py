@@ -1,0 +1,158 @@
+"""The options of train_slayer.py, and the recipe they make of a preset."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from mksgn.data.preprocess import tuples
+from mksgn.data.sources import SYNTHETIC
+from mksgn.errors import ConfigError
+from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, read_meta
+from mksgn.training.distill import distillation
+from mksgn.training.recipe import PRESETS, Recipe
+
+#: Options that a resumed run takes, with its recipe, from the checkpoint.
+STORED = ("preset", "data", "protocol", "start", "teacher", "device", "devices", "precision")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a spiking graph network on skeletons and export it as mksgn.net."""
+
+    preset: Literal["demo", "base-sgn", "mksgn", "mksgn-4", "ntu60", "ntu120", "spike-driven", "spikformer",
+                    "spike-driven-256", "spikformer-256"] | None = None
+    """Recipe to start from; the options below change parts of it. Default: demo, or with --start that run's own."""
+    data: str = SYNTHETIC
+    """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
+    protocol: str | None = None
+    """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
+    ntu120-xsub, ntu120-xset; default: what the data's ids say."""
+    out: Path | None = None
+    """Folder for the checkpoint, mksgn.net, metrics.jsonl and TensorBoard events; default: runs/PRESET, numbered."""
+    start: str | None = None
+    """Folder of a finished run: this one starts from its floating-point weights and, without --preset, its recipe (a
+    --teacher is named anew). With --epochs 0 it only fine-tunes integers."""
+    overwrite: bool = False
+    """Start anew in an --out that holds a run."""
+    resume: bool = False
+    """Continue the run in --out from its last checkpoint, with the recipe it was started with."""
+    epochs: int | None = None
+    """Epochs in floating point."""
+    tune_epochs: int | None = None
+    """Epochs of integer fine-tuning; with --resume it may be more than the run was started with."""
+    batch: int | None = None
+    """Samples per optimiser step, over all processes."""
+    lr: float | None = None
+    """Peak learning rate (AdamW, one cycle)."""
+    tune_lr: float | None = None
+    """First learning rate of the fine-tuning, which follows a cosine to zero."""
+    widths: tuple[int, ...] | None = None
+    """Channels of each layer."""
+    frames: int | None = None
+    """Video frames after resampling."""
+    persons: int | None = None
+    """Persons per sample (NTU: 2)."""
+    time_steps: int | None = None
+    """Algorithmic time steps T; a power of two if the net is to run on Loihi 2."""
+    surrogate_width: float | None = None
+    """a of the rectangular surrogate gradient, in thresholds (paper Table 4: 1); its height is 1 / a."""
+    modality: tuple[Literal["joint", "bone", "joint-motion", "bone-motion"], ...] | None = None
+    """Input: one modality, or several, each with a spike coder of its own."""
+    fusion: Literal["smf", "fixed", "sum"] | None = None
+    """Several modalities: weighed by mutual information (smf), by --fusion-weights (fixed), or added up (sum)."""
+    fusion_weights: tuple[float, ...] | None = None
+    """One number per modality, for --fusion fixed."""
+    coder_width: int | None = None
+    """Channels of each spike coder; default: as the first layer, or as the preset says."""
+    graph_conv: Literal["layer", "learned", "fused"] | None = None
+    """Joint mixing as a population of its own (layer), the same with trained weights between all joints (learned), or
+    inside one synapse (fused)."""
+    segments: int | None = None
+    """Parts of the sequence that the head averages apart; the paper has 1."""
+    rate_weight: float | None = None
+    """Weight of the firing-rate regularisation."""
+    synop_weight: float | None = None
+    """Weight of max(S / target - 1, 0), S being the synaptic operations of a sample: spikes times their fan-out."""
+    synop_target: float | None = None
+    """Synaptic operations per sample that cost nothing, such as 100e6."""
+    dropout: float | None = None
+    """On the spikes before the classifier."""
+    val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
+    """Training subjects held out for validation. Give it without numbers to train on all of them."""
+    teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
+    """Folders of finished train_teacher.py runs on the same data, one per modality, to distil from."""
+    distil: Literal["paper", "ce-kl", "tet"] | None = None
+    """Loss of the distillation; default: paper."""
+    temperature: float | None = None
+    """Temperature of ce-kl and tet; default: 2."""
+    gamma: tuple[float, float, float] | None = None
+    """Weights of class loss, soft labels and features (gamma in Eq. 32); default: 1 1 1."""
+    beta: tuple[float, float] | None = None
+    """Weights of the feature losses of the teachers' layers 5 and 8 (beta in Eq. 31); default: 1 1."""
+    alpha: tuple[float, ...] | None = None
+    """Weight of each teacher in the soft labels (alpha in Eq. 25); default: equal."""
+    soft_labels: Literal["online", "cached"] | None = None
+    """Teachers see every augmented sample (default), or what they said of the training data is used; then no FTM."""
+    ftm_lr: float | None = None
+    """Learning rate of the FTM's own optimiser (SGD); default: 0.1."""
+    seed: int | None = None
+    """Seed of initialisation, order and augmentation."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+    devices: int = 1
+    """Processes or GPUs; under torchrun its own number is used."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Arithmetic of the training step; evaluation and export are always exact."""
+
+    def folder(self) -> Path:
+        """Where this run lives; without --out the first runs/PRESET, runs/PRESET-2, ... that is free."""
+        if self.out is None:
+            if self.resume:
+                raise ConfigError("--resume needs the folder of the run", fix="name it with --out")
+            names = (f"runs/{self.name()}" + (f"-{n}" if n > 1 else "") for n in itertools.count(1))
+            return next(Path(name) for name in names if not Path(name).exists())
+        if not self.resume and not self.overwrite and (self.out / CHECKPOINT).exists():
+            raise ConfigError("this folder holds a run already", where=str(self.out),
+                              fix="continue it with --resume, replace it with --overwrite, or name another --out")
+        return self.out
+
+    def name(self) -> str:
+        """Where the recipe comes from."""
+        return self.preset or (Path(self.start).resolve().name if self.start else "demo")
+
+    def recipe(self) -> Recipe:
+        """The recipe of the preset, or of the run it starts from, with the options."""
+        if self.start and self.preset is None:
+            base = Recipe.from_dict(json.loads(read_meta(Path(self.start) / WEIGHTS)["recipe"]))
+        else:
+            base = PRESETS[self.preset or "demo"]
+        names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "time_steps",
+                 "surrogate_width", "fusion", "fusion_weights", "coder_width", "graph_conv", "segments", "rate_weight",
+                 "synop_weight", "synop_target", "dropout", "val_subjects", "seed")
+        recipe = replace(base, distil=None).with_options(**{name: getattr(self, name) for name in names})
+        if self.modality is not None:
+            recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)
+        if self.widths is not None and len(self.widths) != len(recipe.strides):
+            raise ConfigError("widths do not fit the preset", where="--widths", got=str(self.widths),
+                              allowed=f"{len(recipe.strides)} numbers")
+        distil = distillation(self.distil, self.teacher, base.distil, temperature=self.temperature, gamma=self.gamma,
+                              beta=self.beta, alpha=self.alpha, soft_labels=self.soft_labels, ftm_lr=self.ftm_lr)
+        return recipe if distil is None else recipe.taught(distil)
+
+
+def resumed(options: Options, state: dict[str, Any]) -> tuple[Options, Recipe]:
+    """Options and recipe that the run of a checkpoint's ``state`` was started with, whatever the presets say today.
+
+    The number of fine-tuning epochs may be given anew.
+    """
+    if "recipe" not in state:
+        raise ConfigError("this checkpoint is of another program, or of an older version of this one",
+                          where=str(options.out), fix="resume it with what wrote it, or start anew with --overwrite")
+    recipe = Recipe.from_dict(state["recipe"])
+    return replace(options, **tuples(state["options"])), recipe.with_options(tune_epochs=options.tune_epochs)
