@@ -27,6 +27,7 @@ from typing import Any
 
 import tyro
 from accuracy_rows import NAMES, ann_rows, spiking_row
+from plots import svg
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
@@ -35,7 +36,6 @@ from mksgn.cli import describe_commit, exit_on_error, sample_progress
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.energy.printed import TABLE1, TABLE3, PrintedRow
 from mksgn.errors import ConfigError
-from mksgn.files import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ("network", "modalities", "taught", "variant", "runs", "params (M)", "top-1", "clean", "float",
@@ -190,14 +190,13 @@ def as_markdown(rows: list[Row], command: str) -> str:
 def readme_table(rows: list[Row]) -> str:
     """The short table of the README: a line per network, without the paper's figures."""
     columns = ("network", "modalities", "taught", "seeds", "top-1, %", "clean, %", "parameters (M)", "synops (M)",
-               "Eq. 34 (mJ)", "counted (mJ)")
+               "Eq. 34 (mJ)", "counted (mJ)", "variant")
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for group in grouped(rows):
         shown = dict(zip(COLUMNS, cells(group)))
-        network = f"{shown['network']}, {shown['variant']}"
-        lines.append("| " + " | ".join([network, *(shown[name] for name in (
-            "modalities", "taught", "runs", "top-1", "clean", "params (M)", "synops (M)", "Eq. 34 (mJ)",
-            "counted (mJ)"))]) + " |")
+        lines.append("| " + " | ".join(shown[name] for name in (
+            "network", "modalities", "taught", "runs", "top-1", "clean", "params (M)", "synops (M)", "Eq. 34 (mJ)",
+            "counted (mJ)", "variant")) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -218,27 +217,19 @@ def replaced(text: str, new: str, where: Path) -> str:
 
 def draw(runs: list[Path], path: Path) -> None:
     """Accuracy on the training samples (augmented) and loss of every run, epoch by epoch."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), constrained_layout=True)
-    for run in runs:
-        lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
-        epochs = [line for line in lines if line.get("stage") == "float"]
-        number = range(1, len(epochs) + 1)
-        left.plot(number, [line["loss"] for line in epochs], label=run.name)
-        right.plot(number, [100 * line["accuracy"] for line in epochs], label=run.name)
-    left.set_ylabel("loss")
-    right.set_ylabel("training accuracy (augmented), %")
-    for axis in (left, right):
-        axis.set_xlabel("epoch (floating point)")
-        axis.grid(alpha=0.3)
-    right.legend(frameon=False, fontsize=7)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    with svg(path, 2, (9.0, 3.6)) as (left, right):
+        for run in runs:
+            lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
+            epochs = [line for line in lines if line.get("stage") == "float"]
+            number = range(1, len(epochs) + 1)
+            left.plot(number, [line["loss"] for line in epochs], label=run.name)
+            right.plot(number, [100 * line["accuracy"] for line in epochs], label=run.name)
+        left.set_ylabel("loss")
+        right.set_ylabel("training accuracy (augmented), %")
+        for axis in (left, right):
+            axis.set_xlabel("epoch (floating point)")
+            axis.grid(alpha=0.3)
+        right.legend(frameon=False, fontsize=7)
 
 
 def advance(bar: Progress, task: TaskID, done: int) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from plots import svg
 from rich.console import Console
 from speed_baselines import HAS_SPIKINGJELLY
 
 from mksgn.cli import describe_commit
 from mksgn.deploy.report import hardware
-from mksgn.files import replacing
 
 
 @dataclass
@@ -52,30 +52,23 @@ def short(value: float | None) -> str:
 
 def draw(curves: dict[str, list[tuple[float, float]]], path: Path) -> None:
     """One small plot per curve, log-log with a line of slope 1, into one SVG."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(curves), figsize=(3.1 * len(curves), 3.0), constrained_layout=True)
-    for axis, (name, points) in zip(axes, curves.items()):
-        x, y = np.array(points).T
-        axis.plot(x, y, "o-", color="#1f6f8b", label="measured")
-        if "blocks" not in name:
-            axis.plot(x, y[0] * x / x[0], "--", color="0.6", label="linear")
-            axis.set_xscale("log", base=2)
-            axis.set_yscale("log", base=2)
-        else:
-            axis.set_ylim(0, 1.15 * max(y))
-        axis.set_xticks(x, [f"{value:g}" for value in x])
-        axis.minorticks_off()
-        if "blocks" not in name:
-            axis.set_yticks(y, [f"{value:.2g}" for value in y])
-        axis.set_xlabel(name.replace(" (", "\n("))
-        axis.set_ylabel("s")
-        axis.legend(frameon=False, fontsize=8)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    with svg(path, len(curves), (3.1 * len(curves), 3.0)) as axes:
+        for axis, (name, points) in zip(axes, curves.items()):
+            x, y = np.array(points).T
+            axis.plot(x, y, "o-", color="#1f6f8b", label="measured")
+            if "blocks" not in name:
+                axis.plot(x, y[0] * x / x[0], "--", color="0.6", label="linear")
+                axis.set_xscale("log", base=2)
+                axis.set_yscale("log", base=2)
+            else:
+                axis.set_ylim(0, 1.15 * max(y))
+            axis.set_xticks(x, [f"{value:g}" for value in x])
+            axis.minorticks_off()
+            if "blocks" not in name:
+                axis.set_yticks(y, [f"{value:.2g}" for value in y])
+            axis.set_xlabel(name.replace(" (", "\n("))
+            axis.set_ylabel("s")
+            axis.legend(frameon=False, fontsize=8)
 
 
 def machine() -> dict[str, Any]:

@@ -21,13 +21,13 @@ from typing import Any
 
 import tyro
 from accuracy_rows import spiking_row
+from plots import svg
 from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import describe_commit, exit_on_error
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError, MksgnError
-from mksgn.files import replacing
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,22 +122,14 @@ def as_markdown(points: list[dict[str, Any]], command: str) -> str:
 
 def draw(points: list[dict[str, Any]], path: Path) -> None:
     """Top-1 over energy by the paper's formula and by counted events."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(5.6, 3.6), constrained_layout=True)
-    for key, label, style in (("counted_mj", "counted events", "o-"), ("paper_mj", "the paper's Eq. 34", "s--")):
-        energy, accuracy = zip(*sorted((p[key], 100 * p["accuracy"]) for p in points))
-        axis.plot(energy, accuracy, style, label=label)
-    axis.set_xlabel("energy per sample, mJ at 45 nm (modelled)")
-    axis.set_ylabel("top-1 on the test split, %")
-    axis.grid(alpha=0.3)
-    axis.legend(frameon=False)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    with svg(path, 1, (5.6, 3.6)) as (axis,):
+        for key, label, style in (("counted_mj", "counted events", "o-"), ("paper_mj", "the paper's Eq. 34", "s--")):
+            energy, accuracy = zip(*sorted((p[key], 100 * p["accuracy"]) for p in points))
+            axis.plot(energy, accuracy, style, label=label)
+        axis.set_xlabel("energy per sample, mJ at 45 nm (modelled)")
+        axis.set_ylabel("top-1 on the test split, %")
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
 
 
 def main(options: Options) -> None:
