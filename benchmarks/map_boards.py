@@ -21,7 +21,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
-from speed import TABLE7, noise, untrained
+from speed_sizes import TABLE7, noise, untrained
 
 from mksgn.cli import describe_commit, exit_on_error
 from mksgn.deploy.outputs import check_writable, write_json, write_text

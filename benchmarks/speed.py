@@ -23,16 +23,14 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import psutil
 import torch
 import tyro
 from lava.lib.dl import slayer
@@ -40,7 +38,8 @@ from rich.console import Console
 from rich.table import Table
 from speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
 from speed_dense import dense_operations
-from speed_report import Rows, draw, machine, markdown, short
+from speed_report import Rows, draw, machine, markdown, short, take_turns
+from speed_sizes import full, lava_step, scaling
 
 from mksgn.cli import exit_on_error
 from mksgn.data.pack import Pack
@@ -52,21 +51,16 @@ from mksgn.emulator import Emulator
 from mksgn.emulator.operators import operator
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Graph
-from mksgn.lower import to_graph
-from mksgn.lower.reference import calibrate
 from mksgn.netx import read_net
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_neuron import FastNeuron
 from mksgn.runtime.lava_backend import LavaBackend
-from mksgn.skeleton import NTU25
 from mksgn.training.batches import preprocessed
 from mksgn.training.recipe import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 Section = Literal["training", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
 SECTIONS: tuple[Section, ...] = ("training", "neuron", "kernels", "emulator", "lava", "full", "scaling")
-TABLE7: dict[str, Any] = {"widths": (64, 64, 128, 128, 256, 256), "strides": (1, 1, 2, 1, 2, 1)}
-"""Paper, Table 7: the six SGC-STC layers of MK-SGN."""
 MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
                    surrogate_width=1.0)
 """What is trained: the paper's form, which all three stacks have."""
@@ -94,20 +88,6 @@ class Options:
     @property
     def rounds(self) -> int:
         return 2 if self.quick else 5
-
-
-def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1,
-               calls: int = 1) -> dict[str, list[float]]:
-    """Seconds per call of every candidate, ``rounds`` turns of ``calls`` calls, after ``warm`` unmeasured rounds."""
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    for number in range(warm + rounds):
-        for name, run in candidates.items():
-            began = time.perf_counter()
-            for _ in range(calls):
-                run()
-            if number >= warm:
-                times[name].append((time.perf_counter() - began) / calls)
-    return times
 
 
 def training(options: Options, rows: Rows, pack: Pack) -> None:
@@ -187,13 +167,6 @@ def test_samples(options: Options, pack: Pack, graph: Graph, count: int) -> np.n
     test = split(pack, val_subjects=()).test
     chosen = test[np.linspace(0, len(test) - 1, count).astype(int)] if count else test
     return preprocessed(pack, chosen, Preprocess.from_json(str(graph.meta["preprocess"])))
-
-
-def lava_step(graph: Graph, samples: np.ndarray, layout: str, **options: Any) -> tuple[float, LavaBackend]:
-    """Seconds per wall step of one run that records nothing, and the backend for its other figures."""
-    with LavaBackend(graph, layout=layout, timeout_s=1200, max_processes=1000, **options) as lava:
-        lava.run(samples)
-    return lava.effort.run_s / lava.effort.steps, lava
 
 
 def lava(options: Options, rows: Rows, graph: Graph, pack: Pack) -> None:
@@ -276,105 +249,6 @@ def high_water(pid: int) -> float:
     return next((int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
-def untrained(frames: int, widths: tuple[int, ...], strides: tuple[int, ...], time_steps: int = 4) -> Graph:
-    """An untrained MK-SGN for 25 joints whose neurons fire as trained ones do: calibrated on noise walks."""
-    torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(body=NTU25, classes=60, frames=frames, widths=widths, strides=strides,
-                                    time_steps=time_steps))
-    calibrate(net, noise(net.input_shape, 8))
-    net.quantize()
-    return to_graph(net)
-
-
-def noise(shape: tuple[int, int, int], count: int) -> np.ndarray:
-    """int8 samples (N, C, F, V) that move smoothly, as bodies do."""
-    rng = np.random.default_rng(0)
-    walk = rng.normal(0, 1, (count, *shape)).cumsum(axis=2)
-    return np.clip(np.rint(walk * (60 / np.abs(walk).max())), -127, 127).astype(np.int8)
-
-
-class Memory(threading.Thread):
-    """Most proportional memory (PSS) of this process's children, sampled; GB."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak, self.ended = 0.0, threading.Event()
-
-    def run(self) -> None:
-        while not self.ended.wait(0.1):
-            total = 0
-            for child in psutil.Process().children(recursive=True):
-                try:
-                    total += child.memory_full_info().pss
-                except psutil.Error:
-                    continue
-            self.peak = max(self.peak, total / 1e9)
-
-    def __enter__(self) -> Memory:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.ended.set()
-        self.join()
-
-
-def full(options: Options, rows: Rows) -> None:
-    """MK-SGN at the paper's size in Lava."""
-    graph = untrained(64, **TABLE7)
-    samples = noise(graph.input.shape, 2 if options.quick else 8)
-    starts, steps = [], []
-    with Memory() as memory:
-        for _ in range(1 if options.quick else 3):
-            began = time.perf_counter()
-            seconds, lava_backend = lava_step(graph, samples, "blocks")
-            starts.append(time.perf_counter() - began - lava_backend.effort.run_s)
-            steps.append(seconds)
-    neurons = sum(p.size for p in graph.populations[1:])
-    with Emulator(graph) as backend:
-        counts = backend.run(samples[:1]).counts
-    rate = np.mean([counts.rate(p.name) for p in graph.populations if p.role == "hidden"])
-    name = f"full-size mksgn in Lava ({neurons:,} neurons, mean rate {rate:.2f}, Blocks)"
-    start, step = statistics.median(starts), statistics.median(steps)
-    rows.add(f"{name}: start, imports and stop included", start, "s", target="<= 15", met=start <= 15)
-    rows.add(f"{name}: time step", step, "s", target="<= 2", met=step <= 2,
-             spread=f"{min(steps):.3g}..{max(steps):.3g}")
-    rows.add(f"{name}: memory of all its processes", memory.peak, "GB", target="<= 12", met=memory.peak <= 12)
-
-
-def scaling(options: Options, rows: Rows) -> dict[str, list[tuple[float, float]]]:
-    """Curves: what grows -> (size, seconds)."""
-    base: dict[str, Any] = {"frames": 32, "widths": (16, 16, 32, 32, 64, 64), "strides": TABLE7["strides"]}
-    curves: dict[str, list[tuple[float, float]]] = {}
-
-    def measure(curve: str, size: int, graph: Graph, count: int) -> None:
-        samples = np.resize(noise(graph.input.shape, 8), (count, *graph.input.shape))
-        with Emulator(graph) as backend:
-            seconds = statistics.median(take_turns({"e": lambda: backend.run(samples)}, options.rounds)["e"])
-        curves.setdefault(curve, []).append((size, seconds))
-
-    graph = untrained(**base)
-    for count in (32, 64, 128, 256):
-        measure("samples", count, graph, count)
-    for frames in (16, 32, 64, 128):
-        measure("frames", frames, untrained(**{**base, "frames": frames}), 32)
-    for width in (8, 16, 32, 64):
-        widths = tuple(w * width // 16 for w in base["widths"])
-        measure("width of the first layer", width, untrained(**{**base, "widths": widths}), 16)
-    for steps in (1, 2, 4, 8):
-        measure("time steps T", steps, untrained(**base, time_steps=steps), 32)
-    samples = noise(graph.input.shape, 24)
-    for blocks in (1, 2, 3, 4):
-        step = statistics.median(lava_step(graph, samples, "blocks", blocks=blocks)[0] for _ in range(3))
-        curves.setdefault("Lava step over blocks (OS processes)", []).append((blocks, step))
-    for name in ("samples", "frames"):
-        (first, early), (last, late) = curves[name][0], curves[name][-1]
-        growth = (late / early) / (last / first)
-        rows.add(f"emulator, growth over {name} ({first:g} to {last:g}) against linear", growth, "times linear",
-                 target="<= 1.1", met=growth <= 1.1)
-    return curves
-
-
 def main(options: Options) -> int:
     console = Console()
     if options.threads:
@@ -404,9 +278,9 @@ def main(options: Options) -> int:
         elif name == "lava":
             lava(options, rows, graph, pack)
         elif name == "full":
-            full(options, rows)
+            full(options.quick, rows)
         else:
-            curves = scaling(options, rows)
+            curves = scaling(options.rounds, rows)
         console.print(f"({time.perf_counter() - began:.0f} s)", style="dim")
     table = Table("what", "ours", "against", "baseline", "ratio", "target", "met")
     for row in rows.rows:

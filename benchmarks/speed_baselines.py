@@ -14,7 +14,8 @@ from lava.lib.dl import slayer
 from torch import Tensor, nn
 
 from mksgn.nn import SpikingGraphNet
-from mksgn.nn.blocks import GateBlock, SpikingBlock
+from mksgn.nn.blocks import SpikingBlock
+from mksgn.nn.gates import GateBlock
 from mksgn.nn.network import INPUT, INPUT_SCALE
 
 EPS = 1e-3

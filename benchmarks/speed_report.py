@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import statistics
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,20 @@ from speed_baselines import HAS_SPIKINGJELLY
 
 from mksgn.cli import describe_commit
 from mksgn.deploy.report import hardware
+
+
+def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1,
+               calls: int = 1) -> dict[str, list[float]]:
+    """Seconds per call of every candidate, ``rounds`` turns of ``calls`` calls, after ``warm`` unmeasured rounds."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(warm + rounds):
+        for name, run in candidates.items():
+            began = time.perf_counter()
+            for _ in range(calls):
+                run()
+            if number >= warm:
+                times[name].append((time.perf_counter() - began) / calls)
+    return times
 
 
 @dataclass

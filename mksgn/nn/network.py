@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError
-from mksgn.nn.blocks import GateBlock, ReadoutBlock, SpikingBlock
+from mksgn.nn.blocks import ReadoutBlock, SpikingBlock
 from mksgn.nn.config import NetConfig
 from mksgn.nn.cuba import Surrogate
 from mksgn.nn.fusion import Fusion
+from mksgn.nn.gates import GateBlock
 from mksgn.nn.modalities import FUSED, FusedProjection, ModalityCoder, coder_name
 from mksgn.nn.projections import (
     ConvProjection,

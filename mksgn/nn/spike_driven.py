@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from mksgn.nn.blocks import GateBlock, SpikingBlock, affine
+from mksgn.nn.blocks import SpikingBlock, affine
 from mksgn.nn.cuba import fused_cuba
+from mksgn.nn.gates import GateBlock
 from mksgn.nn.projections import ConvProjection, IdentityProjection, Projection, Spikes
 from mksgn.nn.tokens import (
     MLP_RATIO,
