@@ -97,7 +97,9 @@ def cells(group: list[Row]) -> list[str]:
     """What a group shows."""
     first = group[0]
     names = "all four" if len(first["modalities"]) == 4 else ", ".join(first["modalities"])
-    return [first["network"], names, "yes" if first["distilled"] else "no", first["variant"], str(len(group)),
+    floating, tuned = first["epochs"]
+    variant = f"{first['variant']}, {floating}{f' + {tuned}' if tuned else ''} epochs"
+    return [first["network"], names, "yes" if first["distilled"] else "no", variant, str(len(group)),
             figure(group, "parameters", 1e-6, 3), figure(group, "accuracy", 100, 2),
             figure(group, "accuracy_clean", 100, 2), figure(group, "float", 100, 2), figure(group, "synops", 1e-6, 1),
             figure(group, "sops", 1e-6, 1), figure(group, "paper_mj", 1, 4), figure(group, "counted_mj", 1, 4)]

@@ -15,7 +15,7 @@ Fields of a row, all JSON values; None where a network has no such figure:
     synops, macs    counted per sample, over all T steps
     sops            of Eq. 33, per sample
     paper_mj, counted_mj   Eq. 34, and the counted events at the same prices
-    epochs          in floating point, and of integer fine-tuning
+    epochs          in floating point, those of the runs it started from included, and of integer fine-tuning
     run             folder; commit: of the training
 """
 
@@ -62,6 +62,7 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> dict[str, 
     recipe = json.loads(meta["recipe"])
     row = described(recipe) | {
         "parameters": sum(p.numel() for p in net.parameters() if p.requires_grad), "run": run.name,
+        "epochs": [recipe["epochs"] + meta.get("epochs_before", 0), recipe["tune_epochs"]],
         "commit": meta.get("commit"), "float": meta.get("accuracy_float"),
         "float_clean": meta.get("accuracy_float_clean"), "synops": None, "macs": None, "sops": None, "paper_mj": None,
         "counted_mj": None, "obstacle": "; ".join(sorted(set(net.obstacles().values())))}
@@ -88,7 +89,7 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
     if not recipe["tune_epochs"]:
         parts.append("rounded, not fine-tuned")
     return {"network": NAMES[recipe["network"]], "kind": "SNN", "modalities": modalities, "distilled": bool(distil),
-            "variant": ", ".join(parts), "seed": recipe["seed"], "epochs": [recipe["epochs"], recipe["tune_epochs"]]}
+            "variant": ", ".join(parts), "seed": recipe["seed"]}
 
 
 def graph_figures(graph: Graph, path: Path, data: str | None, progress: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from mksgn.netx import read_net
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 from mksgn.training.batches import Batches, ahead
-from mksgn.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+from mksgn.training.checkpoint import load_checkpoint, read_meta, read_state, save_checkpoint
 from mksgn.training.recipe import PRESETS, lateral_joints
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,6 +184,8 @@ def test_a_run_starts_from_the_weights_of_another(whole_run, tmp_path):
     assert all(torch.equal(value, second[name]) for name, value in first.items())
     last = [json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1]) for folder in (whole_run, again)]
     assert last[0] == last[1]
+    assert read_meta(again / "weights.safetensors")["started_from"] == [whole_run.name]
+    assert read_meta(again / "weights.safetensors")["epochs_before"] == 2
     other = train(*TINY, "--graph-conv", "learned", "--start", str(whole_run), "--out", str(tmp_path / "other"),
                   check=False)
     assert other.returncode == 2 and "another network" in other.stderr and "Traceback" not in other.stderr

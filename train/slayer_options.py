@@ -126,6 +126,14 @@ class Options:
         """Where the recipe comes from."""
         return self.preset or (Path(self.start).resolve().name if self.start else "demo")
 
+    def lineage(self) -> dict[str, Any]:
+        """For the files of a run that starts from another: the names and floating-point epochs of all before it."""
+        if not self.start:
+            return {}
+        meta = read_meta(Path(self.start) / WEIGHTS)
+        return {"started_from": [*meta.get("started_from", ()), Path(self.start).resolve().name],
+                "epochs_before": meta.get("epochs_before", 0) + json.loads(meta["recipe"])["epochs"]}
+
     def recipe(self) -> Recipe:
         """The recipe of the preset, or of the run it starts from, with the options."""
         if self.start and self.preset is None:

@@ -194,7 +194,7 @@ def main(options: Options) -> None:
                 fabric.barrier()
     if chief:
         about = {"preset": options.name(), "data": Path(options.data).name, "recipe": json.dumps(recipe.to_dict()),
-                 "commit": describe_commit()}
+                 "commit": describe_commit(), **options.lineage()}
         if net.config.fusion_weights is not None:
             about["fusion"] = recipe.fusion
         report(folder, options, net, halves, export(folder, net.cpu(), pack, halves, preprocess, results, about),
