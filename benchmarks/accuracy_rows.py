@@ -84,6 +84,8 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
     if distil:
         features = ", features" if distil["gamma"][2] else ""
         parts.append(f"taught by {len(distil['teachers'])} ({distil['loss']}, {distil['soft_labels']}{features})")
+    if recipe.get("mixup"):
+        parts.append(f"mixup {recipe['mixup']:g}")
     if recipe.get("synop_weight"):
         parts.append(f"synops priced above {recipe['synop_target'] / 1e6:g} M")
     if not recipe["tune_epochs"]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from safetensors.torch import load_file
 
 from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.data.synthetic import synthetic_pack
+from mksgn.errors import ConfigError
 from mksgn.netx import read_net
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 from mksgn.training.batches import Batches, ahead
 from mksgn.training.checkpoint import load_checkpoint, read_meta, read_state, save_checkpoint
+from mksgn.training.distill import binary_cross_entropy, distillation
 from mksgn.training.recipe import PRESETS, lateral_joints
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,6 +131,29 @@ def test_batches_made_ahead_keep_order_errors_and_no_thread():
     assert next(dropped) == 0
     dropped.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "batches"]
+
+
+def test_mixup_mixes_samples_labels_and_what_teachers_see_alike():
+    pack = synthetic_pack(40)
+    arguments = (pack, np.arange(40), Preprocess(frames=8), Augment())
+    plain = Batches(*arguments, batch=8)
+    mixing = Batches(*arguments, batch=8, also=lambda chosen, rng: [torch.eye(8)], mixup=1.0)
+    (x, labels), (mixed_x, shares, weights) = next(plain.epoch(3)), next(mixing.epoch(3))
+    assert all(torch.equal(a, b) for a, b in zip((mixed_x, shares, weights), next(mixing.epoch(3))))
+    # Row r of the mixed identity holds the share of every sample in sample r: two of them, or one mixed with itself.
+    assert ((weights > 0).sum(1) <= 2).all() and ((weights > 0).sum(1) == 2).any()
+    assert torch.allclose(weights.sum(1), torch.ones(8))
+    assert torch.allclose(shares, weights @ torch.nn.functional.one_hot(labels, len(pack.class_names)).float())
+    assert mixed_x.dtype == torch.int8
+    assert (mixed_x - torch.einsum("rs,scfv->rcfv", weights, x.float())).abs().max() <= 0.5001
+
+
+def test_mixed_labels_are_shares_in_every_loss():
+    logits, shares = torch.randn(3, 4, generator=torch.manual_seed(0)), torch.tensor([[.3, .7, 0, 0]] * 3)
+    parts = [binary_cross_entropy(logits, torch.full((3,), c), 0.1) for c in range(2)]
+    assert torch.isclose(binary_cross_entropy(logits, shares, 0.1), 0.3 * parts[0] + 0.7 * parts[1])
+    with pytest.raises(ConfigError, match="mixed samples"):
+        replace(PRESETS["mksgn"], mixup=0.2, distil=distillation("ce-kl", ("run",), soft_labels="cached"))
 
 
 def test_batches_depend_on_seed_and_epoch_only():

@@ -83,6 +83,8 @@ class Options:
     """Synaptic operations per sample that cost nothing, such as 100e6."""
     dropout: float | None = None
     """On the spikes before the classifier."""
+    mixup: float | None = None
+    """alpha of mixup: training samples and their labels are mixed pairwise, in shares from Beta(alpha, alpha)."""
     val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
     """Training subjects held out for validation. Give it without numbers to train on all of them."""
     teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
@@ -142,7 +144,7 @@ class Options:
             base = PRESETS[self.preset or "demo"]
         names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "time_steps",
                  "surrogate_width", "fusion", "fusion_weights", "coder_width", "graph_conv", "segments", "rate_weight",
-                 "synop_weight", "synop_target", "dropout", "val_subjects", "seed")
+                 "synop_weight", "synop_target", "dropout", "mixup", "val_subjects", "seed")
         recipe = replace(base, distil=None).with_options(**{name: getattr(self, name) for name in names})
         if self.modality is not None:
             recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)

@@ -136,7 +136,7 @@ def main(options: Options) -> None:
                                        before=recipe.distil.teachers if started else None)
     batches = Batches(pack, halves.train, preprocess, recipe.augmentation(pack), batch=recipe.batch,
                       passes=recipe.passes, seed=recipe.seed, rank=fabric.global_rank, world=fabric.world_size,
-                      also=also)
+                      also=also, mixup=recipe.mixup)
     val = preprocessed(pack, halves.val, preprocess) if len(halves.val) else np.empty((0,))
     fabric.seed_everything(recipe.seed)
     net = SpikingGraphNet(recipe.net_config(pack))

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
@@ -37,12 +38,15 @@ class Batches:
     also : callable, optional
         What else a batch holds. Its generator is a copy of the one that augments the samples, as it was before, so
         that another preprocessing can see the same augmented samples.
+    mixup : float
+        alpha. Above 0 every sample is mixed with another of its batch, in a share drawn from Beta(alpha, alpha), and
+        so are their labels and what ``also`` makes (Zhang et al., arXiv 1710.09412).
     """
 
     def __init__(self, pack: Pack, indices: np.ndarray, preprocess: Preprocess, augment: Augment, *, batch: int,
                  passes: int = 1, seed: int = 0, rank: int = 0, world: int = 1,
-                 also: Also | None = None) -> None:
-        self.also = also
+                 also: Also | None = None, mixup: float = 0.0) -> None:
+        self.also, self.mixup = also, mixup
         self.pack, self.indices, self.preprocess, self.augment = pack, indices, preprocess, augment
         self.batch = min(batch, len(indices))
         self.passes, self.seed, self.rank, self.world = passes, seed, rank, world
@@ -54,7 +58,8 @@ class Batches:
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
         """Yield (samples int8 (N, C, F, V), labels int64 (N,), what ``also`` makes) of one epoch.
 
-        They are prepared by a thread ahead of need.
+        With mixup the labels are float32 (N, J), the share of each of J classes. A thread prepares the batches ahead of
+        need.
         """
         return ahead(self._prepare(epoch))
 
@@ -67,7 +72,25 @@ class Batches:
             rng = np.random.default_rng((self.seed, epoch, step, self.rank))
             also = self.also(mine, copy.deepcopy(rng)) if self.also else ()
             samples = np.stack([self.preprocess(self.pack.sequence(i), body, self.augment, rng) for i in mine])
-            yield (torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine]), *also)
+            made: tuple[Tensor, ...] = torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine]), *also
+            if self.mixup:
+                made = self._mixed(made, np.random.default_rng((self.seed, epoch, step, self.rank, 1)))
+            yield made
+
+    def _mixed(self, batch: tuple[Tensor, ...], rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """A batch whose every sample holds a part of another."""
+        samples, labels, *also = batch
+        other = torch.from_numpy(rng.permutation(len(labels)))
+        share = torch.from_numpy(rng.beta(self.mixup, self.mixup, len(labels)).astype(np.float32))
+        shares = F.one_hot(labels, len(self.pack.class_names)).float()
+        return tuple(mixed(values, other, share) for values in (samples, shares, *also))
+
+
+def mixed(values: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    """``share`` (N,) of every row of ``values`` (N, ...) and the rest of row ``other`` (N,); integers are rounded."""
+    kept = share.view(-1, *[1] * (values.dim() - 1))
+    result = values * kept + values[other] * (1 - kept)
+    return result if values.is_floating_point() else result.round().to(values.dtype)
 
 
 def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:

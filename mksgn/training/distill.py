@@ -179,8 +179,9 @@ def binary_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0)
 
 
 def smoothed(labels: Tensor, classes: int, smoothing: float) -> Tensor:
-    """One-hot rows (N, J), ``smoothing`` of each spread evenly over all classes."""
-    return F.one_hot(labels, classes).float() * (1 - smoothing) + smoothing / classes
+    """Rows (N, J), one-hot or the shares in ``labels``, ``smoothing`` of each spread evenly over all classes."""
+    targets = F.one_hot(labels, classes).float() if labels.dim() == 1 else labels
+    return targets * (1 - smoothing) + smoothing / classes
 
 
 def soft_label_distance(logits: Tensor, soft: Tensor) -> Tensor:
@@ -230,7 +231,7 @@ def label_losses(choice: Distillation, step_logits: Tensor, labels: Tensor, teac
     choice : Distillation
     step_logits : Tensor (N, T, J)
         The student's logits at each time step.
-    labels : int64 Tensor (N,)
+    labels : int64 Tensor (N,), or float (N, J) of mixed samples
     teacher_logits : Tensor (N, S, J)
     smoothing : float
         Share of the class target spread over all classes.
@@ -241,7 +242,7 @@ def label_losses(choice: Distillation, step_logits: Tensor, labels: Tensor, teac
         return binary_cross_entropy(logits, labels, smoothing), soft_label_distance(logits, soft)
     if choice.loss == "tet":
         logits = step_logits.flatten(0, 1)
-        labels, soft = labels.repeat_interleave(steps), soft.repeat_interleave(steps, 0)
+        labels, soft = labels.repeat_interleave(steps, 0), soft.repeat_interleave(steps, 0)
     return F.cross_entropy(logits, labels, label_smoothing=smoothing), divergence(logits, soft, choice.temperature)
 
 

@@ -70,7 +70,7 @@ class Distiller(nn.Module):
             Of the student's populations.
         step_logits : Tensor (N, T, J)
             The student's logits at each time step.
-        labels : int64 Tensor (N,)
+        labels : int64 Tensor (N,), or float (N, J) of mixed samples
         taught : sequence of Tensor
             What the batch holds for the teachers: their views, or their cached logits.
         smoothing : float

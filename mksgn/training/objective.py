@@ -39,7 +39,10 @@ class Objective(nn.Module):
         self.names += PARTS if distiller else ()
 
     def forward(self, x: Tensor, labels: Tensor, *taught: Tensor) -> tuple[Tensor, Tensor]:
-        """What to differentiate, and the figures of ``names`` (the loss there is without the estimator's part)."""
+        """What to differentiate, and the figures of ``names`` (the loss there is without the estimator's part).
+
+        ``labels`` are int64 (N,), or float (N, J) of mixed samples, whose accuracy is that of the larger share.
+        """
         recipe = self.recipe
         out, spikes = self.net.forward_spikes(x, dtype=self.dtype)
         parts = x.new_zeros(0, dtype=torch.float32)
@@ -51,7 +54,8 @@ class Objective(nn.Module):
                                          dtype=self.dtype)
         excess = torch.stack([torch.relu(rate - recipe.rate_target) for rate in out.rates.values()]).mean()
         loss = loss + recipe.rate_weight * excess
-        figures = [(out.logits.argmax(1) == labels).float().mean(), out.rate]
+        classes = labels if labels.dim() == 1 else labels.argmax(1)
+        figures = [(out.logits.argmax(1) == classes).float().mean(), out.rate]
         if self.per_rate:
             synops = expected_synops(self.per_rate, out)
             loss = loss + recipe.synop_weight * torch.relu(synops / recipe.synop_target - 1)

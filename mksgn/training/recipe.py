@@ -63,6 +63,8 @@ class Recipe:
         in operations per sample; a weight of 1 makes twice the target cost as much as 1 nat of cross-entropy.
     augment : Augment
         Random changes of the training samples.
+    mixup : float
+        alpha of mixup, in both stages; 0: samples are not mixed. See :class:`~mksgn.training.batches.Batches`.
     distil : Distillation or None
         How trained networks teach this one, in both stages.
     seed : int
@@ -106,6 +108,7 @@ class Recipe:
     synop_weight: float = 0.0
     synop_target: float = 100e6
     augment: Augment = field(default_factory=Augment)
+    mixup: float = 0.0
     val_subjects: tuple[int, ...] | None = None
     distil: Distillation | None = None
     seed: int = 0
@@ -118,6 +121,11 @@ class Recipe:
         if self.synop_weight < 0 or not 0 < self.synop_target < float("inf"):
             raise ConfigError("synop regularisation needs a weight of at least 0 and a positive, finite target",
                               got=f"weight {self.synop_weight}, target {self.synop_target}")
+        if not 0 <= self.mixup < float("inf"):
+            raise ConfigError("alpha of mixup must not be negative", where="mixup", got=str(self.mixup))
+        if self.mixup and self.distil and self.distil.soft_labels == "cached":
+            raise ConfigError("nobody has asked the teachers about mixed samples", where="mixup, soft_labels",
+                              got=f"{self.mixup}, cached", fix="use --soft-labels online, or no --mixup")
         if self.fusion == "smf" and min(self.early_steps, self.time_steps) < 2:
             raise ConfigError("mutual information needs time steps to shuffle", where="early_steps, time_steps",
                               got=f"{self.early_steps}, {self.time_steps}", allowed="2 or more")
