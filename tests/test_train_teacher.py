@@ -17,6 +17,7 @@ import torch
 from programs import program_module
 from safetensors.torch import load_file
 
+from mksgn.baselines.recipe import PRESETS, TeacherRecipe
 from mksgn.baselines.stack import unfold_persons
 from mksgn.baselines.streams import load_stream
 from mksgn.baselines.weights import load_baseline
@@ -115,7 +116,7 @@ def test_a_killed_run_resumes_to_the_same_bits(teacher, tiny, tmp_path, monkeypa
 
     monkeypatch.setattr(teacher.Run, "epoch", counted)
     # The recipe comes from the checkpoint, not from the command line or today's presets.
-    monkeypatch.setitem(teacher.PRESETS, "nw-ucla", teacher.TeacherRecipe(seed=99))
+    monkeypatch.setitem(PRESETS, "nw-ucla", TeacherRecipe(seed=99))
     teacher.main(teacher.Options(out=tmp_path / "cut", resume=True))
     assert again == [1, 2]
     for name in ("weights.safetensors", "scores.safetensors"):
