@@ -240,7 +240,7 @@ def advance(bar: Progress, task: TaskID, done: int) -> None:
 
 
 def measure(options: Options, console: Console) -> list[Row]:
-    """Kept rows and those of all runs given."""
+    """Kept rows and those of all runs given: MK-SGN first, most modalities first, taught ones first."""
     kept: list[Row] = []
     if options.keep is not None:
         try:
@@ -257,7 +257,9 @@ def measure(options: Options, console: Console) -> list[Row]:
             task = bar.add_task(run.name, total=None)
             rows.append(spiking_row(run, options.data, partial(advance, bar, task)))
     again = {row["run"] for row in rows}
-    return [row for row in kept if row["run"] not in again] + rows
+    names = list(NAMES.values())
+    return sorted([row for row in kept if row["run"] not in again] + rows, key=lambda row: (
+        names.index(row["network"]), -len(row["modalities"]), not row["distilled"]))
 
 
 def main(options: Options) -> None:
