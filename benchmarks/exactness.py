@@ -82,7 +82,7 @@ def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
         first = recipe.widths[0]
         widths = tuple(width * options.width // first for width in recipe.widths)
         coder = None if recipe.coder_width is None else max(recipe.coder_width * options.width // first, 1)
-        for graph_conv in (recipe.graph_conv, "fused"):
+        for graph_conv in dict.fromkeys((recipe.graph_conv, "layer", "fused")):
             torch.manual_seed(0)
             small = replace(recipe, widths=widths, coder_width=coder, frames=options.frames, graph_conv=graph_conv)
             found.append((f"{preset}, {graph_conv}", SpikingGraphNet(small.net_config(pack))))
