@@ -70,7 +70,7 @@ class Tally:
             samples, steps, neurons={population.name: population.size for population in graph.populations},
             sample_spikes={name: np.zeros(samples, np.int64) for name in names},
             sample_active={name: np.zeros(samples, np.int64) for name in names[1:]},
-            sent={population.name: np.zeros(population.shape, np.int64) for population in graph.populations})
+            sent={population.name: _counter(population) for population in graph.populations})
 
     def messages(self, name: str, rows: slice, train: torch.Tensor, repeats: int = 1) -> None:
         """Count the messages (T, N, F, V, C) of a population, each sent ``repeats`` times."""
@@ -90,3 +90,9 @@ class Tally:
         for name, met in self._met.items():
             self.counts.place(name, self._graded[name], met)
         return self.counts
+
+
+def _counter(population: Population) -> np.ndarray:
+    """int64 zeros (C, F, V), in memory (F, V, C) as what is added to them batch by batch."""
+    channels, frames, joints = population.shape
+    return np.zeros((frames, joints, channels), np.int64).transpose(2, 0, 1)

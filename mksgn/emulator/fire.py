@@ -17,6 +17,17 @@ TILE = 2048
 """Neurons that a thread steps together: long vector loops, and states that stay in its first cache."""
 
 
+@numba.njit(inline="always", nogil=True, error_model="numpy")
+def _repeated(values, start, out):
+    """``out`` = ``values`` over and over, from place ``start`` on; a division per neuron would cost as much as its step."""
+    at = start % values.size
+    for i in range(out.size):
+        out[i] = values[at]
+        at += 1
+        if at == values.size:
+            at = 0
+
+
 @numba.njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, keep_v, threshold, fan, spikes, sent,
          counted):
@@ -45,10 +56,9 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
         shift = np.empty(size, np.float32)
         one = np.empty(size, np.float32)
         two = np.empty(size, np.float32)
-        for i in range(size):
-            shift[i] = bias[(start + i) % bias.size]
-            one[i] = first_weight[(start + i) % first_weight.size]
-            two[i] = second_weight[(start + i) % second_weight.size]
+        _repeated(bias, start, shift)
+        _repeated(first_weight, start, one)
+        _repeated(second_weight, start, two)
         total = sent[start:start + size]
         own = np.empty(size, np.int32)
         for n in range(samples):

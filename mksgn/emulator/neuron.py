@@ -102,7 +102,7 @@ class Membrane:
         Returns
         -------
         spikes : int8 tensor (T, N, F, V, C)
-        sent : int64 ndarray (C, F, V)
+        sent : int32 ndarray (C, F, V)
             Spikes of each neuron over samples and steps.
         counted : int64 ndarray (N, 2 + K)
             Spikes, active updates, and weights met in each synapse, of each sample.
@@ -121,7 +121,7 @@ class Membrane:
         counted = np.zeros((-(-neurons // TILE), samples, 2 + len(fan)), np.int64)
         fire(current, drive is not None, *first, *second, len(given), bias, np.float32(self.keep_v / DECAY_UNITY),
              np.float32(self.threshold), fan, spikes.numpy(), sent, counted)
-        per_neuron = sent.astype(np.int64).reshape(frames, joints, channels).transpose(2, 0, 1)
+        per_neuron = sent.reshape(frames, joints, channels).transpose(2, 0, 1)
         return spikes.reshape(steps, samples, frames, joints, channels), per_neuron, counted.sum(axis=0)
 
     def _float32_is_exact(self, limited: int, u_bound: int) -> bool:

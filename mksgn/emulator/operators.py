@@ -147,7 +147,8 @@ class _JointMix(Operator):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.weight = self._tensor(self.synapse.weight).flatten(0, 1)
+        # (V' K, V): the rows of a target joint lie together, as its channels do.
+        self.weight = self._tensor(self.synapse.weight.transpose(1, 0, 2)).flatten(0, 1)
 
     @property
     def one_to_one(self) -> np.ndarray | None:
@@ -156,11 +157,9 @@ class _JointMix(Operator):
         return np.full(self.source_shape[0], weight.flat[0], np.float32) if broadcast else None
 
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
-        partitions, joints, _ = self.synapse.weight.shape
-        images, frames, _, channels = x_bfvc.shape
-        y = torch.matmul(self.weight, x_bfvc)  # (K V', V) (B, F, V, C) -> (B, F, K V', C)
-        y = y.reshape(images, frames, partitions, joints, channels).transpose(2, 3)
-        return y.reshape(images, frames, joints, partitions * channels)
+        images, frames = x_bfvc.shape[:2]
+        y = torch.matmul(self.weight, x_bfvc)  # (V' K, V) (B, F, V, C) -> (B, F, V' K, C)
+        return y.reshape(images, frames, self.target_shape[2], self.target_shape[0])
 
 
 class _GraphConv(Operator):

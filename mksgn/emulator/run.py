@@ -128,7 +128,10 @@ class Run:
                 x = self._summed(trains, op.synapse.sources)
                 a = op.apply(x.flatten(0, 1))
                 a = a.reshape(*x.shape[:2], *a.shape[1:])
-                drive = a if drive is None else drive + a
+                if drive is not None and drive.shape == a.shape and drive.dtype == a.dtype:
+                    drive += a  # new from its operator: no third tensor
+                else:
+                    drive = a if drive is None else drive + a
         fan = self.network.readers[name].fan
         spikes, sent, counted = self.network.membranes[name].fire(drive, terms, fan, self.steps, samples)
         counts = self.tally.counts
