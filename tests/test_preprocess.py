@@ -80,7 +80,7 @@ def test_augmentation_depends_on_the_generator_only(sequence):
 
 @pytest.mark.parametrize("modality", ["bone-motion", ("bone", "joint"), MODALITIES])
 def test_json_round_trip(modality):
-    preprocess = Preprocess(frames=16, persons=2, modality=modality, lateral=LATERAL)
+    preprocess = Preprocess(frames=16, persons=2, modality=modality, lateral=LATERAL, motion_range=0.15)
     assert Preprocess.from_json(preprocess.to_json()) == preprocess
 
 
@@ -94,6 +94,34 @@ def test_modalities_are_stacked_as_each_is_alone(sequence):
     augmented = [preprocess(sequence, UCLA20, Augment(), np.random.default_rng(1))
                  for preprocess in (together, replace(together, modality="joint"))]
     assert np.array_equal(augmented[0][3:6], augmented[1])
+
+
+def test_a_motion_range_keeps_the_speed(sequence):
+    """One lost joint sets the scale of a sequence's motions, unless the scale is that of the body."""
+    lost = sequence.copy()
+    lost[len(lost) // 2, 0, 7] += 0.5
+    def motions(range_, points):
+        return Preprocess(frames=len(points), modality="joint-motion", motion_range=range_)(points, UCLA20)
+    others = np.delete(np.arange(20), [7])
+    by_its_largest, by_the_body = (
+        [motions(range_, points)[:, :, others].astype(int) for points in (sequence, lost)] for range_ in (0, 0.15))
+    assert np.abs(by_its_largest[0]).sum() > 1.5 * np.abs(by_its_largest[1]).sum()
+    assert np.abs(by_the_body[0] - by_the_body[1]).max() <= 1
+    twice = np.repeat(sequence, 2, axis=0)  # what stands still every other frame moves as far in the others
+    assert np.array_equal(motions(0.15, twice)[:, 1::2][:, :-1], motions(0.15, sequence)[:, :-1])
+
+
+def test_a_motion_range_is_half_the_messages_at_twice_the_scale(sequence):
+    quarter, half = (Preprocess(frames=16, modality="bone-motion", motion_range=range_)(sequence, UCLA20).astype(int)
+                     for range_ in (0.25, 0.5))
+    free = np.abs(quarter) < 127
+    assert np.abs(quarter[free] - 2 * half[free]).max() <= 1
+
+
+@pytest.mark.parametrize("range_", [-0.1, float("inf"), float("nan")])
+def test_an_impossible_motion_range_is_refused(range_):
+    with pytest.raises(ConfigError, match="motion_range"):
+        Preprocess(frames=8, motion_range=range_)
 
 
 def test_one_modality_is_stored_as_before():

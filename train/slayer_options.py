@@ -64,6 +64,9 @@ class Options:
     """a of the rectangular surrogate gradient, in thresholds (paper Table 4: 1); its height is 1 / a."""
     modality: tuple[Literal["joint", "bone", "joint-motion", "bone-motion"], ...] | None = None
     """Input: one modality, or several, each with a spike coder of its own."""
+    motion_range: float | None = None
+    """Full scale of motions per frame, as a part of the largest joint or bone coordinate of the sequence, such as 0.15;
+    0: each sequence's largest motion."""
     fusion: Literal["smf", "fixed", "sum"] | None = None
     """Several modalities: weighed by mutual information (smf), by --fusion-weights (fixed), or added up (sum)."""
     fusion_weights: tuple[float, ...] | None = None
@@ -142,9 +145,9 @@ class Options:
             base = Recipe.from_dict(json.loads(read_meta(Path(self.start) / WEIGHTS)["recipe"]))
         else:
             base = PRESETS[self.preset or "demo"]
-        names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "time_steps",
-                 "surrogate_width", "fusion", "fusion_weights", "coder_width", "graph_conv", "segments", "rate_weight",
-                 "synop_weight", "synop_target", "dropout", "mixup", "val_subjects", "seed")
+        names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "motion_range",
+                 "time_steps", "surrogate_width", "fusion", "fusion_weights", "coder_width", "graph_conv", "segments",
+                 "rate_weight", "synop_weight", "synop_target", "dropout", "mixup", "val_subjects", "seed")
         recipe = replace(base, distil=None).with_options(**{name: getattr(self, name) for name in names})
         if self.modality is not None:
             recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)

@@ -48,6 +48,9 @@ class Options:
     """Video frames after resampling."""
     persons: int | None = None
     """Persons per sample (NTU: 2)."""
+    motion_range: float | None = None
+    """Full scale of motions per frame, as a part of the largest joint or bone coordinate of the sequence, such as 0.15;
+    0: each sequence's largest motion."""
     epochs: int | None = None
     """Number of epochs."""
     passes: int | None = None

@@ -67,7 +67,8 @@ class Run:
         mirrored = mirrored_joints(pack)
         augment = replace(recipe.augment, mirror=recipe.augment.mirror if mirrored else 0.0, mirrored=mirrored)
         self.preprocess = Preprocess(frames=recipe.frames, persons=recipe.persons, modality=modality,
-                                     lateral=lateral_joints(pack), root_range=recipe.root_range)
+                                     lateral=lateral_joints(pack), root_range=recipe.root_range,
+                                     motion_range=recipe.motion_range)
         self.batches = Batches(pack, self.halves.train, self.preprocess, augment, batch=recipe.batch,
                                passes=recipe.passes, seed=recipe.seed)
         self.config = BaselineConfig(network=recipe.network, body=pack.body, classes=len(pack.class_names),

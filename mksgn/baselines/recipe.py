@@ -24,7 +24,7 @@ class TeacherRecipe:
     network : 'ctr-gcn' or 'st-gcn'
     base_channels : int
         Width of the first four of the ten layers; published: 64.
-    frames, persons, root_range
+    frames, persons, root_range, motion_range
         Preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
     epochs, passes : int
         An epoch goes ``passes`` times through the training set.
@@ -54,6 +54,7 @@ class TeacherRecipe:
     frames: int = 64
     persons: int = 1
     root_range: float = 3.0
+    motion_range: float = 0.0
     epochs: int = 65
     passes: int = 1
     batch: int = 64

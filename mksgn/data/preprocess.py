@@ -13,6 +13,8 @@ The steps, in order (M persons, F' raw frames, V joints):
    joint itself keeps its displacement since the first frame;
 7. divide by the largest coordinate of the sequence (the centre's displacement, which is ``root_range`` times
    finer, excluded, and clipped) and round to -127..127: the graded spikes of the spike coder (paper Eq. 3).
+   The largest motion of a sequence is mostly one frame of a joint that the camera lost. With ``motion_range`` a
+   motion is divided by that part of the largest coordinate of what moves, and clipped: its speed is kept.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ COORDINATES = 3
 INPUT_MAX = 127
 UP = 1
 """Vertical axis of Kinect coordinates."""
+_MOTION = "motion"
 _MIRROR = np.array([-1, 1, 1], np.float32)
 
 
@@ -85,6 +88,9 @@ class Preprocess:
         Joints that span the body's left-right axis; empty: no alignment.
     root_range : float
         Body sizes that the centre's displacement may reach before it is clipped.
+    motion_range : float
+        Full scale of a motion per frame, as a part of the largest joint or bone coordinate of the sequence; larger
+        ones are clipped. 0: the largest motion of the sequence, in joints other than the centre.
     """
 
     frames: int
@@ -92,10 +98,13 @@ class Preprocess:
     modality: str | tuple[str, ...] = "joint"
     lateral: tuple[tuple[int, int], ...] = ()
     root_range: float = 1.0
+    motion_range: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.root_range < float("inf"):
             raise ConfigError("root_range must be positive", got=str(self.root_range))
+        if not 0 <= self.motion_range < float("inf"):
+            raise ConfigError("motion_range must not be negative", got=str(self.motion_range))
         for modality in self.modalities:
             if modality not in MODALITIES:
                 raise ConfigError("unknown modality", got=str(modality), allowed=", ".join(MODALITIES))
@@ -114,8 +123,8 @@ class Preprocess:
         return COORDINATES * len(self.modalities)
 
     def to_json(self) -> str:
-        """One line for a file attribute."""
-        return json.dumps(asdict(self))
+        """One line for a file attribute; without ``motion_range`` where it is 0, as files from before it have it."""
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "motion_range" or value})
 
     @classmethod
     def from_json(cls, text: str) -> Preprocess:
@@ -179,9 +188,13 @@ class Preprocess:
         absent = ~present[np.rint(at).astype(int)]
         stacked = []
         for modality in self.modalities:
-            formed = _form(points, body, modality)
-            formed[absent] = 0
-            stacked.append(_to_int8(formed, body, self.root_range))
+            still = _form(points, body, modality)
+            moving = _moved(still) if modality.endswith(_MOTION) else still
+            still[absent] = moving[absent] = 0
+            size = _size(moving, body)
+            if moving is not still and self.motion_range:
+                size = self.motion_range * _size(still, body)
+            stacked.append(_to_int8(moving, body, size, self.root_range))
         return np.concatenate(stacked)
 
     def _facing(self, person: np.ndarray) -> np.ndarray:
@@ -198,13 +211,16 @@ class Preprocess:
 
 
 def _form(points: np.ndarray, body: Body, modality: str) -> np.ndarray:
-    """A modality of (F, M, V, 3) joints, in memory of its own."""
+    """Joints or bones of (F, M, V, 3) joints, in memory of their own."""
     formed = points.copy()
     if modality.startswith("bone"):
         formed -= points[:, :, parents(body)]
-    if modality.endswith("motion"):
-        formed = np.diff(formed, axis=0, append=formed[-1:])
     return formed
+
+
+def _moved(formed: np.ndarray) -> np.ndarray:
+    """What each frame of (F, M, V, 3) differs by from the next; the last by nothing."""
+    return np.diff(formed, axis=0, append=formed[-1:])
 
 
 def _random_rotation(augment: Augment, rng: np.random.Generator) -> np.ndarray:
@@ -227,11 +243,15 @@ def _resample(points: np.ndarray, at: np.ndarray) -> np.ndarray:
     return points[low] * (1 - part) + points[high] * part
 
 
-def _to_int8(points: np.ndarray, body: Body, root_range: float) -> np.ndarray:
-    """(F, M, V, 3) float -> (3, F, M V) int8, root-relative (steps 6 and 7)."""
+def _size(points: np.ndarray, body: Body) -> float:
+    """Largest coordinate of (F, M, V, 3) relative to the centre joint, and no zero."""
+    return max(float(np.abs(points - points[:, :, body.center : body.center + 1]).max()), 1e-6)
+
+
+def _to_int8(points: np.ndarray, body: Body, size: float, root_range: float) -> np.ndarray:
+    """(F, M, V, 3) float -> (3, F, M V) int8, root-relative (steps 6 and 7); 127 stands for ``size``."""
     center = points[:, :, body.center : body.center + 1]
     relative = points - center
-    size = max(float(np.abs(relative).max()), 1e-6)
     relative[:, :, body.center] = center[:, :, 0] / root_range
     scaled = np.clip(relative * (INPUT_MAX / size), -INPUT_MAX, INPUT_MAX)
     return np.rint(scaled).astype(np.int8).transpose(3, 0, 1, 2).reshape(3, len(points), -1)

@@ -19,7 +19,7 @@ TILE = 2048
 
 @numba.njit(inline="always", nogil=True, error_model="numpy")
 def _repeated(values, start, out):
-    """``out`` = ``values`` over and over, from place ``start`` on; a division per neuron would cost as much as its step."""
+    """``out`` = ``values`` over and over, from place ``start`` on, without a division per neuron."""
     at = start % values.size
     for i in range(out.size):
         out[i] = values[at]

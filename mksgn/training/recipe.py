@@ -26,7 +26,7 @@ class Recipe:
         Paper Table 7: with or without spiking attention (SA-SGC), or a transformer over joints and frames.
     widths, strides : tuple of int
         Channels and temporal stride of each layer; a transformer has one width and stride 1.
-    frames, persons, modality, root_range : preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
+    frames, persons, modality, root_range, motion_range : preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
     fusion, fusion_weights, coder_width
         Of several modalities, see :class:`~mksgn.nn.NetConfig`. 'smf' weighs them sample by sample in floating point;
         before quantisation the weights are fixed at their means over the training set.
@@ -80,6 +80,7 @@ class Recipe:
     persons: int = 1
     modality: str | tuple[str, ...] = "joint"
     root_range: float = 3.0
+    motion_range: float = 0.0
     fusion: str = "sum"
     fusion_weights: tuple[float, ...] | None = None
     coder_width: int | None = None
@@ -138,7 +139,8 @@ class Recipe:
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
         return Preprocess(frames=self.frames, persons=self.persons, modality=self.modality,
-                          lateral=lateral_joints(pack), root_range=self.root_range)
+                          lateral=lateral_joints(pack), root_range=self.root_range,
+                          motion_range=self.motion_range)
 
     def augmentation(self, pack: Pack) -> Augment:
         """Augmentation for ``pack``; only bodies that name left and right joints are mirrored."""
