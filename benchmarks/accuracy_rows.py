@@ -16,6 +16,7 @@ Fields of a row, all JSON values; None where a network has no such figure:
     sops            of Eq. 33, per sample
     paper_mj, counted_mj   Eq. 34, and the counted events at the same prices
     epochs          in floating point, those of the runs it started from included, and of integer fine-tuning
+    integers        'rounded' or 'fine-tuned', where training chose between them (mksgn.training.integers)
     run             folder; commit: of the training
 """
 
@@ -41,7 +42,7 @@ from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
-from mksgn.training.finish import torch_integers
+from mksgn.training.integers import torch_run
 from mksgn.training.teachers import SCORES
 
 NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
@@ -60,10 +61,13 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> dict[str, 
     path = run / NET
     meta = read_net(path).meta if path.exists() else read_meta(run / WEIGHTS)
     recipe = json.loads(meta["recipe"])
-    row = described(recipe) | {
+    row = described(recipe)
+    if "integers" in meta:
+        row["variant"] += ", fine-tuned or rounded"
+    row |= {
         "parameters": sum(p.numel() for p in net.parameters() if p.requires_grad), "run": run.name,
         "epochs": [recipe["epochs"] + meta.get("epochs_before", 0), recipe["tune_epochs"]],
-        "commit": meta.get("commit"), "float": meta.get("accuracy_float"),
+        "commit": meta.get("commit"), "integers": meta.get("integers"), "float": meta.get("accuracy_float"),
         "float_clean": meta.get("accuracy_float_clean"), "synops": None, "macs": None, "sops": None, "paper_mj": None,
         "counted_mj": None, "obstacle": "; ".join(sorted(set(net.obstacles().values())))}
     if path.exists():
@@ -81,6 +85,7 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
         parts.append(f"graph {recipe['graph_conv']}")
     if len(modalities) > 1:
         parts.append(recipe["fusion"])
+    parts += motion_scale(recipe, modalities)
     if distil:
         features = ", features" if distil["gamma"][2] else ""
         parts.append(f"taught by {len(distil['teachers'])} ({distil['loss']}, {distil['soft_labels']}{features})")
@@ -92,6 +97,12 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
         parts.append("rounded, not fine-tuned")
     return {"network": NAMES[recipe["network"]], "kind": "SNN", "modalities": modalities, "distilled": bool(distil),
             "variant": ", ".join(parts), "seed": recipe["seed"]}
+
+
+def motion_scale(recipe: dict[str, Any], modalities: list[str]) -> list[str]:
+    """What a recipe says of the scale of motions, where there are any."""
+    part = recipe.get("motion_range")
+    return [f"motion to {part:g} of the body"] if part and any(name.endswith("motion") for name in modalities) else []
 
 
 def graph_figures(graph: Graph, path: Path, data: str | None, progress: Any) -> dict[str, Any]:
@@ -132,7 +143,7 @@ def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: 
     halves = split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
                    seed=recipe["seed"])
     samples = preprocessed(pack, halves.test, Preprocess.from_json(meta["preprocess"]))
-    correct, _ = torch_integers(net, samples, pack.labels[halves.test])
+    correct = torch_run(net, samples)[0] == pack.labels[halves.test]
     clean = None if halves.clean is None else np.isin(halves.test, halves.clean)
     return top1(correct, clean)
 
@@ -151,7 +162,8 @@ def ann_rows(runs: list[Path]) -> list[dict[str, Any]]:
         network, meta = load_baseline(run / WEIGHTS)
         stream, recipe = load_stream(run / SCORES), meta["recipe"]
         width = f"base width {recipe['base_channels']}, {recipe['frames']} frames"
-        row = ann_row(NAMES[recipe["network"]], [stream.modality], width, recipe["epochs"], meta.get("commit"),
+        variant = ", ".join([width, *motion_scale(recipe, [stream.modality])])
+        row = ann_row(NAMES[recipe["network"]], [stream.modality], variant, recipe["epochs"], meta.get("commit"),
                       run.name, sum(p.numel() for p in network.parameters()),
                       accuracies(stream.test.probabilities(), stream.test))
         rows.append(row | {"seed": recipe["seed"]})
@@ -161,7 +173,8 @@ def ann_rows(runs: list[Path]) -> list[dict[str, Any]]:
             parts, streams = zip(*members)
             scores = accuracies(fuse([s.test for s in streams]), streams[0].test)
             first = parts[0]
-            rows.append(ann_row(first["network"], [m for part in parts for m in part["modalities"]], first["variant"],
+            variant = max((part["variant"] for part in parts), key=len)  # the one that says most: a motion's
+            rows.append(ann_row(first["network"], [m for part in parts for m in part["modalities"]], variant,
                                 first["epochs"][0], first["commit"], "+".join(part["run"] for part in parts),
                                 sum(part["parameters"] for part in parts), scores) | {"seed": first["seed"]})
     return rows
@@ -171,6 +184,6 @@ def ann_row(network: str, modalities: list[str], variant: str, epochs: int, comm
             parameters: int, scores: dict[str, float]) -> dict[str, Any]:
     return {"network": network, "kind": "ANN", "modalities": modalities, "distilled": False, "variant": variant,
             "seed": None, "epochs": [epochs, 0], "parameters": parameters, "run": run, "commit": commit,
-            "obstacle": "", "float": None, "float_clean": None, "synops": None, "macs": None, "sops": None,
+            "obstacle": "", "integers": None, "float": None, "float_clean": None, "synops": None, "macs": None, "sops": None,
             "paper_mj": None, "counted_mj": None, "accuracy": scores["accuracy"], "samples": scores["samples"],
             "accuracy_clean": scores.get("accuracy_clean"), "samples_clean": scores.get("samples_clean")}

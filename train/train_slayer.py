@@ -31,8 +31,9 @@ the loss: paper, ce-kl (cross-entropy and Kullback-Leibler divergence at a tempe
 every time step). --soft-labels cached is cheaper and leaves out the features.
 
 The run has two stages: floating point, then batch norm is folded, everything is rounded to the
-chip's integers and the integers are fine-tuned. What is evaluated last, by the integer emulator,
-is exactly what mksgn.net holds. With SMF the modalities are weighed sample by sample in floating point;
+chip's integers and the integers are fine-tuned. They are kept if they agree with the float network on
+training samples at least as often as rounding alone does. What is evaluated last, by the integer
+emulator, is exactly what mksgn.net holds. With SMF the modalities are weighed sample by sample in floating point;
 before quantisation the weights are fixed at their means over the training set, and the accuracies with
 both are reported. Every epoch leaves a checkpoint; --resume continues a killed run
 to the same weights, bit for bit, on CPU with the same number of threads.
@@ -73,7 +74,8 @@ from mksgn.training.checkpoint import (
 )
 from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.distiller import FTM, Distiller, teach
-from mksgn.training.finish import end_float, export, right
+from mksgn.training.finish import end_float, export
+from mksgn.training.integers import predictions
 from mksgn.training.log import RunLog
 from mksgn.training.objective import Objective, learning_rate, optimiser_of, other_optimisers
 from mksgn.training.recipe import Recipe
@@ -180,7 +182,7 @@ def main(options: Options) -> None:
                 bar = progress.epoch(f"{stage} {epoch + 1}/{epochs}", len(batches))
                 row = train_epoch(fabric, model, objective.names, wrapped, dict(zip(others, further)), batches, recipe,
                                   stage, epoch, epochs, bar)
-                correct = right(net, val, pack.labels[halves.val], fabric.device)
+                correct = predictions(net, val, fabric.device) == pack.labels[halves.val]
                 row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
                 row["seconds"] = time.perf_counter() - tick
                 log.write(stage, epoch, row)
@@ -196,8 +198,8 @@ def main(options: Options) -> None:
                  "commit": describe_commit(), **options.lineage()}
         if net.config.fusion_weights is not None:
             about["fusion"] = recipe.fusion
-        report(folder, options, net, halves, export(folder, net.cpu(), pack, halves, preprocess, results, about),
-               console)
+        results = export(folder, net.cpu(), pack, halves, preprocess, results, about, tuned=recipe.tune_epochs > 0)
+        report(folder, options, net, halves, results, console)
 
 
 def report(folder: Path, options: Options, net: SpikingGraphNet, halves: Split, results: dict[str, float],
@@ -211,6 +213,9 @@ def report(folder: Path, options: Options, net: SpikingGraphNet, halves: Split, 
         if halves.clean is not None:
             line += f", clean subset of {len(halves.clean)} {results[f'accuracy_{kind}_clean']:.2%}"
         console.print(line)
+    if "integers" in results:
+        console.print(f"{results['integers']} integers: of the training samples {results['agreement_tuned']:.2%} "
+                      f"(fine-tuned) and {results['agreement_rounded']:.2%} (rounded alone) are predicted as in float")
     console.print(f"mean firing rate {results['mean_rate']:.3f}")
     if obstacles:
         console.print(f"wrote {folder / WEIGHTS}; no {NET}, because {', '.join(obstacles)}: "

@@ -123,8 +123,8 @@ _NTU = TeacherRecipe(persons=2, augment=Augment(yaw=17.0, pitch=17.0, roll=17.0,
 PRESETS: dict[str, TeacherRecipe] = {
     # What we train: half the published width, a fifth of its optimiser steps.
     "nw-ucla": TeacherRecipe(
-        base_channels=32, frames=32, epochs=80, batch=16, lr=0.05, warm_up=3, schedule="cosine", milestones=(),
-        weight_decay=4e-4, label_smoothing=0.1, dropout=0.1,
+        base_channels=32, frames=32, motion_range=0.15, epochs=80, batch=16, lr=0.05, warm_up=3, schedule="cosine",
+        milestones=(), weight_decay=4e-4, label_smoothing=0.1, dropout=0.1,
         augment=Augment(yaw=45.0, pitch=15.0, roll=10.0, crop=0.6, mirror=0.5)),
     # Published recipe (CTR-GCN, config/ucla): whole sequences under random rotations of up to 60 degrees.
     "nw-ucla-full": TeacherRecipe(
