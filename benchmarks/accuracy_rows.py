@@ -182,8 +182,8 @@ def ann_rows(runs: list[Path]) -> list[dict[str, Any]]:
 
 def ann_row(network: str, modalities: list[str], variant: str, epochs: int, commit: str | None, run: str,
             parameters: int, scores: dict[str, float]) -> dict[str, Any]:
+    nothing = ("integers", "float", "float_clean", "synops", "macs", "sops", "paper_mj", "counted_mj")
     return {"network": network, "kind": "ANN", "modalities": modalities, "distilled": False, "variant": variant,
             "seed": None, "epochs": [epochs, 0], "parameters": parameters, "run": run, "commit": commit,
-            "obstacle": "", "integers": None, "float": None, "float_clean": None, "synops": None, "macs": None, "sops": None,
-            "paper_mj": None, "counted_mj": None, "accuracy": scores["accuracy"], "samples": scores["samples"],
+            "obstacle": "", **dict.fromkeys(nothing), "accuracy": scores["accuracy"], "samples": scores["samples"],
             "accuracy_clean": scores.get("accuracy_clean"), "samples_clean": scores.get("samples_clean")}
