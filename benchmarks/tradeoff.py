@@ -71,7 +71,7 @@ def arguments(options: Options, target: float) -> list[str]:
     stored = read_state(options.run / CHECKPOINT)["options"]
     given = {name: stored[name] for name in ("protocol", "teacher", "device", "devices", "precision") if stored[name]}
     given |= {"data": options.data, "start": options.run, "epochs": 0, "tune_epochs": options.epochs,
-              "tune_lr": options.lr, "synop_weight": options.weight, "synop_target": target}
+              "tune_lr": options.lr, "integers": "tuned", "synop_weight": options.weight, "synop_target": target}
     words: list[str] = []
     for name, value in given.items():
         words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]

@@ -23,6 +23,7 @@ from mksgn.errors import ConfigError
 from mksgn.netx import read_net
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
+from mksgn.training.recipe import PRESETS
 
 pytestmark = pytest.mark.timeout(600)
 TINY = ["--frames", "8", "--batch", "32", "--epochs", "1", "--tune-epochs", "1"]
@@ -150,3 +151,9 @@ def test_the_trade_off_has_a_point_per_price(runs, data, capsys, monkeypatch, tm
     assert before == [p.stat().st_mtime_ns for p in nets], "finished points are not trained again"
     bad = program("--run", tmp_path, "--data", data)
     assert bad.code == 2 and "no finished run" in bad.err
+
+
+@pytest.mark.parametrize(("preset", "said"), [("mksgn-4", True), ("mksgn", False)])
+def test_a_variant_says_how_motions_are_scaled_where_there_are_any(preset, said):
+    with program_module("benchmarks/accuracy_rows.py") as rows:
+        assert ("motion to 0.15 of the body" in rows.described(PRESETS[preset].to_dict())["variant"]) is said

@@ -58,6 +58,8 @@ def test_a_run_leaves_everything_it_promises(whole_run):
     assert set(rows[-1]["final"]) == {"accuracy_float", "accuracy_integer"}
     assert list((whole_run / "events").glob("events.*"))
     graph = read_net(whole_run / "mksgn.net")
+    fewer = graph.meta["agreement_tuned"] < graph.meta["agreement_rounded"]
+    assert graph.meta["integers"] == ("rounded" if fewer else "fine-tuned")
     assert graph.meta["accuracy_integer"] == rows[-1]["final"]["accuracy_integer"]
     assert graph.meta["labels"] == list(synthetic_pack(60).class_names)
     Preprocess.from_json(graph.meta["preprocess"])
@@ -212,6 +214,11 @@ def test_a_run_starts_from_the_weights_of_another(whole_run, tmp_path):
     assert last[0] == last[1]
     assert read_meta(again / "weights.safetensors")["started_from"] == [whole_run.name]
     assert read_meta(again / "weights.safetensors")["epochs_before"] == 2
+    tuned = tmp_path / "tuned"
+    train("--start", str(whole_run), "--epochs", "0", "--integers", "tuned", "--out", str(tuned))
+    assert "integers" not in read_net(tuned / "mksgn.net").meta
+    last, checkpoint = (load_file(tuned / f"{name}.safetensors") for name in ("weights", "checkpoint"))
+    assert all(torch.equal(value, checkpoint[name]) for name, value in last.items())
     other = train(*TINY, "--graph-conv", "learned", "--start", str(whole_run), "--out", str(tmp_path / "other"),
                   check=False)
     assert other.returncode == 2 and "another network" in other.stderr and "Traceback" not in other.stderr

@@ -46,6 +46,9 @@ class Options:
     """Epochs in floating point."""
     tune_epochs: int | None = None
     """Epochs of integer fine-tuning; with --resume it may be more than the run was started with."""
+    integers: Literal["agreeing", "tuned"] | None = None
+    """Integers to end with: the fine-tuned, or those of rounding alone where they agree more often with the float
+    network on training samples (agreeing, the default); or the fine-tuned in any case (tuned)."""
     batch: int | None = None
     """Samples per optimiser step, over all processes."""
     lr: float | None = None
@@ -145,9 +148,10 @@ class Options:
             base = Recipe.from_dict(json.loads(read_meta(Path(self.start) / WEIGHTS)["recipe"]))
         else:
             base = PRESETS[self.preset or "demo"]
-        names = ("epochs", "tune_epochs", "batch", "lr", "tune_lr", "widths", "frames", "persons", "motion_range",
-                 "time_steps", "surrogate_width", "fusion", "fusion_weights", "coder_width", "graph_conv", "segments",
-                 "rate_weight", "synop_weight", "synop_target", "dropout", "mixup", "val_subjects", "seed")
+        names = ("epochs", "tune_epochs", "integers", "batch", "lr", "tune_lr", "widths", "frames", "persons",
+                 "motion_range", "time_steps", "surrogate_width", "fusion", "fusion_weights", "coder_width",
+                 "graph_conv", "segments", "rate_weight", "synop_weight", "synop_target", "dropout", "mixup",
+                 "val_subjects", "seed")
         recipe = replace(base, distil=None).with_options(**{name: getattr(self, name) for name in names})
         if self.modality is not None:
             recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)

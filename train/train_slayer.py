@@ -198,7 +198,8 @@ def main(options: Options) -> None:
                  "commit": describe_commit(), **options.lineage()}
         if net.config.fusion_weights is not None:
             about["fusion"] = recipe.fusion
-        results = export(folder, net.cpu(), pack, halves, preprocess, results, about, tuned=recipe.tune_epochs > 0)
+        choose = recipe.tune_epochs > 0 and recipe.integers == "agreeing"
+        results = export(folder, net.cpu(), pack, halves, preprocess, results, about, choose)
         report(folder, options, net, halves, results, console)
 
 

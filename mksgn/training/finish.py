@@ -51,11 +51,12 @@ def end_float(net: SpikingGraphNet, pack: Pack, halves: Split, preprocess: Prepr
 
 
 def export(folder: Path, net: SpikingGraphNet, pack: Pack, halves: Split, preprocess: Preprocess,
-           results: dict[str, float], about: dict[str, Any], tuned: bool) -> dict[str, Any]:
+           results: dict[str, float], about: dict[str, Any], choose: bool) -> dict[str, Any]:
     """Choose the integers, evaluate them once, on the test split, and write them: mksgn.net where there is a graph.
 
-    Fine-tuned integers are kept where they agree with the floating-point network on training samples as often as
-    rounding alone does, or more often; else those of rounding alone (:func:`mksgn.training.integers.settled`).
+    With ``choose`` fine-tuned integers are kept where they agree with the floating-point network on training samples
+    as often as rounding alone does, or more often; else those of rounding alone
+    (:func:`mksgn.training.integers.settled`).
 
     Parameters
     ----------
@@ -63,17 +64,17 @@ def export(folder: Path, net: SpikingGraphNet, pack: Pack, halves: Split, prepro
         Of the float stage.
     about : dict
         What else the files are to say: preset, data, recipe, commit, ...
-    tuned : bool
-        Whether integers were fine-tuned.
+    choose : bool
+        Whether to choose: integers were fine-tuned, and the recipe does not ask for them in any case.
 
     Returns
     -------
     dict
-        All accuracies; ``mean_rate``, the mean firing rate; and, of a fine-tuned network, ``integers``, ``rounded`` or
+        All accuracies; ``mean_rate``, the mean firing rate; and, after a choice, ``integers``, ``rounded`` or
         ``fine-tuned``, and ``agreement_rounded`` and ``agreement_tuned``.
     """
     agreement: dict[str, Any] = {}
-    if tuned:
+    if choose:
         net, agreement = settled(net, folder / FLOAT, pack, halves.train, preprocess)
     samples, labels = preprocessed(pack, halves.test, preprocess), pack.labels[halves.test]
     predicted, rate = integer_run(net, samples)

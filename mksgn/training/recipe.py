@@ -61,6 +61,9 @@ class Recipe:
         Synop regularisation: synop_weight * max(S / synop_target - 1, 0), S being the synaptic operations expected of
         one sample over all T steps (:mod:`mksgn.nn.synops`: every spike weighted by its fan-out). ``synop_target`` is
         in operations per sample; a weight of 1 makes twice the target cost as much as 1 nat of cross-entropy.
+    integers : 'agreeing' or 'tuned'
+        Which integers a run with fine-tuning ends with: those that agree more often with the float network on training
+        samples, fine-tuned or only rounded (:func:`mksgn.training.integers.settled`); or the fine-tuned.
     augment : Augment
         Random changes of the training samples.
     mixup : float
@@ -108,6 +111,7 @@ class Recipe:
     rate_target: float = 0.1
     synop_weight: float = 0.0
     synop_target: float = 100e6
+    integers: str = "agreeing"
     augment: Augment = field(default_factory=Augment)
     mixup: float = 0.0
     val_subjects: tuple[int, ...] | None = None
@@ -116,7 +120,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, allowed in (("network", NETWORKS), ("optimiser", ("adamw", "sgd")),
-                              ("schedule", ("one-cycle", "step"))):
+                              ("schedule", ("one-cycle", "step")), ("integers", ("agreeing", "tuned"))):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"unknown {name}", got=getattr(self, name), allowed=", ".join(allowed))
         if self.synop_weight < 0 or not 0 < self.synop_target < float("inf"):
