@@ -96,7 +96,7 @@ class Options:
     teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
     """Folders of finished train_teacher.py runs on the same data, one per modality, to distil from."""
     distil: Literal["paper", "ce-kl", "tet"] | None = None
-    """Loss of the distillation; default: paper."""
+    """Loss of the distillation; default: paper. On NW-UCLA 'ce-kl --gamma 1 1 0' taught better, by four points."""
     temperature: float | None = None
     """Temperature of ce-kl and tet; default: 2."""
     gamma: tuple[float, float, float] | None = None
