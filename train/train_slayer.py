@@ -11,12 +11,12 @@ Presets
     mksgn      six layers with spiking attention, half the paper's widths, T = 2; on NW-UCLA about
                half an hour on one core; taught by two CTR-GCNs 90 % (see models/nw-ucla-joint)
     mksgn-4    mksgn with four modalities, added up (--fusion smf weighs them by mutual information),
-               and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 91 %
+               and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 92 %
                (see models/nw-ucla); about 40 minutes on one core, 70 with teachers
     ntu60      NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
     ntu120     settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the paper's
-               widths; 85 % on NW-UCLA, a quarter of an hour on one core
+               widths; 84 % on NW-UCLA, a quarter of an hour on one core
     spike-driven, spikformer
                the paper's two spiking transformers, six blocks over joints x frames, a quarter
                of its width (64); 81 and 82 % on NW-UCLA, 40 minutes on one core. Spikformer
