@@ -42,6 +42,8 @@ COLUMNS = ("network", "modalities", "taught", "variant", "runs", "params (M)", "
            "synops (M)", "Eq. 33 SOPs (M)", "Eq. 34 (mJ)", "counted (mJ)", "paper: top-1", "params (M)", "SOPs (M)",
            "mJ")
 METRICS = "metrics.jsonl"
+LINES, COLOURS = ("-", "--", ":"), 10
+"""Of the curves: matplotlib repeats its colours after so many, in the next line style here."""
 BEGIN, END = "<!-- accuracy.py: begin -->", "<!-- accuracy.py: end -->"
 
 
@@ -220,12 +222,13 @@ def replaced(text: str, new: str, where: Path) -> str:
 def draw(runs: list[Path], path: Path) -> None:
     """Accuracy on the training samples (augmented) and loss of every run, epoch by epoch."""
     with svg(path, 2, (9.0, 3.6)) as (left, right):
-        for run in runs:
+        for index, run in enumerate(runs):
+            style = LINES[index // COLOURS % len(LINES)]
             lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
             epochs = [line for line in lines if line.get("stage") == "float"]
             number = range(1, len(epochs) + 1)
-            left.plot(number, [line["loss"] for line in epochs], label=run.name)
-            right.plot(number, [100 * line["accuracy"] for line in epochs], label=run.name)
+            left.plot(number, [line["loss"] for line in epochs], style, label=run.name)
+            right.plot(number, [100 * line["accuracy"] for line in epochs], style, label=run.name)
         left.set_ylabel("loss")
         right.set_ylabel("training accuracy (augmented), %")
         for axis in (left, right):
