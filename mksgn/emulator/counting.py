@@ -89,7 +89,7 @@ class Tally:
         """The counts, once every sample has run."""
         for name, met in self._met.items():
             self.counts.place(name, self._graded[name], met)
-        # In the order of every backend's: what is later summed as floating point must not depend on where it was counted.
+        # In every backend's memory order: what is later summed in floating point must not depend on the backend.
         self.counts.sent = {name: np.ascontiguousarray(sent) for name, sent in self.counts.sent.items()}
         return self.counts
 
