@@ -91,6 +91,9 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
         parts.append(f"taught by {len(distil['teachers'])} ({distil['loss']}, {distil['soft_labels']}{features})")
     if recipe.get("mixup"):
         parts.append(f"mixup {recipe['mixup']:g}")
+    averaged = round(recipe.get("average_part", 0) * recipe["epochs"]) - 1
+    if averaged > 0:
+        parts.append(f"weights averaged over {averaged} epochs")
     if recipe.get("synop_weight"):
         parts.append(f"synops priced above {recipe['synop_target'] / 1e6:g} M")
     if not recipe["tune_epochs"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -157,3 +158,13 @@ def test_the_trade_off_has_a_point_per_price(runs, data, capsys, monkeypatch, tm
 def test_a_variant_says_how_motions_are_scaled_where_there_are_any(preset, said):
     with program_module("benchmarks/accuracy_rows.py") as rows:
         assert ("motion to 0.15 of the body" in rows.described(PRESETS[preset].to_dict())["variant"]) is said
+
+
+@pytest.mark.parametrize(("part", "said"), [(0.0, False), (0.02, False), (0.3, True)])
+def test_a_variant_says_when_weights_were_averaged(part, said):
+    """Of 70 epochs the last 21: one warms up."""
+    recipe = replace(PRESETS["mksgn-4"], average_part=part)
+    with program_module("benchmarks/accuracy_rows.py") as rows:
+        assert ("weights averaged over 20 epochs" in rows.described(recipe.to_dict())["variant"]) is said
+        assert ("averaged" in rows.described(recipe.to_dict())["variant"]) is said
+    assert (recipe.averaged_from < recipe.epochs) is said

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from slayer_runs import ROOT, TINY, assert_same_run, environment, kill_after, train
 
 from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.data.synthetic import synthetic_pack
@@ -28,20 +26,7 @@ from mksgn.training.checkpoint import load_checkpoint, read_meta, read_state, sa
 from mksgn.training.distill import binary_cross_entropy, distillation
 from mksgn.training.recipe import PRESETS, lateral_joints
 
-ROOT = Path(__file__).resolve().parent.parent
-TINY = ["--widths", "4", "4", "4", "--frames", "8", "--batch", "256", "--epochs", "2", "--tune-epochs", "2"]
 pytestmark = pytest.mark.timeout(600)
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
-def train(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    done = subprocess.run([sys.executable, str(ROOT / "train" / "train_slayer.py"), *arguments], cwd=ROOT,
-                          env=environment(), capture_output=True, text=True, timeout=300)
-    assert not check or done.returncode == 0, done.stderr[-2000:]
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -68,31 +53,10 @@ def test_a_run_leaves_everything_it_promises(whole_run):
 
 def test_a_killed_run_resumes_to_the_same_bits(whole_run, tmp_path):
     """SIGKILL after an epoch in each stage, then --resume: weights, log and net equal the uninterrupted run's."""
-    checkpoint = tmp_path / "checkpoint.safetensors"
-    for last in (("float", 0), ("tune", 0)):
-        arguments = [*TINY, "--out", str(tmp_path)] if last[0] == "float" else ["--resume", "--out", str(tmp_path)]
-        process = subprocess.Popen([sys.executable, str(ROOT / "train" / "train_slayer.py"), *arguments], cwd=ROOT,
-                                   env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 200
-        while time.monotonic() < deadline:
-            if checkpoint.exists() and (state := read_state(checkpoint)) and (state["stage"], state["epoch"]) == last:
-                break
-            assert process.poll() is None, "finished before it could be killed"
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert not (tmp_path / "mksgn.net").exists()
+    kill_after(("float", 0), [*TINY, "--out", str(tmp_path)], tmp_path)
+    kill_after(("tune", 0), ["--resume", "--out", str(tmp_path)], tmp_path)
     train("--resume", "--out", str(tmp_path))
-    expected, got = load_file(whole_run / "checkpoint.safetensors"), load_file(checkpoint)
-    assert expected.keys() == got.keys()
-    for name, value in expected.items():
-        assert torch.equal(value, got[name]), name
-    first, second = read_net(whole_run / "mksgn.net"), read_net(tmp_path / "mksgn.net")
-    for a, b in zip(first.synapses, second.synapses):
-        assert np.array_equal(a.weight, b.weight)
-    kept = [[(r["stage"], r["epoch"], r["loss"]) for r in map(json.loads, (f / "metrics.jsonl").open()) if "stage" in r]
-            for f in (whole_run, tmp_path)]
-    assert kept[0] == kept[1]
+    assert_same_run(whole_run, tmp_path)
 
 
 @pytest.mark.parametrize("launcher", ["fabric", "torchrun"])

@@ -53,6 +53,11 @@ class Options:
     """Samples per optimiser step, over all processes."""
     lr: float | None = None
     """Peak learning rate (AdamW, one cycle)."""
+    average_part: float | None = None
+    """Average the weights over the last part of the floating-point epochs, such as 0.3 (SWA): their first epoch warms
+    up to --average-lr, the others are averaged. 1 with --start: average from there."""
+    average_lr: float | None = None
+    """Learning rate while weights are averaged, constant; default: 0.001."""
     tune_lr: float | None = None
     """First learning rate of the fine-tuning, which follows a cosine to zero."""
     widths: tuple[int, ...] | None = None
@@ -148,7 +153,8 @@ class Options:
             base = Recipe.from_dict(json.loads(read_meta(Path(self.start) / WEIGHTS)["recipe"]))
         else:
             base = PRESETS[self.preset or "demo"]
-        names = ("epochs", "tune_epochs", "integers", "batch", "lr", "tune_lr", "widths", "frames", "persons",
+        names = ("epochs", "tune_epochs", "integers", "batch", "lr", "average_part",
+                 "average_lr", "tune_lr", "widths", "frames", "persons",
                  "motion_range", "time_steps", "surrogate_width", "fusion", "fusion_weights", "coder_width",
                  "graph_conv", "segments", "rate_weight", "synop_weight", "synop_target", "dropout", "mixup",
                  "val_subjects", "seed")

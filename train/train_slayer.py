@@ -31,6 +31,10 @@ the loss: paper, ce-kl (cross-entropy and Kullback-Leibler divergence at a tempe
 every time step). On NW-UCLA, one modality, ce-kl without features (--gamma 1 1 0) brought 1.3 points and the
 paper's loss cost 2.8 (docs/decisions/0005). --soft-labels cached is cheaper and leaves out the features.
 
+--average-part averages the weights of the last part of the floating-point epochs, after every step at a constant
+learning rate (SWA); a finished run is averaged further with --start RUN --epochs 40 --average-part 1. While it lasts,
+the figures of an epoch are those of the weights as they are, which are worse than their average.
+
 The run has two stages: floating point, then batch norm is folded, everything is rounded to the
 chip's integers and the integers are fine-tuned. They are kept if they agree with the float network on
 training samples at least as often as rounding alone does. What is evaluated last, by the integer
@@ -47,6 +51,8 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +62,13 @@ import tyro
 from lightning_fabric import Fabric
 from rich.console import Console
 from slayer_options import STORED, Options, resumed
-from torch import Tensor
+from torch import Tensor, nn
 
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
 from mksgn.nn import SpikingGraphNet
+from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import (
     CHECKPOINT,
@@ -83,8 +90,9 @@ from mksgn.training.recipe import Recipe
 
 
 def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict[str, Any], batches: Batches,
-                recipe: Recipe, stage: str, epoch: int, epochs: int, bar) -> dict[str, float]:
-    """One epoch; returns the means of what ``names`` names."""
+                recipe: Recipe, stage: str, epoch: int, epochs: int, bar,
+                after: Callable[[], None] | None) -> dict[str, float]:
+    """One epoch, ``after`` after every step; returns the means of what ``names`` names."""
     torch.manual_seed(recipe.seed * 100_003 + epoch)
     totals = torch.zeros(len(names))
     for step, (x, labels, *taught) in enumerate(batches.epoch(epoch)):
@@ -101,6 +109,8 @@ def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict
             fabric.clip_gradients(model, each, max_norm=5.0, error_if_nonfinite=True)
             each.step()
             each.zero_grad()
+        if after is not None:
+            after()
         totals += figures.cpu()
         mean = dict(zip(names, (totals / (step + 1)).tolist()))
         bar.advance(loss=mean["loss"], accuracy=mean["accuracy"], rate=mean["rate"])
@@ -157,6 +167,8 @@ def main(options: Options) -> None:
 
     stages = (("float", recipe.epochs), ("tune", recipe.tune_epochs))
     results: dict[str, float] = dict(started["results"]) if started else {}
+    average = average_of(net, recipe, fabric.device)
+    after = None if average is None else partial(average.update_parameters, net)
     log = RunLog(folder, chief, keep=(started["stage"], started["epoch"]) if started else None)
     with progress_bar(console, chief) as progress:
         for stage, epochs in stages:
@@ -165,6 +177,8 @@ def main(options: Options) -> None:
             first = started["epoch"] + 1 if started is not None and started["stage"] == stage else 0
             if stage == "tune":
                 if not first:
+                    if average is not None:
+                        take_average(net, average, batches.epoch(recipe.epochs), recipe.seed)
                     results.update(end_float(net, pack, halves, preprocess, fabric.device, folder if chief else None))
                 elif started is not None and started.get("fusion_weights") is not None:
                     net.fix_fusion(started["fusion_weights"])
@@ -172,7 +186,9 @@ def main(options: Options) -> None:
             objective = Objective(net, recipe, dtype, distiller)
             optimiser = optimiser_of(net, recipe, stage)
             others = other_optimisers(net, recipe) | (distiller.optimisers() if distiller else {})
-            companions = {FTM: distiller.ftm} if distiller else {}
+            companions: dict[str, nn.Module] = {FTM: distiller.ftm} if distiller else {}
+            if average is not None and stage == "float":
+                companions[AVERAGE] = average
             if started is not None and first:
                 load_checkpoint(checkpoint, net, optimiser, others, companions)
                 net.set_scales(started["scales"])
@@ -182,7 +198,8 @@ def main(options: Options) -> None:
                 net.steps = recipe.steps_at(stage, epoch)
                 bar = progress.epoch(f"{stage} {epoch + 1}/{epochs}", len(batches))
                 row = train_epoch(fabric, model, objective.names, wrapped, dict(zip(others, further)), batches, recipe,
-                                  stage, epoch, epochs, bar)
+                                  stage, epoch, epochs, bar,
+                                  after if stage == "float" and epoch >= recipe.averaged_from else None)
                 correct = predictions(net, val, fabric.device) == pack.labels[halves.val]
                 row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
                 row["seconds"] = time.perf_counter() - tick

@@ -102,9 +102,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
             return fused_cuba(drive, extra, scale, shift, self.neuron, steps)
         drive = drive.contiguous(memory_format=torch.channels_last)
         mean, var = batch_moments(drive.detach(), steps)
-        with torch.no_grad():
-            for buffer, value in (("running_mean", mean), ("running_var", var)):
-                norm.get_buffer(buffer).lerp_(value, norm.momentum or 0.0)
+        remember(norm, mean, var)
         return fused_cuba(drive, extra, norm.weight, norm.bias, self.neuron, steps, moments=(mean, var), eps=norm.eps)
 
     def code(self, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
@@ -261,6 +259,15 @@ class ReadoutBlock(SpikingBlock):
         population, synapses = super().to_ir(name, role)
         neuron = ir.Cuba(vth=VTH_MAX, current_decay=int(self.neuron.cx_current_decay), voltage_decay=0)
         return ir.Population(name, self.shape, neuron, population.bias, role), synapses
+
+
+@torch.no_grad()
+def remember(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> None:
+    """Enter a batch's moments (C,) into the running ones as torch does: by ``momentum``; where it is None, as means."""
+    count = norm.get_buffer("num_batches_tracked").add_(1)
+    weight = 1 / count.item() if norm.momentum is None else norm.momentum
+    for buffer, value in (("running_mean", mean), ("running_var", var)):
+        norm.get_buffer(buffer).lerp_(value, weight)
 
 
 def affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

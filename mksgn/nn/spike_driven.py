@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from mksgn.nn.blocks import SpikingBlock, affine
+from mksgn.nn.blocks import SpikingBlock, affine, remember
 from mksgn.nn.cuba import fused_cuba
 from mksgn.nn.gates import GateBlock
 from mksgn.nn.projections import ConvProjection, IdentityProjection, Projection, Spikes
@@ -101,9 +101,7 @@ class ShortcutBlock(SpikingBlock):
     def _moments(norm: nn.BatchNorm2d, current: Tensor) -> tuple[Tensor, Tensor]:
         """Scale and shift of a batch norm by this batch's statistics, which it also remembers."""
         var, mean = torch.var_mean(current.float(), dim=(0, 2, 3), unbiased=False)
-        with torch.no_grad():
-            for buffer, value in (("running_mean", mean), ("running_var", var)):
-                norm.get_buffer(buffer).lerp_(value, norm.momentum or 0.0)
+        remember(norm, mean, var)
         scale = norm.weight * (var + norm.eps).rsqrt()
         return scale, norm.bias - mean * scale
 

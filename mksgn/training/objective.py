@@ -94,12 +94,18 @@ def _estimator(net: SpikingGraphNet) -> list[nn.Parameter]:
 def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
     """The network's learning rate after ``part`` (0..1) of a stage.
 
-    In floating point one cycle, or steps (Table 5); in fine-tuning a cosine.
+    In floating point one cycle, or steps (Table 5), and a constant rate while weights are averaged; in fine-tuning a
+    cosine.
     """
     if stage == "tune":
         return recipe.tune_lr * 0.5 * (1 + math.cos(math.pi * part))
+    averaging = part * recipe.epochs - recipe.cycle_epochs
+    if recipe.averaged_from < recipe.epochs and averaging >= 0:
+        return recipe.average_lr * min(1.0, averaging)
     if recipe.schedule == "step":
         return recipe.lr * (recipe.lr_decay if part * recipe.epochs >= recipe.lr_step else 1.0)
+    if recipe.averaged_from < recipe.epochs:
+        part *= recipe.epochs / recipe.cycle_epochs
     rise = 0.1
     if part < rise:
         return recipe.lr * (0.04 + 0.96 * part / rise)

@@ -55,6 +55,9 @@ class Recipe:
     early_steps, early_part : int, float
         The first ``early_part`` of the float epochs runs with T = ``early_steps``: half the cost, and the
         weights carry over because the head averages over T.
+    average_part, average_lr : float
+        The last ``average_part`` of the float epochs has the constant rate ``average_lr``, reached within one epoch;
+        then the weights are averaged over all steps (:mod:`mksgn.training.averaging`). 'one-cycle' is over before.
     rate_weight, rate_target : float
         Firing-rate regularisation: rate_weight * mean over populations of max(rate - rate_target, 0).
     synop_weight, synop_target : float
@@ -107,6 +110,8 @@ class Recipe:
     lr_decay: float = 0.1
     early_steps: int = 2
     early_part: float = 0.7
+    average_part: float = 0.0
+    average_lr: float = 1e-3
     rate_weight: float = 0.1
     rate_target: float = 0.1
     synop_weight: float = 0.0
@@ -126,6 +131,9 @@ class Recipe:
         if self.synop_weight < 0 or not 0 < self.synop_target < float("inf"):
             raise ConfigError("synop regularisation needs a weight of at least 0 and a positive, finite target",
                               got=f"weight {self.synop_weight}, target {self.synop_target}")
+        if not 0 <= self.average_part <= 1:
+            raise ConfigError("weights are averaged over a part of the epochs", where="average_part",
+                              got=str(self.average_part), allowed="0 (not at all) to 1")
         if not 0 <= self.mixup < float("inf"):
             raise ConfigError("alpha of mixup must not be negative", where="mixup", got=str(self.mixup))
         if self.mixup and self.distil and self.distil.soft_labels == "cached":
@@ -139,6 +147,16 @@ class Recipe:
     def modalities(self) -> tuple[str, ...]:
         """The modalities, one or several."""
         return (self.modality,) if isinstance(self.modality, str) else self.modality
+
+    @property
+    def cycle_epochs(self) -> int:
+        """Float epochs before those at the constant rate."""
+        return self.epochs - round(self.average_part * self.epochs)
+
+    @property
+    def averaged_from(self) -> int:
+        """Float epoch from which on weights are averaged; ``epochs`` or more where they are not."""
+        return self.cycle_epochs + 1
 
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
