@@ -86,6 +86,9 @@ class Options:
     inside one synapse (fused)."""
     segments: int | None = None
     """Parts of the sequence that the head averages apart; the paper has 1."""
+    residual_synapses: int | None = None
+    """Parallel synapses of a temporal convolution's residual, a power of two: 4 leave its trained weights two bits more
+    when they are rounded."""
     rate_weight: float | None = None
     """Weight of the firing-rate regularisation."""
     synop_weight: float | None = None
@@ -153,11 +156,10 @@ class Options:
             base = Recipe.from_dict(json.loads(read_meta(Path(self.start) / WEIGHTS)["recipe"]))
         else:
             base = PRESETS[self.preset or "demo"]
-        names = ("epochs", "tune_epochs", "integers", "batch", "lr", "average_part",
-                 "average_lr", "tune_lr", "widths", "frames", "persons",
-                 "motion_range", "time_steps", "surrogate_width", "fusion", "fusion_weights", "coder_width",
-                 "graph_conv", "segments", "rate_weight", "synop_weight", "synop_target", "dropout", "mixup",
-                 "val_subjects", "seed")
+        names = ("epochs", "tune_epochs", "integers", "batch", "lr", "average_part", "average_lr", "tune_lr",
+                 "widths", "frames", "persons", "motion_range", "time_steps", "surrogate_width", "fusion",
+                 "fusion_weights", "coder_width", "graph_conv", "segments", "residual_synapses", "rate_weight",
+                 "synop_weight", "synop_target", "dropout", "mixup", "val_subjects", "seed")
         recipe = replace(base, distil=None).with_options(**{name: getattr(self, name) for name in names})
         if self.modality is not None:
             recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)

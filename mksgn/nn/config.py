@@ -51,6 +51,9 @@ class NetConfig:
         On the spikes before FC, in training.
     segments : int
         Parts of the sequence, of equal length, that GAP averages apart (Eq. 14 has one): FC then knows when.
+    residual_synapses : int
+        Parallel synapses that the identity residual of a temporal convolution is made of, a power of two. Integers: the
+        population's scale, and with it the steps of the trained weights, may be as much finer. 1 in nets from before.
     transformer : 'spikformer', 'spike-driven' or ''
         A spiking transformer of one width instead of the graph convolutional layers; every joint of every frame is a
         token. It reads one modality. ``attention`` and ``temporal_kernel`` then mean nothing.
@@ -78,6 +81,7 @@ class NetConfig:
     fusion_weights: tuple[float, ...] | None = None
     coder_width: int | None = None
     segments: int = 1
+    residual_synapses: int = 1
     transformer: str = ""
     heads: int = 8
 
@@ -91,6 +95,9 @@ class NetConfig:
             raise ConfigError("unknown graph_conv", got=self.graph_conv, allowed=", ".join(GRAPH_CONVS))
         if self.segments < 1:
             raise ConfigError("segments must be positive", got=str(self.segments))
+        if self.residual_synapses not in (1, 2, 4, 8, 16):
+            raise ConfigError("residual_synapses must be a small power of two", got=str(self.residual_synapses),
+                              allowed="1, 2, 4, 8, 16")
         if not 0 < self.surrogate_width < float("inf"):
             raise ConfigError("the surrogate's width must be positive", got=str(self.surrogate_width))
         if self.temporal_kernel % 2 == 0:

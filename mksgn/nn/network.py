@@ -243,13 +243,17 @@ def _temporal(net: SpikingGraphNet, sources: tuple[str, ...], width: int, stride
     return ConvProjection(sources, net._shape(sources[0])[0], width, (kernel, 1), (stride, 1), (kernel // 2, 0))
 
 
+def _residual(net: SpikingGraphNet, sources: tuple[str, ...], width: int) -> IdentityProjection:
+    return IdentityProjection(sources, width, parallel=net.config.residual_synapses)
+
+
 def _st_gcn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stride: int) -> str:
     """Base-SGN: ST-GCN's layer with LIF for ReLU; residual identity, or 1 x 1 convolution where the shape changes."""
     channels, frames, joints = net._shape(source)
     mixed = _graph_conv(net, name, source, width)
     projections: list[Projection] = [_temporal(net, (mixed,), width, stride)]
     if channels == width and stride == 1 and source != FUSED:
-        projections.append(IdentityProjection((source,), width))
+        projections.append(_residual(net, (source,), width))
     else:
         projections.append(ConvProjection((source,), channels, width, stride=(stride, 1)))
     return net._add(f"{name}.stc", (width, (frames - 1) // stride + 1, joints), projections)
@@ -272,11 +276,11 @@ def _sgn_layer(net: SpikingGraphNet, name: str, source: str, width: int, stride:
     features = (lif1, lif2, attended)
     projections: list[Projection] = [_temporal(net, features, width, stride)]
     if stride == 1:
-        projections.append(IdentityProjection(features, width))
+        projections.append(_residual(net, features, width))
     else:
         shape = (width, (frames - 1) // stride + 1, joints)
         residual = net._add(f"{name}.res", shape, [ConvProjection(features, width, width, stride=(stride, 1))])
-        projections.append(IdentityProjection((residual,), width))
+        projections.append(_residual(net, (residual,), width))
     return net._add(f"{name}.stc", shape, projections)
 
 

@@ -36,6 +36,8 @@ class Projection(nn.Module):
     """
 
     synapse: Any  # a SLAYER synapse: torch's stubs know nothing of its attributes
+    parallel = 1
+    """Synapses on the chip between the same neurons, each with :meth:`weight`."""
 
     def __init__(self, sources: tuple[str, ...], synapse: nn.Module, normed: bool) -> None:
         super().__init__()
@@ -145,21 +147,34 @@ class PoolProjection(ConvProjection):
 
 
 class IdentityProjection(Projection):
-    """Fixed one-to-one weights ``gain`` (residuals, gates): depthwise 1 x 1 ``slayer.synapse.Conv``."""
+    """Fixed one-to-one weights ``gain`` (residuals, gates): depthwise 1 x 1 ``slayer.synapse.Conv``.
 
-    def __init__(self, sources: tuple[str, ...], channels: int, gain: float = 1.0) -> None:
+    ``parallel`` synapses share the gain, an equal part each. A population has one scale, and the weight of one synapse
+    8 bits: a residual of the whole threshold in one of them leaves trained weights beside it a fraction of their range.
+    """
+
+    def __init__(self, sources: tuple[str, ...], channels: int, gain: float = 1.0, *, parallel: int = 1) -> None:
         synapse = slayer.synapse.Conv(channels, channels, 1, groups=channels)
         super().__init__(sources, _frozen(synapse, torch.full_like(synapse.weight, gain)), normed=False)
-        self.gain = gain
+        self.gain, self.parallel = gain, parallel
 
     def weight(self, hook: Hook) -> Tensor:
-        weight = self.synapse.weight[..., 0]
+        """Of each of the parallel synapses."""
+        weight = self.synapse.weight[..., 0] / self.parallel
         return hook(weight) if hook else weight
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         return x if self.gain == 1.0 else x * self.gain
 
-    current_slayer = ConvProjection.current_slayer
+    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
+        """One SLAYER synapse with the sum of their weights."""
+        self.synapse._pre_hook_fx = hook and (lambda weight: self.parallel * hook(weight / self.parallel))
+        return self.synapse(x)
+
+    def lower(self, name: str, target: str, hook: Hook, integers: Callable[[Tensor], np.ndarray]) -> list[ir.Synapse]:
+        weight = integers(self.weight(hook))
+        names = [name] if self.parallel == 1 else [f"{name}.{number}" for number in range(self.parallel)]
+        return [self.to_ir(each, target, weight) for each in names]
 
     def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
         return ir.Conv(name, self.sources, target, weight_int, groups=weight_int.shape[0])

@@ -114,7 +114,8 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
 
 
 def load_weights(net: SpikingGraphNet, path: Path) -> None:
-    """Give ``net`` the weights of the floating-point network at ``path``; only T and dropout may differ.
+    """Give ``net`` the weights of the floating-point network at ``path``; only T, dropout and the number of
+    synapses of a residual may differ.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def load_weights(net: SpikingGraphNet, path: Path) -> None:
         When the file is not one, or of another network.
     """
     found = load_network(path, quantized=False)
-    free = {"time_steps", "dropout", "body"}
+    free = {"time_steps", "dropout", "body", "residual_synapses"}
     for name in sorted({f.name for f in fields(NetConfig)} - free):
         here, there = getattr(net.config, name), getattr(found.config, name)
         if here != there:

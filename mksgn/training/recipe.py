@@ -39,6 +39,8 @@ class Recipe:
     graph_conv : 'layer', 'learned' or 'fused'
     segments : int
         Parts of the sequence that the head averages apart.
+    residual_synapses : int
+        Parallel synapses of a residual, see :class:`~mksgn.nn.NetConfig`.
     epochs, tune_epochs : int
         Float training, then quantised fine-tuning.
     passes : int
@@ -95,6 +97,7 @@ class Recipe:
     surrogate_width: float = 1.0
     graph_conv: str = "layer"
     segments: int = 1
+    residual_synapses: int = 1
     epochs: int = 70
     tune_epochs: int = 15
     passes: int = 1
@@ -179,7 +182,8 @@ class Recipe:
         return NetConfig(
             body=pack.body, classes=len(pack.class_names), frames=self.frames, widths=self.widths, strides=self.strides,
             persons=self.persons, time_steps=self.time_steps, attention=self.network == "mksgn",
-            graph_conv=self.graph_conv, segments=self.segments, surrogate_width=self.surrogate_width,
+            graph_conv=self.graph_conv, segments=self.segments,
+            residual_synapses=self.residual_synapses, surrogate_width=self.surrogate_width,
             dropout=self.dropout, modalities=self.modalities, fusion=self.fusion,
             fusion_weights=self.fusion_weights, coder_width=self.coder_width,
             transformer=self.network if self.network in TRANSFORMERS else "")
