@@ -169,7 +169,9 @@ def _import_lava() -> None:
 
     import mksgn.runtime.builder  # noqa: F401
     from mksgn.events.kernels import warm
+    from mksgn.runtime.channels import repair
 
+    repair()
     warm()
     logging.getLogger().setLevel(logging.ERROR)
 
