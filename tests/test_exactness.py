@@ -43,7 +43,7 @@ def exact_rows(data: Path, folder: Path, *networks: str) -> list[dict]:
     out = folder / "exact.json"
     done = run("benchmarks/exactness.py", "--data", str(data), "--samples", "1", "--width", "4",
                "--frames", "8", "--json", str(out), "--networks", *networks)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-8000:]
     rows = json.loads(out.read_text())["rows"]
     for row in rows:
         for label in ("slayer_emulator", "emulator_lava_stock", "emulator_lava_blocks"):

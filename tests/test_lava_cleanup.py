@@ -203,6 +203,7 @@ def test_a_process_that_hangs_runs_into_the_timeout():
     error, took = run_and(small_graph(), {LIF: "lava_faults:HangingModel"}, hurry)
     assert error.what == "Lava did not answer in time"
     assert "nothing for 1 s" in error.got
+    assert re.search(r"2 process\(es\), most recent call first:\n.*lava_faults.py:\d+ run_spk", error.got)
     assert took < 1.0 + SOON_S
 
 

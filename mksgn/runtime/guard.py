@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mksgn.errors import BackendError
+from mksgn.runtime.stacks import ask
 from mksgn.runtime.wire import Frames, pack
 
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from mksgn.runtime.host import main; main()"
@@ -127,9 +128,11 @@ class Host:
 
     def _timeout(self) -> BackendError:
         trace = self._log_tail()
+        waiting = [pid for pid, command in session_members(self.pid).items() if "resource_tracker" not in command]
+        said = (f"nothing for {self.timeout_s:g} s", trace, ask(waiting, self._log.fileno()))
         self.close()
         return BackendError("Lava did not answer in time", where=f"host process (pid {self.pid})",
-                            got="\n".join(part for part in (f"nothing for {self.timeout_s:g} s", trace) if part),
+                            got="\n".join(part for part in said if part),
                             fix="raise timeout_s if the network is large, or use the emulator")
 
     def _log_tail(self) -> str:
@@ -174,9 +177,9 @@ def end_session(session: int) -> None:
 
 
 def session_members(session: int) -> dict[int, str]:
-    """Process id and command line of the session's processes that still run (zombies left out); Linux only."""
+    """Process id and command line of the session's processes that still run, zombies left out; none but on Linux."""
     members: dict[int, str] = {}
-    for folder in Path("/proc").iterdir():
+    for folder in Path("/proc").iterdir() if Path("/proc/self/stat").exists() else ():
         if not folder.name.isdigit():
             continue
         try:

@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 from mksgn.errors import MksgnError
 from mksgn.ir import Graph
 from mksgn.runtime.plan import CHANNEL_SLOTS, plan, plan_blocks
+from mksgn.runtime.stacks import answer_with_stack
 from mksgn.runtime.streams import Timing
 from mksgn.runtime.wire import Frames, graph_from_message, pack
 
@@ -131,6 +132,7 @@ def main() -> NoReturn:
     os.dup2(null, 0)
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer_with_stack()
     # One tracker for all: it unlinks shared memory that a killed network leaves behind.
     resource_tracker.ensure_running()
     parent = os.getppid()
