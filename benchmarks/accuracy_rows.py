@@ -94,6 +94,10 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
     averaged = round(recipe.get("average_part", 0) * recipe["epochs"]) - 1
     if averaged > 0:
         parts.append(f"weights averaged over {averaged} epochs")
+    elif recipe.get("average_part") and not recipe["epochs"]:
+        parts.append("averaged weights, rounded anew")
+    if recipe.get("residual_synapses", 1) > 1:
+        parts.append(f"residuals of {recipe['residual_synapses']} synapses")
     if recipe.get("synop_weight"):
         parts.append(f"synops priced above {recipe['synop_target'] / 1e6:g} M")
     if not recipe["tune_epochs"]:
