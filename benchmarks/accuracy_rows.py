@@ -50,28 +50,33 @@ NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
 
 
 def spiking_row(run: Path, data: str | None, progress: Any = None) -> dict[str, Any]:
-    """The row of a train_slayer.py run, or of a folder of models/: integers on the whole test split, and their events.
+    """The row of a train_slayer.py or join_runs.py run, or of models/: integers on the whole test split, and events.
 
     Raises
     ------
     ConfigError
         When the folder holds no finished run, or the data has no labels for it.
     """
-    net = load_network(run / WEIGHTS)
     path = run / NET
-    meta = read_net(path).meta if path.exists() else read_meta(run / WEIGHTS)
+    graph = read_net(path) if path.exists() else None
+    meta = read_meta(run / WEIGHTS) if graph is None else graph.meta
     recipe = json.loads(meta["recipe"])
     row = described(recipe)
     if "integers" in meta:
         row["variant"] += ", fine-tuned or rounded"
     row |= {
-        "parameters": sum(p.numel() for p in net.parameters() if p.requires_grad), "run": run.name,
-        "epochs": [recipe["epochs"] + meta.get("epochs_before", 0), recipe["tune_epochs"]],
+        "run": run.name, "epochs": [recipe["epochs"] + meta.get("epochs_before", 0), recipe["tune_epochs"]],
         "commit": meta.get("commit"), "integers": meta.get("integers"), "float": meta.get("accuracy_float"),
         "float_clean": meta.get("accuracy_float_clean"), "synops": None, "macs": None, "sops": None, "paper_mj": None,
-        "counted_mj": None, "obstacle": "; ".join(sorted(set(net.obstacles().values())))}
-    if path.exists():
-        return row | graph_figures(read_net(path), path, data, progress)
+        "counted_mj": None, "obstacle": ""}
+    if graph is not None and "members" in meta:  # of train/join_runs.py
+        row["variant"] += f", {len(meta['members'])} nets side by side"
+        return row | {"parameters": meta["parameters"]} | graph_figures(graph, path, data, progress)
+    net = load_network(run / WEIGHTS)
+    row["parameters"] = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    if graph is not None:
+        return row | graph_figures(graph, path, data, progress)
+    row["obstacle"] = "; ".join(sorted(set(net.obstacles().values())))
     return row | torch_figures(net, meta, run / WEIGHTS, data)
 
 

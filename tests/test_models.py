@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mksgn.backend import compare
 from mksgn.data.pack import load_pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import split
 from mksgn.emulator import Emulator
 from mksgn.ir import graphs_equal
 from mksgn.lower import to_graph
+from mksgn.lower.ensemble import ensemble_graph
 from mksgn.lower.reference import SlayerReference
 from mksgn.netx import read_net
+from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
 
@@ -33,9 +34,18 @@ def folder(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
+def networks(folder: Path) -> list[SpikingGraphNet]:
+    """One network, or those that train/join_runs.py set side by side."""
+    files = [folder / "weights.safetensors"]
+    if not files[0].exists():
+        files = sorted(folder.glob(f"member-*/{files[0].name}"))
+    return [load_network(path) for path in files]
+
+
 def test_weights_and_net_are_one_network(folder):
-    graph = read_net(folder / "mksgn.net")
-    assert graphs_equal(to_graph(load_network(folder / "weights.safetensors"), graph.meta), graph)
+    graph, nets = read_net(folder / "mksgn.net"), networks(folder)
+    made = to_graph(nets[0], graph.meta) if len(nets) == 1 else ensemble_graph(nets, graph.meta)
+    assert graphs_equal(made, graph)
 
 
 def test_models_stay_small():
@@ -59,14 +69,19 @@ def real_samples(folder: Path, path: Path, count: int) -> np.ndarray:
 
 @pytest.mark.timeout(600)
 def test_slayer_runs_the_shipped_network_as_the_emulator_does(folder, nw_ucla_path):
-    net = load_network(folder / "weights.safetensors")
+    nets, graph = networks(folder), read_net(folder / "mksgn.net")
     samples = real_samples(folder, nw_ucla_path, 2)
-    slayer = SlayerReference(net, batch_size=1).run(samples)
-    with Emulator(read_net(folder / "mksgn.net"), batch_size=2) as emulator:
+    with Emulator(graph, batch_size=2) as emulator:
         emulated = emulator.run(samples, record="spikes")
-    result = compare(slayer, emulated, tuple(net.names))
-    assert result.equal, result.first
-    assert np.array_equal(slayer.output, emulated.output)
+    seen = set()
+    for number, net in enumerate(nets, 1):
+        slayer = SlayerReference(net, batch_size=1).run(samples)
+        for name in net.names:
+            own = name if len(nets) == 1 else f"net{number}-{name}"
+            assert np.array_equal(slayer.spikes[name], emulated.spikes[own]), own
+            seen.add(own)
+        assert len(nets) > 1 or np.array_equal(slayer.output, emulated.output)
+    assert seen == {p.name for p in graph.populations if p.role == "hidden"}
 
 
 @pytest.mark.timeout(600)

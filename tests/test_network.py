@@ -14,7 +14,7 @@ from mksgn.ir import schedule
 from mksgn.lower import to_graph
 from mksgn.lower.reference import SlayerReference, calibrate
 from mksgn.nn import NetConfig, SpikingGraphNet
-from mksgn.nn.projections import JointMixProjection
+from mksgn.nn.projections import ConvProjection, JointMixProjection
 from mksgn.nn.synops import synops_per_rate
 from mksgn.skeleton import NTU25, UCLA20
 
@@ -215,3 +215,18 @@ def test_fine_tuning_may_drive_the_biases_of_the_coder_beyond_their_width():
     _, fused = net.forward_spikes(torch.from_numpy(samples))
     train = fused["sc"].unflatten(0, (-1, 4)).permute(0, 2, 3, 4, 1).detach().numpy()
     assert np.array_equal(train, slayer.spikes["sc"])
+
+
+@pytest.mark.parametrize(("channels", "stride"), [(4, (2, 1)), (6, (2, 2)), (16, (2, 1))])
+def test_a_strided_pointwise_convolution_skips_first(channels, stride):
+    """The same sums as torch's own; of fewer than 8 channels that one corrupts memory on AVX2 (torch 2.3, oneDNN)."""
+    torch.manual_seed(0)
+    projection = ConvProjection(("a",), channels, channels + 2, stride=stride)
+    x = torch.randint(0, 2, (6, channels, 9, 20)).float()
+    weight = projection.weight(None)
+    expected = torch.einsum("oi,nifv->nofv", weight[..., 0, 0], x[:, :, :: stride[0], :: stride[1]])
+    for _ in range(20):
+        found = projection.current(x.contiguous(memory_format=torch.channels_last), None)
+        found.sum().backward()
+        torch.testing.assert_close(found, expected)
+    assert projection.synapse.weight.grad.abs().sum() > 0

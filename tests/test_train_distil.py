@@ -157,7 +157,7 @@ def test_changed_teachers_stop_a_resumed_run(trainer, whole_run, tiny, tmp_path)
 @pytest.mark.parametrize(("options", "message"), [
     (("--distil", "tet"), "needs a teacher"),
     (("--teacher", "no-run"), "no-run"),
-    (("--teacher", "JOINT", "JOINT"), "same modality"),
+    (("--teacher", "JOINT", "JOINT"), "of the same modality"),
     (("--teacher", "JOINT", "--data", "synthetic"), "other data"),
     (("--teacher", "JOINT", "--persons", "2"), "another number of persons"),
     (("--teacher", "JOINT", "--temperature", "2"), "no temperature"),

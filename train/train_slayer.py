@@ -72,11 +72,9 @@ from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import (
     CHECKPOINT,
-    FLOAT,
     NET,
     WEIGHTS,
     load_checkpoint,
-    load_weights,
     read_state,
     save_checkpoint,
 )
@@ -87,6 +85,7 @@ from mksgn.training.integers import predictions
 from mksgn.training.log import RunLog
 from mksgn.training.objective import Objective, learning_rate, optimiser_of, other_optimisers
 from mksgn.training.recipe import Recipe
+from mksgn.training.starting import begin_with
 
 
 def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict[str, Any], batches: Batches,
@@ -153,7 +152,7 @@ def main(options: Options) -> None:
     fabric.seed_everything(recipe.seed)
     net = SpikingGraphNet(recipe.net_config(pack))
     if options.start is not None and started is None:
-        load_weights(net, Path(options.start) / FLOAT)
+        begin_with(net, Path(options.start), batches)
     distiller = Distiller(recipe.distil, teachers, net) if recipe.distil and teachers else None
     chief = fabric.global_rank == 0
     if chief:

@@ -8,6 +8,7 @@ from mksgn.nn import SpikingGraphNet
 from mksgn.nn.network import INPUT
 
 INPUT_BITS = 8
+READOUT = "head.fc"
 
 
 def to_graph(net: SpikingGraphNet, meta: dict | None = None) -> ir.Graph:
@@ -35,7 +36,7 @@ def to_graph(net: SpikingGraphNet, meta: dict | None = None) -> ir.Graph:
                              "docs/decisions/0006-spiking-transformers.md")
     populations = [ir.Population(INPUT, net.input_shape, role="input", message_bits=INPUT_BITS)]
     synapses: list[ir.Synapse] = []
-    for name, block in [*net.populations(), ("head.fc", net.readout)]:
+    for name, block in [*net.populations(), (READOUT, net.readout)]:
         population, incoming = block.to_ir(name)
         populations.append(population)
         synapses += incoming

@@ -57,7 +57,8 @@ def write_net(graph: Graph, path: str | os.PathLike[str], require_stock: bool = 
         attributes["time_steps"] = np.int64(graph.time_steps)
     attributes.update({key: metadata.encode(key, value, name) for key, value in graph.meta.items()})
     # Built in memory: HDF5 itself crashes the interpreter when the disk fills up while it writes.
-    with h5py.File(name, "w", driver="core", backing_store=False) as file:
+    # Objects as HDF5 1.10 writes them take a third less space than those of 1.6, its default.
+    with h5py.File(name, "w", driver="core", backing_store=False, libver="v110") as file:
         for key, value in attributes.items():
             file.attrs[key] = value
         _Layers(file.create_group("layer"), graph, explicit=bool(against), where=name).write()

@@ -9,6 +9,7 @@ two forwards over the same parameters: ``forward`` (fused, time folded into the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,12 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
     ----------
     obstacle : str
         The operation that no synapses and CUBA neurons perform; empty where the block can be exported.
+    observe : callable, optional
+        Told of every input to the batch norm, (N T, C, F, V), and T, before it is normalised.
     """
 
     obstacle = ""
+    observe: Callable[[Tensor, int], None] | None = None
 
     def __init__(self, shape: tuple[int, int, int], projections: list[Projection], *, norm: bool = True,
                  threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
@@ -97,6 +101,8 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
             return fused_cuba(drive, extra, ones, self._quantized_bias(self.bias), self.neuron, steps,
                               quantized=self.quantized)
         norm = self.norm
+        if self.observe is not None:
+            self.observe(drive, steps)
         if not self.training:
             scale, shift = affine(norm)
             return fused_cuba(drive, extra, scale, shift, self.neuron, steps)
@@ -250,10 +256,13 @@ class ReadoutBlock(SpikingBlock):
         self.neuron._threshold = threshold
         return (voltage * self.neuron.w_scale).flatten(1)
 
-    def _overflows(self, scale: int) -> bool:
+    def reach(self, scale: int, steps: int) -> float:
+        """Largest |v| after ``steps`` steps, in units of 1 / ``scale``."""
         weight = self.projections[0].weight(None).detach()
-        reach = (weight.abs().sum(1) + self.bias.detach().abs()).max() * scale * self.time_steps
-        return float(reach) > VTH_MAX
+        return float((weight.abs().sum(1) + self.bias.detach().abs()).max() * scale * steps)
+
+    def _overflows(self, scale: int) -> bool:
+        return self.reach(scale, self.time_steps) > VTH_MAX
 
     def to_ir(self, name: str, role: str = "readout") -> tuple[ir.Population, list[ir.Synapse]]:
         population, synapses = super().to_ir(name, role)

@@ -106,6 +106,7 @@ class ConvProjection(Projection):
         synapse = slayer.synapse.Conv(channels, out, kernel, stride, padding, groups=groups)
         nn.init.kaiming_normal_(synapse.weight, mode="fan_out")
         super().__init__(sources, synapse, normed=True)
+        self.pointwise = kernel == (1, 1) and padding == (0, 0)
 
     def weight(self, hook: Hook) -> Tensor:
         weight = self.synapse.weight[..., 0]
@@ -113,7 +114,13 @@ class ConvProjection(Projection):
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         s = self.synapse
-        return F.conv2d(x, self.weight(hook).to(x.dtype), None, s.stride[:2], s.padding[:2], s.dilation[:2], s.groups)
+        stride = s.stride[:2]
+        if self.pointwise and max(stride) > 1:
+            # What it skips first: on AVX2, oneDNN in torch 2.3 writes beyond its memory in a strided 1 x 1 convolution
+            # of fewer than 8 channels, channels last.
+            x = x[:, :, :: stride[0], :: stride[1]].contiguous(memory_format=torch.channels_last)
+            stride = (1, 1)
+        return F.conv2d(x, self.weight(hook).to(x.dtype), None, stride, s.padding[:2], s.dilation[:2], s.groups)
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         self.synapse._pre_hook_fx = hook

@@ -76,7 +76,7 @@ class ShortcutBlock(SpikingBlock):
 
     def forward(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor]:
         """Spikes of LIF(U_n) and their number; leaves U_n, current and bias, in ``spikes`` for the next block."""
-        current, bias = self._branch(spikes)
+        current, bias = self._branch(spikes, steps)
         for block in self.chain[-1:]:
             current, bias = current + spikes[block.current_key], bias + spikes[block.bias_key]
         spikes[self.current_key], spikes[self.bias_key] = current, bias
@@ -84,13 +84,15 @@ class ShortcutBlock(SpikingBlock):
             bias = self._quantized_bias(bias)
         return fused_cuba(current, None, torch.ones_like(bias), bias, self.neuron, steps, quantized=self.quantized)
 
-    def _branch(self, spikes: Spikes) -> tuple[Tensor, Tensor]:
+    def _branch(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor]:
         """Current and bias (C,) that this block adds to U."""
         hook = self.neuron.quantize_8bit if self.quantized else None
         branch, *first = list(self.projections)
         current = branch.drive(spikes, hook)
         bias: Tensor = self.bias
         if self.norm is not None:
+            if self.observe is not None:
+                self.observe(current, steps)
             scale, bias = self._moments(self.norm, current) if self.training else affine(self.norm)
             current = current * scale.to(current.dtype).reshape(1, -1, 1, 1)
         for projection in first:

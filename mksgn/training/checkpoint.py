@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from mksgn.errors import ConfigError
 from mksgn.files import replacing
 from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn.projections import GraphConvProjection
+from mksgn.nn.unfolding import unfolded
 from mksgn.skeleton import Body
 
 CHECKPOINT, FLOAT, WEIGHTS, NET = "checkpoint.safetensors", "float.safetensors", "weights.safetensors", "mksgn.net"
@@ -56,17 +58,40 @@ def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Non
         temporary.chmod(0o644)  # safetensors creates it for the owner alone
 
 
-def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None = None) -> None:
+def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None = None, *,
+                 compact: bool = False) -> None:
     """Write a network's shape, scales and (float master) weights, enough to rebuild or fine-tune it.
 
-    ``meta`` is what an mksgn.net says of its training, for networks that have none.
+    ``meta`` is what an mksgn.net says of its training, for networks that have none. ``compact`` writes a quantised
+    network's trained weights as its integers have them, in bfloat16, which holds 8 bits exactly: half the size, the
+    same integers, and what the masters had beyond them is gone.
     """
     body = net.config.body
     config = {**{f.name: getattr(net.config, f.name) for f in fields(net.config)}, "body": {
         "num_joints": body.num_joints, "edges": body.edges.tolist(), "center": body.center,
         "joint_names": body.joint_names}}
-    _write(path, {_MODEL + name: value for name, value in net.state_dict().items()},
+    tensors = net.state_dict() | (_rounded(net) if compact else {})
+    _write(path, {_MODEL + name: value for name, value in tensors.items()},
            {"config": config, "scales": net.scales(), "quantized": net.quantized, "meta": meta or {}})
+
+
+def _rounded(net: SpikingGraphNet) -> dict[str, Tensor]:
+    """The trained weights of a quantised network on the grid of its integers, by their names in its state dict.
+
+    Those that are multiplied before they are rounded (weights of modalities, partitions of ``fused``) are left out, and
+    so is the classifier, which an ensemble rounds anew.
+    """
+    assert net.quantized, "only integers are compact"
+    names = {id(parameter): name for name, parameter in net.named_parameters()}
+    found = {}
+    for block in net.blocks:
+        for projection in block.projections:
+            inner = getattr(projection, "inner", projection)
+            weight = inner.synapse.weight
+            plain = not isinstance(inner, GraphConvProjection) and set(getattr(projection, "weights", (1.0,))) == {1.0}
+            if weight.requires_grad and plain:
+                found[names[id(weight)]] = block.neuron.quantize_8bit(weight.detach()).bfloat16()
+    return found
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -82,6 +107,14 @@ def read_meta(path: Path) -> dict[str, Any]:
         raise ConfigError("this file does not say how its network was trained", where=str(path),
                           fix="name the weights.safetensors of a finished run")
     return meta
+
+
+def holds_network(path: Path) -> bool:
+    """Whether :func:`save_network` wrote this file; what is wrong with one that it did not write, its reader says."""
+    try:
+        return "config" in read_state(path)
+    except ConfigError:
+        return False
 
 
 def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
@@ -114,15 +147,18 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
 
 
 def load_weights(net: SpikingGraphNet, path: Path) -> None:
-    """Give ``net`` the weights of the floating-point network at ``path``; only T, dropout and the number of
-    synapses of a residual may differ.
+    """Give ``net``, in floating point, the weights of the network at ``path``; only T, dropout and the number of
+    synapses of a residual may differ. Those of a quantised network are unfolded (:mod:`mksgn.nn.unfolding`).
 
     Raises
     ------
     ConfigError
         When the file is not one, or of another network.
     """
-    found = load_network(path, quantized=False)
+    quantized = read_state(path).get("quantized", True)
+    found = load_network(path, quantized)
+    if quantized:
+        found = unfolded(found)
     free = {"time_steps", "dropout", "body", "residual_synapses"}
     for name in sorted({f.name for f in fields(NetConfig)} - free):
         here, there = getattr(net.config, name), getattr(found.config, name)

@@ -11,6 +11,7 @@ import torch
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.emulator import Emulator
+from mksgn.ir import Graph
 from mksgn.lower import to_graph
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import preprocessed
@@ -22,14 +23,19 @@ ASKED = 2048
 """Training samples, at most, on which integers are compared with the floating-point network."""
 
 
-@torch.no_grad()
 def predictions(net: SpikingGraphNet, samples: np.ndarray, device: torch.device | None = None) -> np.ndarray:
     """Classes, int64 (N,), that the network as it is predicts in float32; in whatever mode it is (it is put back)."""
+    return logits(net, samples, device).argmax(1)
+
+
+@torch.no_grad()
+def logits(net: SpikingGraphNet, samples: np.ndarray, device: torch.device | None = None) -> np.ndarray:
+    """Logits, float32 (N, J), in float32 arithmetic; the network is put back into the mode it was in."""
     if not len(samples):
-        return np.zeros(0, np.int64)
+        return np.zeros((0, net.config.classes), np.float32)
     training = net.training
     net.eval()
-    found = [net(torch.from_numpy(part).to(device or "cpu")).logits.argmax(1).cpu().numpy() for part in _parts(samples)]
+    found = [net(torch.from_numpy(part).to(device or "cpu")).logits.cpu().numpy() for part in _parts(samples)]
     net.train(training)
     return np.concatenate(found)
 
@@ -52,9 +58,11 @@ def _parts(samples: np.ndarray) -> list[np.ndarray]:
 
 def integer_run(net: SpikingGraphNet, samples: np.ndarray) -> tuple[np.ndarray, float]:
     """As :func:`torch_run` for a quantised network: by the emulator where it has a graph, else in torch."""
-    if net.obstacles():
-        return torch_run(net, samples)
-    graph = to_graph(net)
+    return torch_run(net, samples) if net.obstacles() else graph_run(to_graph(net), samples)
+
+
+def graph_run(graph: Graph, samples: np.ndarray) -> tuple[np.ndarray, float]:
+    """Classes, int64 (N,), and the mean firing rate of an integer graph by the emulator."""
     with Emulator(graph) as emulator:
         run = emulator.run(samples)
     rates = [run.counts.rate(p.name) for p in graph.populations if p.role == "hidden"]

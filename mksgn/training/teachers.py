@@ -1,12 +1,13 @@
-"""Frozen teachers: finished train_teacher.py runs, checked against the student's data, and what they say of a batch."""
+"""Frozen teachers, streams of CTR-GCN or spiking networks, checked against the student's data; what they say."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +19,10 @@ from mksgn.baselines.weights import BaselineConfig, load_baseline
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.errors import ConfigError
+from mksgn.nn import SpikingGraphNet
+from mksgn.nn.unfolding import unfolded
 from mksgn.training.batches import Also
-from mksgn.training.checkpoint import WEIGHTS
+from mksgn.training.checkpoint import WEIGHTS, holds_network, load_network, read_meta
 
 SCORES = "scores.safetensors"
 FEATURE_LAYERS = tuple(number for number, (_, stride) in enumerate(LAYERS, 1) if stride > 1)
@@ -34,11 +37,60 @@ class Lesson(NamedTuple):
     logits : float32 Tensor (N, S, J)
         Of every stream.
     features : list of list of Tensor (N M, C, F, V)
-        ``features[l][s]``: of the l-th of ``FEATURE_LAYERS`` and stream s, persons folded into the batch.
+        ``features[l][s]``: of the l-th of ``FEATURE_LAYERS`` and stream s, persons folded into the batch. Empty where
+        a stream is a spiking network.
     """
 
     logits: Tensor
     features: list[list[Tensor]]
+
+
+class Teacher(nn.Module):
+    """One trained network, and what its file says of it.
+
+    Parameters
+    ----------
+    folder : path
+        Of a finished train_teacher.py run, or of a spiking network: a finished train_slayer.py run, or a folder of
+        models/. A spiking network teaches in floating point, without the rounding of its weights.
+
+    Raises
+    ------
+    ConfigError
+        When the folder holds neither.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.path = folder / WEIGHTS
+        if holds_network(self.path):
+            net, meta = unfolded(load_network(self.path)), read_meta(self.path)
+            self.network: nn.Module = net
+            self.body, self.persons, self.width = net.config.body, net.config.persons, None
+            self.modality = "+".join(net.config.modalities)
+            self.name, accuracy = json.loads(meta["recipe"])["network"], meta["accuracy_integer"]
+        else:
+            self.network, meta = load_baseline(self.path)
+            config = BaselineConfig.from_dict(meta["config"])
+            self.body, self.persons, self.width = config.body, config.persons, config.base_channels
+            self.modality, self.name, accuracy = meta["modality"], config.network, meta["test"]["accuracy"]
+        self.preprocess = Preprocess.from_json(meta["preprocess"])
+        self.data, self.protocol, self.labels = meta["data"], meta["protocol"], tuple(meta["labels"])
+        self.digest = hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
+        self.described = f"{self.name} {self.modality}, test {accuracy:.4f}, sha256 {self.digest}"
+
+    @property
+    def spiking(self) -> bool:
+        """Whether it is a spiking network; it then has no layers for the FTM."""
+        return isinstance(self.network, SpikingGraphNet)
+
+    def forward(self, view: Tensor, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+        """Logits (N, J) and the outputs of all layers (none of a spiking network's) for (N, C, F, M V) int8."""
+        if isinstance(self.network, SpikingGraphNet):
+            return self.network(view, dtype=dtype).logits.float(), []
+        with torch.autocast(view.device.type, dtype, enabled=dtype != torch.float32):
+            answer = self.network(unfold_persons(view, self.persons))
+        return answer.logits.float(), answer.features
 
 
 class Teachers(nn.Module):
@@ -47,28 +99,27 @@ class Teachers(nn.Module):
     Parameters
     ----------
     folders : sequence of path
-        Of finished train_teacher.py runs, one per stream.
+        One per stream, see :class:`Teacher`.
 
     Raises
     ------
     ConfigError
-        When a folder holds no finished run, or two streams are of the same modality.
+        When a folder holds no finished run, two CTR-GCN or ST-GCN streams are of the same modality, or one spiking
+        network is named twice.
     """
 
     def __init__(self, folders: Sequence[str | os.PathLike[str]]) -> None:
         super().__init__()
         self.folders = [Path(folder) for folder in folders]
-        loaded = [load_baseline(folder / WEIGHTS) for folder in self.folders]
-        self.networks = nn.ModuleList(network for network, _ in loaded)
-        self.meta: list[dict[str, Any]] = [meta for _, meta in loaded]
-        self.preprocess = [Preprocess.from_json(meta["preprocess"]) for meta in self.meta]
-        self.configs = [BaselineConfig.from_dict(meta["config"]) for meta in self.meta]
+        self.streams = [Teacher(folder) for folder in self.folders]
+        self.networks = nn.ModuleList(self.streams)
+        self.preprocess = [stream.preprocess for stream in self.streams]
         self.requires_grad_(False)
         self.train(False)
-        modalities = [meta["modality"] for meta in self.meta]
+        modalities = [stream.digest if stream.spiking else stream.modality for stream in self.streams]
         if len(set(modalities)) < len(modalities):
-            raise ConfigError("two teachers are of the same modality", "--teacher", ", ".join(modalities),
-                              "one run of each modality")
+            raise ConfigError("two teachers are the same network, or of the same modality", "--teacher",
+                              ", ".join(stream.modality for stream in self.streams), "one run of each modality")
 
     def check(self, *, pack: Pack, data: str, protocol: str, persons: int) -> None:
         """Compare what the teachers were trained on with what the student is trained on.
@@ -78,25 +129,32 @@ class Teachers(nn.Module):
         ConfigError
             Other data, split, classes, body or number of persons.
         """
-        for folder, meta, config in zip(self.folders, self.meta, self.configs):
+        for stream in self.streams:
             for what, got, allowed in (
-                    ("other data", meta["data"], data), ("another split", meta["protocol"], protocol),
-                    ("other classes", tuple(meta["labels"]), pack.class_names),
-                    ("another body", config.body, pack.body), ("another number of persons", config.persons, persons)):
+                    ("other data", stream.data, data), ("another split", stream.protocol, protocol),
+                    ("other classes", stream.labels, pack.class_names),
+                    ("another body", stream.body, pack.body), ("another number of persons", stream.persons, persons)):
                 if got != allowed:
-                    raise ConfigError(f"the teacher was trained on {what}", str(folder / WEIGHTS), _short(got),
+                    raise ConfigError(f"the teacher was trained on {what}", str(stream.path), _short(got),
                                       _short(allowed), "train one with the student's data, or change the student's")
 
     def describe(self) -> tuple[str, ...]:
         """Network, modality, test accuracy and a digest of the weights file of each teacher."""
-        return tuple(
-            f"{meta['config']['network']} {meta['modality']}, test {meta['test']['accuracy']:.4f}, "
-            f"sha256 {hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]}"
-            for folder, meta in zip(self.folders, self.meta))
+        return tuple(stream.described for stream in self.streams)
 
     def channels(self, layer: int) -> list[int]:
-        """Channels of each stream after ``layer`` (1..10)."""
-        return [LAYERS[layer - 1][0] * config.base_channels for config in self.configs]
+        """Channels of each stream after ``layer`` (1..10).
+
+        Raises
+        ------
+        ConfigError
+            When a stream is a spiking network.
+        """
+        for stream in self.streams:
+            if stream.width is None:
+                raise ConfigError("a spiking teacher has soft labels, and no features for the FTM", str(stream.path),
+                                  fix="make the third --gamma 0")
+        return [LAYERS[layer - 1][0] * (stream.width or 0) for stream in self.streams]
 
     def train(self, mode: bool = True) -> Teachers:
         """Stay in evaluation mode."""
@@ -127,11 +185,11 @@ class Teachers(nn.Module):
         dtype : torch.dtype
             Of the products; logits are float32.
         """
-        with torch.autocast(views[0].device.type, dtype, enabled=dtype != torch.float32):
-            seen = [network(unfold_persons(view, config.persons))
-                    for network, view, config in zip(self.networks, views, self.configs, strict=True)]
-        features = [[answer.features[layer - 1] for answer in seen] for layer in FEATURE_LAYERS]
-        return Lesson(torch.stack([answer.logits.float() for answer in seen], 1), features)
+        seen = [stream(view, dtype) for stream, view in zip(self.streams, views, strict=True)]
+        features = []
+        if all(layers for _, layers in seen):
+            features = [[layers[layer - 1] for _, layers in seen] for layer in FEATURE_LAYERS]
+        return Lesson(torch.stack([logits for logits, _ in seen], 1), features)
 
 
 def cached_logits(folders: Sequence[Path], pack: Pack, indices: np.ndarray) -> Also:

@@ -1,0 +1,97 @@
+"""Finished runs side by side in one network: checked against each other, evaluated once, and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mksgn.cli import describe_commit
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Preprocess
+from mksgn.data.splits import Split, split
+from mksgn.errors import ConfigError
+from mksgn.ir import graph_difference
+from mksgn.lower.ensemble import ensemble_graph
+from mksgn.netx import write_net
+from mksgn.training.batches import preprocessed
+from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, load_network, read_meta, save_network
+from mksgn.training.finish import accuracies
+from mksgn.training.integers import graph_run, logits
+
+SHARED = ("preprocess", "data", "protocol", "labels", "joints", "edges")
+"""What a run's files say that has to be the same of all members."""
+
+
+def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, Any]:
+    """Write the ensemble of finished runs (:func:`mksgn.lower.ensemble.ensemble_graph`) into the folder ``out``.
+
+    Parameters
+    ----------
+    runs : sequence of Path
+        Folders of finished runs, or of models/.
+    pack : Pack
+        What they were trained on; ``data`` is its file name.
+    out : Path
+        Receives ``mksgn.net`` and the weights of every member.
+
+    Returns
+    -------
+    dict
+        ``accuracy_integer`` on the test split and, where all runs kept their floating-point networks,
+        ``accuracy_float`` of those' summed logits; each with ``_clean`` where the pack marks copies; ``mean_rate``,
+        ``test_samples``.
+
+    Raises
+    ------
+    ConfigError
+        When a folder holds no finished run, the runs do not fit together, or ``pack`` is not their data.
+    """
+    if len(set(runs)) < len(runs):
+        raise ConfigError("a run is named twice", where="--run", got=", ".join(map(str, runs)))
+    nets = [load_network(run / WEIGHTS) for run in runs]
+    metas = [read_meta(run / WEIGHTS) for run in runs]
+    _check(runs, metas, data)
+    recipe, first = json.loads(metas[0]["recipe"]), metas[0]
+    subjects = recipe["val_subjects"]
+    halves = split(pack, first["protocol"], val_subjects=None if subjects is None else tuple(subjects),
+                   seed=recipe["seed"])
+    samples = preprocessed(pack, halves.test, Preprocess.from_json(first["preprocess"]))
+    results = _floating(runs, samples, pack, halves)
+    predicted, rate = graph_run(ensemble_graph(nets), samples)
+    results |= accuracies("integer", predicted == pack.labels[halves.test], halves)
+    measured = {"test_samples": len(halves.test), "mean_rate": rate}
+    meta = {**{key: first[key] for key in SHARED}, "recipe": first["recipe"], "commit": describe_commit(),
+            "members": [run.resolve().name for run in runs], "epochs_before": int(first.get("epochs_before", 0)),
+            "parameters": sum(p.numel() for net in nets for p in net.parameters() if p.requires_grad),
+            **measured, **results}
+    graph = ensemble_graph(nets, meta)
+    for number, (net, about) in enumerate(zip(nets, metas), 1):
+        folder = out / f"member-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        save_network(folder / WEIGHTS, net, about, compact=True)
+    again = [load_network(out / f"member-{number}" / WEIGHTS) for number in range(1, len(nets) + 1)]
+    assert not graph_difference(ensemble_graph(again, meta), graph), "the members' files hold other integers"
+    write_net(graph, out / NET)
+    return {**results, **measured}
+
+
+def _check(runs: Sequence[Path], metas: Sequence[dict[str, Any]], data: str) -> None:
+    for run, meta in zip(runs, metas):
+        for key in SHARED:
+            if meta[key] != metas[0][key]:
+                raise ConfigError("these runs do not fit together", where=str(run), got=f"{key} {str(meta[key])[:160]}",
+                                  allowed=str(metas[0][key])[:160], fix="train them alike")
+    if metas[0]["data"] != data:
+        raise ConfigError("the runs were trained on other data", where="--data", got=data, allowed=metas[0]["data"])
+
+
+def _floating(runs: Sequence[Path], samples: np.ndarray, pack: Pack, halves: Split) -> dict[str, float]:
+    """Accuracy of the floating-point networks' summed logits, where all of them were kept."""
+    if not all((run / FLOAT).exists() for run in runs):
+        return {}
+    total = sum(logits(load_network(run / FLOAT, quantized=False), samples) for run in runs)
+    return accuracies("float", np.asarray(total).argmax(1) == pack.labels[halves.test], halves)

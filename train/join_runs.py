@@ -1,0 +1,65 @@
+"""Join finished train_slayer.py runs into one network whose classes are those of their summed logits.
+
+    python train/join_runs.py --run runs/one-0 runs/one-1 --data nw_ucla.npz --out runs/pair
+
+The networks stand side by side in one mksgn.net: they read the same input, and one readout on the chip adds up their
+classifiers. Nothing is trained, and every member keeps its integers; only the classifiers are rounded anew, on one
+scale. The members must have been trained on the same data with the same preprocessing and T, for instance as runs
+that differ in their seed. Twice the networks cost twice the operations: members of one time step (--time-steps 1)
+cost together what one network of two steps does (docs/decisions/0010).
+
+--out receives mksgn.net and, in member-1, member-2, ..., the members' weights.safetensors, from which each can be
+trained on (train_slayer.py --start) or teach (--teacher). What was written is read again and compared.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from mksgn.cli import exit_on_error
+from mksgn.data.sources import SYNTHETIC, load
+from mksgn.errors import ConfigError
+from mksgn.training.checkpoint import NET
+from mksgn.training.joining import join
+
+
+@dataclass(frozen=True)
+class Options:
+    """Join finished runs into one network; see the head of this file."""
+
+    run: tuple[Path, ...]
+    """Folders of finished train_slayer.py runs, two or more."""
+    out: Path
+    """Folder for mksgn.net and the members' weights."""
+    data: str = SYNTHETIC
+    """The data they were trained on, for the accuracy on its test split."""
+    overwrite: bool = False
+    """Replace an mksgn.net in --out."""
+
+
+def main(options: Options) -> None:
+    console = Console(highlight=False)
+    if (options.out / NET).exists() and not options.overwrite:
+        raise ConfigError("this folder holds a network already", where=str(options.out),
+                          fix="replace it with --overwrite, or name another --out")
+    results = join(options.run, load(options.data), Path(options.data).name, options.out)
+    for kind, name in (("float", "float"), ("integer", "integers (emulator)")):
+        if f"accuracy_{kind}" in results:
+            line = f"test accuracy, {results['test_samples']} samples: {name} {results[f'accuracy_{kind}']:.2%}"
+            if f"accuracy_{kind}_clean" in results:
+                line += f", clean subset {results[f'accuracy_{kind}_clean']:.2%}"
+            console.print(line)
+    console.print(f"mean firing rate {results['mean_rate']:.3f}\nwrote {options.out / NET}\n"
+                  f"next:  python deploy/run_lava.py --net {options.out / NET}"
+                  + (f" --data {options.data}" if options.data != SYNTHETIC else ""))
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        main(tyro.cli(Options, description=__doc__))
+    sys.exit(0)
