@@ -103,6 +103,17 @@ def test_what_was_joined_runs_and_has_a_row(pair, runs, options, tmp_path, capsy
     assert pair["accuracy"] == pytest.approx(stated["accuracy_integer"]) and pair["synops"] > alone["synops"]
 
 
+def test_fewer_time_steps_are_tabled(trainer, options, tmp_path, capsys, monkeypatch):
+    trainer.main(replace(options, out=tmp_path / "four", time_steps=4))
+    program = Program("benchmarks/time_steps.py", capsys, monkeypatch, tmp_path)
+    done = program("--run", "four", "--data", options.data, "--samples", "20", "--json", "t.json")
+    assert done.code == 0, done.err
+    rows = json.loads((tmp_path / "t.json").read_text())["rows"]
+    assert [row["time_steps"] for row in rows] == [4, 2, 1] and rows[0]["agreement"] == 1
+    assert all(0 <= row["accuracy"] <= 1 and row["samples"] == 20 for row in rows)
+    assert program("--run", "four", "--data", "synthetic").code == 2
+
+
 @pytest.mark.parametrize(("chosen", "more", "message"), [
     ((0,), (), "two networks"), ((0, 0), (), "named twice"), ((0, 2), (), "do not fit together"),
     ((0, 1), ("--data", "synthetic"), "other data"), ((0, 9), (), "no-run"),

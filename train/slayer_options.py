@@ -37,7 +37,8 @@ class Options:
     """Folder for the checkpoint, mksgn.net, metrics.jsonl and TensorBoard events; default: runs/PRESET, numbered."""
     start: str | None = None
     """Folder of a finished run: this one starts from its floating-point weights and, without --preset, its recipe (a
-    --teacher is named anew). With --epochs 0 it only fine-tunes integers."""
+    --teacher is named anew). With --epochs 0 it only fine-tunes integers. A folder that holds integers only, as in
+    models/, will do: their batch norms come back."""
     overwrite: bool = False
     """Start anew in an --out that holds a run."""
     resume: bool = False
@@ -102,7 +103,8 @@ class Options:
     val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
     """Training subjects held out for validation. Give it without numbers to train on all of them."""
     teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
-    """Folders of finished train_teacher.py runs on the same data, one per modality, to distil from."""
+    """Folders of finished train_teacher.py runs on the same data, one per modality, or of spiking networks (finished
+    runs, members of models/), to distil from."""
     distil: Literal["paper", "ce-kl", "tet"] | None = None
     """Loss of the distillation; default: paper. On NW-UCLA 'ce-kl --gamma 1 1 0' taught better, by four points."""
     temperature: float | None = None

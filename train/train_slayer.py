@@ -11,8 +11,9 @@ Presets
     mksgn      six layers with spiking attention, half the paper's widths, T = 2; on NW-UCLA about
                half an hour on one core; taught by two CTR-GCNs 90 % (see models/nw-ucla-joint)
     mksgn-4    mksgn with four modalities, added up (--fusion smf weighs them by mutual information),
-               and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 92 %
-               (see models/nw-ucla); about 40 minutes on one core, 70 with teachers
+               and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 92 %;
+               about 40 minutes on one core, 70 with teachers. Two of one time step, joined by
+               train/join_runs.py, 93 % (see models/nw-ucla)
     ntu60      NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
     ntu120     settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the paper's
@@ -26,7 +27,8 @@ Presets
                GPU; not trained yet
 
 With --teacher the network is distilled from trained CTR-GCNs in both stages (paper Eq. 25-32): from their
-soft labels and, through the feature translation module (FTM), from their layers 5 and 8. --distil chooses
+soft labels and, through the feature translation module (FTM), from their layers 5 and 8. A finished run of this
+program can teach, too, by its soft labels (--gamma 1 1 0). --distil chooses
 the loss: paper, ce-kl (cross-entropy and Kullback-Leibler divergence at a temperature) or tet (that at
 every time step). On NW-UCLA, one modality, ce-kl without features (--gamma 1 1 0) brought 1.3 points and the
 paper's loss cost 2.8 (docs/decisions/0005). --soft-labels cached is cheaper and leaves out the features.
