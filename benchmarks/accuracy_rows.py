@@ -32,7 +32,6 @@ from mksgn.baselines.streams import Stream, accuracies, fuse, load_stream
 from mksgn.baselines.weights import load_baseline
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import split
 from mksgn.deploy.samples import Selection, find_data, select
 from mksgn.emulator import Emulator
 from mksgn.energy import counted_energy_mj, paper_energy_mj
@@ -42,6 +41,7 @@ from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
+from mksgn.training.finish import split_of
 from mksgn.training.integers import torch_run
 from mksgn.training.teachers import SCORES
 
@@ -93,7 +93,9 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
     parts += motion_scale(recipe, modalities)
     if distil:
         features = ", features" if distil["gamma"][2] else ""
-        parts.append(f"taught by {len(distil['teachers'])} ({distil['loss']}, {distil['soft_labels']}{features})")
+        others = sorted({text.split(" ")[0] for text in distil["teachers"]} - {"ctr-gcn"})
+        who = " ".join([str(len(distil["teachers"])), *(NAMES[name] for name in others)])
+        parts.append(f"taught by {who} ({distil['loss']}, {distil['soft_labels']}{features})")
     if recipe.get("mixup"):
         parts.append(f"mixup {recipe['mixup']:g}")
     averaged = round(recipe.get("average_part", 0) * recipe["epochs"]) - 1
@@ -150,10 +152,8 @@ def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: 
     """Accuracy of a quantised network that has no graph, in float32; its events are no synapses' and not counted."""
     if data is None and meta["data"] != SYNTHETIC:
         raise ConfigError("this run has no mksgn.net that finds its data", where=str(path), fix="name it with --data")
-    pack, recipe = load(data or SYNTHETIC), json.loads(meta["recipe"])
-    subjects = recipe["val_subjects"]
-    halves = split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
-                   seed=recipe["seed"])
+    pack = load(data or SYNTHETIC)
+    halves = split_of(pack, meta)
     samples = preprocessed(pack, halves.test, Preprocess.from_json(meta["preprocess"]))
     correct = torch_run(net, samples)[0] == pack.labels[halves.test]
     clean = None if halves.clean is None else np.isin(halves.test, halves.clean)

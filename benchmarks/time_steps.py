@@ -13,7 +13,6 @@ two. No test sample has a part in it. docs/decisions/0010 draws the consequence.
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +26,12 @@ from rich.table import Table
 from mksgn.cli import exit_on_error
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import split
 from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.errors import ConfigError
 from mksgn.nn.unfolding import unfolded
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import WEIGHTS, load_network, read_meta
+from mksgn.training.finish import split_of
 from mksgn.training.integers import predictions
 
 
@@ -56,10 +55,8 @@ def rows(run: Path, options: Options) -> list[dict[str, Any]]:
     if meta["data"] != Path(options.data).name:
         raise ConfigError("the run was trained on other data", where=str(run), got=options.data, allowed=meta["data"],
                           fix="name it with --data")
-    pack, recipe = load(options.data), json.loads(meta["recipe"])
-    subjects = recipe["val_subjects"]
-    train = split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
-                  seed=recipe["seed"]).train
+    pack = load(options.data)
+    train = split_of(pack, meta).train
     chosen = train[np.linspace(0, len(train) - 1, min(len(train), options.samples or len(train))).astype(int)]
     samples = preprocessed(pack, chosen, Preprocess.from_json(meta["preprocess"]))
     found: list[dict[str, Any]] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ import numpy as np
 from mksgn.cli import describe_commit
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.splits import Split, split
+from mksgn.data.splits import Split
 from mksgn.errors import ConfigError
 from mksgn.ir import graph_difference
 from mksgn.lower.ensemble import ensemble_graph
 from mksgn.netx import write_net
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, load_network, read_meta, save_network
-from mksgn.training.finish import accuracies
+from mksgn.training.finish import accuracies, split_of
 from mksgn.training.integers import graph_run, logits
 
 SHARED = ("preprocess", "data", "protocol", "labels", "joints", "edges")
@@ -55,10 +54,8 @@ def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, An
     nets = [load_network(run / WEIGHTS) for run in runs]
     metas = [read_meta(run / WEIGHTS) for run in runs]
     _check(runs, metas, data)
-    recipe, first = json.loads(metas[0]["recipe"]), metas[0]
-    subjects = recipe["val_subjects"]
-    halves = split(pack, first["protocol"], val_subjects=None if subjects is None else tuple(subjects),
-                   seed=recipe["seed"])
+    first = metas[0]
+    halves = split_of(pack, first)
     samples = preprocessed(pack, halves.test, Preprocess.from_json(first["preprocess"]))
     results = _floating(runs, samples, pack, halves)
     predicted, rate = graph_run(ensemble_graph(nets), samples)
