@@ -17,7 +17,7 @@ from mksgn.nn import SpikingGraphNet
 def ensemble_graph(nets: Sequence[SpikingGraphNet], meta: dict | None = None) -> ir.Graph:
     r"""The graph of ``nets`` side by side, with the class of their summed logits as the result.
 
-    .. math:: v_j = \sum_m \sum_t \sum_i w^m_{ji} s^m_i(t) + b^m_j
+    .. math:: v_j = \sum_m \sum_t \Big( b^m_j + \sum_i w^m_{ji} s^m_i(t) \Big)
 
     Populations of member m are called ``netm-NAME``; input and readout are shared. A readout has one scale: the
     members' classifiers are rounded on the coarsest of theirs, so that all logits count alike. Everything else is the
