@@ -45,11 +45,12 @@ from mksgn.training.finish import split_of
 from mksgn.training.integers import torch_run
 from mksgn.training.teachers import SCORES
 
+Row = dict[str, Any]
 NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
          "spike-driven": "Spike-driven Transformer", "ctr-gcn": "CTR-GCN", "st-gcn": "ST-GCN"}
 
 
-def spiking_row(run: Path, data: str | None, progress: Any = None) -> dict[str, Any]:
+def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
     """The row of a train_slayer.py or join_runs.py run, or of models/: integers on the whole test split, and events.
 
     Raises
@@ -160,7 +161,7 @@ def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: 
     return top1(correct, clean)
 
 
-def ann_rows(runs: list[Path]) -> list[dict[str, Any]]:
+def ann_rows(runs: list[Path]) -> list[Row]:
     """Rows of train_teacher.py runs from the scores they left: every stream, and those of one network fused (Eq. 25).
 
     Raises
@@ -168,8 +169,8 @@ def ann_rows(runs: list[Path]) -> list[dict[str, Any]]:
     ConfigError
         When a folder holds no finished run.
     """
-    rows: list[dict[str, Any]] = []
-    together: dict[tuple[Any, ...], list[tuple[dict[str, Any], Stream]]] = {}
+    rows: list[Row] = []
+    together: dict[tuple[Any, ...], list[tuple[Row, Stream]]] = {}
     for run in runs:
         network, meta = load_baseline(run / WEIGHTS)
         stream, recipe = load_stream(run / SCORES), meta["recipe"]
@@ -193,7 +194,7 @@ def ann_rows(runs: list[Path]) -> list[dict[str, Any]]:
 
 
 def ann_row(network: str, modalities: list[str], variant: str, epochs: int, commit: str | None, run: str,
-            parameters: int, scores: dict[str, float]) -> dict[str, Any]:
+            parameters: int, scores: dict[str, float]) -> Row:
     nothing = ("integers", "float", "float_clean", "synops", "macs", "sops", "paper_mj", "counted_mj")
     return {"network": network, "kind": "ANN", "modalities": modalities, "distilled": False, "variant": variant,
             "seed": None, "epochs": [epochs, 0], "parameters": parameters, "run": run, "commit": commit,

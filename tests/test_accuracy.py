@@ -67,7 +67,7 @@ def accuracy(capsys, monkeypatch, tmp_path) -> Program:
 def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, tmp_path):
     done = accuracy("--data", data, "--run", *(runs[name] for name in ("seed1", "seed2", "spikformer")),
                     "--teacher", runs["joint"], runs["bone"], "--json", "a.json", "--markdown", "a.md",
-                    "--curves", tmp_path)
+                    "--curves", "accuracy_curves_x.svg")
     assert done.code == 0, done.err
     rows = {row["run"]: row for row in json.loads((tmp_path / "a.json").read_text())["rows"]}
     assert set(rows) == {"seed1", "seed2", "spikformer", "joint", "bone", "joint+bone"}
@@ -91,7 +91,8 @@ def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, t
     both = np.array([rows[name]["accuracy"] * 100 for name in ("seed1", "seed2")])
     assert f"| 2 | {row['parameters'] / 1e6:.3f} ± 0.000 | {both.mean():.2f} ± {both.std(ddof=1):.2f} |" in text
     assert text.count("not trained here") > 3 and "92.3" in text and "78.5 / 85.6" in text
-    assert ElementTree.parse(tmp_path / "accuracy_curves.svg").getroot().tag.endswith("svg")
+    assert "[accuracy_curves_x.svg](accuracy_curves_x.svg)" in text
+    assert ElementTree.parse(tmp_path / "accuracy_curves_x.svg").getroot().tag.endswith("svg")
 
 
 def test_rows_of_runs_that_are_gone_are_kept(runs, data, accuracy, tmp_path):
@@ -109,10 +110,35 @@ def test_rows_of_runs_that_are_gone_are_kept(runs, data, accuracy, tmp_path):
     assert f"{row['accuracy'] * 100:.2f}" in readme and "MK-SGN" in readme
 
 
+def test_the_readme_shows_the_rows_it_is_told_to(accuracy, tmp_path):
+    base = {"network": "MK-SGN", "kind": "SNN", "modalities": list("abcd"), "distilled": True, "seed": 0,
+            "epochs": [3, 0], "parameters": 1e6, "accuracy": 0.9, "accuracy_clean": 0.8, "samples": 464,
+            "samples_clean": 369, "obstacle": "",
+            **dict.fromkeys(("float", "float_clean", "macs", "sops", "paper_mj", "counted_mj"))}
+    pair = base | {"variant": "T = 1, widths 8, taught by 2 (ce-kl, online), 2 nets side by side"}
+    rows = [pair | {"run": "first", "synops": 2e6},
+            base | {"run": "second", "synops": 4e6, "variant": "T = 4, widths 8, sum, taught by 4 (ce-kl, online)"},
+            pair | {"run": "third", "synops": 8e6, "seed": 1}]
+    (tmp_path / "old.json").write_text(json.dumps({"rows": rows}))
+    (tmp_path / "R.md").write_text("<!-- accuracy.py: begin -->\n<!-- accuracy.py: end -->\n")
+    kept = ["--keep", "old.json", "--readme", "R.md", "--headline"]
+    assert accuracy(*kept, "second", "first").code == 0
+    lines = (tmp_path / "R.md").read_text().splitlines()[3:-1]
+    assert [line.split("|")[1].strip() for line in lines] == [
+        "MK-SGN, T = 4, taught by 4 (ce-kl, online)",
+        "MK-SGN, T = 1, taught by 2 (ce-kl, online), 2 nets side by side, 2 seeds"]
+    assert all("| 92.3 |" in line and line.endswith("| 0.207 |") for line in lines) and "5.0 ± 4.2" in lines[1]
+    before = (tmp_path / "R.md").read_text()
+    done = accuracy(*kept, "fourth")
+    assert done.code == 2 and "fourth" in done.err and "first, second, third" in done.err
+    assert (tmp_path / "R.md").read_text() == before
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--run", "nothing"], "nothing"), (["--teacher", "nothing"], "nothing"), (["--keep", "nothing"], "no rows"),
     (["--readme", "plain.md"], "no place for the table"), (["--readme", "nothing"], "no place for the table"),
-    (["--run", "nothing", "--curves", "."], "no learning curve"), (["--json", "missing/a.json"], "missing"),
+    (["--run", "nothing", "--curves", "a.svg"], "no learning curve"), (["--curves", "missing/a.svg"], "missing"),
+    (["--json", "missing/a.json"], "missing"),
 ])
 def test_bad_input_is_one_message(arguments, message, accuracy, tmp_path):
     (tmp_path / "plain.md").write_text("text\n")
@@ -121,7 +147,7 @@ def test_bad_input_is_one_message(arguments, message, accuracy, tmp_path):
 
 
 def test_every_row_of_the_paper_meets_its_own_network():
-    with program_module("benchmarks/accuracy.py") as program:
+    with program_module("benchmarks/accuracy_tables.py") as program:
         def row(network: str, modalities: int, distilled: bool) -> dict:
             return {"network": network, "modalities": ["m"] * modalities, "distilled": distilled}
         whole, plain, joint = row("MK-SGN", 4, True), row("MK-SGN", 4, False), row("MK-SGN", 1, False)
