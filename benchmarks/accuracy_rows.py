@@ -99,9 +99,9 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
         parts.append(f"taught by {who} ({distil['loss']}, {distil['soft_labels']}{features})")
     if recipe.get("mixup"):
         parts.append(f"mixup {recipe['mixup']:g}")
-    averaged = round(recipe.get("average_part", 0) * recipe["epochs"]) - 1
-    if averaged > 0:
-        parts.append(f"weights averaged over {averaged} epochs")
+    averaged = averaging(recipe)
+    if averaged:
+        parts += averaged
     elif recipe.get("average_part") and not recipe["epochs"]:
         parts.append("averaged weights, rounded anew")
     if recipe.get("residual_synapses", 1) > 1:
@@ -112,6 +112,12 @@ def described(recipe: dict[str, Any]) -> dict[str, Any]:
         parts.append("rounded, not fine-tuned")
     return {"network": NAMES[recipe["network"]], "kind": "SNN", "modalities": modalities, "distilled": bool(distil),
             "variant": ", ".join(parts), "seed": recipe["seed"]}
+
+
+def averaging(recipe: dict[str, Any]) -> list[str]:
+    """What a recipe says of averaged weights, where it averages any."""
+    averaged = round(recipe.get("average_part", 0) * recipe["epochs"]) - 1
+    return [f"weights averaged over {averaged} epochs"] if averaged > 0 else []
 
 
 def motion_scale(recipe: dict[str, Any], modalities: list[str]) -> list[str]:
@@ -174,7 +180,7 @@ def ann_rows(runs: list[Path]) -> list[Row]:
     for run in runs:
         network, meta = load_baseline(run / WEIGHTS)
         stream, recipe = load_stream(run / SCORES), meta["recipe"]
-        width = f"base width {recipe['base_channels']}, {recipe['frames']} frames"
+        width = ", ".join([f"base width {recipe['base_channels']}, {recipe['frames']} frames", *averaging(recipe)])
         variant = ", ".join([width, *motion_scale(recipe, [stream.modality])])
         row = ann_row(NAMES[recipe["network"]], [stream.modality], variant, recipe["epochs"], meta.get("commit"),
                       run.name, sum(p.numel() for p in network.parameters()),

@@ -91,23 +91,23 @@ def test_a_run_leaves_everything_it_promises(whole_run, pack_path):
                             "accuracy_clean": right[3:].mean(), "samples_clean": len(right) - 3}
 
 
-@pytest.mark.parametrize("network", ["ctr-gcn", "st-gcn"])
-def test_a_killed_run_resumes_to_the_same_bits(teacher, tiny, tmp_path, monkeypatch, network):
-    """Dropout, momentum, order and augmentation included; a line logged after the last checkpoint goes away."""
-    options = replace(tiny, network=network, dropout=0.3, epochs=3)
+@pytest.mark.parametrize(("network", "part"), [("ctr-gcn", 1.0), ("st-gcn", 0.0)])
+def test_a_killed_run_resumes_to_the_same_bits(teacher, tiny, tmp_path, monkeypatch, network, part):
+    """Dropout, momentum, order, augmentation, averages included; a line logged after the last checkpoint goes away."""
+    options = replace(tiny, network=network, dropout=0.3, epochs=4, average_part=part)
     teacher.main(replace(options, out=tmp_path / "whole"))
     whole_epoch, whole_save = teacher.Run.epoch, teacher.save_checkpoint
 
-    def killed(path, model, optimiser, state):
-        if state["epoch"] == 1:
+    def killed(path, model, optimiser, state, **others):
+        if state["epoch"] == 2:
             raise KeyboardInterrupt
-        whole_save(path, model, optimiser, state)
+        whole_save(path, model, optimiser, state, **others)
 
     monkeypatch.setattr(teacher, "save_checkpoint", killed)
     with pytest.raises(KeyboardInterrupt):
         teacher.main(replace(options, out=tmp_path / "cut"))
     monkeypatch.setattr(teacher, "save_checkpoint", whole_save)
-    assert len(rows(tmp_path / "cut")) == 2 and read_state(tmp_path / "cut" / LEFT[0])["epoch"] == 0
+    assert len(rows(tmp_path / "cut")) == 3 and read_state(tmp_path / "cut" / LEFT[0])["epoch"] == 1
     again = []
 
     def counted(run, epoch, *arguments):
@@ -118,12 +118,37 @@ def test_a_killed_run_resumes_to_the_same_bits(teacher, tiny, tmp_path, monkeypa
     # The recipe comes from the checkpoint, not from the command line or today's presets.
     monkeypatch.setitem(PRESETS, "nw-ucla", TeacherRecipe(seed=99))
     teacher.main(teacher.Options(out=tmp_path / "cut", resume=True))
-    assert again == [1, 2]
+    assert again == [2, 3]
     for name in ("weights.safetensors", "scores.safetensors"):
         one, two = (load_file(tmp_path / folder / name) for folder in ("whole", "cut"))
         assert all(torch.equal(one[k], two[k]) for k in one | two), name
     logged = [[{k: v for k, v in r.items() if k != "seconds"} for r in rows(tmp_path / f)] for f in ("whole", "cut")]
     assert logged[0] == logged[1]
+
+
+def test_a_teacher_is_the_average_of_its_last_steps(teacher, tiny, tmp_path, monkeypatch):
+    """Weights are those after every step from the second epoch on, averaged; the learning rate is constant there."""
+    seen: list[list[torch.Tensor]] = []
+    update = torch.optim.SGD.step
+
+    def step(optimiser, *arguments):
+        result = update(optimiser, *arguments)
+        seen.append([p.detach().clone() for group in optimiser.param_groups for p in group["params"]])
+        return result
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    teacher.main(replace(tiny, epochs=3, average_part=1.0, average_lr=0.03, out=tmp_path / "a"))
+    network, meta = load_baseline(tmp_path / "a" / "weights.safetensors")
+    assert meta["recipe"]["average_lr"] == 0.03 and [row["lr"] for row in rows(tmp_path / "a")[1:3]] == [0.03, 0.03]
+    last = seen[len(seen) // 3:]
+    for parameter, *steps in zip(network.parameters(), *last):
+        torch.testing.assert_close(parameter, torch.stack(steps).mean(0))
+    assert any(not torch.equal(p, end) for p, end in zip(network.parameters(), seen[-1]))
+    recipe = TeacherRecipe(epochs=10, warm_up=2, schedule="cosine", milestones=(), average_part=0.4, average_lr=0.01)
+    assert recipe.learning_rate(6 - 1e-9) < 1e-9 and recipe.learning_rate(6.5) == 0.005
+    assert recipe.learning_rate(7) == recipe.learning_rate(9.9) == 0.01
+    with pytest.raises(ConfigError, match="average_lr"):
+        TeacherRecipe(average_lr=0.0)
 
 
 def test_four_streams_are_trained_resumed_and_fused(teacher, tiny, tmp_path, capsys, monkeypatch):

@@ -65,6 +65,10 @@ class Options:
     """What the learning rate does then."""
     milestones: tuple[int, ...] | None = None
     """Epochs at which the step schedule divides it by ten."""
+    average_part: float | None = None
+    """Average the weights over the last part of the epochs, such as 0.3 (SWA), at a constant rate."""
+    average_lr: float | None = None
+    """Learning rate while weights are averaged; default: 0.005."""
     weight_decay: float | None = None
     """L2 penalty of all parameters."""
     label_smoothing: float | None = None

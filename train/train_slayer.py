@@ -179,6 +179,7 @@ def main(options: Options) -> None:
             if stage == "tune":
                 if not first:
                     if average is not None:
+                        net.steps = recipe.time_steps
                         take_average(net, average, batches.epoch(recipe.epochs), recipe.seed)
                     results.update(end_float(net, pack, halves, preprocess, fabric.device, folder if chief else None))
                 elif started is not None and started.get("fusion_weights") is not None:

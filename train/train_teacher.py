@@ -14,6 +14,9 @@ A run leaves in its folder metrics.jsonl (a line per epoch), checkpoint.safetens
 weights.safetensors (network, preprocessing, recipe and test accuracy in its metadata) and scores.safetensors (logits
 of the training and test sequences). The test split is evaluated once, at the end. --resume continues a killed run to
 the same weights, bit for bit, on CPU with the same number of threads.
+
+--average-part averages the weights of the last part of the epochs, after every step at a constant learning rate (SWA);
+what is evaluated and stored is the average.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import Split, split
 from mksgn.errors import ConfigError, DataError
+from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint, read_state, save_checkpoint
 from mksgn.training.devices import choose_device, choose_precision
@@ -78,6 +82,7 @@ class Run:
         self.network = self.config.build().to(self.device)
         self.optimiser = torch.optim.SGD(self.network.parameters(), lr=recipe.lr, momentum=0.9, nesterov=True,
                                          weight_decay=recipe.weight_decay)
+        self.average = average_of(self.network, recipe, self.device)
         self.losses = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
 
     def describe(self) -> str:
@@ -92,7 +97,7 @@ class Run:
         checkpoint, first = self.folder / CHECKPOINT, 0
         if checkpoint.exists() and self.options.resume:
             first = read_state(checkpoint)["epoch"] + 1
-            load_checkpoint(checkpoint, self.network, self.optimiser)
+            load_checkpoint(checkpoint, self.network, self.optimiser, companions=self.companions())
         log = keep_lines(self.folder / METRICS, first)
         held_out = self.samples(self.halves.val)
         stored = {"options": {name: getattr(self.options, name) for name in STORED}, "recipe": self.recipe.to_dict()}
@@ -112,7 +117,19 @@ class Run:
                 numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
                 console.print(f"{self.modality:<13}{epoch + 1:>3}/{self.recipe.epochs}  {numbers}  left {left}",
                               highlight=False, soft_wrap=True)
-                save_checkpoint(checkpoint, self.network, self.optimiser, {"epoch": epoch, **stored})
+                save_checkpoint(checkpoint, self.network, self.optimiser, {"epoch": epoch, **stored},
+                                companions=self.companions())
+        if self.average is not None:
+            batches = ((self.inputs(x), labels) for x, labels in self.batches.epoch(self.recipe.epochs))
+            take_average(self.network, self.average, batches, self.recipe.seed)
+
+    def companions(self) -> dict[str, nn.Module]:
+        """What a checkpoint holds beside the network."""
+        return {} if self.average is None else {AVERAGE: self.average}
+
+    def inputs(self, x: torch.Tensor) -> torch.Tensor:
+        """What the network takes of a batch."""
+        return unfold_persons(x.to(self.device), self.recipe.persons)
 
     def epoch(self, epoch: int, progress: Progress, task: Any) -> dict[str, float]:
         """One epoch; returns its learning rate, mean loss and training accuracy."""
@@ -123,7 +140,7 @@ class Run:
             rate = self.recipe.learning_rate(epoch + step / len(self.batches))
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
-            x, labels = unfold_persons(x.to(self.device), self.recipe.persons), labels.to(self.device)
+            x, labels = self.inputs(x), labels.to(self.device)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 logits = self.network(x).logits
             loss = self.losses(logits, labels)
@@ -133,6 +150,8 @@ class Run:
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()
+            if self.average is not None and epoch >= self.recipe.averaged_from:
+                self.average.update_parameters(self.network)
             total, seen = total + loss.item(), seen + len(labels)
             right += int((logits.argmax(1) == labels).sum())
             progress.update(task, advance=1, note=f"epoch {epoch + 1}  loss {total / (step + 1):.3f}")
@@ -145,7 +164,7 @@ class Run:
     def logits(self, samples: np.ndarray) -> np.ndarray:
         """Logits in float32 of int8 samples (N, C, F, M V)."""
         self.network.eval()
-        parts = [self.network(unfold_persons(torch.from_numpy(part).to(self.device), self.recipe.persons)).logits.cpu()
+        parts = [self.network(self.inputs(torch.from_numpy(part))).logits.cpu()
                  for part in np.array_split(samples, math.ceil(len(samples) / 64))]
         return torch.cat(parts).numpy()
 

@@ -9,6 +9,7 @@ from typing import Any
 from mksgn.baselines.weights import NETWORKS
 from mksgn.data.preprocess import Augment, tuples
 from mksgn.errors import ConfigError
+from mksgn.schedule import AveragedTail
 
 SCHEDULES = ("cosine", "step")
 STEP_FACTOR = 0.1
@@ -16,7 +17,7 @@ STEP_FACTOR = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherRecipe:
+class TeacherRecipe(AveragedTail):
     """All choices of one training run but the modality.
 
     Parameters
@@ -34,6 +35,9 @@ class TeacherRecipe:
         Peak learning rate, reached after a linear rise over ``warm_up`` epochs.
     schedule : 'cosine' or 'step'
         To zero along half a cosine, or times 0.1 at each of ``milestones`` (epochs).
+    average_part, average_lr : float
+        The last ``average_part`` of the epochs has the constant rate ``average_lr``, and the weights of all its steps
+        but those of the first epoch are averaged (:mod:`mksgn.training.averaging`); 'cosine' is at zero before it.
     weight_decay, label_smoothing, dropout : float
         Dropout: before the classifier in CTR-GCN, after every temporal convolution in ST-GCN.
     augment : Augment
@@ -62,6 +66,8 @@ class TeacherRecipe:
     warm_up: int = 5
     schedule: str = "step"
     milestones: tuple[int, ...] = (35, 55)
+    average_part: float = 0.0
+    average_lr: float = 0.005
     weight_decay: float = 4e-4
     label_smoothing: float = 0.0
     dropout: float = 0.0
@@ -85,13 +91,19 @@ class TeacherRecipe:
                               f"{self.lr}, {self.label_smoothing}, {self.dropout}, {self.weight_decay}",
                               "lr > 0, the next two 0 <= value < 1, the last 0 or more")
 
+        self.check_average()
+
     def learning_rate(self, epoch: float) -> float:
         """Learning rate after ``epoch`` epochs, which may be a fraction."""
+        tail = self.tail_rate(epoch)
+        if tail is not None:
+            return tail
         if epoch < self.warm_up:
             return self.lr * epoch / self.warm_up
         if self.schedule == "step":
             return self.lr * STEP_FACTOR ** sum(epoch >= milestone for milestone in self.milestones)
-        part = (epoch - self.warm_up) / max(self.epochs - self.warm_up, 1)
+        last = self.cycle_epochs if self.averages else self.epochs
+        part = (epoch - self.warm_up) / max(last - self.warm_up, 1)
         return self.lr * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
 
     def with_options(self, given: dict[str, Any]) -> TeacherRecipe:

@@ -99,12 +99,12 @@ def learning_rate(recipe: Recipe, stage: str, part: float) -> float:
     """
     if stage == "tune":
         return recipe.tune_lr * 0.5 * (1 + math.cos(math.pi * part))
-    averaging = part * recipe.epochs - recipe.cycle_epochs
-    if recipe.averaged_from < recipe.epochs and averaging >= 0:
-        return recipe.average_lr * min(1.0, averaging)
+    tail = recipe.tail_rate(part * recipe.epochs)
+    if tail is not None:
+        return tail
     if recipe.schedule == "step":
         return recipe.lr * (recipe.lr_decay if part * recipe.epochs >= recipe.lr_step else 1.0)
-    if recipe.averaged_from < recipe.epochs:
+    if recipe.averages:
         part *= recipe.epochs / recipe.cycle_epochs
     rise = 0.1
     if part < rise:

@@ -11,13 +11,14 @@ from mksgn.data.preprocess import MODALITIES, Augment, Preprocess, tuples
 from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig
 from mksgn.nn.tokens import TRANSFORMERS
+from mksgn.schedule import AveragedTail
 from mksgn.training.distill import Distillation
 
 NETWORKS = ("mksgn", "base-sgn", *TRANSFORMERS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(AveragedTail):
     """All choices of one training run.
 
     Parameters
@@ -134,9 +135,7 @@ class Recipe:
         if self.synop_weight < 0 or not 0 < self.synop_target < float("inf"):
             raise ConfigError("synop regularisation needs a weight of at least 0 and a positive, finite target",
                               got=f"weight {self.synop_weight}, target {self.synop_target}")
-        if not 0 <= self.average_part <= 1:
-            raise ConfigError("weights are averaged over a part of the epochs", where="average_part",
-                              got=str(self.average_part), allowed="0 (not at all) to 1")
+        self.check_average()
         if not 0 <= self.mixup < float("inf"):
             raise ConfigError("alpha of mixup must not be negative", where="mixup", got=str(self.mixup))
         if self.mixup and self.distil and self.distil.soft_labels == "cached":
@@ -150,16 +149,6 @@ class Recipe:
     def modalities(self) -> tuple[str, ...]:
         """The modalities, one or several."""
         return (self.modality,) if isinstance(self.modality, str) else self.modality
-
-    @property
-    def cycle_epochs(self) -> int:
-        """Float epochs before those at the constant rate."""
-        return self.epochs - round(self.average_part * self.epochs)
-
-    @property
-    def averaged_from(self) -> int:
-        """Float epoch from which on weights are averaged; ``epochs`` or more where they are not."""
-        return self.cycle_epochs + 1
 
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
