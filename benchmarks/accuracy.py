@@ -127,13 +127,15 @@ def main(options: Options) -> None:
     if options.readme is not None:
         text = options.readme.read_text() if options.readme.is_file() else ""
         replaced(text, "", options.readme)
+    commit = describe_commit()  # before anything that git tracks is written
     rows = measure(options, console)
     for title, lines in sections(rows):
         console.print(terminal_table(title, lines))
     if options.json is not None:
-        write_json(options.json, {"rows": rows, "commit": describe_commit()})
+        write_json(options.json, {"rows": rows, "commit": commit})
     if options.markdown is not None:
-        write_text(options.markdown, as_markdown(rows, "python " + " ".join(sys.argv), _curves(options)))
+        command = f"`python {' '.join(sys.argv)}`, {commit}"
+        write_text(options.markdown, as_markdown(rows, command, _curves(options)))
     if options.readme is not None and text is not None:
         write_text(options.readme, replaced(text, readme_table(headlines(rows, options.headline)), options.readme))
     if options.curves is not None:
