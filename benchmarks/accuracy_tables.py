@@ -128,10 +128,11 @@ def markdown_table(lines: list[list[str]]) -> str:
 
 
 def as_markdown(rows: list[Row], command: str, curves: list[str]) -> str:
-    """The file of benchmarks/results: ``command`` and commit, the tables, and ``curves``, names of drawings beside it."""
+    """The file of benchmarks/results; ``command`` with its commit, ``curves`` the names of the drawings beside it."""
     counts = next((f"{row['samples']} test sequences, {row['samples_clean']} of them no copy of a training sequence"
                    for row in rows if row["samples_clean"]), "the test split")
-    parts = ["# Accuracy", "", f"{command}; runs that the command does not name are kept from when they were measured", "",
+    kept = "runs that the command does not name are kept from when they were measured"
+    parts = ["# Accuracy", "", f"{command}; {kept}", "",
              f"Top-1 in per cent of the integers on {counts}; 'float' is before folding and rounding. Mean and "
              "standard deviation where there are several seeds. Events per sample, all time steps, counted by the "
              "emulator. An ANN's figures are floating point.", ""]
