@@ -43,6 +43,7 @@ from energy_tables import as_csv, costs_table, layers_table, mapping_lines, tota
 from rich.console import Console
 
 from mksgn.cli import exit_on_error, sample_progress
+from mksgn.data.splits import evenly
 from mksgn.deploy import report as run_report
 from mksgn.deploy.execution import Execution, execute, part_size
 from mksgn.deploy.outputs import check_writable, write_json, write_text
@@ -220,10 +221,9 @@ def one_example(graph: Graph, selection: Selection, done: Execution) -> dict[str
 
 def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dict[str, Any]:
     """Power, energy and time on a Loihi 2, of a few samples held on the chip; what is missing is one error."""
-    chosen = np.linspace(0, len(selection) - 1, min(HELD_SAMPLES, len(selection))).astype(int)
     with sample_progress(console) as bar:
         task = bar.add_task("loihi2", total=None)
-        result = measure(graph, selection.x[chosen], progress=lambda done, total: bar.update(
+        result = measure(graph, evenly(selection.x, HELD_SAMPLES), progress=lambda done, total: bar.update(
             task, completed=done, total=total))
     for label, text in result.rows():
         console.print(f"{label}: {text} (measured)", markup=False, soft_wrap=True)

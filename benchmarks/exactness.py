@@ -25,7 +25,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import tyro
 from rich.console import Console
@@ -35,7 +34,7 @@ from mksgn.backend import compare
 from mksgn.cli import describe_commit, exit_on_error
 from mksgn.data.pack import Pack
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import split
+from mksgn.data.splits import evenly, split
 from mksgn.deploy.outputs import write_json
 from mksgn.lower.reference import SlayerReference, calibrate
 from mksgn.nn import SpikingGraphNet
@@ -101,7 +100,7 @@ def main(options: Options) -> int:
         tick = time.perf_counter()
         preprocess = replace(PRESETS["mksgn-4"], frames=net.config.frames, persons=net.config.persons,
                              modality=net.config.modalities).preprocess(pack)
-        chosen = test[np.linspace(0, len(test) - 1, max(options.samples, 8)).astype(int)]
+        chosen = evenly(test, max(options.samples, 8))
         samples = preprocessed(pack, chosen, preprocess)
         if not net.quantized:
             calibrate(net, samples)

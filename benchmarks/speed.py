@@ -45,7 +45,7 @@ from mksgn.cli import exit_on_error
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import split
+from mksgn.data.splits import evenly, split
 from mksgn.deploy.outputs import write_json, write_text
 from mksgn.emulator import Emulator
 from mksgn.emulator.operators import operator
@@ -165,8 +165,7 @@ def kernels(options: Options, rows: Rows) -> None:
 def test_samples(options: Options, pack: Pack, graph: Graph, count: int) -> np.ndarray:
     """Preprocessed test samples, evenly spread; 0: all."""
     test = split(pack, val_subjects=()).test
-    chosen = test[np.linspace(0, len(test) - 1, count).astype(int)] if count else test
-    return preprocessed(pack, chosen, Preprocess.from_json(str(graph.meta["preprocess"])))
+    return preprocessed(pack, evenly(test, count), Preprocess.from_json(str(graph.meta["preprocess"])))
 
 
 def lava(options: Options, rows: Rows, graph: Graph, pack: Pack) -> None:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +25,7 @@ from rich.table import Table
 from mksgn.cli import exit_on_error
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
+from mksgn.data.splits import evenly
 from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.errors import ConfigError
 from mksgn.nn.unfolding import unfolded
@@ -57,7 +57,7 @@ def rows(run: Path, options: Options) -> list[dict[str, Any]]:
                           fix="name it with --data")
     pack = load(options.data)
     train = split_of(pack, meta).train
-    chosen = train[np.linspace(0, len(train) - 1, min(len(train), options.samples or len(train))).astype(int)]
+    chosen = evenly(train, options.samples)
     samples = preprocessed(pack, chosen, Preprocess.from_json(meta["preprocess"]))
     found: list[dict[str, Any]] = []
     own = predictions(unfolded(net), samples)

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from mksgn.data.pack import Pack, load_pack
-from mksgn.data.splits import NTU60_TRAIN_SUBJECTS, NTU120_TRAIN_SUBJECTS, PROTOCOLS, Split, default_protocol, split
+from mksgn.data.splits import (
+    NTU60_TRAIN_SUBJECTS,
+    NTU120_TRAIN_SUBJECTS,
+    PROTOCOLS,
+    Split,
+    default_protocol,
+    evenly,
+    split,
+)
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import DataError
 
@@ -153,3 +161,10 @@ def test_refusals() -> None:
     for share in (-0.1, 1.0, float("nan")):
         with pytest.raises(DataError, match="share is impossible"):
             split(known, val_fraction=share)
+
+
+def test_evenly_spread_rows() -> None:
+    rows = np.arange(10, 20)
+    assert evenly(rows, 4).tolist() == [10, 13, 16, 19]
+    assert evenly(rows, 0).tolist() == evenly(rows, 99).tolist() == rows.tolist()
+    assert evenly(rows, 1).tolist() == [10] and not len(evenly(rows[:0], 4))

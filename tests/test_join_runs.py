@@ -17,12 +17,14 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
+from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import graphs_equal
 from mksgn.lower.ensemble import ensemble_graph
 from mksgn.netx import read_net
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network
+from mksgn.training.checkpoint import load_network, read_meta
+from mksgn.training.finish import split_of
 from mksgn.training.integers import logits
 from mksgn.training.joining import join as join_runs
 from mksgn.training.teachers import Teachers
@@ -84,6 +86,11 @@ def test_two_runs_become_one_net(join, runs, options, tmp_path):
     assert graph.meta["accuracy_float"] == pytest.approx(float((total.argmax(1) == pack.labels[test]).mean()))
     for key in ("float", "integer"):
         assert f"{graph.meta[f'accuracy_{key}']:.2%}" in done.out
+    train = split_of(pack, read_meta(runs[0] / WEIGHTS)).train
+    with Emulator(graph) as emulator:
+        fitted = emulator.run(preprocessed(pack, train, Preprocess.from_json(graph.meta["preprocess"]))).predictions
+    assert graph.meta["accuracy_train"] == pytest.approx(float((fitted == pack.labels[train]).mean()))
+    assert f"training samples without augmentation: {graph.meta['accuracy_train']:.2%}" in done.out
     again = join("--run", runs[0], runs[1], "--data", options.data, "--out", "pair")
     assert again.code == 2 and "--overwrite" in again.err
 

@@ -54,6 +54,7 @@ def main(options: Options) -> None:
             if f"accuracy_{kind}_clean" in results:
                 line += f", clean subset {results[f'accuracy_{kind}_clean']:.2%}"
             console.print(line)
+    console.print(f"integers on training samples without augmentation: {results['accuracy_train']:.2%}")
     console.print(f"mean firing rate {results['mean_rate']:.3f}\nwrote {options.out / NET}\n"
                   f"next:  python deploy/run_lava.py --net {options.out / NET}"
                   + (f" --data {options.data}" if options.data != SYNTHETIC else ""))

@@ -10,6 +10,7 @@ import torch
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
+from mksgn.data.splits import evenly
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
 from mksgn.lower import to_graph
@@ -91,8 +92,7 @@ def settled(tuned: SpikingGraphNet, floating: Path, pack: Pack, train: np.ndarra
     dict
         ``integers``: 'fine-tuned' or 'rounded'; ``agreement_tuned``, ``agreement_rounded``: parts of the samples.
     """
-    chosen = train[np.linspace(0, len(train) - 1, min(len(train), ASKED)).astype(int)]
-    samples = preprocessed(pack, chosen, preprocess)
+    samples = preprocessed(pack, evenly(train, ASKED), preprocess)
     rounded = load_network(floating, quantized=False)
     expected = predictions(rounded, samples)
     weights = tuned.config.fusion_weights

@@ -11,7 +11,7 @@ import numpy as np
 from mksgn.cli import describe_commit
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.splits import Split
+from mksgn.data.splits import Split, evenly
 from mksgn.errors import ConfigError
 from mksgn.ir import graph_difference
 from mksgn.lower.ensemble import ensemble_graph
@@ -19,7 +19,7 @@ from mksgn.netx import write_net
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, load_network, read_meta, save_network
 from mksgn.training.finish import accuracies, split_of
-from mksgn.training.integers import graph_run, logits
+from mksgn.training.integers import ASKED, graph_run, logits
 
 SHARED = ("preprocess", "data", "protocol", "labels", "joints", "edges")
 """What a run's files say that has to be the same of all members."""
@@ -41,8 +41,9 @@ def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, An
     -------
     dict
         ``accuracy_integer`` on the test split and, where all runs kept their floating-point networks,
-        ``accuracy_float`` of those' summed logits; each with ``_clean`` where the pack marks copies; ``mean_rate``,
-        ``test_samples``.
+        ``accuracy_float`` of those' summed logits; each with ``_clean`` where the pack marks copies; ``accuracy_train``
+        of the integers on training samples without augmentation, at most ``ASKED``, by which pairs can be compared
+        without asking the test split; ``mean_rate``, ``test_samples``.
 
     Raises
     ------
@@ -60,6 +61,9 @@ def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, An
     results = _floating(runs, samples, pack, halves)
     predicted, rate = graph_run(ensemble_graph(nets), samples)
     results |= accuracies("integer", predicted == pack.labels[halves.test], halves)
+    asked = evenly(halves.train, ASKED)
+    fitted, _ = graph_run(ensemble_graph(nets), preprocessed(pack, asked, Preprocess.from_json(first["preprocess"])))
+    results["accuracy_train"] = float((fitted == pack.labels[asked]).mean())
     measured = {"test_samples": len(halves.test), "mean_rate": rate}
     meta = {**{key: first[key] for key in SHARED}, "recipe": first["recipe"], "commit": describe_commit(),
             "members": [run.resolve().name for run in runs], "epochs_before": int(first.get("epochs_before", 0)),
