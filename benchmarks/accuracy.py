@@ -30,7 +30,7 @@ from plots import svg
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from mksgn.cli import describe_commit, exit_on_error, sample_progress
+from mksgn.cli import describe_commit, exit_on_error, print_table, sample_progress
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError
 
@@ -130,7 +130,7 @@ def main(options: Options) -> None:
     commit = describe_commit()  # before anything that git tracks is written
     rows = measure(options, console)
     for title, lines in sections(rows):
-        console.print(terminal_table(title, lines))
+        print_table(console, terminal_table(title, lines))
     if options.json is not None:
         write_json(options.json, {"rows": rows, "commit": commit})
     if options.markdown is not None:

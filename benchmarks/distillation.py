@@ -28,7 +28,7 @@ from rich.table import Table
 from torch import Tensor
 
 from mksgn.baselines.weights import BaselineConfig, save_baseline
-from mksgn.cli import exit_on_error
+from mksgn.cli import exit_on_error, print_table
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.data.splits import split
@@ -149,7 +149,7 @@ def main(options: Options) -> None:
     table.add_column("x student alone", justify="right")
     for name, seconds in rows.items():
         table.add_row(name, f"{1000 * seconds:.0f}", f"{seconds / rows['student alone']:.2f}")
-    console.print(table)
+    print_table(console, table)
     if options.json is not None:
         write_json(options.json, {"options": {k: v for k, v in vars(options).items() if k != "json"},
                                   "seconds": rows, "threads": torch.get_num_threads()})

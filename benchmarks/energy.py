@@ -42,7 +42,7 @@ from energy_record import (
 from energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
 from rich.console import Console
 
-from mksgn.cli import exit_on_error, sample_progress
+from mksgn.cli import exit_on_error, print_table, sample_progress
 from mksgn.data.splits import evenly
 from mksgn.deploy import report as run_report
 from mksgn.deploy.execution import Execution, execute, part_size
@@ -237,7 +237,7 @@ def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dic
 def show(record: dict[str, Any], selection: Selection, console: Console) -> None:
     """The terminal's tables."""
     for table in (layers_table(record), totals_table(record), costs_table(record)):
-        console.print(table)
+        print_table(console, table)
         console.print()
     for line in mapping_lines(record):
         console.print(line, markup=False, soft_wrap=True, style="red" if line.startswith("does not fit") else "")

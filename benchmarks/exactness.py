@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.backend import compare
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.data.pack import Pack
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import evenly, split
@@ -137,7 +137,7 @@ def main(options: Options) -> int:
             cells.append(f"{row[label]['differing']} differ" + (f" (and {states:,} u, v)" if states else ""))
         table.add_row(name, str(row["populations"]), str(row["samples"]), f"{row['spikes_compared']:,}",
                       f"{row['fired']:,}", *cells)
-    console.print(table)
+    print_table(console, table)
     for row in rows:
         for label in ("slayer_emulator", *(f"emulator_lava_{layout}" for layout in options.layouts)):
             if row[label]["first"]:

@@ -22,7 +22,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import write_json
 from mksgn.deploy.samples import Selection, find_data, select
 from mksgn.emulator import Emulator
@@ -119,7 +119,7 @@ def main(options: Options) -> None:
         clean = [] if entry["accuracy_clean"] is None else [f"{entry['accuracy_clean']:.2%}"]
         table.add_row(entry["weights"], *shares, f"{entry['accuracy']:.2%}", *clean)
     console = Console()
-    console.print(table)
+    print_table(console, table)
     console.print(f"{chosen.data}, {chosen.protocol or 'all of it'}, split {chosen.split}; {describe_commit()}")
     if options.json is not None:
         record = {"rows": rows, "modalities": modalities, "samples": len(chosen), "data": Path(chosen.data).name,

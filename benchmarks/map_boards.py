@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from speed_sizes import TABLE7, noise, untrained
 
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.deploy.report import hardware, versions
 from mksgn.deploy.samples import find_data, select
@@ -114,7 +114,7 @@ def main(options: Options) -> None:
     for option, path in (("--json", options.json), ("--markdown", options.markdown)):
         if path is not None:
             check_writable(path, option)
-    console = Console(highlight=False, width=None if Console().is_terminal else 220)
+    console = Console(highlight=False)
     rows = []
     for name, (graph, activity) in nets(options, console).items():
         for where in options.boards:
@@ -122,11 +122,11 @@ def main(options: Options) -> None:
                 if objective == "time" and board(where).chips > CHIPS:
                     continue
                 rows.append(row(name, graph, activity, where, objective))
-                console.print(" ".join(cells(rows[-1])), style="dim", markup=False)
+                console.print(" ".join(cells(rows[-1])), style="dim", markup=False, soft_wrap=True)
     table = Table(*COLUMNS, box=None, header_style="bold")
     for found in rows:
         table.add_row(*cells(found))
-    console.print(table)
+    print_table(console, table)
     where_run = {**hardware(), **versions(), "commit": describe_commit()}
     if options.json is not None:
         write_json(options.json, {"rows": rows, **where_run})

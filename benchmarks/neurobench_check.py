@@ -33,7 +33,7 @@ from rich.table import Table
 from torch import nn
 
 from mksgn.backend import Counts
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.deploy.report import versions
 from mksgn.deploy.samples import find_data, select
@@ -198,7 +198,7 @@ def main(options: Options) -> int:
               for name, spikes in result.spikes.items()}
     trains[graph.input.name] = np.repeat(selection.x, steps, axis=0)
     rows = compare(graph, trains, result.counts)
-    console.print(table(rows))
+    print_table(console, table(rows))
     same = [row for row in rows if row.equal]
     console.print(f"{options.net}, {len(selection)} samples of {selection.data}: {len(same)} of {len(rows)} synapses "
                   f"equal, {sum(row.ours for row in same):,} operations; not explained: "

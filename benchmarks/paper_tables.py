@@ -38,7 +38,7 @@ from paper_sections import (
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError
 
@@ -66,7 +66,7 @@ def rich_table(section: Section) -> Table:
 def show(console: Console, section: Section) -> None:
     """Title, sentence, table."""
     console.print(f"\n[bold]{section.title}[/]\n{section.note}", highlight=False)
-    console.print(rich_table(section))
+    print_table(console, rich_table(section))
 
 
 def markdown(sections: list[Section], where: dict[str, str]) -> str:
@@ -97,8 +97,7 @@ def layer_section(name: str) -> Section:
 
 
 def main(options: Options) -> int:
-    # Wide enough for the reasons, also where the output is no terminal.
-    console = Console(width=None if Console().is_terminal else 200)
+    console = Console()
     if options.layers is not None:
         if options.json or options.markdown:
             raise ConfigError("--layers only prints", got="--layers with --json or --markdown",

@@ -30,7 +30,7 @@ from pilotnet_report import markdown, notes, tables
 from rich.console import Console
 
 from mksgn.backend import Counts
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.emulator import Emulator
 from mksgn.energy.costs import CostModel, cost_models, load_cost_model
@@ -275,7 +275,7 @@ def main(options: Options) -> int:
     with console.status("PilotNet: counting, placing, pricing"):
         record = measure(options)
     for table in tables(record):
-        console.print(table.rich())
+        print_table(console, table.rich())
     for note in notes(record):
         console.print(f"- {note}", markup=False)
     if options.json is not None:

@@ -41,7 +41,7 @@ from speed_dense import dense_operations
 from speed_report import Rows, draw, machine, markdown, short, take_turns
 from speed_sizes import full, lava_step, scaling
 
-from mksgn.cli import exit_on_error
+from mksgn.cli import exit_on_error, print_table
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
@@ -286,7 +286,7 @@ def main(options: Options) -> int:
         table.add_row(row["what"], f"{short(row['ours'])} {row['unit']}", row["against"], short(row["baseline"]),
                       "" if row["ratio"] is None else f"{row['ratio']:.2f}", row["target"],
                       {True: "yes", False: "[red]no[/]", None: ""}[row["met"]])
-    console.print(table)
+    print_table(console, table)
     if options.json is not None:
         write_json(options.json, {"rows": rows.rows, "curves": curves, **where})
     if options.results is not None:

@@ -22,7 +22,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import exit_on_error
+from mksgn.cli import exit_on_error, print_table
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import evenly
@@ -85,7 +85,7 @@ def main(options: Options) -> None:
     for row in found:
         table.add_row(row["run"], str(row["time_steps"]), str(row["samples"]), f"{100 * row['accuracy']:.1f}",
                       f"{100 * row['agreement']:.1f}")
-    console.print(table)
+    print_table(console, table)
     if options.json is not None:
         write_json(options.json, {"rows": found})
 

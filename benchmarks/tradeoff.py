@@ -25,7 +25,7 @@ from plots import svg
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError, MksgnError
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
@@ -141,7 +141,7 @@ def main(options: Options) -> None:
     shown = Table(*COLUMNS, title=f"{options.run.name}: accuracy against energy")
     for line in as_table(points):
         shown.add_row(*line)
-    console.print(shown)
+    print_table(console, shown)
     if options.json is not None:
         write_json(options.json, {"points": points, "commit": describe_commit()})
     if options.results is not None:

@@ -26,7 +26,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import exit_on_error
+from mksgn.cli import exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph, graph_difference
@@ -89,7 +89,7 @@ def main(options: Options) -> None:
         graph = read_net(options.net)
         made = write_nir(graph, options.out, DT if options.dt is None else options.dt, limit)
         back = read_nir(options.out, max_bytes=limit + TEXT)
-        console.print(nodes_table(Counter(type(node).__name__ for node in made.nodes.values())))
+        print_table(console, nodes_table(Counter(type(node).__name__ for node in made.nodes.values())))
     else:
         graph = read_nir(options.net, options.assumptions, options.foreign, limit)
         write_net(graph, options.out)

@@ -28,7 +28,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.deploy.report import versions
 from mksgn.deploy.samples import find_data, select
@@ -142,8 +142,8 @@ def show(placement: Placement, content: dict[str, object], console: Console) -> 
     console.print(f"{neurons:,} neurons, {len(graph.synapses)} synapses on {target.name} ({target.generation}, "
                   f"{target.chips:,} chips of {target.cores_per_chip} cores): {placement.plan.cores:,} cores on "
                   f"{placement.chips:,} chips", style="bold", markup=False, soft_wrap=True)
-    console.print(tables.layers_table(content["layers"], placement))  # type: ignore[arg-type]
-    console.print(tables.chips_table(content["chip_list"]))  # type: ignore[arg-type]
+    print_table(console, tables.layers_table(content["layers"], placement))  # type: ignore[arg-type]
+    print_table(console, tables.chips_table(content["chip_list"]))  # type: ignore[arg-type]
     console.print(tables.busiest_line(content["busiest"]), markup=False, soft_wrap=True)  # type: ignore[arg-type]
     console.print(tables.traffic_line(content["traffic"]), markup=False, soft_wrap=True)  # type: ignore[arg-type]
     for problem in placement.problems:

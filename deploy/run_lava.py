@@ -36,7 +36,7 @@ import tyro
 from rich.console import Console
 
 from mksgn.backend import Backend
-from mksgn.cli import describe_commit, exit_on_error, sample_progress
+from mksgn.cli import describe_commit, exit_on_error, print_table, sample_progress
 from mksgn.deploy import report
 from mksgn.deploy.execution import Agreement, execute, part_size
 from mksgn.deploy.outputs import check_writable, write_arrays, write_json
@@ -253,9 +253,9 @@ def run_skeletons(options: Options, graph: Graph, console: Console,
     done = parts.join(done, len(selection))
     result = report.accuracy(selection, done.predictions)
     measured = report.events(graph, done.counts)
-    console.print(report.predictions_table(selection, done.predictions))
+    print_table(console, report.predictions_table(selection, done.predictions))
     console.print(report.accuracy_line(result, selection), style="bold", markup=False, soft_wrap=True)
-    console.print(report.events_table(measured, len(selection)))
+    print_table(console, report.events_table(measured, len(selection)))
     console.print(f"{options.backend}: {done.seconds:.1f} s, start-up included")
     known = [None if label < 0 else int(label) for label in selection.labels]
     return {**result, "samples": len(selection), "available": selection.available, **measured,
@@ -284,7 +284,7 @@ def run_tensor(options: Options, graph: Graph, console: Console,
     console.print(f"{options.input}: {x.shape[3]} steps, {how}; backend {' and '.join(options.backends)}",
                   markup=False, soft_wrap=True)
     console.print(f"out {raw.out.shape}: {np.count_nonzero(raw.out):,} non-zero, sum {raw.out.sum(dtype=np.int64):,}")
-    console.print(report.events_table(measured, raw.counts.samples, stream=not raw.windows))
+    print_table(console, report.events_table(measured, raw.counts.samples, stream=not raw.windows))
     console.print(f"{options.backend}: {raw.seconds:.1f} s, start-up included")
     if options.dump is not None:
         write_arrays(options.dump, {**(raw.populations if options.all else {}), "out": raw.out})

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,12 +19,15 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from mksgn import __version__
 from mksgn.errors import MksgnError
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+FILE_WIDTH = 200
+"""Columns within which tables wrap their prose where the output is no terminal."""
 
 
 @contextmanager
@@ -48,6 +52,22 @@ def describe_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         out = ""
     return f"mksgn {__version__}" + (f" ({out})" if out and (folder / ".git").exists() else "")
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table with every number and word whole, beyond the terminal's width if need be; only prose is wrapped."""
+    free = console.options.update(width=10_000)
+    for column in table.columns:
+        cells = (column.header, *column.cells, column.footer)
+        column.min_width = max(Measurement.get(console, free, cell).minimum for cell in cells)
+    natural = Measurement.get(console, free, table)
+    own = console.width
+    table.width = min(natural.maximum, max(natural.minimum, own if console.is_terminal else FILE_WIDTH))
+    console.width = natural.maximum
+    try:
+        console.print(table)
+    finally:
+        console.width = own
 
 
 def sample_progress(console: Console) -> Progress:

@@ -43,7 +43,7 @@ from mksgn.baselines.recipe import TeacherRecipe
 from mksgn.baselines.stack import unfold_persons
 from mksgn.baselines.streams import Scores, Stream, accuracies, fuse, load_stream, save_stream
 from mksgn.baselines.weights import BaselineConfig, parameters, save_baseline
-from mksgn.cli import describe_commit, exit_on_error
+from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.data.sources import load
@@ -231,7 +231,7 @@ def print_fusion(folders: list[Path], alpha: tuple[float, ...], console: Console
         table.add_column(str(rows[-1][1][count]), justify="right")
     for name, result in rows:
         table.add_row(name, *(f"{result[k]:.2%}" for k in (["accuracy", "accuracy_clean"] if clean else ["accuracy"])))
-    console.print(table)
+    print_table(console, table)
 
 
 def main(options: Options) -> None:

@@ -1,0 +1,41 @@
+"""Tables of the programs: every number whole, on a narrow terminal and in a file."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from mksgn.cli import FILE_WIDTH, print_table
+
+NAME, NUMBER, PROSE = "block5.sgsa.k_accumulated", "1,234,567", "a reason of many short words " * 9
+
+
+def printed(width: int, terminal: bool, *, prose: str = PROSE) -> list[str]:
+    """The lines of a table, printed on a terminal of ``width`` columns or into a file."""
+    table = Table("population", *(f"column {number}" for number in range(6)), "why", box=None)
+    table.add_row(NAME, *[NUMBER] * 6, prose)
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
+    print_table(console, table)
+    assert console.width == width
+    return file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(("width", "terminal"), [(40, True), (80, True), (80, False), (300, True)])
+def test_numbers_and_words_are_whole(width: int, terminal: bool) -> None:
+    lines = printed(width, terminal)
+    text = "\n".join(lines)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text and NAME in lines[1] and lines[1].count(NUMBER) == 6
+    assert " ".join(text.split()).count("words") == 9
+
+
+def test_prose_is_wrapped_to_the_terminal_or_the_page() -> None:
+    assert max(map(len, printed(160, True))) <= 160 < len(PROSE)
+    assert max(map(len, printed(80, False))) <= FILE_WIDTH
+
+
+def test_a_table_that_fits_takes_no_more_room_than_it_needs() -> None:
+    assert max(map(len, printed(300, True, prose="short"))) < 130
