@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,13 +28,18 @@ from mksgn.errors import MksgnError
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+READER_GONE = 141
+STDOUT = 1
 FILE_WIDTH = 200
 """Columns within which tables wrap their prose where the output is no terminal."""
 
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn errors a user can cause into one message on stderr and exit code 2; Ctrl-C into 130."""
+    """Turn errors a user can cause into one message on stderr and exit code 2; Ctrl-C into 130.
+
+    Where the reader of the output left, as ``head`` does, the program ends with 141 and says nothing, as others do.
+    """
     try:
         yield
     except MksgnError as error:
@@ -41,6 +48,20 @@ def exit_on_error() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        if not _reader_gone():
+            raise
+        sys.exit(READER_GONE)
+
+
+def _reader_gone() -> bool:
+    """Whether it is standard output that nobody reads any more; what is left of it is thrown away then."""
+    poll = select.poll()
+    poll.register(STDOUT, 0)
+    gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    return gone
 
 
 def describe_commit() -> str:

@@ -1,8 +1,10 @@
-"""Tables of the programs: every number whole, on a narrow terminal and in a file."""
+"""What the programs share: tables with whole numbers on a narrow terminal and in a file; readers that leave."""
 
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -39,3 +41,17 @@ def test_prose_is_wrapped_to_the_terminal_or_the_page() -> None:
 
 def test_a_table_that_fits_takes_no_more_room_than_it_needs() -> None:
     assert max(map(len, printed(300, True, prose="short"))) < 130
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("raised", "code", "said"), [
+    ("", 141, ""), ("raise BrokenPipeError('of another pipe')", 1, "of another pipe")])
+def test_a_reader_that_leaves_is_no_error(raised: str, code: int, said: str) -> None:
+    program = f"from mksgn.cli import exit_on_error\nwith exit_on_error():\n    {raised or 'while True: print(1)'}"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        if not raised:
+            assert process.stdout.readline() == b"1\n"
+            process.stdout.close()
+        errors = process.stderr.read().decode()
+    assert process.returncode == code and (said in errors if said else not errors)
