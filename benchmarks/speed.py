@@ -33,7 +33,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import tyro
-from lava.lib.dl import slayer
 from rich.console import Console
 from rich.table import Table
 from speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
@@ -53,6 +52,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.lava_dl import slayer
 from mksgn.nn.slayer_neuron import FastNeuron
 from mksgn.runtime.lava_backend import LavaBackend
 from mksgn.training.batches import preprocessed

@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from lava.lib.dl import slayer
 from torch import Tensor, nn
 
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.blocks import SpikingBlock
 from mksgn.nn.gates import GateBlock
+from mksgn.nn.lava_dl import slayer
 from mksgn.nn.network import INPUT, INPUT_SCALE
 
 EPS = 1e-3

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from lava.lib.dl import slayer
 from torch import Tensor, nn
 
 from mksgn import ir
 from mksgn.ir.graph import BIAS_MAX, VTH_MAX
 from mksgn.nn.cuba import CubaNeuron, Surrogate, batch_moments, fused_cuba
+from mksgn.nn.lava_dl import slayer
 from mksgn.nn.projections import DenseProjection, Projection, Spikes
 
 WEIGHT_LIMIT = 254

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from lava.lib.dl import slayer
 from torch import Tensor
 
 from mksgn.nn import cuba_kernel
+from mksgn.nn.lava_dl import slayer
 from mksgn.threads import share_threads
 
 

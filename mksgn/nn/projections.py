@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lava.lib.dl import slayer
 from torch import Tensor, nn
 
 from mksgn import ir
+from mksgn.nn.lava_dl import slayer
 
 Hook = Callable[..., Tensor] | None
 Spikes = dict[str, Tensor]

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from lava.lib.dl import slayer
 from lava.lib.dl.slayer.neuron.cuba import SCALE_RHO_MULT, TAU_RHO_MULT
 from torch import Tensor
 
 from mksgn.nn import slayer_kernel
+from mksgn.nn.lava_dl import slayer
 from mksgn.threads import share_threads
 
 DECAY_UNITY = 1 << 12

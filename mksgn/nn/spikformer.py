@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from lava.lib.dl import slayer
 from torch import Tensor
 
 from mksgn.nn.blocks import SpikingBlock
+from mksgn.nn.lava_dl import slayer
 from mksgn.nn.projections import ConvProjection, Hook, Projection, Spikes
 from mksgn.nn.tokens import MLP_RATIO, NeuronParameters, append, linear, neuron_parameters
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import torch
-from lava.lib.dl import slayer
 from torch import Tensor
 
 from mksgn import ir
@@ -17,6 +16,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir.graph import VTH_MAX
 from mksgn.nn.blocks import WEIGHT_LIMIT, SpikingBlock
 from mksgn.nn.cuba import Surrogate
+from mksgn.nn.lava_dl import slayer
 from mksgn.nn.projections import ConvProjection, Hook, PoolProjection, Projection
 
 if TYPE_CHECKING:
