@@ -14,7 +14,7 @@ Presets
     mksgn-4    mksgn with four modalities, added up (--fusion smf weighs them by mutual information),
                and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 92 %;
                about 40 minutes on one core, 70 with teachers. Two of one time step, joined by
-               train/join_runs.py, 93 % (see models/nw-ucla)
+               train/join_runs.py, 93 to 94 % (see models/nw-ucla)
     ntu60      NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
     ntu120     settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the paper's

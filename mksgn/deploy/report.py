@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -83,16 +82,17 @@ def hardware() -> dict[str, Any]:
     return {"cpu": names[0] if names else platform.processor(), "cpu_count": os.cpu_count()}
 
 
-def predictions_table(selection: Selection, predictions: np.ndarray) -> Group:
+def predictions_table(selection: Selection, predictions: np.ndarray) -> Table:
     """Sample, label and prediction of the first samples."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    more = len(selection) - ROWS
+    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left", caption_style="none",
+                  caption=f"... and {more} more; --json has all" if more > 0 else None)
     for heading in ("sample", "label", "prediction"):
         table.add_column(heading, overflow="fold")
     for name, label, prediction in list(zip(selection.names, selection.labels, predictions))[:ROWS]:
         style = "" if label < 0 else "green" if label == prediction else "red"
         table.add_row(Text(name), Text(_class(selection, label)), Text(_class(selection, prediction), style=style))
-    more = len(selection) - ROWS
-    return Group(table, *([Text(f"... and {more} more; --json has all")] if more > 0 else []))
+    return table
 
 
 def events_table(measured: dict[str, Any], samples: int, stream: bool = False) -> Table:
