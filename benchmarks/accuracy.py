@@ -62,7 +62,8 @@ class Options:
     headline: tuple[str, ...] = ()
     """Rows of the --readme, by the names of their runs, in this order; default: all."""
     curves: Path | None = None
-    """Draw the learning curves of all --run into this .svg; --markdown names every accuracy_curves*.svg beside it."""
+    """Draw the learning curves of all --run and --teacher into this .svg; --markdown names every
+    accuracy_curves*.svg beside it."""
 
 
 def draw(runs: list[Path], path: Path) -> None:
@@ -71,7 +72,7 @@ def draw(runs: list[Path], path: Path) -> None:
         for index, run in enumerate(runs):
             style = LINES[index // COLOURS % len(LINES)]
             lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
-            epochs = [line for line in lines if line.get("stage") == "float"]
+            epochs = [line for line in lines if "loss" in line and line.get("stage", "float") == "float"]
             number = range(1, len(epochs) + 1)
             left.plot(number, [line["loss"] for line in epochs], style, label=run.name)
             right.plot(number, [100 * line["accuracy"] for line in epochs], style, label=run.name)
@@ -118,10 +119,10 @@ def main(options: Options) -> None:
         if path is not None:
             check_writable(path, f"--{name}")
     if options.curves is not None:
-        for run in options.run:
+        for run in options.run + options.teacher:
             if not (run / METRICS).is_file():
                 raise ConfigError("this run has no learning curve", where=str(run), got=f"no {METRICS}",
-                                  fix="leave out --curves, or name folders that train_slayer.py wrote")
+                                  fix="leave out --curves, or name folders that a training wrote")
     console = Console(highlight=False)
     text = None
     if options.readme is not None:
@@ -139,7 +140,7 @@ def main(options: Options) -> None:
     if options.readme is not None and text is not None:
         write_text(options.readme, replaced(text, readme_table(headlines(rows, options.headline)), options.readme))
     if options.curves is not None:
-        draw(list(options.run), options.curves)
+        draw([*options.run, *options.teacher], options.curves)
 
 
 def _curves(options: Options) -> list[str]:

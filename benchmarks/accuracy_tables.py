@@ -137,7 +137,7 @@ def as_markdown(rows: list[Row], command: str, curves: list[str]) -> str:
              "standard deviation where there are several seeds. Events per sample, all time steps, counted by the "
              "emulator. An ANN's figures are floating point.", ""]
     if curves:
-        parts += ["Learning curves of the spiking networks (a taught one's loss holds the soft labels, too): "
+        parts += ["Learning curves (the loss of a taught network holds the soft labels, too): "
                   + ", ".join(f"[{name}]({name})" for name in curves) + ".", ""]
     for title, lines in sections(rows):
         parts += [f"## {title}", "", markdown_table(lines)]

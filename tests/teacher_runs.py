@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,4 +40,7 @@ def teacher_run(folder: Path, pack: Pack, data: str, *, modality: str = "joint",
         "labels": list(pack.class_names), "test": {"accuracy": 0.5}, **changed})
     save_stream(folder / "scores.safetensors", Stream(modality, data, halves.protocol, *(
         Scores(logits[i], pack.labels[i], i, np.ones(len(i), bool)) for i in (trained, halves.test))))
+    epochs = [{"epoch": epoch, "loss": 2.5 - epoch, "accuracy": 0.25 * (epoch + 1)} for epoch in range(2)]
+    lines: list[dict[str, Any]] = [*epochs, {"final": {"accuracy": 0.5}}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder

@@ -93,6 +93,8 @@ def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, t
     assert text.count("not trained here") > 3 and "92.3" in text and "78.5 / 85.6" in text
     assert "[accuracy_curves_x.svg](accuracy_curves_x.svg)" in text
     assert ElementTree.parse(tmp_path / "accuracy_curves_x.svg").getroot().tag.endswith("svg")
+    drawn = (tmp_path / "accuracy_curves_x.svg").read_text()
+    assert all(f"<!-- {name} -->" in drawn for name in ("seed1", "seed2", "spikformer", "joint", "bone"))
 
 
 def test_rows_of_runs_that_are_gone_are_kept(runs, data, accuracy, tmp_path):
