@@ -57,12 +57,13 @@ def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, An
     _check(runs, metas, data)
     first = metas[0]
     halves = split_of(pack, first)
-    samples = preprocessed(pack, halves.test, Preprocess.from_json(first["preprocess"]))
+    preprocess, bare = Preprocess.from_json(first["preprocess"]), ensemble_graph(nets)
+    samples = preprocessed(pack, halves.test, preprocess)
     results = _floating(runs, samples, pack, halves)
-    predicted, rate = graph_run(ensemble_graph(nets), samples)
+    predicted, rate = graph_run(bare, samples)
     results |= accuracies("integer", predicted == pack.labels[halves.test], halves)
     asked = evenly(halves.train, ASKED)
-    fitted, _ = graph_run(ensemble_graph(nets), preprocessed(pack, asked, Preprocess.from_json(first["preprocess"])))
+    fitted, _ = graph_run(bare, preprocessed(pack, asked, preprocess))
     results["accuracy_train"] = float((fitted == pack.labels[asked]).mean())
     measured = {"test_samples": len(halves.test), "mean_rate": rate}
     meta = {**{key: first[key] for key in SHARED}, "recipe": first["recipe"], "commit": describe_commit(),
