@@ -44,6 +44,8 @@ def small_samples(count: int) -> np.ndarray:
 
 
 PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as on a terminal, also where a shell's & ignores it
 import numpy as np
 from test_lava_cleanup import LIF, small_graph, small_samples
 from mksgn.runtime.lava_backend import LavaBackend
