@@ -182,11 +182,12 @@ def ann_rows(runs: list[Path]) -> list[Row]:
         stream, recipe = load_stream(run / SCORES), meta["recipe"]
         width = ", ".join([f"base width {recipe['base_channels']}, {recipe['frames']} frames", *averaging(recipe)])
         variant = ", ".join([width, *motion_scale(recipe, [stream.modality])])
-        row = ann_row(NAMES[recipe["network"]], [stream.modality], variant, recipe["epochs"], meta.get("commit"),
+        epochs = recipe["epochs"] + meta.get("epochs_before", 0)
+        row = ann_row(NAMES[recipe["network"]], [stream.modality], variant, epochs, meta.get("commit"),
                       run.name, sum(p.numel() for p in network.parameters()),
                       accuracies(stream.test.probabilities(), stream.test))
         rows.append(row | {"seed": recipe["seed"]})
-        together.setdefault((row["network"], width, recipe["seed"]), []).append((row, stream))
+        together.setdefault((row["network"], width, epochs, recipe["seed"]), []).append((row, stream))
     for members in together.values():
         if len(members) > 1:
             parts, streams = zip(*members)

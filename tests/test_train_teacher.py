@@ -16,6 +16,7 @@ import pytest
 import torch
 from programs import program_module
 from safetensors.torch import load_file
+from teacher_runs import teacher_run
 
 from mksgn.baselines.recipe import PRESETS, TeacherRecipe
 from mksgn.baselines.stack import unfold_persons
@@ -149,6 +150,49 @@ def test_a_teacher_is_the_average_of_its_last_steps(teacher, tiny, tmp_path, mon
     assert recipe.learning_rate(7) == recipe.learning_rate(9.9) == 0.01
     with pytest.raises(ConfigError, match="average_lr"):
         TeacherRecipe(average_lr=0.0)
+
+
+def test_a_run_starts_from_another(teacher, tiny, whole_run, tmp_path, monkeypatch):
+    """Its weights and its recipe, streams by their names; what it came from is kept, also over a resume."""
+    with torch.no_grad():
+        first = load_baseline(whole_run / "weights.safetensors")[0].state_dict()
+    seen = []
+    train = teacher.Run.train
+    monkeypatch.setattr(teacher.Run, "train", lambda run, console: (
+        seen.append({k: v.clone() for k, v in run.network.state_dict().items()}), train(run, console)))
+    on = teacher.Options(data=tiny.data, start=str(whole_run), modality="bone", out=tmp_path / "on", epochs=1)
+    teacher.main(on)
+    assert seen[0].keys() == first.keys() and all(torch.equal(seen[0][k], first[k]) for k in first)
+    meta = load_baseline(tmp_path / "on" / "weights.safetensors")[1]
+    assert (meta["started_from"], meta["epochs_before"], meta["preset"]) == ([whole_run.name], 2, whole_run.name)
+    assert meta["recipe"] == {**load_baseline(whole_run / "weights.safetensors")[1]["recipe"], "epochs": 1}
+    (tmp_path / "on" / "weights.safetensors").unlink()
+    teacher.main(replace(on, resume=True, start=None))
+    assert load_baseline(tmp_path / "on" / "weights.safetensors")[1]["epochs_before"] == 2
+    teacher.main(replace(on, start=str(tmp_path / "on"), out=tmp_path / "twice"))
+    meta = load_baseline(tmp_path / "twice" / "weights.safetensors")[1]
+    assert (meta["started_from"], meta["epochs_before"]) == ([whole_run.name, "on"], 3)
+    for wrong, message in ((replace(on, modality="joint"), "another modality"),
+                           (replace(on, base_channels=16), "base_channels 8"),
+                           (replace(on, modality="all"), "can be read")):
+        with pytest.raises(ConfigError, match=message):
+            teacher.main(replace(wrong, out=tmp_path / "w"))
+    assert {p.name for p in tmp_path.iterdir()} == {"on", "twice"}
+
+
+def test_four_streams_start_from_four(teacher, tiny, pack_path, tmp_path):
+    pack = synthetic_pack(120)
+    recipe = replace(tiny, epochs=1).recipe().to_dict()
+    for modality in MODALITIES:
+        teacher_run(tmp_path / f"a-{modality}", pack, pack_path.name, modality=modality, recipe=recipe)
+    on = teacher.Options(data=tiny.data, start=str(tmp_path / "a"), modality="all", out=tmp_path / "b")
+    teacher.main(on)
+    for modality in MODALITIES:
+        meta = load_baseline(tmp_path / f"b-{modality}" / "weights.safetensors")[1]
+        assert (meta["modality"], meta["started_from"]) == (modality, [f"a-{modality}"])
+    teacher_run(tmp_path / "a-bone", pack, pack_path.name, modality="bone", recipe={**recipe, "lr": 0.5})
+    with pytest.raises(ConfigError, match="different recipes"):
+        teacher.main(replace(on, overwrite=True))
 
 
 def test_four_streams_are_trained_resumed_and_fused(teacher, tiny, tmp_path, capsys, monkeypatch):

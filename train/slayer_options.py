@@ -16,6 +16,7 @@ from mksgn.errors import ConfigError
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, read_meta
 from mksgn.training.distill import distillation
 from mksgn.training.recipe import PRESETS, Recipe
+from mksgn.training.starting import lineage
 
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
 STORED = ("preset", "data", "protocol", "start", "teacher", "device", "devices", "precision")
@@ -145,12 +146,11 @@ class Options:
         return self.preset or (Path(self.start).resolve().name if self.start else "demo")
 
     def lineage(self) -> dict[str, Any]:
-        """For the files of a run that starts from another: the names and floating-point epochs of all before it."""
+        """For the files of a run that starts from another, see :func:`~mksgn.training.starting.lineage`."""
         if not self.start:
             return {}
         meta = read_meta(Path(self.start) / WEIGHTS)
-        return {"started_from": [*meta.get("started_from", ()), Path(self.start).resolve().name],
-                "epochs_before": meta.get("epochs_before", 0) + json.loads(meta["recipe"])["epochs"]}
+        return lineage(Path(self.start), meta, json.loads(meta["recipe"])["epochs"])
 
     def recipe(self) -> Recipe:
         """The recipe of the preset, or of the run it starts from, with the options."""

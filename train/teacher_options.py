@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from mksgn.baselines.recipe import PRESETS, TeacherRecipe
+from mksgn.baselines.weights import load_baseline
+from mksgn.data.preprocess import MODALITIES
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError
-from mksgn.training.checkpoint import CHECKPOINT, read_state
+from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, read_state
 
+DEFAULT = "nw-ucla"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
-STORED = ("preset", "data", "protocol", "device", "precision")
+STORED = ("preset", "data", "protocol", "start", "device", "precision")
 
 
 @dataclass(frozen=True)
 class Options:
     """Train CTR-GCN or ST-GCN as a teacher, one stream or all four, and fuse the streams."""
 
-    preset: Literal["nw-ucla", "nw-ucla-full", "ntu60", "ntu120"] = "nw-ucla"
-    """Recipe to start from; the options below change parts of it."""
+    preset: Literal["nw-ucla", "nw-ucla-full", "ntu60", "ntu120"] | None = None
+    """Recipe to start from; the options below change parts of it. Default: nw-ucla, or with --start that run's own."""
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
     protocol: str | None = None
@@ -32,6 +35,9 @@ class Options:
     """Input stream. 'all' trains the four one after the other and fuses them."""
     out: Path | None = None
     """Folder of the run; with --modality all its beginning: OUT-joint, OUT-bone, ... Default: runs/teacher-MODALITY."""
+    start: str | None = None
+    """Folder of a finished run of this modality, with --modality all its beginning as in --out: this run starts from
+    its weights and, without --preset, its recipe (a restart from the first epoch, not --resume)."""
     overwrite: bool = False
     """Start anew in a folder that holds a run."""
     resume: bool = False
@@ -84,13 +90,53 @@ class Options:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the training step; loss and evaluation are always float32."""
 
+    def name(self) -> str:
+        """Where the recipe comes from."""
+        return self.preset or (Path(self.start).resolve().name if self.start else DEFAULT)
+
+    def modalities(self) -> tuple[str, ...]:
+        """Streams to train, one after the other."""
+        return MODALITIES if self.modality == "all" else (self.modality,)
+
     def recipe(self) -> TeacherRecipe:
+        """The recipe of the preset, or of the runs it starts from, with the options.
+
+        Raises
+        ------
+        ConfigError
+            When a run to start from is of another modality, or they differ in their recipes.
+        """
         names = TeacherRecipe.__dataclass_fields__.keys() & vars(self).keys()
-        return PRESETS[self.preset].with_options({name: getattr(self, name) for name in names})
+        found = {modality: TeacherRecipe.from_dict(self.started(modality)[1]["recipe"])
+                 for modality in self.modalities() if self.start is not None}
+        base = PRESETS[self.preset or DEFAULT]
+        if found and self.preset is None:
+            base = found[self.modalities()[0]]
+            for modality, recipe in found.items():
+                if recipe != base:
+                    raise ConfigError("the runs to start from have different recipes", f"--start {self.start}",
+                                      modality, fix="name a --preset, or go on with each --modality by itself")
+        return base.with_options({name: getattr(self, name) for name in names})
 
     def folder(self, modality: str) -> Path:
+        """Folder of a stream's run."""
         base = Path("runs/teacher") if self.out is None else self.out
-        return base if self.modality != "all" and self.out else base.with_name(f"{base.name}-{modality}")
+        return base if self.modality != "all" and self.out else stream_folder(base, modality)
+
+    def started(self, modality: str) -> tuple[Path, dict[str, Any]]:
+        """Folder and metadata of the finished run that --start names for a modality."""
+        assert self.start is not None
+        folder = stream_folder(Path(self.start), modality) if self.modality == "all" else Path(self.start)
+        meta = load_baseline(folder / WEIGHTS)[1]
+        if meta["modality"] != modality:
+            raise ConfigError("the run to start from is of another modality", str(folder), meta["modality"], modality,
+                              fix="name a run of the same modality with --start, or another --modality")
+        return folder, meta
+
+
+def stream_folder(base: Path, modality: str) -> Path:
+    """Folder of one stream where ``base`` is the beginning of all."""
+    return base.with_name(f"{base.name}-{modality}")
 
 
 def check_folders(options: Options, folders: dict[str, Path]) -> None:
@@ -103,7 +149,7 @@ def check_folders(options: Options, folders: dict[str, Path]) -> None:
                           fix="continue it with --resume, replace it with --overwrite, or name another --out")
 
 
-def started_with(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
+def resumed(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
     """Options and recipe that the run being resumed was started with, whatever the presets say today."""
     first = next(folder for folder in folders.values() if (folder / CHECKPOINT).exists())
     state = read_state(first / CHECKPOINT)

@@ -16,7 +16,8 @@ of the training and test sequences). The test split is evaluated once, at the en
 the same weights, bit for bit, on CPU with the same number of threads.
 
 --average-part averages the weights of the last part of the epochs, after every step at a constant learning rate (SWA);
-what is evaluated and stored is the average.
+what is evaluated and stored is the average. --start RUN trains a finished run on, with its recipe, from a first epoch
+of its own; --modality all --start RUN means RUN-joint, RUN-bone, ...
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-from teacher_options import STORED, Options, check_folders, started_with
+from teacher_options import STORED, Options, check_folders, resumed
 from torch import nn
 
 from mksgn.baselines.recipe import TeacherRecipe
 from mksgn.baselines.stack import unfold_persons
 from mksgn.baselines.streams import Scores, Stream, accuracies, fuse, load_stream, save_stream
-from mksgn.baselines.weights import BaselineConfig, parameters, save_baseline
+from mksgn.baselines.weights import BaselineConfig, begin_with, parameters, save_baseline
 from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import MODALITIES, Preprocess
+from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import Split, split
 from mksgn.errors import ConfigError, DataError
@@ -54,6 +55,7 @@ from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint, read_state, save_checkpoint
 from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.recipe import lateral_joints, mirrored_joints
+from mksgn.training.starting import lineage
 from mksgn.training.teachers import SCORES
 
 METRICS = "metrics.jsonl"
@@ -79,7 +81,13 @@ class Run:
                                      persons=recipe.persons, base_channels=recipe.base_channels,
                                      dropout=recipe.dropout)
         torch.manual_seed(recipe.seed)
-        self.network = self.config.build().to(self.device)
+        self.network = self.config.build()
+        self.lineage: dict[str, Any] = {}
+        if options.start is not None and not self.begun():
+            start, meta = options.started(modality)
+            begin_with(self.network, self.config, start / WEIGHTS)
+            self.lineage = lineage(start, meta, meta["recipe"]["epochs"])
+        self.network.to(self.device)
         self.optimiser = torch.optim.SGD(self.network.parameters(), lr=recipe.lr, momentum=0.9, nesterov=True,
                                          weight_decay=recipe.weight_decay)
         self.average = average_of(self.network, recipe, self.device)
@@ -92,15 +100,21 @@ class Run:
                 f"{len(halves.train)} train, {len(halves.val)} val, {len(halves.test)} test; "
                 f"{self.device.type}, {str(self.dtype)[6:]}")
 
+    def begun(self) -> bool:
+        """Whether this run goes on from its own checkpoint."""
+        return self.options.resume and (self.folder / CHECKPOINT).exists()
+
     def train(self, console: Console) -> None:
         """All epochs that are left, a checkpoint and a line of metrics after each."""
         checkpoint, first = self.folder / CHECKPOINT, 0
-        if checkpoint.exists() and self.options.resume:
-            first = read_state(checkpoint)["epoch"] + 1
+        if self.begun():
+            state = read_state(checkpoint)
+            first, self.lineage = state["epoch"] + 1, state.get("lineage", {})
             load_checkpoint(checkpoint, self.network, self.optimiser, companions=self.companions())
         log = keep_lines(self.folder / METRICS, first)
         held_out = self.samples(self.halves.val)
-        stored = {"options": {name: getattr(self.options, name) for name in STORED}, "recipe": self.recipe.to_dict()}
+        stored = {"options": {name: getattr(self.options, name) for name in STORED}, "recipe": self.recipe.to_dict(),
+                  "lineage": self.lineage}
         with bar(console) as progress:
             task = progress.add_task(self.modality, total=self.recipe.epochs * len(self.batches), note="",
                                      completed=first * len(self.batches))
@@ -181,9 +195,9 @@ class Run:
         save_stream(self.folder / SCORES, stream)
         save_baseline(self.folder / WEIGHTS, self.network, self.config, {
             "modality": self.modality, "preprocess": self.preprocess.to_json(), "recipe": self.recipe.to_dict(),
-            "preset": self.options.preset, "data": stream.data, "protocol": stream.protocol,
+            "preset": self.options.name(), "data": stream.data, "protocol": stream.protocol,
             "val_subjects": self.halves.val_subjects, "labels": list(self.pack.class_names),
-            "commit": describe_commit(), "test": final})
+            "commit": describe_commit(), "test": final, **self.lineage})
         with (self.folder / METRICS).open("a") as file:
             file.write(json.dumps({"final": final}) + "\n")
         console.print(f"{self.modality}: test {describe(final)}\nwrote {self.folder / WEIGHTS}")
@@ -239,15 +253,12 @@ def main(options: Options) -> None:
     if options.fuse:
         print_fusion(list(options.fuse), options.alpha, console)
         return
-    modalities = MODALITIES if options.modality == "all" else (options.modality,)
     if options.alpha and options.modality != "all":
         raise ConfigError("alpha has no effect on a single stream", "--alpha", str(options.alpha),
                           fix="give them with --fuse or --modality all")
-    folders = {modality: options.folder(modality) for modality in modalities}
+    folders = {modality: options.folder(modality) for modality in options.modalities()}
     check_folders(options, folders)
-    recipe = options.recipe()
-    if options.resume:
-        options, recipe = started_with(options, folders)
+    options, recipe = resumed(options, folders) if options.resume else (options, options.recipe())
     torch.set_flush_denormal(True)
     pack = load(options.data)
     for modality, folder in folders.items():

@@ -103,6 +103,28 @@ def load_baseline(path: str | os.PathLike[str]) -> tuple[GraphStack, dict[str, A
     return network.eval(), meta
 
 
+def begin_with(network: GraphStack, config: BaselineConfig, path: Path) -> None:
+    """Give ``network``, of shape ``config``, the weights that :func:`save_baseline` wrote; dropout may differ.
+
+    Raises
+    ------
+    ConfigError
+        When the file is none, or of another network.
+    """
+    found, meta = load_baseline(path)
+    here, there = plain(config.to_dict()), meta["config"]
+    for name in sorted(here.keys() - {"dropout"}):
+        if here[name] != there[name]:
+            raise ConfigError("these weights are another network's", str(path), f"{name} {there[name]}"[:200],
+                              f"{name} {here[name]}"[:200], fix="start with the options and the data of that run")
+    network.load_state_dict(found.state_dict())
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as they are after a passage through JSON."""
+    return json.loads(json.dumps(dict(values)))
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """A safetensors file with JSON metadata, written under a temporary name and renamed."""
     with replacing(path) as temporary:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,6 +16,18 @@ from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_weights
 
 ASKED = 8
 """Batches whose statistics batch norms begin with that were folded away."""
+
+
+def lineage(folder: Path, meta: Mapping[str, Any], epochs: int) -> dict[str, Any]:
+    """For the files of a run that starts from another: the names and floating-point epochs of all before it.
+
+    Parameters
+    ----------
+    folder, meta, epochs
+        The run it starts from, the metadata of its weights and the floating-point epochs of its own recipe.
+    """
+    return {"started_from": [*meta.get("started_from", ()), folder.resolve().name],
+            "epochs_before": meta.get("epochs_before", 0) + epochs}
 
 
 def begin_with(net: SpikingGraphNet, folder: Path, batches: Batches) -> None:
