@@ -196,3 +196,13 @@ def test_a_variant_says_when_weights_were_averaged(part, said):
         assert ("weights averaged over 20 epochs" in rows.described(recipe.to_dict())["variant"]) is said
         assert ("averaged" in rows.described(recipe.to_dict())["variant"]) is said
     assert (recipe.averaged_from < recipe.epochs) is said
+
+
+def test_streams_trained_on_are_counted_in_full_and_fused_with_their_like(pack, data, tmp_path):
+    recipe = {"network": "ctr-gcn", "base_channels": 8, "frames": 8, "epochs": 3, "seed": 0}
+    runs = [teacher_run(tmp_path / f"{name}-{before}", pack, data.name, modality=name, recipe=recipe,
+                        epochs_before=before) for before in (0, 5) for name in ("joint", "bone")]
+    with program_module("benchmarks/accuracy_rows.py") as rows:
+        found = rows.ann_rows(runs)
+    assert [row["epochs"][0] for row in found] == [3, 3, 8, 8, 3, 8]
+    assert [row["run"] for row in found[4:]] == ["joint-0+bone-0", "joint-5+bone-5"]

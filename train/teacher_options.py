@@ -45,7 +45,8 @@ class Options:
     fuse: tuple[Path, ...] = ()
     """Train nothing: fuse the streams of these finished runs and print the accuracy."""
     alpha: tuple[float, ...] = ()
-    """Weight of each stream in the fusion (alpha in Eq. 25); default: equal."""
+    """Weight of each stream in the fusion (alpha in Eq. 25); default: equal. CTR-GCN's authors fuse joint, bone and
+    their motions with 0.6 0.6 0.4 0.4."""
     network: Literal["ctr-gcn", "st-gcn"] | None = None
     """Network to train."""
     base_channels: int | None = None
