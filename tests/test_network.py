@@ -74,6 +74,39 @@ def test_slayer_fused_and_emulator_agree(network, graph_conv, options, decays):
     assert np.array_equal(np.rint(integers.numpy()).astype(np.int64), slayer.output)
 
 
+def test_rounding_leaves_firing_rates_where_they_were():
+    """Strictly above the threshold, on a lattice of even weights, is half a unit late; quantize() takes it back."""
+    torch.manual_seed(3)
+    net = SpikingGraphNet(NetConfig(body=NTU25, classes=5, frames=8, widths=(128,), strides=(1,), time_steps=1,
+                                    coder_width=64, graph_conv="layer"))
+    samples = samples_for(net, 16)
+    calibrate(net, samples)
+    _, before = net.forward_spikes(torch.from_numpy(samples))
+    folded = {name: block for name, block in net.populations() if block.norm is not None}
+    net.quantize()
+    _, after = net.forward_spikes(torch.from_numpy(samples))
+    with torch.no_grad():
+        for block in folded.values():
+            block.bias.sub_(block.lateness())
+    _, late = net.forward_spikes(torch.from_numpy(samples))
+    name = "block1.lif2"
+    change = [float(spikes[name].mean() / before[name].mean()) - 1 for spikes in (after, late)]
+    assert abs(change[0]) < abs(change[1]) / 2 and change[1] < 0, change
+
+
+def test_a_shortcut_is_raised_once_however_many_branches_it_adds_up():
+    net = small_net("base-sgn", "layer", transformer="spike-driven", widths=(8, 8), strides=(1, 1))
+    calibrate(net, samples_for(net))
+    folded = [block for _, block in net.populations() if block.norm is not None]
+    before = {id(block): sum(part.norm.bias - part.norm.running_mean * (part.norm.running_var + part.norm.eps).rsqrt()
+                             * part.norm.weight for part in (*getattr(block, "chain", ()), block)) for block in folded}
+    net.quantize()
+    assert any(len(getattr(block, "chain", ())) > 1 for block in folded)
+    for block in folded:
+        raised = (block.incoming_bias() - before[id(block)]) * block.neuron.w_scale
+        torch.testing.assert_close(raised, torch.full_like(raised, 0.5), atol=1e-2, rtol=0)
+
+
 def test_table_7_shapes():
     """MK-SGN's six layers at the paper's widths on NTU: 64-64-128-128-256-256 channels, stride 2 at 3 and 5."""
     config = NetConfig(body=NTU25, classes=60, frames=64, persons=2, widths=(64, 64, 128, 128, 256, 256),

@@ -153,6 +153,16 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         self.neuron.rescale(self._choose_scale())
         self.quantized = True
 
+    def lateness(self) -> float:
+        """How far above its threshold, on average, this quantised population first fires: half a weight unit.
+
+        A neuron fires strictly above its threshold. Weights are even and biases whole, so at rest v moves on a lattice of
+        step 2 that holds the threshold itself (which then does not fire, and v first fires two units above the last
+        value below it) or misses it by one on either side: late by one unit or by none. A bias of half a unit, before it is
+        rounded, takes that back (:meth:`~mksgn.nn.SpikingGraphNet.quantize`).
+        """
+        return 0.5 / self.neuron.w_scale
+
     def _choose_scale(self) -> int:
         """Largest power of two at which weights, bias and threshold fit; outlying weights may saturate.
 

@@ -169,17 +169,25 @@ class SpikingGraphNet(nn.Module):
         return self.readout.logits_slayer(spikes), spikes
 
     def quantize(self) -> None:
-        """Fold every batch norm and round weights, biases and states to the chip's integers from here on."""
+        """Fold every batch norm and round weights, biases and states to the chip's integers from here on.
+
+        What was folded becomes a bias, raised by the block's :meth:`~mksgn.nn.blocks.SpikingBlock.lateness`, so that rounding
+        leaves mean firing rates where they were.
+        """
         if self.quantized:
             raise ConfigError("the network is quantised already")
         if self.config.fusion == "smf":
             raise ConfigError("weights that depend on the sample have no integers", got="fusion smf",
                               fix="call fix_fusion first, with their means over the training set")
+        folded = [block for block in self.blocks if block.norm is not None]
         for name, block in self.populations():
             block.quantize()
             if name in self.coders:
                 block.projections[0].fold(torch.full((block.shape[0],), INPUT_SCALE))
                 block.quantize()
+        with torch.no_grad():
+            for block in folded:  # scales are settled: a shortcut's last block sets that of all
+                block.bias.add_(block.lateness())
         self.readout.quantize()
         self.quantized = True
 

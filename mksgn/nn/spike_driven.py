@@ -70,6 +70,10 @@ class ShortcutBlock(SpikingBlock):
         """Every branch so far, the newest last."""
         return [projection for block in (*self.chain, self) for projection in reversed(list(block.projections))]
 
+    def lateness(self) -> float:
+        """As every block's, once per chain, whose biases add up."""
+        return 0.0 if self.chain else super().lateness()
+
     def incoming_bias(self) -> Tensor:
         """Sum of the branches' biases."""
         return torch.stack([block.bias for block in (*self.chain, self)]).sum(0)

@@ -19,7 +19,8 @@ def unfolded(net: SpikingGraphNet, *, time_steps: int | None = None,
              residual_synapses: int | None = None) -> SpikingGraphNet:
     """The floating-point network of a quantised one's master weights: the same function, but for the rounding.
 
-    Its batch norms are the identity plus the folded bias; :func:`normalise` gives them statistics to train with.
+    Its batch norms are the identity plus the folded bias, less what :meth:`~mksgn.nn.SpikingGraphNet.quantize` adds;
+    :func:`normalise` gives them statistics to train with.
 
     Parameters
     ----------
@@ -40,12 +41,12 @@ def unfolded(net: SpikingGraphNet, *, time_steps: int | None = None,
     found = SpikingGraphNet(config)
     missing, unexpected = found.load_state_dict(net.state_dict(), strict=False)
     assert not unexpected and all(".norm." in name for name in missing), (missing, unexpected)
-    for name, block in found.populations():
+    for (name, block), integers in zip(found.populations(), net.blocks):
         if name in found.coders:
             block.projections[0].fold(torch.full((block.shape[0],), 1 / INPUT_SCALE))
         if block.norm is not None:
             block.norm.weight.fill_(1)
-            block.norm.bias.copy_(block.bias)
+            block.norm.bias.copy_(block.bias - integers.lateness())
             block.norm.get_buffer("running_var").fill_(1 - block.norm.eps)
             block.bias.zero_()
     return found.eval()
