@@ -67,12 +67,13 @@ class Options:
 
 
 def draw(runs: list[Path], path: Path) -> None:
-    """Accuracy on the training samples (augmented) and loss of every run, epoch by epoch."""
+    """Accuracy on the training samples (augmented) and loss of every run that had epochs, epoch by epoch."""
+    lines = {run: [json.loads(line) for line in (run / METRICS).read_text().splitlines()] for run in runs}
+    curves = {run: [line for line in found if "loss" in line and line.get("stage", "float") == "float"]
+              for run, found in lines.items()}
     with svg(path, 2, (9.0, 3.6)) as (left, right):
-        for index, run in enumerate(runs):
+        for index, (run, epochs) in enumerate((run, epochs) for run, epochs in curves.items() if epochs):
             style = LINES[index // COLOURS % len(LINES)]
-            lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
-            epochs = [line for line in lines if "loss" in line and line.get("stage", "float") == "float"]
             number = range(1, len(epochs) + 1)
             left.plot(number, [line["loss"] for line in epochs], style, label=run.name)
             right.plot(number, [100 * line["accuracy"] for line in epochs], style, label=run.name)

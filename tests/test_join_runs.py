@@ -121,6 +121,23 @@ def test_fewer_time_steps_are_tabled(trainer, options, tmp_path, capsys, monkeyp
     assert program("--run", "four", "--data", "synthetic").code == 2
 
 
+def test_what_rounding_changes_is_tabled(runs, options, tmp_path, capsys, monkeypatch):
+    program = Program("benchmarks/rounding.py", capsys, monkeypatch, tmp_path)
+    ask = ("--run", runs[0], "--data", options.data, "--samples", "20", "--json", "r.json")
+    done = program(*ask, "--units", "0", "0.5", "8")
+    assert done.code == 0, done.err
+    rows = json.loads((tmp_path / "r.json").read_text())["rows"]
+    assert [row["units"] for row in rows] == [None, 0, 0.5, 8]
+    assert (rows[0]["rate"], rows[0]["agreement"]) == (1, 1) and all(row["samples"] == 20 for row in rows)
+    assert rows[1]["rate"] < rows[2]["rate"] < rows[3]["rate"], "higher biases, more spikes"
+    (runs[0] / "float.safetensors").rename(tmp_path / "away")
+    try:
+        done = program(*ask)
+    finally:
+        (tmp_path / "away").rename(runs[0] / "float.safetensors")
+    assert done.code == 2 and "no floating-point network" in done.err
+
+
 @pytest.mark.parametrize(("chosen", "more", "message"), [
     ((0,), (), "two networks"), ((0, 0), (), "named twice"), ((0, 2), (), "do not fit together"),
     ((0, 1), ("--data", "synthetic"), "other data"), ((0, 9), (), "no-run"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from lively_nets import lively, samples_for
@@ -84,7 +83,7 @@ def test_what_is_quantised_again_has_the_same_integers(pair):
     again = unfolded(integers)
     again.quantize()
     assert again.scales() == integers.scales()
-    # INPUT_SCALE is a power of two: folding it and back is exact, too. Biases: the half unit is taken back and given again.
+    # INPUT_SCALE is a power of two: folding it and back is exact. The half unit of a bias is taken back and given.
     assert graph_difference(to_graph(again), to_graph(integers)) == ""
 
 

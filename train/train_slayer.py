@@ -18,7 +18,7 @@ Presets
     ntu60      NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
     ntu120     settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the paper's
-               widths; 84 % on NW-UCLA, a quarter of an hour on one core
+               widths; 84 % on NW-UCLA, an hour on one of two busy cores
     spike-driven, spikformer
                the paper's two spiking transformers, six blocks over joints x frames, a quarter
                of its width (64); 81 and 82 % on NW-UCLA, 40 minutes on one core. Spikformer

@@ -156,10 +156,10 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
     def lateness(self) -> float:
         """How far above its threshold, on average, this quantised population first fires: half a weight unit.
 
-        A neuron fires strictly above its threshold. Weights are even and biases whole, so at rest v moves on a lattice of
-        step 2 that holds the threshold itself (which then does not fire, and v first fires two units above the last
-        value below it) or misses it by one on either side: late by one unit or by none. A bias of half a unit, before it is
-        rounded, takes that back (:meth:`~mksgn.nn.SpikingGraphNet.quantize`).
+        A neuron fires strictly above its threshold, a whole number. Weights are even and biases whole, so v, from rest,
+        is even or odd with its bias. Either it meets the threshold, which does not fire, and first fires a unit late;
+        or it passes it by one on both sides and is not late. A bias of half a unit, before it is rounded, takes the
+        average back (:meth:`~mksgn.nn.SpikingGraphNet.quantize`).
         """
         return 0.5 / self.neuron.w_scale
 
