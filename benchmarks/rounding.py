@@ -66,6 +66,11 @@ def measured(net: SpikingGraphNet, samples: np.ndarray) -> tuple[np.ndarray, flo
     return np.concatenate(classes), rates / len(samples), heads / len(samples)
 
 
+def part_of(rate: float, whole: float) -> float | None:
+    """``rate`` as a part of ``whole``; None where that is silent."""
+    return rate / whole if whole else None
+
+
 def rounded(run: Path, units: float) -> SpikingGraphNet:
     """The integers of a run's floating-point network with its folded biases raised by ``units``."""
     net = load_network(run / FLOAT, quantized=False)
@@ -93,12 +98,12 @@ def rows(run: Path, options: Options) -> list[dict[str, Any]]:
     samples, labels = preprocessed(pack, chosen, Preprocess.from_json(meta["preprocess"])), pack.labels[chosen]
     expected, rate, head = measured(load_network(run / FLOAT, quantized=False), samples)
     found: list[dict[str, Any]] = [{
-        "run": run.name, "units": None, "samples": len(chosen), "rate": 1.0, "head_rate": 1.0, "agreement": 1.0,
-        "accuracy": float((expected == labels).mean())}]
+        "run": run.name, "units": None, "samples": len(chosen), "rate": part_of(rate, rate),
+        "head_rate": part_of(head, head), "agreement": 1.0, "accuracy": float((expected == labels).mean())}]
     for units in options.units:
         classes, own, own_head = measured(rounded(run, units), samples)
-        found.append({"run": run.name, "units": units, "samples": len(chosen), "rate": own / rate,
-                      "head_rate": own_head / head, "agreement": float((classes == expected).mean()),
+        found.append({"run": run.name, "units": units, "samples": len(chosen), "rate": part_of(own, rate),
+                      "head_rate": part_of(own_head, head), "agreement": float((classes == expected).mean()),
                       "accuracy": float((classes == labels).mean())})
     return found
 
@@ -116,8 +121,9 @@ def main(options: Options) -> None:
             found += rows(run, options)
     for row in found:
         units = "float" if row["units"] is None else f"{row['units']:g}"
+        figures = [row[name] for name in ("rate", "head_rate", "agreement", "accuracy")]
         table.add_row(row["run"], units, str(row["samples"]),
-                      *(f"{100 * row[name]:.2f}" for name in ("rate", "head_rate", "agreement", "accuracy")))
+                      *("-" if figure is None else f"{100 * figure:.2f}" for figure in figures))
     print_table(console, table)
     if options.json is not None:
         write_json(options.json, {"rows": found})
