@@ -21,6 +21,7 @@ from mksgn.lower.ensemble import ensemble_graph
 from mksgn.lower.reference import SlayerReference
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.unfolding import unfolded
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
 
@@ -46,6 +47,14 @@ def test_weights_and_net_are_one_network(folder):
     graph, nets = read_net(folder / "mksgn.net"), networks(folder)
     made = to_graph(nets[0], graph.meta) if len(nets) == 1 else ensemble_graph(nets, graph.meta)
     assert graphs_equal(made, graph)
+
+
+def test_what_is_trained_on_or_exported_again_begins_with_the_same_integers(folder):
+    """--start unfolds them and rounds them again; the half unit of bias (docs/decisions/0011) cancels."""
+    for net in networks(folder):
+        again = unfolded(net)
+        again.quantize()
+        assert graphs_equal(to_graph(again), to_graph(net))
 
 
 def test_models_stay_small():
