@@ -13,29 +13,24 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import tyro
-from rich.console import Console
-from rich.table import Table
+from training_samples import report, training_samples
 
-from mksgn.cli import exit_on_error, print_table
-from mksgn.data.preprocess import Preprocess
-from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import evenly
-from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.cli import exit_on_error
+from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
-from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network, read_meta
-from mksgn.training.finish import split_of
+from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network
 from mksgn.training.integers import PART
 
-COLUMNS = {"units": "raised by, units", "samples": "samples", "rate": "mean rate, % of float's",
-           "head_rate": "head's rate, % of float's", "agreement": "class as in float, %", "accuracy": "accuracy, %"}
+COLUMNS = ("raised by, units", "samples", "mean rate, % of float's", "head's rate, % of float's", "class as in float, %",
+           "accuracy, %")
 
 
 @dataclass(frozen=True)
@@ -85,48 +80,30 @@ def rounded(run: Path, units: float) -> SpikingGraphNet:
 
 
 def rows(run: Path, options: Options) -> list[dict[str, Any]]:
-    """One per amount."""
-    meta = read_meta(run / WEIGHTS)
-    if meta["data"] != Path(options.data).name:
-        raise ConfigError("the run was trained on other data", where=str(run), got=options.data, allowed=meta["data"],
-                          fix="name it with --data")
+    """The floating-point network's, and one per amount."""
+    samples, labels = training_samples(run, options.data, options.samples)
     if not (run / FLOAT).exists():
         raise ConfigError("this run kept no floating-point network", where=str(run), fix=f"name a run that has {FLOAT}")
-    pack = load(options.data)
-    train = split_of(pack, meta).train
-    chosen = evenly(train, options.samples or len(train))
-    samples, labels = preprocessed(pack, chosen, Preprocess.from_json(meta["preprocess"])), pack.labels[chosen]
     expected, rate, head = measured(load_network(run / FLOAT, quantized=False), samples)
-    found: list[dict[str, Any]] = [{
-        "run": run.name, "units": None, "samples": len(chosen), "rate": part_of(rate, rate),
-        "head_rate": part_of(head, head), "agreement": 1.0, "accuracy": float((expected == labels).mean())}]
-    for units in options.units:
-        classes, own, own_head = measured(rounded(run, units), samples)
-        found.append({"run": run.name, "units": units, "samples": len(chosen), "rate": part_of(own, rate),
+    found = []
+    for units in (None, *options.units):
+        classes, own, own_head = (expected, rate, head) if units is None else measured(rounded(run, units), samples)
+        found.append({"run": run.name, "units": units, "samples": len(samples), "rate": part_of(own, rate),
                       "head_rate": part_of(own_head, head), "agreement": float((classes == expected).mean()),
                       "accuracy": float((classes == labels).mean())})
     return found
 
 
+def cells(row: dict[str, Any]) -> list[str]:
+    """A row's text."""
+    figures = [row[name] for name in ("rate", "head_rate", "agreement", "accuracy")]
+    return ["float" if row["units"] is None else f"{row['units']:g}", str(row["samples"]),
+            *("-" if figure is None else f"{100 * figure:.2f}" for figure in figures)]
+
+
 def main(options: Options) -> None:
-    if options.json is not None:
-        check_writable(options.json, "--json")
-    console = Console(highlight=False)
-    table = Table(title="training samples, rounded without fine-tuning")
-    for name in ("run", *COLUMNS.values()):
-        table.add_column(name, justify="left" if name == "run" else "right")
-    found = []
-    for run in options.run:
-        with console.status(f"{run.name} ..."):
-            found += rows(run, options)
-    for row in found:
-        units = "float" if row["units"] is None else f"{row['units']:g}"
-        figures = [row[name] for name in ("rate", "head_rate", "agreement", "accuracy")]
-        table.add_row(row["run"], units, str(row["samples"]),
-                      *("-" if figure is None else f"{100 * figure:.2f}" for figure in figures))
-    print_table(console, table)
-    if options.json is not None:
-        write_json(options.json, {"rows": found})
+    report(options.run, partial(rows, options=options), "training samples, rounded without fine-tuning", COLUMNS, cells,
+           options.json)
 
 
 if __name__ == "__main__":

@@ -15,23 +15,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import tyro
-from rich.console import Console
-from rich.table import Table
+from training_samples import report, training_samples
 
-from mksgn.cli import exit_on_error, print_table
-from mksgn.data.preprocess import Preprocess
-from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import evenly
-from mksgn.deploy.outputs import check_writable, write_json
-from mksgn.errors import ConfigError
+from mksgn.cli import exit_on_error
+from mksgn.data.sources import SYNTHETIC
 from mksgn.nn.unfolding import unfolded
-from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import WEIGHTS, load_network, read_meta
-from mksgn.training.finish import split_of
+from mksgn.training.checkpoint import WEIGHTS, load_network
 from mksgn.training.integers import predictions
 
 
@@ -51,43 +45,28 @@ class Options:
 
 def rows(run: Path, options: Options) -> list[dict[str, Any]]:
     """One per T, from the network's own down to 1."""
-    net, meta = load_network(run / WEIGHTS), read_meta(run / WEIGHTS)
-    if meta["data"] != Path(options.data).name:
-        raise ConfigError("the run was trained on other data", where=str(run), got=options.data, allowed=meta["data"],
-                          fix="name it with --data")
-    pack = load(options.data)
-    train = split_of(pack, meta).train
-    chosen = evenly(train, options.samples)
-    samples = preprocessed(pack, chosen, Preprocess.from_json(meta["preprocess"]))
+    net = load_network(run / WEIGHTS)
+    samples, labels = training_samples(run, options.data, options.samples)
     found: list[dict[str, Any]] = []
     own = predictions(unfolded(net), samples)
     steps = net.config.time_steps
     while steps >= 1:
         classes = predictions(unfolded(net, time_steps=steps), samples)
-        found.append({"run": run.name, "time_steps": steps, "samples": len(chosen),
-                      "accuracy": float((classes == pack.labels[chosen]).mean()),
-                      "agreement": float((classes == own).mean())})
+        found.append({"run": run.name, "time_steps": steps, "samples": len(samples),
+                      "accuracy": float((classes == labels).mean()), "agreement": float((classes == own).mean())})
         steps //= 2
     return found
 
 
+def cells(row: dict[str, Any]) -> list[str]:
+    """A row's text."""
+    return [str(row["time_steps"]), str(row["samples"]), f"{100 * row['accuracy']:.1f}",
+            f"{100 * row['agreement']:.1f}"]
+
+
 def main(options: Options) -> None:
-    if options.json is not None:
-        check_writable(options.json, "--json")
-    console = Console(highlight=False)
-    table = Table(title="training samples, floating point, nothing trained again")
-    for name in ("run", "T", "samples", "accuracy, %", "as at its own T, %"):
-        table.add_column(name, justify="left" if name == "run" else "right")
-    found = []
-    for run in options.run:
-        with console.status(f"{run.name} ..."):
-            found += rows(run, options)
-    for row in found:
-        table.add_row(row["run"], str(row["time_steps"]), str(row["samples"]), f"{100 * row['accuracy']:.1f}",
-                      f"{100 * row['agreement']:.1f}")
-    print_table(console, table)
-    if options.json is not None:
-        write_json(options.json, {"rows": found})
+    report(options.run, partial(rows, options=options), "training samples, floating point, nothing trained again",
+           ("T", "samples", "accuracy, %", "as at its own T, %"), cells, options.json)
 
 
 if __name__ == "__main__":

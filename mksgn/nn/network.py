@@ -171,8 +171,8 @@ class SpikingGraphNet(nn.Module):
     def quantize(self) -> None:
         """Fold every batch norm and round weights, biases and states to the chip's integers from here on.
 
-        What was folded becomes a bias, raised by the block's :meth:`~mksgn.nn.blocks.SpikingBlock.lateness`: rounding
-        leaves mean firing rates where they were.
+        What was folded becomes a bias, raised by the block's :meth:`~mksgn.nn.blocks.SpikingBlock.lateness`: without
+        it, rounding lowers firing rates.
         """
         if self.quantized:
             raise ConfigError("the network is quantised already")
