@@ -29,8 +29,8 @@ from mksgn.nn import SpikingGraphNet
 from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network
 from mksgn.training.integers import PART
 
-COLUMNS = ("raised by, units", "samples", "mean rate, % of float's", "head's rate, % of float's", "class as in float, %",
-           "accuracy, %")
+COLUMNS = ("raised by, units", "samples", "mean rate, % of float's", "head's rate, % of float's",
+           "class as in float, %", "accuracy, %")
 
 
 @dataclass(frozen=True)
