@@ -8,7 +8,7 @@
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
                3 to 4 minutes on two cores with bfloat16, 98 % on the synthetic test split;
-               about nine without (float32: 11 to 13 s an epoch), 95.5 %
+               about nine without (float32: 11 to 13 s an epoch), 95.1 %
     mksgn      six layers with spiking attention, half the paper's widths, T = 2; on NW-UCLA about
                half an hour on one core; taught by two CTR-GCNs 90 % (see models/nw-ucla-joint)
     mksgn-4    mksgn with four modalities, added up (--fusion smf weighs them by mutual information),
