@@ -1,10 +1,10 @@
-"""Small spiking graphs, and the equations of mksgn/ir/graph.py written out once more, in plain numpy."""
+"""Small spiking graphs whose populations have names."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, schedule
+from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
 
 T = 4
 
@@ -53,7 +53,7 @@ def block_graph(seed: int = 0) -> Graph:
     return Graph(tuple(populations), tuple(synapses), T)
 
 
-def random_graph(seed: int) -> Graph:
+def dense_graph(seed: int) -> Graph:
     """A random directed acyclic graph of unary populations, some with several sources and synapses."""
     rng = np.random.default_rng(seed)
     shape = (2, 3, 2)
@@ -73,112 +73,12 @@ def random_graph(seed: int) -> Graph:
     return Graph(tuple(populations), tuple(synapses), T)
 
 
-def synaptic_input(synapse: object, spikes: np.ndarray, target: tuple[int, int, int]) -> np.ndarray:
-    """a (C, F, V) of one synapse for one step, by the equations of mksgn/ir/synapses.py, term by term."""
-    weight = synapse.weight.astype(np.int64)  # type: ignore[attr-defined]
-    a = np.zeros(target, np.int64)
-    channels, frames, joints = spikes.shape
-    if isinstance(synapse, Dense):
-        return (weight @ spikes.reshape(-1)).reshape(target)
-    if isinstance(synapse, JointMix):
-        for k in range(len(weight)):
-            a[k * channels:(k + 1) * channels] = np.einsum("vw,cfw->cfv", weight[k], spikes)
-        return a
-    if isinstance(synapse, GraphConv):
-        for (w, v), matrix in zip(synapse.edges, weight):
-            a[:, :, v] += matrix @ spikes[:, :, w]
-        return a
-    assert isinstance(synapse, Conv)
-    per_group = weight.shape[0] // synapse.groups
-    for o, f, v in np.ndindex(*target):
-        for i, m, n in np.ndindex(*weight.shape[1:]):
-            frame = f * synapse.stride[0] + m * synapse.dilation[0] - synapse.padding[0]
-            joint = v * synapse.stride[1] + n * synapse.dilation[1] - synapse.padding[1]
-            if 0 <= frame < frames and 0 <= joint < joints:
-                a[o, f, v] += weight[o, i, m, n] * spikes[o // per_group * weight.shape[1] + i, frame, joint]
-    return a
+def bias_behind_a_delay() -> Graph:
+    """``a`` fires on its bias alone before the sample arrives; a delay carries that spike into the sample of ``b``."""
+    def one(value: int) -> np.ndarray:
+        return np.full((1, 1), value, np.int16)
 
-
-def trunc_decay(state: np.ndarray, decay: int) -> np.ndarray:
-    """trunc(state (4096 - decay) / 4096), toward zero."""
-    product = state * (4096 - decay)
-    return np.sign(product) * (np.abs(product) // 4096)
-
-
-def step_neuron(population: Population, u: np.ndarray, v: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
-    """One step of the neuron of mksgn/ir/graph.py: (u, v, spikes)."""
-    assert population.neuron is not None
-    u = trunc_decay(u, population.neuron.current_decay) + 64 * a
-    u = np.where(u > 1 << 23, u - (1 << 24), np.where(u <= -(1 << 23), u + (1 << 24), u))
-    bias = np.zeros(1, np.int64) if population.bias is None else population.bias.astype(np.int64)
-    bias = bias[:, None, None] if bias.ndim == 1 else bias
-    v = trunc_decay(v, population.neuron.voltage_decay) + u + 64 * bias
-    v = np.clip(v, 1 - (1 << 23), (1 << 23) - 1)
-    spikes = v > 64 * population.neuron.vth
-    if population.role == "readout":
-        spikes = np.zeros_like(spikes)
-    return u, np.where(spikes, 0, v), spikes.astype(np.int64)
-
-
-Arrays = dict[str, np.ndarray]
-
-
-def simulate(graph: Graph, samples: np.ndarray) -> tuple[Arrays, Arrays, Arrays]:
-    """(spikes, u, v), each population -> (N, C, F, V, T), every sample from rest, in each population's own time.
-
-    A functional delay of d steps carries a spike of step t to step t + d of the same sample.
-    """
-    steps = graph.time_steps
-    assert steps is not None
-    spikes: Arrays = {graph.input.name: np.repeat(samples[..., None], steps, -1) if samples.ndim == 4 else samples}
-    us: Arrays = {}
-    vs: Arrays = {}
-    for population in graph.populations[1:]:
-        shape = (len(samples), *population.shape, steps)
-        for store in (spikes, us, vs):
-            store[population.name] = np.zeros(shape, np.int64)
-        for n in range(len(samples)):
-            u = v = np.zeros(population.shape, np.int64)
-            for t in range(steps):
-                a = sum((_delayed(s, spikes[name][n].astype(np.int64), t, population.shape)
-                         for s in graph.into(population.name) for name in s.sources),
-                        start=np.zeros(population.shape, np.int64))
-                u, v, sent = step_neuron(population, u, v, a)
-                for store, value in ((spikes, sent), (us, u), (vs, v)):
-                    store[population.name][n, ..., t] = value
-    return spikes, us, vs
-
-
-def simulate_wall(graph: Graph, x: np.ndarray, interval: int | None = None, offset: int = 0) -> tuple[Arrays, Arrays]:
-    """(spikes, v), each population -> (C, F, V, steps) in wall time, as Lava steps all populations at once."""
-    timing = schedule(graph)
-    steps = x.shape[3]
-    spikes: Arrays = {graph.input.name: x.astype(np.int64)}
-    vs: Arrays = {}
-    for population in graph.populations[1:]:
-        spikes[population.name] = np.zeros((*population.shape, steps), np.int64)
-        vs[population.name] = np.zeros((*population.shape, steps), np.int64)
-        u = v = np.zeros(population.shape, np.int64)
-        for t in range(steps):
-            if interval is not None and (t + 1 - offset - timing.depth[population.name]) % interval == 0:
-                u, v = np.zeros_like(u), np.zeros_like(v)
-            a = np.zeros(population.shape, np.int64)
-            for synapse in graph.into(population.name):
-                for name in synapse.sources:
-                    a += _delayed(synapse, spikes[name], t - 1 - timing.wait[synapse.name, name], population.shape)
-            u, v, sent = step_neuron(population, u, v, a)
-            spikes[population.name][..., t], vs[population.name][..., t] = sent, v
-    return spikes, vs
-
-
-def _delayed(synapse: object, train: np.ndarray, step: int, target: tuple[int, int, int]) -> np.ndarray:
-    """Synaptic input of what was sent at ``step``, or at step - d through weights with a functional delay d."""
-    delay = getattr(synapse, "delay", None)
-    if delay is None:
-        return synaptic_input(synapse, train[..., step], target) if step >= 0 else np.zeros(target, np.int64)
-    a = np.zeros(int(np.prod(target)), np.int64)
-    full = np.broadcast_to(delay, synapse.weight.shape)  # type: ignore[attr-defined]
-    for (o, i), weight in np.ndenumerate(synapse.weight):  # type: ignore[attr-defined]
-        if step - full[o, i] >= 0:
-            a[o] += int(weight) * train.reshape(-1, train.shape[-1])[i, step - full[o, i]]
-    return a.reshape(target)
+    populations = (Population("x", (1, 1, 1), role="input"), Population("a", (1, 1, 1), Cuba(0), np.array([1])),
+                   Population("b", (1, 1, 1), Cuba(1, 4096, 4096)))
+    synapses = (Dense("xa", ("x",), "a", one(2)), Dense("ab", ("a",), "b", one(2), np.array([1])))
+    return Graph(populations, synapses, 4)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slow_simulator import even, random_graph, random_messages
+from random_graphs import random_messages
+from varied_graphs import even, varied_graph
 
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError, DataError
@@ -19,7 +20,7 @@ STEPS = 30
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_samples_back_to_back_are_the_phases_shifted_by_depth(seed):
-    graph = random_graph(seed, delays=False)
+    graph = varied_graph(seed, delays=False)
     x = random_messages(graph, 5, seed, steps=4)
     latency = schedule(graph).latency
     stream = np.concatenate([*x, np.zeros((*graph.input.shape, latency), np.int8)], axis=-1)

@@ -178,11 +178,12 @@ def test_causes_are_factors_of_the_ratio_by_hand():
 
 
 def test_causes_explain_every_synapse_of_a_net():
-    from slow_simulator import random_graph, random_messages
+    from random_graphs import random_messages
+    from varied_graphs import varied_graph
 
     from mksgn.emulator import Emulator
 
-    graph = random_graph(2, delays=False)
+    graph = varied_graph(2, delays=False)
     with Emulator(graph) as emulator:
         counts = emulator.run(random_messages(graph, 4, 1)).counts
     paper = {row.name: row for row in paper_energy_mj(graph, counts).rows}

@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from lava_graphs import T, block_graph, even, random_graph, simulate_wall, synaptic_input
+from lava_graphs import T, block_graph, even
+from random_graphs import random_graph, random_messages
+from reference import simulate_wall, synaptic_input
 
 from mksgn.errors import DataError
 from mksgn.events.stepper import Stepper
@@ -70,20 +72,22 @@ def test_stepper_is_the_equations_on_a_block(reset):
     graph = block_graph()
     x = np.random.default_rng(2).integers(-128, 128, (*graph.input.shape, 23))
     expected = simulate_wall(graph, x, *reset)
-    for got, wanted in zip(step_all(graph, x, *reset), expected):
+    for got, wanted in zip(step_all(graph, x, *reset), (expected.spikes, expected.v)):
         for name, values in got.items():
-            np.testing.assert_array_equal(values, wanted[name], err_msg=name)
+            np.testing.assert_array_equal(values, wanted[name][0], err_msg=name)
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(12))
 def test_stepper_is_the_equations_on_random_graphs(seed):
     graph = random_graph(seed)
-    x = np.random.default_rng(seed).integers(0, 2, (*graph.input.shape, 17))
-    spikes, _ = step_all(graph, x, T, 1, store_u=bool(seed % 2))
-    expected, _ = simulate_wall(graph, x, T, 1)
-    for name, values in spikes.items():
-        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+    x = random_messages(graph, 1, seed, 17)[0]
+    interval, offset = [(None, 0), (graph.time_steps, 1), (5, 3)][seed % 3]
+    got = step_all(graph, x, interval, offset, store_u=bool(seed % 2))
+    expected = simulate_wall(graph, x, interval, offset)
+    for name, values in got[0].items():
+        np.testing.assert_array_equal(values, expected.spikes[name][0], err_msg=name)
+        np.testing.assert_array_equal(got[1][name], expected.v[name][0], err_msg=name)
 
 
 def test_extreme_numbers():
@@ -97,11 +101,11 @@ def test_extreme_numbers():
     graph = Graph(populations, (Conv("c", ("in",), "wide", even(rng, 4, 64, 1, 1, limit=127)),
                                 Dense("d", ("wide",), "out", even(rng, 2, 4))), 4)
     x = rng.integers(-2048, 2048, (64, 1, 1, 30))
-    expected, vs = simulate_wall(graph, x)
-    assert (np.abs(vs["wide"]) == (1 << 23) - 1).any()
+    expected = simulate_wall(graph, x)
+    assert (np.abs(expected.v["wide"]) == (1 << 23) - 1).any()
     got, got_v = step_all(graph, x)
-    np.testing.assert_array_equal(got["wide"], expected["wide"])
-    np.testing.assert_array_equal(got_v["wide"], vs["wide"])
+    np.testing.assert_array_equal(got["wide"], expected.spikes["wide"][0])
+    np.testing.assert_array_equal(got_v["wide"], expected.v["wide"][0])
 
 
 def test_a_convolutions_sum_wraps_at_24_bits_and_a_dense_one_may_not_overflow():

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lava_graphs import block_graph, simulate
+from lava_graphs import bias_behind_a_delay, block_graph
 from loihi_fake import chip_graph, extension_path, fake_in_reach
+from reference import simulate
 
 from mksgn.errors import BackendError, ConfigError
 from mksgn.runtime import open_backend
 from mksgn.runtime.loihi import Loihi2Backend, loihi_status
+from mksgn.runtime.loihi.checks import check_samples_apart
 from mksgn.runtime.loihi.extension import require, select_host
 
 
@@ -55,6 +57,17 @@ def test_an_incomplete_extension_is_named(no_board, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(tmp_path))
     status = loihi_status(partition="any")
     assert not status.available and "lava.proc.embedded_io.spike" in status.reason
+
+
+def test_a_chip_cannot_drop_what_fires_before_the_sample(fake_extension):
+    graph = bias_behind_a_delay()
+    with (open_backend("loihi2", graph, partition="fakepartition") as chip,
+          pytest.raises(BackendError, match="fire on their bias before the sample arrives") as caught):
+        chip.run(np.zeros((1, 1, 1, 1), np.int8))
+    assert "'a'" in caught.value.where and caught.value.got == "a spike 1 step(s) early"
+    quiet = replace(graph.populations[1], bias=None)
+    check_samples_apart(replace(graph, populations=(graph.populations[0], quiet, graph.populations[2])))
+    check_samples_apart(block_graph())
 
 
 def test_with_the_fake_a_board_must_be_named(fake_extension, monkeypatch):
@@ -146,7 +159,8 @@ def test_the_hardware_path_runs_on_the_fake(fake_extension):
     with open_backend("loihi2", graph, partition="fakepartition") as chip:
         assert chip.name == "loihi2"
         result = chip.run(samples, record="spikes")
-    spikes, _, v = simulate(graph, samples)
+    reference = simulate(graph, samples)
+    spikes, v = reference.spikes, reference.v
     for name in ("coder", "gate"):
         assert 0 < spikes[name].mean() < 1
         np.testing.assert_array_equal(result.spikes[name], spikes[name], err_msg=name)

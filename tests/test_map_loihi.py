@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lava_graphs import block_graph, random_graph
+from lava_graphs import block_graph, dense_graph
 from programs import Program, graph_for
 
 from mksgn.data.synthetic import synthetic_pack
@@ -127,7 +127,7 @@ def test_a_net_larger_than_any_board_is_one_error(program: Program, tmp_path: Pa
 
 def test_a_net_without_steps_takes_them_from_the_command_line(program: Program, tmp_path: Path) -> None:
     from dataclasses import replace
-    write_net(replace(random_graph(1), time_steps=None), tmp_path / "n.net")
+    write_net(replace(dense_graph(1), time_steps=None), tmp_path / "n.net")
     assert program("--net", "n.net", "--steps", 16).code == 0
     outcome = program("--net", "n.net")
     assert outcome.code == 2 and "no number of steps per sample" in outcome.err

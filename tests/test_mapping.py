@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lava_graphs import block_graph, even, random_graph
+from lava_graphs import block_graph, dense_graph, even
 
 from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
@@ -243,7 +243,7 @@ def test_a_block_as_mksgn_has_it(kind: Board, objective: str) -> None:
 
 def test_cores_that_hold_several_populations_get_one_message_per_spike() -> None:
     roomy = small_board(neurons=2000, neuron_groups=0, synapse_words=9000, core_words=0, in_axons=9000)
-    placement = place(random_graph(3), roomy, objective="cores")
+    placement = place(dense_graph(3), roomy, objective="cores")
     assert placement.plan.cores == 1 and len(placement.cores[0].slabs) == 6
     check_against_loops(placement)
     work = placement.work(whole_activity(placement.graph, 0))
@@ -511,12 +511,12 @@ def test_bad_activity_is_one_clear_error(change: dict[str, np.ndarray | None], m
 
 
 def test_a_net_without_steps_needs_some() -> None:
-    graph = replace(random_graph(0), time_steps=None)
+    graph = replace(dense_graph(0), time_steps=None)
     with pytest.raises(ConfigError, match="no number of steps"):
         place(graph, KAPOHO)
     assert place(graph, KAPOHO, steps=16).work(whole_activity(graph, 0)).steps == 16
     with pytest.raises(ConfigError, match="steps per sample of its own"):
-        place(random_graph(0), KAPOHO, steps=3)
+        place(dense_graph(0), KAPOHO, steps=3)
 
 
 def test_silent_nets_are_placed_and_do_nothing() -> None:

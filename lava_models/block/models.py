@@ -38,7 +38,7 @@ class PyBlockModel(PyLoihiProcessModel):
         self._names = [population.name for population in part.graph.populations[1:]]
         self._record = part.record
         self._stepper = Stepper(part.graph, part.wait, part.reset_interval, part.reset_phase,
-                                store_u=part.record == "states")
+                                store_u=part.record == "states", per_sample=bool(part.depth))
 
     def run_spk(self) -> None:
         """One step: compute and send what was received before, then receive. So blocks run side by side."""

@@ -22,7 +22,7 @@ from mksgn.emulator.run import Network, Run
 from mksgn.emulator.variants import KERNELS
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Graph, reset_steps, schedule
-from mksgn.ir.messages import check_messages, check_samples, message_range
+from mksgn.ir.messages import check_messages, check_samples
 
 RECORDS = ("none", "spikes", "states")
 MESSAGE_BITS_MAX = 24
@@ -187,13 +187,8 @@ def _compile(graph: Graph, device: torch.device, kernel: str) -> Network:
     """Put the weights on the device, and everything else a run needs beside them."""
     network = Network(graph, schedule(graph), device)
     for population in graph.populations[1:]:
-        operators = []
-        for synapse in graph.into(population.name):
-            source = graph[synapse.sources[0]]
-            largest = max(-message_range(source.message_bits)[0], 1)
-            operators.append(operator(synapse, source.shape, population.shape, largest, not source.message_bits, device,
-                                      kernel))
-            network.last_use.update({name: population.name for name in synapse.sources})
+        operators = [operator(graph, synapse, device, kernel) for synapse in graph.into(population.name)]
+        network.last_use.update({name: population.name for op in operators for name in op.synapse.sources})
         network.operators[population.name] = operators
         network.membranes[population.name] = Membrane(population, sum(o.bound for o in operators), device)
     network.readers.update({population.name: Readers.of(graph, population, device) for population in graph.populations})

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from mksgn.emulator.exact import dtype_for, wrap24
 from mksgn.emulator.variants import Fastest, Variant, variants
-from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
-from mksgn.ir.bounds import SUM24, channels_last, row_bound
-from mksgn.ir.synapses import Shape
+from mksgn.emulator.window import Window
+from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Synapse
+from mksgn.ir.bounds import SUM24, channels_last, sum_bound, wraps24
 
 
 class Operator:
@@ -24,12 +24,9 @@ class Operator:
 
     Parameters
     ----------
+    graph : Graph
     synapse : Synapse
-    source_shape, target_shape : (C, F, V)
-    largest : int
-        Largest absolute message a source sends: 1 for spikes.
-    unary : bool
-        The sources send spikes, no graded messages.
+        One of its synapses.
     device : torch.device
     kernel : str
         See :mod:`mksgn.emulator.variants`.
@@ -38,27 +35,27 @@ class Operator:
     ----------
     bound : int
         No sum of this synapse over all its sources exceeds this in absolute value.
-    separate : bool
-        Whether each source's sum must be formed alone, because Lava wraps each at 24 bits.
+    wraps : bool
+        Whether a sum can leave 24 bits and is wrapped there, as Lava does it.
     delays : tuple of int
         The functional delays that occur; ``apply`` gives the part of the sum that takes each.
     """
 
     delays: tuple[int, ...] = (0,)
 
-    def __init__(self, synapse: Synapse, source_shape: Shape, target_shape: Shape, largest: int, unary: bool,
-                 device: torch.device, kernel: str = "dense"):
+    def __init__(self, graph: Graph, synapse: Synapse, device: torch.device, kernel: str = "dense"):
+        source = graph[synapse.sources[0]]
         self.synapse = synapse
-        self.source_shape, self.target_shape = source_shape, target_shape
+        self.source_shape, self.target_shape = source.shape, graph[synapse.target].shape
         self.device = device
-        one = row_bound(synapse) * largest
-        self.separate = isinstance(synapse, Conv) and one >= SUM24
-        self.bound = (SUM24 if self.separate else one) * len(synapse.sources)
-        self.dtype = dtype_for(one if self.separate else self.bound)
+        self.wraps = wraps24(graph, synapse)
+        unwrapped = sum_bound(graph, synapse)
+        self.bound = SUM24 if self.wraps else unwrapped
+        self.dtype = dtype_for(unwrapped)
         found: dict[str, Variant] = {"dense": lambda x: self._apply(x.to(self.dtype), 0)}
         if device.type == "cpu":
-            found |= variants(synapse, source_shape, target_shape, unary,
-                              self.dtype is torch.float32 and not self.separate)
+            found |= variants(synapse, self.source_shape, self.target_shape, not source.message_bits,
+                              self.dtype is torch.float32 and not self.wraps)
         self._fastest = Fastest(found, kernel)
 
     @property
@@ -80,7 +77,7 @@ class Operator:
             y = self._fastest(x_bfvc)
         else:
             y = self._apply(x_bfvc.to(self.dtype), delay)
-        return wrap24(y) if self.separate else y
+        return wrap24(y) if self.wraps else y
 
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         raise NotImplementedError
@@ -95,7 +92,8 @@ class _Conv(Operator):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         s = self.synapse
-        self.pointwise = s.weight.shape[2:] == (1, 1) and s.stride == (1, 1) and s.padding == (0, 0) and s.groups == 1
+        self.window = Window.of(s, self.source_shape)
+        self.pointwise = s.weight.shape[2:] == (1, 1) and s.groups == 1
         weight = self._tensor(s.weight)
         self.weight = weight[:, :, 0, 0] if self.pointwise else weight.contiguous(memory_format=torch.channels_last)
 
@@ -113,10 +111,12 @@ class _Conv(Operator):
         return s.weight[:, 0, 0, 0].astype(np.float32) if plain or spread else None
 
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
+        x_bfvc = self.window.take(x_bfvc)
         if self.pointwise:
             return functional.linear(x_bfvc, self.weight)
-        s = self.synapse
-        y = functional.conv2d(x_bfvc.permute(0, 3, 1, 2), self.weight, None, s.stride, s.padding, s.dilation, s.groups)
+        s, window = self.synapse, self.window
+        y = functional.conv2d(x_bfvc.permute(0, 3, 1, 2), self.weight, None, window.stride, window.padding, s.dilation,
+                              s.groups)
         return y.permute(0, 2, 3, 1).contiguous()
 
 
@@ -187,7 +187,6 @@ class _GraphConv(Operator):
 _KINDS: dict[type, type[Operator]] = {Conv: _Conv, Dense: _Dense, JointMix: _JointMix, GraphConv: _GraphConv}
 
 
-def operator(synapse: Synapse, source_shape: Shape, target_shape: Shape, largest: int, unary: bool,
-             device: torch.device, kernel: str = "dense") -> Operator:
+def operator(graph: Graph, synapse: Synapse, device: torch.device, kernel: str = "dense") -> Operator:
     """The operator of a synapse; parameters as for :class:`Operator`."""
-    return _KINDS[type(synapse)](synapse, source_shape, target_shape, largest, unary, device, kernel)
+    return _KINDS[type(synapse)](graph, synapse, device, kernel)

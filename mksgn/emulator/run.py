@@ -121,7 +121,7 @@ class Run:
             x = self._summed(trains, op.synapse.sources)
             terms.append((x.expand(self.steps, samples, frames, joints, channels).contiguous(), weight))
         drive: torch.Tensor | None = None
-        if any(op.delays != (0,) or op.separate for op in rest):
+        if any(op.delays != (0,) or op.wraps for op in rest):
             drive = self._drive(name, trains, rest)
         else:
             for op in rest:
@@ -160,15 +160,17 @@ class Run:
         parts: list[tuple[int, torch.Tensor]] = []
         for op in operators:
             # Sources whose spikes arrive together are summed first: they share their weights.
-            groups: dict[tuple[int, str], torch.Tensor] = {}
+            groups: dict[int, torch.Tensor] = {}
             for source in op.synapse.sources:
                 hops = 1 + self.network.schedule.wait[op.synapse.name, source]
                 shift = self.hop * (hops - (self.direct and source == self.graph.input.name))
-                key = (shift, source if op.separate else "")
                 # int8 holds the sum of so many spikes; more need a wider type.
                 x = trains[source] if len(op.synapse.sources) <= COUNT_MAX else trains[source].to(torch.float32)
-                groups[key] = groups[key] + x if key in groups else x
-            for (shift, _), x in groups.items():
+                groups[shift] = groups[shift] + x if shift in groups else x
+            if op.wraps and len(groups) > 1:
+                # What arrives in one step is wrapped as one sum, however long it waited.
+                groups = {0: self._arriving(groups)}
+            for shift, x in groups.items():
                 for delay in op.delays:
                     if shift + delay < self.steps:
                         a = op.apply(x.flatten(0, 1), delay)
@@ -185,6 +187,14 @@ class Run:
             total = torch.zeros((self.steps, batch, frames, joints, channels), dtype=dtype, device=self.network.device)
         for shift, a in parts:
             total[shift:] += a if a.shape[0] == 1 and self.steps > 1 else a[:self.steps - shift]
+        return total
+
+    def _arriving(self, groups: dict[int, torch.Tensor]) -> torch.Tensor:
+        """Sum of messages (T, N, F, V, C) that arrive so many steps late."""
+        first = next(iter(groups.values()))
+        total = first.new_zeros((self.steps, *first.shape[1:]))
+        for shift, x in groups.items():
+            total[shift:] += x[:max(self.steps - shift, 0)]
         return total
 
     def _keep(self, name: str, trace: Trace, rows: slice) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mksgn.emulator.window import Window
 from mksgn.events.synapses import compiled
 from mksgn.ir import Conv, Synapse
 from mksgn.ir.synapses import Shape
@@ -88,7 +89,7 @@ def variants(synapse: Synapse, source: Shape, target: Shape, unary: bool, exact3
     if isinstance(synapse, Conv) and synapse.groups == 1 and has_int8():
         halved = not bool((synapse.weight % 2).any())
         if halved or np.abs(synapse.weight).max() <= 127:
-            found["int8"] = _int8(synapse, halved)
+            found["int8"] = _int8(synapse, Window.of(synapse, source), halved)
     return found
 
 
@@ -110,19 +111,19 @@ def _event(synapse: Synapse, source: Shape, target: Shape) -> Variant:
     return run
 
 
-def _int8(synapse: Conv, halved: bool) -> Variant:
+def _int8(synapse: Conv, window: Window, halved: bool) -> Variant:
     weight = torch.from_numpy((synapse.weight // 2 if halved else synapse.weight).astype(np.int8))
     scales, zeros = torch.ones(len(weight)), torch.zeros(len(weight), dtype=torch.int64)
-    geometry = (list(synapse.stride), list(synapse.padding), list(synapse.dilation), synapse.groups)
+    geometry = (list(window.stride), list(window.padding), list(synapse.dilation), synapse.groups)
     # The scale of the input undoes the halving: a power of two, so the sums stay exact.
     scale = _HALVED if halved else 1.0
     packed = _onednn.qconv_prepack(weight, scales, scale, 0, *geometry, None)
 
     def run(x_bfvc: torch.Tensor) -> torch.Tensor:
         # Spikes and their sums are not negative: the same bytes.
-        x = (x_bfvc.view(torch.uint8) if x_bfvc.dtype is torch.int8 else x_bfvc.to(torch.uint8)).permute(0, 3, 1, 2)
-        y = _onednn.qconv2d_pointwise(x, scale, 0, packed, scales, zeros, None, *geometry, 1.0, 0,
-                                               torch.float32, "none", [], "")
+        x = window.take(x_bfvc.view(torch.uint8) if x_bfvc.dtype is torch.int8 else x_bfvc.to(torch.uint8))
+        y = _onednn.qconv2d_pointwise(x.permute(0, 3, 1, 2), scale, 0, packed, scales, zeros, None, *geometry, 1.0, 0,
+                                      torch.float32, "none", [], "")
         return y.permute(0, 2, 3, 1).contiguous()
 
     return run

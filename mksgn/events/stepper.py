@@ -13,20 +13,30 @@ import numpy as np
 
 from mksgn.errors import DataError
 from mksgn.events import kernels
-from mksgn.events.synapses import Apply, compiled
-from mksgn.ir import Conv, Graph, Population
-from mksgn.ir.bounds import INPUT_LIMIT, SUM24, row_bound
+from mksgn.events.synapses import Apply, by_delay
+from mksgn.ir import Graph, Population
+from mksgn.ir.bounds import INPUT_LIMIT, SUM24, sum_bound, wraps24
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
-from mksgn.ir.messages import message_range
 
 SILENT = 1 << 23
 """Threshold (in state units) of a readout, which v, clipped to 2^23 - 1, never exceeds."""
 
 
 @dataclass
+class _Input:
+    """Messages of ``source`` through the weights of one functional delay; ``waits`` steps in all, beyond the hop."""
+
+    source: str
+    waits: int
+    delay: int
+    apply: Apply
+
+
+@dataclass
 class _Neurons:
     population: Population
-    inputs: list[tuple[str, int, bool, Apply]]
+    inputs: list[_Input]
+    wrapped: list[list[_Input]]
     keep_u: float
     keep_v: float
     threshold: int
@@ -55,11 +65,9 @@ class Stepper:
         A population resets before the steps t with t = phase modulo the interval.
     store_u : bool
         Keep u even of neurons whose u is only their input.
-
-    Raises
-    ------
-    ValueError
-        When a ``Dense`` synapse has functional delays.
+    per_sample : bool
+        A message counts only for the sample (the steps between two resets) in which it was sent: one that a functional
+        delay carries past its sample's last step is lost. False: a stream, in which it arrives whenever it is due.
     """
 
     graph: Graph
@@ -67,31 +75,37 @@ class Stepper:
     reset_interval: int | None = None
     reset_phase: Mapping[str, int] = field(default_factory=dict)
     store_u: bool = False
+    per_sample: bool = False
 
     def __post_init__(self) -> None:
+        self._neurons = [self._make(population) for population in self.graph.populations[1:]]
         longest = {p.name: 0 for p in self.graph.populations}
-        for (_, source), steps in self.wait.items():
-            longest[source] = max(longest[source], steps)
+        for neurons in self._neurons:
+            for read in neurons.inputs:
+                longest[read.source] = max(longest[read.source], read.waits)
         self._sent: dict[str, np.ndarray] = {}
         for population in self.graph.populations:
             channels, frames, joints = population.shape
             # Messages of the last 2 + wait steps; step t in slot t modulo their number.
             kind = np.int32 if population.message_bits else np.int8
             self._sent[population.name] = np.zeros((longest[population.name] + 2, frames, joints, channels), kind)
-        self._neurons = [self._make(population) for population in self.graph.populations[1:]]
 
     def _make(self, population: Population) -> _Neurons:
         assert population.neuron is not None
-        inputs, bound = [], 0
+        inputs: list[_Input] = []
+        wrapped: list[list[_Input]] = []
+        bound = 0
         for synapse in self.graph.into(population.name):
-            for source in synapse.sources:
-                largest = max(-message_range(self.graph[source].message_bits)[0], 1)
-                one = row_bound(synapse) * largest
-                # A Lava Conv keeps its sum in 24 bits; the other synapses do not.
-                wraps = isinstance(synapse, Conv) and one >= SUM24
-                bound += SUM24 if wraps else one
-                inputs.append((source, self.wait[synapse.name, source], wraps,
-                               compiled(synapse, self.graph[source].shape, population.shape)))
+            operators = by_delay(synapse, self.graph[synapse.sources[0]].shape, population.shape)
+            read = [_Input(source, self.wait[synapse.name, source] + delay, delay, apply)
+                    for source in synapse.sources for delay, apply in operators
+                    if not self.per_sample or self.reset_interval is None or delay < self.reset_interval]
+            if wraps24(self.graph, synapse):
+                wrapped.append(read)
+                bound += SUM24
+            else:
+                inputs += read
+                bound += sum_bound(self.graph, synapse)
         channels, frames, joints = population.shape
         shape = (1, frames, joints, channels)
         bias = np.zeros((channels, frames, joints), np.int32)
@@ -102,7 +116,7 @@ class Stepper:
         steady = bound << STATE_SHIFT
         memoryless = keep_u == 0 and steady < STATE_MAX and not self.store_u
         return _Neurons(
-            population, inputs, keep_u, (DECAY_UNITY - neuron.voltage_decay) / DECAY_UNITY,
+            population, inputs, wrapped, keep_u, (DECAY_UNITY - neuron.voltage_decay) / DECAY_UNITY,
             SILENT if population.role == "readout" else neuron.vth << STATE_SHIFT, not memoryless, bound >= INPUT_LIMIT,
             np.zeros(shape, np.int32), np.ascontiguousarray(bias.transpose(1, 2, 0)).ravel() << STATE_SHIFT,
             np.zeros(0 if memoryless else population.size, np.int32), np.zeros(population.size, np.int32),
@@ -119,13 +133,14 @@ class Stepper:
                 n.u.fill(0)
                 n.v.fill(0)
             n.a.fill(0)
-            for source, waits, wraps, apply in n.inputs:
-                x = self._slot(source, t - 1 - waits)[None]
-                if not wraps:
-                    apply(x, n.a)
-                    continue
+            own = t if n.phase is None or self.reset_interval is None else (t - n.phase) % self.reset_interval
+            for read in n.inputs:
+                if not self.per_sample or read.delay <= own:
+                    read.apply(self._slot(read.source, t - 1 - read.waits)[None], n.a)
+            for synapse in n.wrapped:
                 part = np.zeros_like(n.a)
-                apply(x, part)
+                for read in synapse:
+                    read.apply(self._slot(read.source, t - 1 - read.waits)[None], part)
                 n.a += (part + SUM24) % (2 * SUM24) - SUM24
             if n.limited and int(np.abs(n.a.astype(np.int64)).max()) >= INPUT_LIMIT:
                 raise DataError("synaptic input overflows", where=f"population {n.population.name!r}, step {t}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from mksgn.events import kernels
 from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
 from mksgn.ir.bounds import channels_last
+from mksgn.ir.schedule import delayed
 from mksgn.ir.synapses import Shape
 
 Apply = Callable[[np.ndarray, np.ndarray], None]
@@ -29,7 +31,7 @@ def compiled(synapse: Synapse, source: Shape, target: Shape, parallel: bool = Fa
     Raises
     ------
     ValueError
-        When a ``Dense`` synapse has delays.
+        When a ``Dense`` synapse has delays (:func:`by_delay`).
     """
     if isinstance(synapse, Conv):
         return _conv(synapse, parallel)
@@ -41,12 +43,26 @@ def compiled(synapse: Synapse, source: Shape, target: Shape, parallel: bool = Fa
     if isinstance(synapse, GraphConv):
         return _graph_conv(synapse, source[2], parallel)
     assert isinstance(synapse, Dense)
-    if synapse.delay is not None and synapse.delay.any():
+    if delayed(synapse):
         raise ValueError(f"synapse {synapse.name!r} has functional delays")
     rows, columns = channels_last(target), channels_last(source)
     weight = np.ascontiguousarray(synapse.weight[rows][:, columns].T.astype(np.int16))
     multiply = _kernel("multiply", parallel)
     return lambda x, out: multiply(x.reshape(len(x), -1), weight, out.reshape(len(out), -1))
+
+
+def by_delay(synapse: Synapse, source: Shape, target: Shape) -> list[tuple[int, Apply]]:
+    """The operator of every functional delay that occurs in ``synapse``, with the weights that have it.
+
+    Parameters as for :func:`compiled`; one thread.
+    """
+    if not delayed(synapse):
+        plain = replace(synapse, delay=None) if isinstance(synapse, Dense) else synapse
+        return [(0, compiled(plain, source, target))]
+    assert isinstance(synapse, Dense) and synapse.delay is not None
+    delay = np.broadcast_to(synapse.delay, synapse.weight.shape)
+    return [(int(steps), compiled(replace(synapse, weight=np.where(delay == steps, synapse.weight, 0), delay=None),
+                                  source, target)) for steps in np.unique(delay[synapse.weight != 0])]
 
 
 def _kernel(name: str, parallel: bool) -> Callable[..., None]:

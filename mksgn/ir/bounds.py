@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mksgn.ir.graph import Graph
+from mksgn.ir.messages import message_range
 from mksgn.ir.synapses import Conv, Dense, JointMix, Shape, Synapse
 
 SUM24 = 1 << 23
@@ -24,6 +26,16 @@ def row_bound(synapse: Synapse) -> int:
     sums = np.zeros((int(synapse.edges[:, 1].max()) + 1, synapse.weight.shape[1]), np.int64)
     np.add.at(sums, synapse.edges[:, 1], magnitude.sum(axis=2))
     return int(sums.max())
+
+
+def sum_bound(graph: Graph, synapse: Synapse) -> int:
+    """No sum of ``synapse`` over all that its sources can send in one step exceeds this in absolute value."""
+    return sum(row_bound(synapse) * max(-message_range(graph[source].message_bits)[0], 1) for source in synapse.sources)
+
+
+def wraps24(graph: Graph, synapse: Synapse) -> bool:
+    """Whether a sum of ``synapse`` can leave 24 bits, which a Lava ``Conv`` wraps; the other kinds keep 32."""
+    return isinstance(synapse, Conv) and sum_bound(graph, synapse) >= SUM24
 
 
 def channels_last(shape: Shape) -> np.ndarray:

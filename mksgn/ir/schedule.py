@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mksgn.ir.graph import Graph
+from mksgn.ir.synapses import Dense, Synapse
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class Schedule:
     depth: dict[str, int]
     wait: dict[tuple[str, str], int]
     latency: int
+
+
+def delayed(synapse: Synapse) -> bool:
+    """Whether ``synapse`` has functional delays."""
+    return isinstance(synapse, Dense) and synapse.delay is not None and bool(synapse.delay.any())
+
+
+def has_delays(graph: Graph) -> bool:
+    """Whether any synapse of ``graph`` has functional delays."""
+    return any(delayed(synapse) for synapse in graph.synapses)
 
 
 def schedule(graph: Graph) -> Schedule:

@@ -29,6 +29,8 @@ from lava_models.block.process import Block
 from lava_models.conv.models import PyConvModelEvent
 from lava_models.delay.models import RELAY_THRESHOLD, RELAY_WEIGHT, PyDelayModel
 from lava_models.delay.process import Delay
+from lava_models.delay_sparse.models import PyDelaySparseResetModel
+from lava_models.delay_sparse.process import DelaySparseReset
 from lava_models.lif.models import PyLifModelOnePass, PyLifResetModelOnePass
 from lava_models.sparse.models import PySparseModelEvent
 from mksgn.errors import BackendError
@@ -51,7 +53,7 @@ SILENT_ON_CHIP = (1 << 17) - 1
 STOCK: dict[type, type] = {
     LIF: PyLifModelBitAcc, LIFReset: PyLifResetModelBitAcc, ConvProcess: PyConvModelFixed, Sparse: PySparseModelBitAcc,
     DelaySparse: PyDelaySparseModelBitAcc, RingBuffer: PySendModelFixed, Extractor: PyLoihiExtractorModel,
-    Delay: PyDelayModel,
+    Delay: PyDelayModel, DelaySparseReset: PyDelaySparseResetModel,
 }
 """What ``Loihi2SimCfg(select_tag="fixed_pt")`` selects on the CPU.
 
@@ -227,9 +229,14 @@ class Builder:
         full = np.broadcast_to(synapse.delay, synapse.weight.shape)
         delays = lava_order(np.where(synapse.weight != 0, full, 0),
                             self.graph[synapse.sources[0]].shape, self.graph[synapse.target].shape)
-        process = DelaySparse(weights=weights, delays=csr_matrix(delays.astype(int)), name=node.name,
-                              num_message_bits=self._message_bits(synapse),
-                              sign_mode=_sign_mode(weights, synapse.name))
+        options: dict[str, Any] = {
+            "weights": weights, "delays": csr_matrix(delays.astype(int)), "name": node.name,
+            "num_message_bits": self._message_bits(synapse), "sign_mode": _sign_mode(weights, synapse.name)}
+        if self.timing.own_time and self.timing.reset_interval is not None and not self.on_chip:
+            process: AbstractProcess = DelaySparseReset(**options, reset_interval=self.timing.reset_interval,
+                                                        reset_offset=self._phase(node.population) - 1)
+        else:
+            process = DelaySparse(**options)
         return process, process.s_in, process.a_out
 
     def _delay(self, node: Node) -> tuple[AbstractProcess, Any, Any]:

@@ -12,7 +12,8 @@ import numpy as np
 from mksgn.backend import Counts, RunResult
 from mksgn.energy.recorded import count_recorded, sent_recorded
 from mksgn.errors import BackendError, ConfigError
-from mksgn.ir import Dense, Graph, reset_steps, schedule
+from mksgn.ir import Graph, reset_steps, schedule
+from mksgn.ir.schedule import has_delays
 from mksgn.runtime.guard import Host
 from mksgn.runtime.plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, check_processes, plan, plan_blocks
 from mksgn.runtime.streams import (
@@ -59,8 +60,9 @@ class LavaBackend:
     """Runs a graph as Lava Processes (``Loihi2SimCfg``, tag ``fixed_pt``): our fast ones, or stock Lava's.
 
     Each run starts its own Processes and ends them; many samples in one call share the start-up.
-    Samples follow each other every T steps without a gap. Only graphs whose ``Dense`` synapses have
-    functional delays run one sample at a time, because a spike in flight would reach the next sample.
+    Samples follow each other every T steps without a gap. What a functional delay carries past its sample's end is
+    lost, and neurons that fire on their bias before the first sample arrives send nothing into it: the sample alone
+    decides. On Loihi 2, where nothing takes a message back, graphs with functional delays run one sample at a time.
 
     Parameters
     ----------
@@ -72,8 +74,8 @@ class LavaBackend:
     progress : callable, optional
         Called with the number of samples done (of :meth:`run`) or of steps done (:meth:`run_stream`).
     layout : 'blocks', 'layers' or 'stock'
-        See :mod:`mksgn.runtime.plan`; the spikes are the same. 'blocks' cannot hold functional delays or an input
-        without a hop: such graphs and streams run as 'layers'.
+        See :mod:`mksgn.runtime.plan`; the spikes are the same. 'blocks' cannot hold an input without a hop: such
+        streams run as 'layers'.
     blocks : int, optional
         OS processes that compute in the layout 'blocks'; None: as many as CPUs.
     delays : 'process' or 'relay', optional
@@ -116,7 +118,7 @@ class LavaBackend:
             raise ConfigError("an option has no effect in this layout", where=f"layout {layout!r}",
                               got="blocks" if layout != "blocks" else "delays or unroll_limit",
                               fix="leave it out, or choose another layout")
-        self.layout = "layers" if layout == "blocks" and _has_delays(graph) else layout
+        self.layout = layout
         self.blocks = blocks or os.cpu_count() or 1
         self.delays = delays or "process"
         self.unroll_limit = unroll_limit
@@ -177,7 +179,7 @@ class LavaBackend:
                               fix="run a stream (run_stream, --input), or set time_steps")
         stream = samples_as_stream(samples, self.graph.input, steps)
         total = stream.shape[3] // steps
-        together = 1 if _has_delays(self.graph) else total
+        together = 1 if self.target == "loihi2" and has_delays(self.graph) else total
         output = np.zeros((total, self.graph.output.size), np.int64)
         times = schedule(self.graph)
         recorder = Recorder(self.graph, total, steps, times.depth, record)
@@ -349,10 +351,6 @@ def _counted_by_blocks(graph: Graph, counts: Counts, counted: dict[str, dict[str
 def _readout(v: np.ndarray) -> np.ndarray:
     """v (V, F, C) of a readout as sums v / 64 in weight units, flat in (C, F, V) order; rounded down."""
     return v.astype(np.int64).transpose(2, 1, 0).reshape(-1) // 64
-
-
-def _has_delays(graph: Graph) -> bool:
-    return any(isinstance(s, Dense) and s.delay is not None and bool(s.delay.any()) for s in graph.synapses)
 
 
 def _check_shared_memory(layout: Plan) -> None:

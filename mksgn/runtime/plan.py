@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mksgn.errors import BackendError, ConfigError
-from mksgn.ir import Conv, Dense, Graph, Schedule, schedule
+from mksgn.ir import Conv, Graph, Schedule, schedule
+from mksgn.ir.bounds import wraps24
 from mksgn.ir.graph import DELAY_MAX
 from mksgn.ir.partition import parts
+from mksgn.ir.schedule import delayed
 from mksgn.ir.synapses import Shape
 from mksgn.runtime.unroll import nonzeros
 
@@ -134,6 +136,18 @@ class _Planner:
                                 steps=min(steps, reach), nonzeros=population.size), (before,))
         return self.add(Node(f"{source}+{steps}", "relay", source, population.shape, steps=steps), (synapse,))
 
+    def _stays_conv(self, synapse: Conv, count: int) -> bool:
+        """Whether a convolution is a Lava ``Conv``; else it is unrolled into a ``Sparse`` of ``count`` weights."""
+        fits, wraps = _fits_stock_conv(synapse), wraps24(self.graph, synapse)
+        if wraps and not fits:
+            raise BackendError("a sum of this convolution can leave 24 bits, which Lava's Conv wraps and its Sparse "
+                               "does not, and Conv cannot hold its geometry", where=f"synapse {synapse.name!r}",
+                               got=f"groups {synapse.groups}, stride {synapse.stride}, padding {synapse.padding}, "
+                                   f"dilation {synapse.dilation}",
+                               allowed=f"each at most {CONV_PARAMETER_MAX}",
+                               fix="run the layout 'blocks' or the emulator, or scale the input or the weights down")
+        return wraps or (count > self.unroll_limit and fits)
+
     def build(self, recorded: tuple[str, ...], segment: int) -> Plan:
         for population in self.graph.populations[1:]:
             ends = []
@@ -142,9 +156,9 @@ class _Planner:
                 source = self.graph[synapse.sources[0]].shape
                 count = nonzeros(synapse, source, population.shape)
                 kind = "sparse"
-                if isinstance(synapse, Dense) and synapse.delay is not None and synapse.delay.any():
+                if delayed(synapse):
                     kind = "delayed"
-                elif isinstance(synapse, Conv) and count > self.unroll_limit and _fits_stock_conv(synapse):
+                elif isinstance(synapse, Conv) and self._stays_conv(synapse, count):
                     kind, count = "conv", 0
                 node = Node(f"{synapse.name}/synapse", kind, population.name, population.shape, synapse.name,
                             nonzeros=count)
@@ -208,7 +222,6 @@ def plan_blocks(graph: Graph, count: int, record: str = "none", segment: int = 1
     Parameters
     ----------
     graph : Graph
-        Without functional delays.
     count : int
         At least 1. Fewer where the graph has too few places at which a single population passes everything on.
     record : 'none', 'spikes' or 'states'

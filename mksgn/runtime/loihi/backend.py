@@ -8,7 +8,7 @@ from typing import Any
 
 from mksgn.ir import Graph
 from mksgn.runtime.lava_backend import TIMEOUT_S, LavaBackend
-from mksgn.runtime.loihi.checks import check_graph, check_interval
+from mksgn.runtime.loihi.checks import check_graph, check_interval, check_samples_apart
 from mksgn.runtime.loihi.extension import require
 
 
@@ -58,6 +58,11 @@ class Loihi2Backend(LavaBackend):
         super().__init__(graph, max_processes=sys.maxsize, timeout_s=timeout_s, progress=progress, layout="stock",
                          delays="relay", unroll_limit=0)
         self.chip = choice
+
+    def run(self, samples: Any, record: str = "none") -> Any:
+        """As :meth:`LavaBackend.run`, where :func:`~mksgn.runtime.loihi.checks.check_samples_apart` allows it."""
+        check_samples_apart(self.graph)
+        return super().run(samples, record)
 
     def run_stream(self, x: Any, record: str = "none", reset_interval: int | None = None,
                    reset_offset: int = 0, direct_input: bool | None = None) -> Any:

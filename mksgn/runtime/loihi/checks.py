@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mksgn.errors import BackendError, ConfigError, DataError
+from mksgn.events.stepper import Stepper
 from mksgn.ir import Dense, Graph, schedule
 from mksgn.ir.messages import check_samples
+from mksgn.ir.schedule import delayed
 from mksgn.runtime.plan import plan
 
 MESSAGE_BITS_MAX = 24
@@ -98,6 +100,27 @@ def check_graph(graph: Graph) -> None:
             raise BackendError("the input's messages enter the chip either for convolutions or for other synapses",
                                where=f"population {graph.input.name!r}", got=", ".join(sorted(consumers)),
                                fix="put a population between the input and one of them")
+
+
+def check_samples_apart(graph: Graph) -> None:
+    """Raise :class:`BackendError` when a sample run from rest would receive spikes that were sent before it began.
+
+    A population at depth d has d steps before its first sample arrives, in which it may fire on its bias. Behind a
+    functional delay such a spike arrives late enough to count; the simulator drops it, the chip cannot.
+    """
+    times = schedule(graph)
+    delays = {source: synapse.name for synapse in graph.synapses if delayed(synapse) for source in synapse.sources
+              if source != graph.input.name}
+    stepper = Stepper(graph, times.wait)
+    for t in range(1, max((times.depth[name] for name in delays), default=0) + 1):
+        stepper.step(t)
+        for name, synapse in delays.items():
+            if t <= times.depth[name] and stepper.spikes(name, t).any():
+                raise BackendError("neurons fire on their bias before the sample arrives, and a functional delay "
+                                   "carries their spikes into it", where=f"population {name!r}, synapse {synapse!r}",
+                                   got=f"a spike {times.depth[name] - t + 1} step(s) early",
+                                   allowed="no spike before the sample, on a chip",
+                                   fix="lower the bias, raise the threshold, or run on the simulator (--backend lava)")
 
 
 def check_measurable(graph: Graph, samples: np.ndarray, procedure: Procedure, choice: dict[str, str]) -> np.ndarray:

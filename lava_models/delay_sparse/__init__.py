@@ -1,0 +1,1 @@
+"""A sparse synapse with delays that forgets what is on its way when its sample ends."""

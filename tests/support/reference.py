@@ -1,0 +1,184 @@
+"""The one reference: a spiking graph by its equations, independent of every backend.
+
+Connections are enumerated one by one from the equations of mksgn/ir/synapses.py and kept as a sparse matrix of integers
+per delay; neurons are stepped in 64-bit integers by the equations of mksgn/ir/graph.py. Nothing of the library is used
+but the dataclasses that describe a graph, and the depths of mksgn/ir/schedule.py for wall time.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix
+
+from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, schedule
+
+Arrays = dict[str, np.ndarray]
+Neuron = tuple[int, int, int]
+
+
+def trunc(value: Any, lost: int) -> Any:
+    """value (4096 - lost) / 4096, rounded toward zero: of an int or an int64 array."""
+    kept = abs(value) * (4096 - lost) // 4096
+    return np.sign(value) * kept
+
+
+def step(u: Any, v: Any, a: Any, bias: Any, neuron: Cuba, spiking: bool = True) -> tuple[Any, Any, Any]:
+    """One step of neurons, ints or int64 arrays: (u, v after reset, spike)."""
+    u = trunc(u, neuron.current_decay) + 64 * a
+    u = u - 2**24 * (u > 2**23) + 2**24 * (u <= -(2**23))
+    v = np.clip(trunc(v, neuron.voltage_decay) + u + 64 * bias, 1 - 2**23, 2**23 - 1)
+    spike = (v > 64 * neuron.vth) & spiking
+    return u, v * (1 - 1 * spike), 1 * spike
+
+
+def connections(synapse: Any, source: Neuron, target: Neuron) -> Iterator[tuple[Neuron, Neuron, int, int]]:
+    """Every (source neuron, target neuron, weight, delay), straight from the equations of mksgn/ir/synapses.py."""
+    weight = synapse.weight
+    if isinstance(synapse, Conv):
+        outputs = weight.shape[0] // synapse.groups
+        for f, v, m, n in itertools.product(*map(range, (*target[1:], *weight.shape[2:]))):
+            x = f * synapse.stride[0] + m * synapse.dilation[0] - synapse.padding[0]
+            y = v * synapse.stride[1] + n * synapse.dilation[1] - synapse.padding[1]
+            if 0 <= x < source[1] and 0 <= y < source[2]:
+                for o, i in itertools.product(*map(range, weight.shape[:2])):
+                    yield (o // outputs * weight.shape[1] + i, x, y), (o, f, v), int(weight[o, i, m, n]), 0
+    elif isinstance(synapse, Dense):
+        delay = np.broadcast_to(0 if synapse.delay is None else synapse.delay, weight.shape)
+        for o, to in enumerate(itertools.product(*map(range, target))):
+            for j, at in enumerate(itertools.product(*map(range, source))):
+                yield at, to, int(weight[o, j]), int(delay[o, j])
+    elif isinstance(synapse, JointMix):
+        for k, c, f, v, w in itertools.product(range(weight.shape[0]), range(source[0]), range(source[1]),
+                                               range(target[2]), range(source[2])):
+            yield (c, f, w), (k * source[0] + c, f, v), int(weight[k, v, w]), 0
+    else:
+        assert isinstance(synapse, GraphConv)
+        for (e, (w, v)), f in itertools.product(enumerate(synapse.edges.tolist()), range(source[1])):
+            for o, i in itertools.product(*map(range, weight.shape[1:])):
+                yield (i, f, w), (o, f, v), int(weight[e, o, i]), 0
+
+
+@dataclass
+class Wiring:
+    """A synapse as matrices (target neurons, source neurons), flat in (C, F, V) order, one per delay; its fan-out."""
+
+    matrices: dict[int, csr_matrix]
+    fan: np.ndarray
+    wraps: bool
+
+    @classmethod
+    def of(cls, synapse: Any, source: Neuron, target: Neuron) -> Wiring:
+        """Every connection whose weight is not 0."""
+        rows: dict[int, list[tuple[int, int, int]]] = {}
+        fan = np.zeros(int(np.prod(source)), np.int64)
+        (_, f_in, v_in), (_, f_out, v_out) = source, target
+        for (c, f, v), (o, x, y), weight, delay in connections(synapse, source, target):
+            if weight:
+                at = (c * f_in + f) * v_in + v
+                fan[at] += 1
+                rows.setdefault(delay, []).append(((o * f_out + x) * v_out + y, at, weight))
+        size = int(np.prod(target)), len(fan)
+        matrices = {}
+        for delay, entries in rows.items():
+            to, at, weights = np.array(entries, np.int64).T
+            matrices[delay] = coo_matrix((weights, (to, at)), size).tocsr()
+        return cls(matrices, fan, isinstance(synapse, Conv))
+
+    def summed(self, delay: int, messages: np.ndarray) -> np.ndarray:
+        """a (target neurons, N) of ``messages`` (source neurons, N); a Conv keeps 24 bits, as Lava's does."""
+        a = self.matrices[delay] @ messages
+        return (a + 2**23) % 2**24 - 2**23 if self.wraps else a
+
+
+def synaptic_input(synapse: Any, messages: np.ndarray, target: Neuron) -> np.ndarray:
+    """a (C, F, V) of one synapse without delays for the messages (C, F, V) of one step; a Conv's are not wrapped."""
+    wiring = Wiring.of(synapse, messages.shape, target)
+    a = np.zeros(int(np.prod(target)), np.int64)
+    for weights in wiring.matrices.values():
+        a += weights @ messages.reshape(-1).astype(np.int64)
+    return a.reshape(target)
+
+
+@dataclass
+class Recording:
+    """Arrays (N, C, F, V, T) by population; per sample (N,): weights met by synapse, active updates by population."""
+
+    spikes: Arrays = field(default_factory=dict)
+    u: Arrays = field(default_factory=dict)
+    v: Arrays = field(default_factory=dict)
+    events: Arrays = field(default_factory=dict)
+    active: Arrays = field(default_factory=dict)
+
+
+def simulate(graph: Graph, samples: np.ndarray) -> Recording:
+    """Samples (N, C, F, V), the same at every step, or (N, C, F, V, T): each from rest, populations in their own time.
+
+    A message of step t that is delayed by d counts at step t + d of the same sample, or is lost.
+    """
+    steps = graph.time_steps
+    assert steps is not None
+    if samples.ndim == 4:
+        samples = np.repeat(samples[..., None], steps, axis=-1)
+    return _run(graph, samples, {name: 0 for name in (p.name for p in graph.populations)}, 0, {})
+
+
+def simulate_wall(graph: Graph, x: np.ndarray, interval: int | None = None, offset: int = 0) -> Recording:
+    """One stream (C, F, V, steps) in wall time, N = 1: every hop takes a step, and shorter branches wait.
+
+    A population at depth d resets before the wall steps t = 1, 2, ... with t = offset + d modulo ``interval``.
+    """
+    times = schedule(graph)
+    resets = {}
+    if interval is not None:
+        resets = {name: {t for t in range(x.shape[-1]) if (t + 1 - offset - depth) % interval == 0}
+                  for name, depth in times.depth.items()}
+    return _run(graph, x[None], times.wait, 1, resets)
+
+
+def _run(graph: Graph, samples: np.ndarray, wait: dict[Any, int], hop: int, resets: dict[str, set[int]]) -> Recording:
+    count, steps = len(samples), samples.shape[-1]
+    # Flat: (neurons, N, T).
+    sent = {graph.input.name: np.moveaxis(samples.reshape(count, -1, steps), 0, 1).astype(np.int64)}
+    out = Recording(spikes={graph.input.name: samples.astype(np.int64)})
+    for population in graph.populations[1:]:
+        a = np.zeros((population.size, count, steps), np.int64)
+        for synapse in graph.into(population.name):
+            wiring = Wiring.of(synapse, graph[synapse.sources[0]].shape, population.shape)
+            out.events[synapse.name] = sum(np.einsum("i,int->n", wiring.fan, 1 * (sent[name] != 0))
+                                           for name in synapse.sources)
+            arriving = np.zeros((wiring.fan.size, count, steps), np.int64)
+            for name in synapse.sources:
+                late = hop + wait[synapse.name, name] if hop else 0
+                arriving[:, :, late:] += sent[name][:, :, :max(steps - late, 0)]
+            for delay, t in itertools.product(wiring.matrices, range(steps)):
+                if t + delay < steps:
+                    a[:, :, t + delay] += wiring.summed(delay, arriving[:, :, t])
+        _integrate(population, a, resets.get(population.name, set()), sent, out)
+    return out
+
+
+def _integrate(population: Population, a: np.ndarray, resets: set[int], sent: Arrays, out: Recording) -> None:
+    neuron, (_, count, steps) = population.neuron, a.shape
+    assert neuron is not None
+    bias = np.zeros(population.shape, np.int64)
+    if population.bias is not None:
+        bias += population.bias[:, None, None] if population.bias.ndim == 1 else population.bias
+    u, v = np.zeros(a.shape[:2], np.int64), np.zeros(a.shape[:2], np.int64)
+    us, vs, spikes = (np.zeros(a.shape, np.int64) for _ in range(3))
+    active = np.zeros(count, np.int64)
+    for t in range(steps):
+        if t in resets:
+            u, v = np.zeros_like(u), np.zeros_like(v)
+        before = u, v
+        u, v, spike = step(u, v, a[:, :, t], bias.reshape(-1, 1), neuron, population.role != "readout")
+        moved = (v != before[1]) | (spike > 0) | ((u != before[0]) & (neuron.current_decay < 4096))
+        active += moved.sum(axis=0)
+        us[:, :, t], vs[:, :, t], spikes[:, :, t] = u, v, spike
+    sent[population.name], out.active[population.name] = spikes, active
+    for store, values in ((out.u, us), (out.v, vs), (out.spikes, spikes)):
+        store[population.name] = np.moveaxis(values, 1, 0).reshape(count, *population.shape, steps)
