@@ -7,5 +7,10 @@ import torch
 
 
 def share_threads() -> None:
-    """Give numba as many threads as torch has."""
+    """Give numba as many threads as torch has, and leave torch those.
+
+    numba's first parallel loop sets OpenMP's number of threads to all CPUs. Torch reads that number while it was never
+    told its own, so OMP_NUM_THREADS=1 would hold no longer; hence it is told.
+    """
+    torch.set_num_threads(torch.get_num_threads())
     numba.set_num_threads(min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]

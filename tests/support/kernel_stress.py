@@ -87,7 +87,10 @@ def stress(first: int, cases: int) -> dict[str, Any]:
                     if (got != expected).any():
                         differing.append(f"seed {seed}, {name}, {threads} threads: {int((got != expected).sum())} of "
                                          f"{got.size}")
-    return {"capability": torch.backends.cpu.get_cpu_capability(), "compared": compared, "differing": differing}
+    with exact_arithmetic(CPU, None):
+        ways["event"](torch.from_numpy(x))
+        threads = torch.get_num_threads()
+    return {"threads": threads, "capability": torch.backends.cpu.get_cpu_capability(), "compared": compared, "differing": differing}
 
 
 if __name__ == "__main__":
