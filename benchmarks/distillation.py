@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -34,6 +34,7 @@ from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.limits import Limit, check_limits, check_number
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import Batches
 from mksgn.training.checkpoint import WEIGHTS
@@ -65,8 +66,8 @@ class Options:
     """Samples per step."""
     rounds: int = 5
     """Measured rounds, after one that warms up."""
-    precision: str = "bf16"
-    """Arithmetic of the step: bf16 or fp32."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Arithmetic of the step."""
     json: Path | None = None
     """Write the numbers here."""
 
@@ -131,6 +132,8 @@ def measured(call: Callable[[], Any], rounds: int) -> float:
 
 def main(options: Options) -> None:
     console = Console()
+    check_limits(options)
+    check_number("--rounds", options.rounds, Limit(1, whole=True))
     if options.json is not None:
         check_writable(options.json, "--json")
     torch.set_flush_denormal(True)

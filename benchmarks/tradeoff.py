@@ -28,6 +28,7 @@ from rich.table import Table
 from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError, MksgnError
+from mksgn.limits import LIMITS, check_number
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,9 +57,12 @@ class Options:
 
     def validate(self) -> None:
         """Refuse what cannot work, before anything is trained."""
-        if not self.targets or len(set(self.targets)) < len(self.targets) or min(self.targets) <= 0:
+        choices = {"targets": "synop_target", "weight": "synop_weight", "epochs": "tune_epochs", "lr": "tune_lr"}
+        for name, choice in choices.items():
+            check_number(f"--{name}", getattr(self, name), LIMITS[choice])
+        if not self.targets or len(set(self.targets)) < len(self.targets):
             raise ConfigError("impossible targets", where="--targets", got=str(self.targets),
-                              allowed="different positive numbers")
+                              allowed="different positive numbers", fix="name every target once")
         if not (self.run / NET).exists():
             raise ConfigError("there is no finished run with an exported network", where=str(self.run),
                               fix="name the folder of a train_slayer.py run that has written mksgn.net")

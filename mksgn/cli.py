@@ -38,6 +38,8 @@ FILE_WIDTH = 200
 def exit_on_error() -> Iterator[None]:
     """Turn errors a user can cause into one message on stderr and exit code 2; Ctrl-C into 130.
 
+    What a program's KeyboardInterrupt says, such as how to go on, is printed with it.
+
     Where the reader of the output left, as ``head`` does, the program ends with 141 and says nothing, as others do.
     """
     try:
@@ -45,8 +47,8 @@ def exit_on_error() -> Iterator[None]:
     except MksgnError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USAGE_ERROR)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print("\n".join(["interrupted", *map(str, stop.args)]), file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         if not _reader_gone():

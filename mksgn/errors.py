@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(eq=False)
@@ -57,3 +60,14 @@ class BackendError(MksgnError):
 
 class ConfigError(MksgnError):
     """Options that contradict each other or have no effect."""
+
+
+@contextmanager
+def found_in(path: Path, fix: str) -> Iterator[None]:
+    """Say of every error in the block that what is wrong stands in the file at ``path``, and how to fix that."""
+    try:
+        yield
+    except MksgnError as error:
+        error.where = f"{path}: {error.where}" if error.where else str(path)
+        error.fix = fix
+        raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mksgn.errors import ConfigError
-
 
 class AveragedTail:
     """Properties of a recipe whose last epochs have a constant learning rate and average the weights (SWA).
@@ -15,19 +13,6 @@ class AveragedTail:
     epochs: int
     average_part: float
     average_lr: float
-
-    def check_average(self) -> None:
-        """Raises
-        ------
-        ConfigError
-            When the part is none, or the rate no rate.
-        """
-        if not 0 <= self.average_part <= 1:
-            raise ConfigError("weights are averaged over a part of the epochs", where="average_part",
-                              got=str(self.average_part), allowed="0 (not at all) to 1")
-        if not 0 < self.average_lr < float("inf"):
-            raise ConfigError("weights are averaged at a positive learning rate", where="average_lr",
-                              got=str(self.average_lr), allowed="above 0, finite")
 
     @property
     def cycle_epochs(self) -> int:

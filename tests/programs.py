@@ -37,17 +37,16 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def program_module(path: str) -> Iterator[ModuleType]:
-    """A program as a module, whose functions a test can call; gone from ``sys.modules`` afterwards."""
+    """A program as a module, whose functions a test can call; ``sys`` is afterwards as it was."""
     name = Path(path).stem
     spec = importlib.util.spec_from_file_location(name, ROOT / path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    sys.path.insert(0, str((ROOT / path).parent))  # as Python does for a program; its neighbours are modules of its own
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(str((ROOT / path).parent))
-    del sys.modules[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, name, module)  # dataclasses look their module up
+        patch.syspath_prepend(str((ROOT / path).parent))  # as Python does for a program
+        spec.loader.exec_module(module)
+        yield module
 
 
 class Program:

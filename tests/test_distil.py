@@ -468,9 +468,7 @@ def test_unusable_teachers(pack, runs, tmp_path):
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"loss": "mse"}, "unknown"), ({"soft_labels": "never"}, "unknown"), ({"gamma": (1.0, 1.0)}, "3 numbers"),
-    ({"beta": (1.0, -1.0)}, "2 numbers"), ({"alpha": (float("nan"),)}, "none negative"),
-    ({"temperature": 2.0}, "no temperature"), ({"loss": "tet", "temperature": 0.0}, "positive"),
-    ({"ftm_lr": -0.1}, "ftm_lr must be positive"),
+    ({"beta": (1.0,)}, "2 numbers"), ({"alpha": (0.0, 0.0)}, "all zero"), ({"temperature": 2.0}, "no temperature"),
     ({"soft_labels": "cached"}, "features"), ({"gamma": (1.0, 0.0, 0.0)}, "no effect"),
     ({"beta": (0.0, 0.0)}, "no effect"),
 ])

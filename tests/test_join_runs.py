@@ -139,7 +139,7 @@ def test_what_rounding_changes_is_tabled(runs, options, tmp_path, capsys, monkey
 
 
 @pytest.mark.parametrize(("chosen", "more", "message"), [
-    ((0,), (), "two networks"), ((0, 0), (), "named twice"), ((0, 2), (), "do not fit together"),
+    ((0,), (), "nothing to join"), ((0, 0), (), "named twice"), ((0, 2), (), "do not fit together"),
     ((0, 1), ("--data", "synthetic"), "other data"), ((0, 9), (), "no-run"),
 ])
 def test_what_cannot_be_joined_is_one_message(join, runs, options, tmp_path, chosen, more, message):

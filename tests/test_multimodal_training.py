@@ -76,7 +76,8 @@ def stopped(train: Program, after: int, monkeypatch: pytest.MonkeyPatch, *argume
 def test_a_run_and_its_resumption_to_the_bit(train, whole, pack_path, tmp_path, monkeypatch):
     """Stopped in the float stage, at its end and in the fine-tuning; estimator and weights included."""
     expected, got = whole, tmp_path / "resumed"
-    assert stopped(train, 1, monkeypatch, *TINY, "--data", pack_path, "--out", got).code == 130
+    first = stopped(train, 1, monkeypatch, *TINY, "--data", pack_path, "--out", got)
+    assert first.code == 130 and f"go on with: python train/train_slayer.py --resume --out {got}\n" in first.err
     tensors = load_file(got / "checkpoint.safetensors")
     assert any(name.startswith("optimiser.estimator.") for name in tensors)
     assert any(name.startswith("model.fusion.estimator.lstms") for name in tensors)

@@ -220,6 +220,25 @@ def test_segments_of_the_sequence_are_averaged_apart():
         small_net("mksgn", "layer", segments=3)
 
 
+def test_integers_do_not_depend_on_what_ran_before():
+    """The sums of T steps must fit, whether the network has run T of them, fewer (early training) or none."""
+    scales, integers = [], []
+    for before in (None, 4, 1):
+        net = small_net("base-sgn", "layer", frames=2, widths=(4, 300), strides=(1, 1)).eval()
+        with torch.no_grad():
+            net.readout.projections[0].synapse.weight.uniform_(0.85, 0.95, generator=torch.Generator().manual_seed(1))
+        if before is not None:
+            net.steps = before
+            net(torch.from_numpy(samples_for(net)))
+        net.quantize()
+        scales.append(net.scales())
+        integers.append(to_graph(net).synapses[-1].weight)
+    assert scales[0] == scales[1] == scales[2]
+    # 300 weights of about 0.9 over 4 steps: 1080 * 64 fits into 17 bits and 1080 * 128 does not.
+    assert scales[0][-1] == 64
+    assert np.array_equal(integers[0], integers[1]) and np.array_equal(integers[0], integers[2])
+
+
 def test_a_network_is_quantised_once():
     net = quantized("base-sgn", "layer")
     with pytest.raises(ConfigError, match="already"):

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from programs import program_module
 
 from mksgn.errors import ConfigError
 from mksgn.mapping import board
@@ -19,17 +21,13 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def pilotnet() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import pilotnet
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    try:
-        pilotnet.wheel_file("network.net")
-    except ConfigError as error:
-        pytest.skip(str(error))
-    return pilotnet
+def pilotnet() -> Iterator[ModuleType]:
+    with program_module("benchmarks/pilotnet.py") as module:
+        try:
+            module.wheel_file("network.net")
+        except ConfigError as error:
+            pytest.skip(str(error))
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -100,5 +100,5 @@ def test_expected_operations_count_every_synapse(pair):
 
 @pytest.mark.parametrize("parallel", [0, 3, 32])
 def test_only_powers_of_two(pack, parallel):
-    with pytest.raises(ConfigError, match="power of two"):
+    with pytest.raises(ConfigError, match="residual_synapses"):
         network(pack, parallel)

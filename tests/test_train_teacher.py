@@ -148,7 +148,7 @@ def test_a_teacher_is_the_average_of_its_last_steps(teacher, tiny, tmp_path, mon
     recipe = TeacherRecipe(epochs=10, warm_up=2, schedule="cosine", milestones=(), average_part=0.4, average_lr=0.01)
     assert recipe.learning_rate(6 - 1e-9) < 1e-9 and recipe.learning_rate(6.5) == 0.005
     assert recipe.learning_rate(7) == recipe.learning_rate(9.9) == 0.01
-    with pytest.raises(ConfigError, match="average_lr"):
+    with pytest.raises(ConfigError, match="--average-lr"):
         TeacherRecipe(average_lr=0.0)
 
 
@@ -205,7 +205,7 @@ def test_four_streams_are_trained_resumed_and_fused(teacher, tiny, tmp_path, cap
         finish(run, console)
 
     monkeypatch.setattr(teacher.Run, "finish", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=f"--resume --modality all --out {tmp_path / 't'}$"):
         teacher.main(options)
     monkeypatch.setattr(teacher.Run, "finish", finish)
     assert {p.name for p in tmp_path.iterdir()} == {"t-joint", "t-bone"}
@@ -250,6 +250,12 @@ def test_impossible_wishes_are_refused(teacher, tiny, whole_run, tmp_path, tmp_p
              (replace(tiny, out=tmp_path, alpha=(1.0,)), "no effect"),
              (replace(tiny, out=tmp_path, milestones=(1,)), "no effect"),
              (replace(tiny, out=tmp_path, base_channels=9), "width"),
+             (replace(tiny, out=tmp_path, base_channels=0), "--base-channels"),
+             (replace(tiny, out=tmp_path, modality="all", alpha=(0.0,) * 4), "--alpha"),
+             (replace(tiny, out=tmp_path, modality="all", alpha=(1.0, 2.0)), "4 numbers"),
+             (replace(tiny, out=whole_run, start=str(whole_run), modality="bone", overwrite=True), "cannot replace"),
+             (replace(tiny, out=whole_run / LEFT[0]), "this is a file"),
+             (teacher.Options(out=whole_run, modality="bone", resume=True, batch=0), "--batch"),
              (teacher.Options(fuse=(tmp_path,)), "can be read"),
              (teacher.Options(out=foreign, resume=True), "another program")]
     for options, message in cases:
@@ -266,10 +272,24 @@ def test_data_without_a_half_or_labels_is_refused(teacher, tiny, tmp_path):
         save_pack(pack.subset(indices), tmp_path / "half.npz")
         with pytest.raises(DataError, match=message):
             teacher.main(replace(tiny, data=str(tmp_path / "half.npz"), out=tmp_path / "r"))
-    pack.labels[halves.test[2]] = -1
+    pack.labels[halves.test] = -1
     save_pack(pack, tmp_path / "unknown.npz")
-    with pytest.raises(DataError, match=str(pack.names[halves.test[2]])):
+    with pytest.raises(DataError, match=f"no test sequences(.|\n)* {len(halves.test)} of them without a label"):
         teacher.main(replace(tiny, data=str(tmp_path / "unknown.npz"), out=tmp_path / "r"))
+    assert not (tmp_path / "r").exists()
+
+
+def test_sequences_without_a_label_are_left_out(teacher, tiny, tmp_path, capsys):
+    pack = synthetic_pack(120)
+    halves = split(pack, val_subjects=())
+    chosen = [halves.train[4], halves.test[2]]
+    pack.labels[chosen] = -1
+    save_pack(pack, tmp_path / "unknown.npz")
+    teacher.main(replace(tiny, data=str(tmp_path / "unknown.npz"), epochs=1, out=tmp_path / "r"))
+    assert "2 without a label are left out" in " ".join(capsys.readouterr().out.split())
+    stream = load_stream(tmp_path / "r" / "scores.safetensors")
+    assert not {*stream.train.indices, *stream.test.indices} & set(chosen)
+    assert len(stream.train.indices) + len(stream.test.indices) == 118
 
 
 def test_two_persons_of_ntu(teacher, data_dir, tmp_path):
@@ -287,6 +307,7 @@ def test_two_persons_of_ntu(teacher, data_dir, tmp_path):
 def test_a_loss_that_explodes_stops_the_run(teacher, tiny, tmp_path):
     with pytest.raises(ConfigError, match="finite"):
         teacher.main(replace(tiny, out=tmp_path / "r", lr=1e30, warm_up=0, epochs=3))
+    assert not (tmp_path / "r").exists()
 
 
 def test_errors_reach_the_shell_as_one_message(tmp_path):

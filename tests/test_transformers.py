@@ -17,6 +17,7 @@ from reference import simulate
 from varied_graphs import even
 
 from mksgn.backend import compare
+from mksgn.data.pack import save_pack
 from mksgn.data.readers import read
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
@@ -381,13 +382,12 @@ def test_neurons_of_a_product_by_listing_them():
 @pytest.mark.parametrize("network", TRANSFORMERS)
 def test_train_slayer_trains_both(network, capsys, monkeypatch, tmp_path):
     """A tiny run to the end: mksgn.net where there is a graph, weights, accuracies and the reason where not."""
-    import mksgn.data.synthetic
-
-    monkeypatch.setattr(mksgn.data.synthetic, "synthetic_pack", lambda: synthetic_pack(60))
+    save_pack(synthetic_pack(60), tmp_path / "small.npz")
     program = Program("train/train_slayer.py", capsys, monkeypatch, tmp_path)
-    done = program("--preset", network, "--widths", *[8] * 6, "--frames", 6, "--batch", 32, "--epochs", 1,
-                   "--tune-epochs", 1, "--device", "cpu", "--out", tmp_path / "run")
+    done = program("--preset", network, "--data", tmp_path / "small.npz", "--widths", *[8] * 6, "--frames", 6,
+                   "--batch", 32, "--epochs", 1, "--tune-epochs", 1, "--device", "cpu", "--out", tmp_path / "run")
     assert done.code == 0, done.err
+    assert "synthetic: 24 train, 24 val, 12 test" in " ".join(done.out.split())
     final = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert set(final["final"]) == {"accuracy_float", "accuracy_integer"}
     assert 0 < final["mean_rate"] < 0.5

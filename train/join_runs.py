@@ -25,6 +25,7 @@ from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError
 from mksgn.training.checkpoint import NET
+from mksgn.training.folder import check_folder
 from mksgn.training.joining import join
 
 
@@ -44,6 +45,7 @@ class Options:
 
 def main(options: Options) -> None:
     console = Console(highlight=False)
+    check_folder(options.out)
     if (options.out / NET).exists() and not options.overwrite:
         raise ConfigError("this folder holds a network already", where=str(options.out),
                           fix="replace it with --overwrite, or name another --out")

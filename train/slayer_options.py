@@ -12,8 +12,9 @@ import tyro
 
 from mksgn.data.preprocess import tuples
 from mksgn.data.sources import SYNTHETIC
-from mksgn.errors import ConfigError
-from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, read_meta
+from mksgn.errors import ConfigError, found_in
+from mksgn.limits import check_limits
+from mksgn.training.checkpoint import CHECKPOINT, NET, WEIGHTS, read_meta
 from mksgn.training.distill import distillation
 from mksgn.training.recipe import PRESETS, Recipe
 from mksgn.training.starting import lineage
@@ -136,9 +137,13 @@ class Options:
                 raise ConfigError("--resume needs the folder of the run", fix="name it with --out")
             names = (f"runs/{self.name()}" + (f"-{n}" if n > 1 else "") for n in itertools.count(1))
             return next(Path(name) for name in names if not Path(name).exists())
-        if not self.resume and not self.overwrite and (self.out / CHECKPOINT).exists():
+        held = any((self.out / name).exists() for name in (CHECKPOINT, WEIGHTS, NET))
+        if held and not self.resume and not self.overwrite:
             raise ConfigError("this folder holds a run already", where=str(self.out),
                               fix="continue it with --resume, replace it with --overwrite, or name another --out")
+        if self.start and not self.resume and self.out.resolve() == Path(self.start).resolve():
+            raise ConfigError("a run cannot replace the one it starts from", where="--out, --start", got=str(self.out),
+                              allowed="two folders", fix="name another --out")
         return self.out
 
     def name(self) -> str:
@@ -154,8 +159,11 @@ class Options:
 
     def recipe(self) -> Recipe:
         """The recipe of the preset, or of the run it starts from, with the options."""
+        check_limits(self)
         if self.start and self.preset is None:
-            base = Recipe.from_dict(json.loads(read_meta(Path(self.start) / WEIGHTS)["recipe"]))
+            meta = read_meta(Path(self.start) / WEIGHTS)
+            with found_in(Path(self.start) / WEIGHTS, "start from another run, or name its --preset"):
+                base = Recipe.from_dict(json.loads(meta["recipe"]))
         else:
             base = PRESETS[self.preset or "demo"]
         names = ("epochs", "tune_epochs", "integers", "batch", "lr", "average_part", "average_lr", "tune_lr",
@@ -165,9 +173,10 @@ class Options:
         recipe = replace(base, distil=None).with_options(**{name: getattr(self, name) for name in names})
         if self.modality is not None:
             recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)
-        if self.widths is not None and len(self.widths) != len(recipe.strides):
-            raise ConfigError("widths do not fit the preset", where="--widths", got=str(self.widths),
-                              allowed=f"{len(recipe.strides)} numbers")
+        if not recipe.epochs and not recipe.tune_epochs and not self.start:
+            raise ConfigError("this run trains nothing", where="--epochs, --tune-epochs", got="0, 0",
+                              allowed="at least one of them above 0",
+                              fix="give --epochs, or with --start the run whose weights are to be rounded")
         distil = distillation(self.distil, self.teacher, base.distil, temperature=self.temperature, gamma=self.gamma,
                               beta=self.beta, alpha=self.alpha, soft_labels=self.soft_labels, ftm_lr=self.ftm_lr)
         return recipe if distil is None else recipe.taught(distil)
@@ -178,8 +187,12 @@ def resumed(options: Options, state: dict[str, Any]) -> tuple[Options, Recipe]:
 
     The number of fine-tuning epochs may be given anew.
     """
-    if "recipe" not in state:
+    if not {"recipe", "stage", "options"} <= state.keys() or not state["options"].keys() <= vars(options).keys():
         raise ConfigError("this checkpoint is of another program, or of an older version of this one",
                           where=str(options.out), fix="resume it with what wrote it, or start anew with --overwrite")
-    recipe = Recipe.from_dict(state["recipe"])
-    return replace(options, **tuples(state["options"])), recipe.with_options(tune_epochs=options.tune_epochs)
+    check_limits(options)
+    assert options.out is not None, "folder() asked for it"
+    with found_in(options.out / CHECKPOINT, "resume it with the version that wrote it, or start anew with --overwrite"):
+        recipe, before = Recipe.from_dict(state["recipe"]), replace(options, **tuples(state["options"]))
+        check_limits(before)
+    return before, recipe.with_options(tune_epochs=options.tune_epochs)

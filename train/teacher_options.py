@@ -12,8 +12,10 @@ from mksgn.baselines.recipe import PRESETS, TeacherRecipe
 from mksgn.baselines.weights import load_baseline
 from mksgn.data.preprocess import MODALITIES
 from mksgn.data.sources import SYNTHETIC
-from mksgn.errors import ConfigError
+from mksgn.errors import ConfigError, found_in
+from mksgn.limits import check_limits
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, read_state
+from mksgn.training.folder import check_folder
 
 DEFAULT = "nw-ucla"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
@@ -91,6 +93,22 @@ class Options:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the training step; loss and evaluation are always float32."""
 
+    def check(self) -> None:
+        """Refuse impossible numbers, and weights that are not one per stream, before anything is trained or fused.
+
+        Raises
+        ------
+        ConfigError
+        """
+        check_limits(self)
+        streams = len(self.fuse or self.modalities())
+        if self.alpha and not self.fuse and streams == 1:
+            raise ConfigError("alpha has no effect on a single stream", "--alpha", " ".join(map(str, self.alpha)),
+                              fix="give it with --fuse or --modality all")
+        if self.alpha and (len(self.alpha) != streams or not any(self.alpha)):
+            raise ConfigError("the weights of the streams are impossible", "--alpha", " ".join(map(str, self.alpha)),
+                              f"{streams} numbers, not all zero", "give one number per stream, or leave out --alpha")
+
     def name(self) -> str:
         """Where the recipe comes from."""
         return self.preset or (Path(self.start).resolve().name if self.start else DEFAULT)
@@ -105,11 +123,11 @@ class Options:
         Raises
         ------
         ConfigError
-            When a run to start from is of another modality, or they differ in their recipes.
+            When a run to start from is of another modality, or they differ in their recipes; impossible values.
         """
+        self.check()
         names = TeacherRecipe.__dataclass_fields__.keys() & vars(self).keys()
-        found = {modality: TeacherRecipe.from_dict(self.started(modality)[1]["recipe"])
-                 for modality in self.modalities() if self.start is not None}
+        found = {modality: self.start_recipe(modality) for modality in self.modalities() if self.start is not None}
         base = PRESETS[self.preset or DEFAULT]
         if found and self.preset is None:
             base = found[self.modalities()[0]]
@@ -134,6 +152,12 @@ class Options:
                               fix="name a run of the same modality with --start, or another --modality")
         return folder, meta
 
+    def start_recipe(self, modality: str) -> TeacherRecipe:
+        """Recipe of the finished run that --start names for a modality."""
+        folder, meta = self.started(modality)
+        with found_in(folder / WEIGHTS, "start from another run, or name its --preset"):
+            return TeacherRecipe.from_dict(meta["recipe"])
+
 
 def stream_folder(base: Path, modality: str) -> Path:
     """Folder of one stream where ``base`` is the beginning of all."""
@@ -141,21 +165,30 @@ def stream_folder(base: Path, modality: str) -> Path:
 
 
 def check_folders(options: Options, folders: dict[str, Path]) -> None:
+    """Refuse folders that hold other runs, none to resume, or no place to write to."""
     held = [folder for folder in folders.values() if (folder / CHECKPOINT).exists()]
     if options.resume and not held:
         raise ConfigError("there is no run to resume", where=", ".join(map(str, folders.values())),
                           fix="start without --resume, or name its folder with --out")
+    held += [folder for folder in folders.values() if (folder / WEIGHTS).exists()]
     if held and not options.resume and not options.overwrite:
         raise ConfigError("this folder holds a run already", where=str(held[0]),
                           fix="continue it with --resume, replace it with --overwrite, or name another --out")
+    for modality, folder in folders.items():
+        check_folder(folder)
+        if options.start and not options.resume and folder.resolve() == options.started(modality)[0].resolve():
+            raise ConfigError("a run cannot replace the one it starts from", "--out, --start", str(folder),
+                              "two folders", "name another --out")
 
 
 def resumed(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
     """Options and recipe that the run being resumed was started with, whatever the presets say today."""
     first = next(folder for folder in folders.values() if (folder / CHECKPOINT).exists())
     state = read_state(first / CHECKPOINT)
+    options.check()
     try:
-        return replace(options, **state["options"]), TeacherRecipe.from_dict(state["recipe"])
+        with found_in(first / CHECKPOINT, "resume it with the version that wrote it, or start anew with --overwrite"):
+            return replace(options, **state["options"]), TeacherRecipe.from_dict(state["recipe"])
     except (KeyError, TypeError) as error:
         raise ConfigError("this checkpoint is of another program", str(first / CHECKPOINT), f"no usable {error}",
                           fix="name the folder of a run of train_teacher.py") from None

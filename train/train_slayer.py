@@ -52,9 +52,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,21 +71,24 @@ from torch import Tensor, nn
 
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import Split, split
+from mksgn.data.splits import Split, training_split
+from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import (
     CHECKPOINT,
+    FLOAT,
     NET,
     WEIGHTS,
     load_checkpoint,
     read_state,
     save_checkpoint,
 )
-from mksgn.training.devices import choose_device, choose_precision
+from mksgn.training.devices import check_devices, choose_device, choose_precision
 from mksgn.training.distiller import FTM, Distiller, teach
 from mksgn.training.finish import end_float, export
+from mksgn.training.folder import check_folder, run_folders
 from mksgn.training.integers import predictions
 from mksgn.training.log import RunLog
 from mksgn.training.objective import Objective, learning_rate, optimiser_of, other_optimisers
@@ -107,8 +112,14 @@ def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict
                 group["lr"] = rate
         loss, figures = model(x.to(fabric.device), labels.to(fabric.device), *(t.to(fabric.device) for t in taught))
         fabric.backward(loss)
-        for each in (optimiser, *others.values()):
-            fabric.clip_gradients(model, each, max_norm=5.0, error_if_nonfinite=True)
+        for name, each in {"": optimiser, **others}.items():
+            norm = fabric.clip_gradients(model, each, max_norm=5.0, error_if_nonfinite=False)
+            assert norm is not None, "gradients are clipped by their norm"
+            if not (torch.isfinite(norm) and torch.isfinite(figures[0])):
+                raise ConfigError("the loss is not a finite number any more",
+                                  f"{stage} epoch {epoch + 1}, step {step + 1}",
+                                  f"loss {figures[0].item():g}, its gradient {norm.item():g}",
+                                  fix="start anew with a lower " + rate_option(name, stage, recipe, epoch))
             each.step()
             each.zero_grad()
         if after is not None:
@@ -121,9 +132,19 @@ def train_epoch(fabric: Fabric, model, names: list[str], optimiser, others: dict
     return dict(zip(names, means.tolist()))
 
 
+def rate_option(name: str, stage: str, recipe: Recipe, epoch: int) -> str:
+    """The option that sets the learning rate of an optimiser, the network's being the one without a name."""
+    if name == FTM:
+        return "--ftm-lr"
+    if stage == "tune":
+        return "--tune-lr"
+    return "--average-lr" if recipe.averages and epoch >= recipe.cycle_epochs else "--lr"
+
+
 def main(options: Options) -> None:
     console = Console()
     folder = options.folder()
+    check_folder(folder)
     checkpoint = folder / CHECKPOINT
     started = None
     if options.resume:
@@ -132,6 +153,9 @@ def main(options: Options) -> None:
     else:
         recipe = options.recipe()
     torch.set_flush_denormal(True)
+    check_devices(options.devices, choose_device(options.device))
+    pack = load(options.data)
+    halves, unlabelled = training_split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
     # torchrun has started the processes already, and says how many.
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
     nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
@@ -140,8 +164,6 @@ def main(options: Options) -> None:
     fabric.launch()
     dtype = choose_precision(options.precision, fabric.device)
 
-    pack = load(options.data)
-    halves = split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
     preprocess = recipe.preprocess(pack)
     teachers, also = None, None
     if recipe.distil:
@@ -159,69 +181,76 @@ def main(options: Options) -> None:
     distiller = Distiller(recipe.distil, teachers, net) if recipe.distil and teachers else None
     chief = fabric.global_rank == 0
     if chief:
-        folder.mkdir(parents=True, exist_ok=True)
         parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
         apart = 0 if net.fusion is None else sum(p.numel() for p in net.fusion.parameters())
         console.print(f"[bold]{recipe.network}[/] {recipe.widths}, T = {recipe.time_steps}, {parameters - apart:,} "
                       f"parameters" + (f", {apart:,} of SMF's estimator" if apart else "") + "; "
                       f"{halves.protocol}: {len(halves.train)} train, {len(halves.val)} val, {len(halves.test)} test; "
-                      f"{fabric.world_size} x {fabric.device.type}, {str(dtype)[6:]}")
-
-    stages = (("float", recipe.epochs), ("tune", recipe.tune_epochs))
-    results: dict[str, float] = dict(started["results"]) if started else {}
-    average = average_of(net, recipe, fabric.device)
-    after = None if average is None else partial(average.update_parameters, net)
-    log = RunLog(folder, chief, keep=(started["stage"], started["epoch"]) if started else None)
-    with progress_bar(console, chief) as progress:
-        for stage, epochs in stages:
-            if started is not None and stage == "float" and started["stage"] == "tune":
-                continue
-            first = started["epoch"] + 1 if started is not None and started["stage"] == stage else 0
-            if stage == "tune":
-                if not first:
-                    if average is not None:
-                        net.steps = recipe.time_steps
-                        take_average(net, average, batches.epoch(recipe.epochs), recipe.seed)
-                    results.update(end_float(net, pack, halves, preprocess, fabric.device, folder if chief else None))
-                elif started is not None and started.get("fusion_weights") is not None:
-                    net.fix_fusion(started["fusion_weights"])
-                net.quantize()
-            objective = Objective(net, recipe, dtype, distiller)
-            optimiser = optimiser_of(net, recipe, stage)
-            others = other_optimisers(net, recipe) | (distiller.optimisers() if distiller else {})
-            companions: dict[str, nn.Module] = {FTM: distiller.ftm} if distiller else {}
-            if average is not None and stage == "float":
-                companions[AVERAGE] = average
-            if started is not None and first:
-                load_checkpoint(checkpoint, net, optimiser, others, companions)
-                net.set_scales(started["scales"])
-            model, wrapped, *further = fabric.setup(objective, optimiser, *others.values())
-            for epoch in range(first, epochs):
-                tick = time.perf_counter()
-                net.steps = recipe.steps_at(stage, epoch)
-                bar = progress.epoch(f"{stage} {epoch + 1}/{epochs}", len(batches))
-                row = train_epoch(fabric, model, objective.names, wrapped, dict(zip(others, further)), batches, recipe,
-                                  stage, epoch, epochs, bar,
-                                  after if stage == "float" and epoch >= recipe.averaged_from else None)
-                correct = predictions(net, val, fabric.device) == pack.labels[halves.val]
-                row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
-                row["seconds"] = time.perf_counter() - tick
-                log.write(stage, epoch, row)
-                progress.report(stage, epoch + 1, epochs, row)
-                if chief:
-                    save_checkpoint(checkpoint, net, optimiser, {
-                        "stage": stage, "epoch": epoch, "options": {name: getattr(options, name) for name in STORED},
-                        "recipe": recipe.to_dict(), "results": results, "scales": net.scales(),
-                        "fusion_weights": net.config.fusion_weights}, others, companions)
-                fabric.barrier()
-    if chief:
-        about = {"preset": options.name(), "data": Path(options.data).name, "recipe": json.dumps(recipe.to_dict()),
-                 "commit": describe_commit(), **options.lineage()}
-        if net.config.fusion_weights is not None:
-            about["fusion"] = recipe.fusion
-        choose = recipe.tune_epochs > 0 and recipe.integers == "agreeing"
-        results = export(folder, net.cpu(), pack, halves, preprocess, results, about, choose)
-        report(folder, options, net, halves, results, console)
+                      f"{fabric.world_size} x {fabric.device.type}, {str(dtype)[6:]}"
+                      + (f"; {unlabelled} without a label are left out" if unlabelled else ""))
+    again = f"python train/train_slayer.py --resume --out {shlex.quote(str(folder))}"
+    with run_folders([folder], again) if chief else nullcontext():
+        if chief:
+            folder.mkdir(parents=True, exist_ok=True)
+            for stale in (CHECKPOINT, FLOAT, WEIGHTS, NET) if started is None else ():
+                (folder / stale).unlink(missing_ok=True)
+        stages = (("float", recipe.epochs), ("tune", recipe.tune_epochs))
+        results: dict[str, float] = dict(started["results"]) if started else {}
+        average = average_of(net, recipe, fabric.device)
+        after = None if average is None else partial(average.update_parameters, net)
+        log = RunLog(folder, chief, keep=(started["stage"], started["epoch"]) if started else None)
+        with progress_bar(console, chief) as progress:
+            for stage, epochs in stages:
+                if started is not None and stage == "float" and started["stage"] == "tune":
+                    continue
+                first = started["epoch"] + 1 if started is not None and started["stage"] == stage else 0
+                if stage == "tune":
+                    if not first:
+                        if average is not None:
+                            net.steps = recipe.time_steps
+                            take_average(net, average, batches.epoch(recipe.epochs), recipe.seed)
+                        results.update(end_float(net, pack, halves, preprocess, fabric.device,
+                                                 folder if chief else None))
+                    elif started is not None and started.get("fusion_weights") is not None:
+                        net.fix_fusion(started["fusion_weights"])
+                    net.quantize()
+                objective = Objective(net, recipe, dtype, distiller)
+                optimiser = optimiser_of(net, recipe, stage)
+                others = other_optimisers(net, recipe) | (distiller.optimisers() if distiller else {})
+                companions: dict[str, nn.Module] = {FTM: distiller.ftm} if distiller else {}
+                if average is not None and stage == "float":
+                    companions[AVERAGE] = average
+                if started is not None and first:
+                    load_checkpoint(checkpoint, net, optimiser, others, companions)
+                    net.set_scales(started["scales"])
+                model, wrapped, *further = fabric.setup(objective, optimiser, *others.values())
+                for epoch in range(first, epochs):
+                    tick = time.perf_counter()
+                    net.steps = recipe.steps_at(stage, epoch)
+                    bar = progress.epoch(f"{stage} {epoch + 1}/{epochs}", len(batches))
+                    row = train_epoch(fabric, model, objective.names, wrapped, dict(zip(others, further)), batches,
+                                      recipe, stage, epoch, epochs, bar,
+                                      after if stage == "float" and epoch >= recipe.averaged_from else None)
+                    correct = predictions(net, val, fabric.device) == pack.labels[halves.val]
+                    row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
+                    row["seconds"] = time.perf_counter() - tick
+                    log.write(stage, epoch, row)
+                    progress.report(stage, epoch + 1, epochs, row)
+                    if chief:
+                        save_checkpoint(checkpoint, net, optimiser, {
+                            "stage": stage, "epoch": epoch,
+                            "options": {name: getattr(options, name) for name in STORED},
+                            "recipe": recipe.to_dict(), "results": results, "scales": net.scales(),
+                            "fusion_weights": net.config.fusion_weights}, others, companions)
+                    fabric.barrier()
+        if chief:
+            about = {"preset": options.name(), "data": Path(options.data).name, "recipe": json.dumps(recipe.to_dict()),
+                     "commit": describe_commit(), **options.lineage()}
+            if net.config.fusion_weights is not None:
+                about["fusion"] = recipe.fusion
+            choose = recipe.tune_epochs > 0 and recipe.integers == "agreeing"
+            results = export(folder, net.cpu(), pack, halves, preprocess, results, about, choose)
+            report(folder, options, net, halves, results, console)
 
 
 def report(folder: Path, options: Options, net: SpikingGraphNet, halves: Split, results: dict[str, float],

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 import time
 from dataclasses import replace
@@ -48,12 +49,14 @@ from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
-from mksgn.data.splits import Split, split
-from mksgn.errors import ConfigError, DataError
+from mksgn.data.splits import training_split
+from mksgn.errors import ConfigError
+from mksgn.files import replacing
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint, read_state, save_checkpoint
 from mksgn.training.devices import choose_device, choose_precision
+from mksgn.training.folder import run_folders
 from mksgn.training.recipe import lateral_joints, mirrored_joints
 from mksgn.training.starting import lineage
 from mksgn.training.teachers import SCORES
@@ -68,8 +71,8 @@ class Run:
         self.options, self.recipe, self.modality, self.pack, self.folder = options, recipe, modality, pack, folder
         self.device = choose_device(options.device)
         self.dtype = choose_precision(options.precision, self.device)
-        self.halves = split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
-        check_halves(pack, self.halves)
+        self.halves, self.unlabelled = training_split(pack, options.protocol, val_subjects=recipe.val_subjects,
+                                                      seed=recipe.seed)
         mirrored = mirrored_joints(pack)
         augment = replace(recipe.augment, mirror=recipe.augment.mirror if mirrored else 0.0, mirrored=mirrored)
         self.preprocess = Preprocess(frames=recipe.frames, persons=recipe.persons, modality=modality,
@@ -98,7 +101,8 @@ class Run:
         return (f"[bold]{recipe.network}[/] {self.modality}, base width {recipe.base_channels}, "
                 f"{recipe.frames} frames, {parameters(self.network):,} parameters; {halves.protocol}: "
                 f"{len(halves.train)} train, {len(halves.val)} val, {len(halves.test)} test; "
-                f"{self.device.type}, {str(self.dtype)[6:]}")
+                f"{self.device.type}, {str(self.dtype)[6:]}"
+                + (f"; {self.unlabelled} without a label are left out" if self.unlabelled else ""))
 
     def begun(self) -> bool:
         """Whether this run goes on from its own checkpoint."""
@@ -203,16 +207,6 @@ class Run:
         console.print(f"{self.modality}: test {describe(final)}\nwrote {self.folder / WEIGHTS}")
 
 
-def check_halves(pack: Pack, halves: Split) -> None:
-    for name, indices in (("training", halves.train), ("test", halves.test)):
-        if not len(indices):
-            raise DataError(f"the split has no {name} sequences", f"protocol {halves.protocol}",
-                            f"{len(pack)} sequences in all", fix="name the folder or file of the whole data set")
-        unknown = indices[pack.labels[indices] < 0]
-        if len(unknown):
-            raise DataError("a sequence has no label", f"sequence {pack.names[unknown[0]]}", "-1", "a class index")
-
-
 def bar(console: Console) -> Progress:
     return Progress(TextColumn("{task.description:<13}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                     TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True,
@@ -220,9 +214,10 @@ def bar(console: Console) -> Progress:
 
 
 def keep_lines(path: Path, epochs: int) -> Path:
-    """Drop the lines of a metrics file that belong to epochs from ``epochs`` on."""
-    lines = path.read_text().splitlines() if epochs and path.exists() else []
-    path.write_text("".join(line + "\n" for line in lines if json.loads(line).get("epoch", epochs) < epochs))
+    """Keep the lines of the first ``epochs`` epochs of a metrics file; what follows may be half a line."""
+    lines = path.read_text().splitlines()[:epochs] if epochs and path.exists() else []
+    with replacing(path) as temporary:
+        temporary.write_text("".join(line + "\n" for line in lines))
     return path
 
 
@@ -250,28 +245,29 @@ def print_fusion(folders: list[Path], alpha: tuple[float, ...], console: Console
 
 def main(options: Options) -> None:
     console = Console()
+    options.check()
     if options.fuse:
         print_fusion(list(options.fuse), options.alpha, console)
         return
-    if options.alpha and options.modality != "all":
-        raise ConfigError("alpha has no effect on a single stream", "--alpha", str(options.alpha),
-                          fix="give them with --fuse or --modality all")
     folders = {modality: options.folder(modality) for modality in options.modalities()}
     check_folders(options, folders)
     options, recipe = resumed(options, folders) if options.resume else (options, options.recipe())
     torch.set_flush_denormal(True)
     pack = load(options.data)
-    for modality, folder in folders.items():
-        if options.resume and (folder / WEIGHTS).exists():
-            console.print(f"{modality}: finished already, {folder / WEIGHTS}")
-            continue
-        run = Run(options, recipe, modality, pack, folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in (CHECKPOINT, WEIGHTS, SCORES) if not options.resume else ():
-            (folder / stale).unlink(missing_ok=True)
-        console.print(run.describe())
-        run.train(console)
-        run.finish(console)
+    again = (f"python train/train_teacher.py --resume --modality {options.modality}"
+             + (f" --out {shlex.quote(str(options.out))}" if options.out else ""))
+    with run_folders(list(folders.values()), again):
+        for modality, folder in folders.items():
+            if options.resume and (folder / WEIGHTS).exists():
+                console.print(f"{modality}: finished already, {folder / WEIGHTS}")
+                continue
+            run = Run(options, recipe, modality, pack, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            for stale in (CHECKPOINT, WEIGHTS, SCORES) if not options.resume else ():
+                (folder / stale).unlink(missing_ok=True)
+            console.print(run.describe())
+            run.train(console)
+            run.finish(console)
     if options.modality == "all":
         print_fusion(list(folders.values()), options.alpha, console)
 

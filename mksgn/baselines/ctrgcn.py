@@ -179,7 +179,8 @@ class CTRGCN(GraphStack):
     def __init__(self, body: Body, classes: int, *, channels: int = 3, persons: int = 1, base_channels: int = 64,
                  dropout: float = 0.0) -> None:
         if base_channels < REDUCTION or base_channels % REDUCTION:
-            raise ConfigError("CTR-GCN cannot have this width", got=str(base_channels), allowed="8, 16, 24, ...")
+            raise ConfigError("CTR-GCN cannot have this width", "--base-channels", str(base_channels), "8, 16, 24, ...",
+                              "give a multiple of 8")
         # Published: A[target, source] divided by the column sums. Our partitions divide by the row sums.
         adjacency = spatial_partitions(body).transpose(0, 2, 1)
         layers, inputs = nn.ModuleList(), channels

@@ -9,6 +9,7 @@ from typing import Any
 from mksgn.baselines.weights import NETWORKS
 from mksgn.data.preprocess import Augment, tuples
 from mksgn.errors import ConfigError
+from mksgn.limits import Limit, check_limits
 from mksgn.schedule import AveragedTail
 
 SCHEDULES = ("cosine", "step")
@@ -79,19 +80,10 @@ class TeacherRecipe(AveragedTail):
         choices = {"network": tuple(NETWORKS), "schedule": SCHEDULES}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise ConfigError("the recipe has an unknown choice", name, getattr(self, name), ", ".join(allowed))
-        for name in ("base_channels", "frames", "persons", "epochs", "passes", "batch"):
-            if getattr(self, name) < 1:
-                raise ConfigError("the recipe has an impossible value", name, str(getattr(self, name)), "1 or more")
+                raise ConfigError("the recipe has an unknown choice", name, str(getattr(self, name)),
+                                  ", ".join(allowed))
         # A stream of one sample has no batch statistics where only one position is left.
-        if self.batch < 2:
-            raise ConfigError("batch norm needs two samples in a batch", "batch", str(self.batch), "2 or more")
-        if self.lr <= 0 or not 0 <= self.label_smoothing < 1 or not 0 <= self.dropout < 1 or self.weight_decay < 0:
-            raise ConfigError("the recipe has an impossible value", "lr, label_smoothing, dropout, weight_decay",
-                              f"{self.lr}, {self.label_smoothing}, {self.dropout}, {self.weight_decay}",
-                              "lr > 0, the next two 0 <= value < 1, the last 0 or more")
-
-        self.check_average()
+        check_limits(self, epochs=Limit(1, whole=True), batch=Limit(2, whole=True))
 
     def learning_rate(self, epoch: float) -> float:
         """Learning rate after ``epoch`` epochs, which may be a fraction."""
@@ -126,8 +118,18 @@ class TeacherRecipe(AveragedTail):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TeacherRecipe:
-        """Inverse of :meth:`to_dict`, also after a passage through JSON."""
-        return cls(**{**tuples(values), "augment": Augment.from_dict(values["augment"])})
+        """Inverse of :meth:`to_dict`, also after a passage through JSON.
+
+        Raises
+        ------
+        ConfigError
+            When they are no recipe's values, or those of a version that had other choices.
+        """
+        try:
+            return cls(**{**tuples(values), "augment": Augment.from_dict(values["augment"])})
+        except (KeyError, TypeError) as error:
+            raise ConfigError("this is no recipe of a teacher of this version of mksgn", got=str(error),
+                              fix="use the version that wrote it") from None
 
 
 _NTU = TeacherRecipe(persons=2, augment=Augment(yaw=17.0, pitch=17.0, roll=17.0, crop=0.5, noise=0.0))

@@ -126,10 +126,23 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """A safetensors file with JSON metadata, written under a temporary name and renamed."""
+    """A safetensors file with JSON metadata, which :func:`read_tensors` reads."""
+    save_tensors(path, tensors, {"meta": json.dumps(dict(meta))})
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """A safetensors file, written under a temporary name and renamed.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written; an existing file is as it was.
+    """
     with replacing(path) as temporary:
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary,
-                  {"meta": json.dumps(dict(meta))})
+        try:
+            save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary, metadata)
+        except SafetensorError as error:  # what the system said is in its text
+            raise OSError(str(error)) from None
         temporary.chmod(0o644)  # safetensors creates it for the owner alone
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from mksgn.errors import ConfigError, DataError
+from mksgn.limits import LIMITS, check_limits, check_number
 from mksgn.skeleton import Body, parents
 
 MODALITIES = ("joint", "bone", "joint-motion", "bone-motion")
@@ -58,6 +59,11 @@ class Augment:
         Probability of exchanging left and right.
     mirrored : tuple of int
         The joint that takes each joint's place in a mirror; needed when ``mirror`` is above 0.
+
+    Raises
+    ------
+    ConfigError
+        When a number is outside its limit (:mod:`mksgn.limits`).
     """
 
     yaw: float = 30.0
@@ -67,6 +73,9 @@ class Augment:
     noise: float = 0.01
     mirror: float = 0.0
     mirrored: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_limits(self, options=False)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Augment:
@@ -101,10 +110,8 @@ class Preprocess:
     motion_range: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.root_range < float("inf"):
-            raise ConfigError("root_range must be positive", got=str(self.root_range))
-        if not 0 <= self.motion_range < float("inf"):
-            raise ConfigError("motion_range must not be negative", got=str(self.motion_range))
+        for name in ("root_range", "motion_range"):
+            check_number(name, getattr(self, name), LIMITS[name])
         for modality in self.modalities:
             if modality not in MODALITIES:
                 raise ConfigError("unknown modality", got=str(modality), allowed=", ".join(MODALITIES))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,6 +66,8 @@ _RULES = {
     "ntu120-xset": _Rule("setup", tuple(range(2, 33, 2)), tuple(range(1, 33, 2)), 120),
     "synthetic": _Rule("view", (1, 2), (3,), None),
 }
+_WITHOUT = ("when training, give --val-subjects without numbers: then nobody is held out; when running a net, choose "
+            "--split test or all")
 #: Uses the pack's own `test` mask, for releases without ids in their names.
 AS_PACKED = "as-packed"
 PROTOCOLS = (*_RULES, AS_PACKED)
@@ -117,12 +119,12 @@ def split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int
     """
     protocol = default_protocol(pack) if protocol is None else protocol
     if protocol not in PROTOCOLS:
-        raise DataError("Unknown protocol", "split", repr(protocol), ", ".join(PROTOCOLS))
+        raise DataError("Unknown protocol", "--protocol", repr(protocol), ", ".join(PROTOCOLS), "name one of them")
     in_train, in_test = _halves(pack, protocol)
     held_out = _validation_subjects(pack, in_train, val_subjects, val_fraction, seed)
     in_val = in_train & np.isin(pack.ids["subject"], held_out) if held_out else np.zeros(len(pack), dtype=bool)
     if held_out and not (in_train & ~in_val).any():
-        raise DataError("Validation takes every training sequence", "split", f"val_subjects {held_out}",
+        raise DataError("Validation takes every training sequence", "--val-subjects", " ".join(map(str, held_out)),
                         "fewer subjects than the training half has", "hold out fewer subjects")
     clean = None
     if pack.test_dup_of_train is not None and (pack.test is None or np.array_equal(pack.test, in_test)):
@@ -131,20 +133,49 @@ def split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int
                  held_out)
 
 
+def training_split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int] | None = None,
+                   seed: int = 0) -> tuple[Split, int]:
+    """As :func:`split`, for training: without the sequences whose label is unknown.
+
+    Returns
+    -------
+    halves : Split
+    unlabelled : int
+        Sequences that were left out.
+
+    Raises
+    ------
+    DataError
+        As :func:`split`; also when there is nothing to train on, or nothing to test.
+    """
+    halves = split(pack, protocol, val_subjects=val_subjects, seed=seed)
+    parts = {name: indices[pack.labels[indices] >= 0] for name in ("train", "val", "test", "clean")
+             if (indices := getattr(halves, name)) is not None}
+    unlabelled = sum(len(getattr(halves, name)) - len(parts[name]) for name in ("train", "val", "test"))
+    for name, title in (("train", "training"), ("test", "test")):
+        if not len(parts[name]):
+            labels = f", {unlabelled} of them without a label" if unlabelled else ""
+            raise DataError(f"The split has no {title} sequences", f"protocol {halves.protocol}",
+                            f"{len(pack)} sequences in all{labels}", "one or more",
+                            "name the folder or file of the whole data set with --data, or another --protocol")
+    return replace(halves, **parts), unlabelled
+
+
 def _halves(pack: Pack, protocol: str) -> tuple[np.ndarray, np.ndarray]:
     if protocol == AS_PACKED:
         if pack.test is None:
             raise DataError("The pack has no test mask", f"protocol {protocol}", "test is None", "a bool per sequence",
-                            "choose a protocol by id instead")
+                            "choose another --protocol, one that goes by ids")
         return ~pack.test, pack.test
     rule = _RULES[protocol]
     if rule.id_name not in pack.ids:
         raise DataError("The pack lacks the ids of the protocol", f"protocol {protocol}", f"ids {sorted(pack.ids)}",
-                        f"'{rule.id_name}'", "choose a protocol the pack has ids for")
+                        f"'{rule.id_name}'", "choose a --protocol that the pack has ids for")
     if rule.classes is not None and pack.labels.max(initial=-1) >= rule.classes:
         i = int(np.argmax(pack.labels))
         raise DataError("The pack has classes outside the protocol", f"protocol {protocol}, sequence {pack.names[i]}",
-                        f"label {pack.labels[i]}", f"0..{rule.classes - 1}", "leave those sequences out with subset()")
+                        f"label {pack.labels[i]}", f"0..{rule.classes - 1}",
+                        "leave those sequences out of the data, or choose another --protocol")
     ids = pack.ids[rule.id_name]
     in_train, in_test = np.isin(ids, rule.train), np.isin(ids, rule.test)
     neither = np.flatnonzero(~in_train & ~in_test & ~np.isin(ids, rule.unused))
@@ -158,7 +189,7 @@ def _halves(pack: Pack, protocol: str) -> tuple[np.ndarray, np.ndarray]:
         raise DataError("The pack's test mask disagrees with the protocol",
                         f"protocol {protocol}, sequence {pack.names[i]}",
                         f"test = {bool(pack.test[i])}, {rule.id_name} {ids[i]}", f"test exactly for {rule.id_name}s "
-                        f"{list(rule.test)}", f"use protocol '{AS_PACKED}' if the mask is right")
+                        f"{list(rule.test)}", f"give --protocol {AS_PACKED} if the mask is right")
     return in_train, in_test
 
 
@@ -170,18 +201,19 @@ def _validation_subjects(pack: Pack, in_train: np.ndarray, given: Sequence[int] 
         return ()
     if "subject" not in pack.ids:
         raise DataError("Validation needs subject ids, and the pack has none", "split", f"ids {sorted(pack.ids)}",
-                        "'subject'", "pass val_fraction=0 and train for a fixed number of epochs")
+                        "'subject'", _WITHOUT)
     known = np.unique(pack.ids["subject"][in_train])
     if given is not None:
         chosen = tuple(sorted({int(s) for s in given}))
         strangers = [s for s in chosen if s not in known]
         if strangers:
-            raise DataError("A validation subject is not a training subject", "val_subjects", str(strangers),
-                            str(known.tolist()), "validation never comes from the test half")
+            raise DataError("A validation subject is not a training subject", "--val-subjects",
+                            " ".join(map(str, strangers)), " ".join(map(str, known.tolist())),
+                            "name training subjects: validation never comes from the test half")
         return chosen
     if len(known) < 2:
         raise DataError("One training subject cannot be split into training and validation", "split",
-                        f"subjects {known.tolist()}", "two or more training subjects", "pass val_fraction=0")
+                        f"subjects {known.tolist()}", "two or more training subjects", _WITHOUT)
     count = min(max(1, round(fraction * len(known))), len(known) - 1)
     picked = np.random.default_rng(seed).choice(known, size=count, replace=False)
     return tuple(sorted(int(s) for s in picked))

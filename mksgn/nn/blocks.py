@@ -238,12 +238,21 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
 
 
 class ReadoutBlock(SpikingBlock):
-    """FC without spiking, summed over T (paper Eq. 14): v of a neuron that never leaks and never fires."""
+    """FC without spiking, summed over T (paper Eq. 14): v of a neuron that never leaks and never fires.
 
-    def __init__(self, source: str, inputs: int, classes: int) -> None:
+    Parameters
+    ----------
+    source : str
+        Population it reads.
+    inputs, classes : int
+    time_steps : int
+        T of the integers, whose sums must fit; training may run fewer steps.
+    """
+
+    def __init__(self, source: str, inputs: int, classes: int, time_steps: int) -> None:
         super().__init__((classes, 1, 1), [DenseProjection((source,), inputs, classes)], norm=False, voltage_decay=0.0)
         self.bias.requires_grad_(True)
-        self.time_steps = 1
+        self.time_steps = time_steps
 
     def logits(self, spikes: Spikes, steps: int) -> Tensor:
         """Mean over T of FC's output: (N, classes)."""
@@ -256,7 +265,6 @@ class ReadoutBlock(SpikingBlock):
     def _currents(self, spikes: Spikes, steps: int) -> Tensor:
         hook = self.neuron.quantize_8bit if self.quantized else None
         (projection,) = self.projections
-        self.time_steps = steps
         return projection.drive(spikes, hook).flatten(1).float().unflatten(0, (-1, steps))
 
     def logits_slayer(self, spikes: Spikes) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mksgn.errors import ConfigError
+from mksgn.limits import check_limits
 from mksgn.nn.cuba import Surrogate
 from mksgn.nn.fusion import FUSIONS
 from mksgn.nn.tokens import check_transformer
@@ -59,6 +60,11 @@ class NetConfig:
         token. It reads one modality. ``attention`` and ``temporal_kernel`` then mean nothing.
     heads : int
         Of Spikformer's attention.
+
+    Raises
+    ------
+    ConfigError
+        When a number is outside its limit (:mod:`mksgn.limits`), or choices contradict each other.
     """
 
     body: Body
@@ -86,6 +92,7 @@ class NetConfig:
     heads: int = 8
 
     def __post_init__(self) -> None:
+        check_limits(self, options=False)
         self._check_fusion()
         if self.transformer:
             check_transformer(self)
@@ -93,20 +100,8 @@ class NetConfig:
             raise ConfigError("widths and strides must pair up", got=f"{self.widths} and {self.strides}")
         if self.graph_conv not in GRAPH_CONVS:
             raise ConfigError("unknown graph_conv", got=self.graph_conv, allowed=", ".join(GRAPH_CONVS))
-        if self.segments < 1:
-            raise ConfigError("segments must be positive", got=str(self.segments))
-        if self.residual_synapses not in (1, 2, 4, 8, 16):
-            raise ConfigError("residual_synapses must be a small power of two", got=str(self.residual_synapses),
-                              allowed="1, 2, 4, 8, 16")
-        if not 0 < self.surrogate_width < float("inf"):
-            raise ConfigError("the surrogate's width must be positive", got=str(self.surrogate_width))
         if self.temporal_kernel % 2 == 0:
             raise ConfigError("temporal_kernel must be odd", got=str(self.temporal_kernel))
-        frames = self.frames
-        for stride in self.strides:
-            frames = (frames - 1) // stride + 1
-        if self.frames < 1 or frames < 1:
-            raise ConfigError("too few frames for these strides", got=f"{self.frames} frames, strides {self.strides}")
 
     @property
     def surrogate(self) -> Surrogate:
@@ -120,16 +115,16 @@ class NetConfig:
         if self.fusion not in FUSIONS:
             raise ConfigError("unknown fusion", got=self.fusion, allowed=", ".join(FUSIONS))
         if not several and self.fusion != "sum":
-            raise ConfigError("one modality has nothing to be fused with", got=f"fusion {self.fusion}",
-                              fix="name several modalities, or take fusion 'sum'")
+            raise ConfigError("one modality has nothing to be fused with", "--fusion", self.fusion, "sum",
+                              "name several modalities with --modality, or give --fusion sum")
         if (self.fusion == "fixed") != (self.fusion_weights is not None):
-            raise ConfigError("fusion weights belong to fusion 'fixed', and it to them",
-                              got=f"fusion {self.fusion}, weights {self.fusion_weights}")
+            raise ConfigError("fusion weights belong to fusion 'fixed', and it to them", "--fusion, --fusion-weights",
+                              f"fusion {self.fusion}, weights {self.fusion_weights}",
+                              fix="give --fusion fixed and --fusion-weights together, or neither")
         if self.fusion_weights is not None:
-            weights = self.fusion_weights
-            if len(weights) != len(self.modalities) or not all(0 <= weight < float("inf") for weight in weights):
-                raise ConfigError("fusion weights must be one finite, non-negative number per modality",
-                                  got=str(weights), allowed=f"{len(self.modalities)} numbers")
+            if len(self.fusion_weights) != len(self.modalities):
+                raise ConfigError("fusion weights must be one number per modality", "--fusion-weights",
+                                  str(self.fusion_weights), f"{len(self.modalities)} numbers")
         if self.fusion == "smf" and self.time_steps < 2:
-            raise ConfigError("mutual information needs time steps to shuffle", got=f"T = {self.time_steps}",
-                              allowed="2 or more")
+            raise ConfigError("mutual information needs time steps to shuffle", "--time-steps", str(self.time_steps),
+                              "2 or more")

@@ -173,9 +173,10 @@ def batch_moments(x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     square = np.empty_like(total)
     cuba_kernel.moments(view, total, square)
     count = view.shape[0] * view.shape[1] * view.shape[2]
-    mean = total.sum(0, dtype=np.float64) / count
-    var = np.maximum(square.sum(0, dtype=np.float64) / count - mean**2, 0)
-    return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(var.astype(np.float32))
+    with np.errstate(invalid="ignore", over="ignore"):  # a training that diverges is stopped by its loss
+        mean = total.sum(0, dtype=np.float64) / count
+        var = np.maximum(square.sum(0, dtype=np.float64) / count - mean**2, 0)
+        return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(var.astype(np.float32))
 
 
 def _view(x: Tensor, steps: int) -> np.ndarray:
@@ -235,7 +236,9 @@ class _FusedCuba(torch.autograd.Function):
             np.float32(neuron.surrogate.width / 2 * unit), np.float32(neuron.surrogate.height),
             _view(grad_spikes, steps), np.float32(0.0 if grad_count is None else grad_count.item()),
             np.empty((samples, 2 * steps + 2, channels), _precision(quantized)), _view(grad_current, steps), *sums)
-        sum_current_x, _, sum_voltage = torch.from_numpy(sums.sum(1, dtype=np.float64).astype(np.float32))
+        with np.errstate(invalid="ignore", over="ignore"):  # as in batch_moments
+            total = sums.sum(1, dtype=np.float64).astype(np.float32)
+        sum_current_x, _, sum_voltage = torch.from_numpy(total)
         if mean is None:
             grad_gamma, grad_beta = sum_current_x, sum_voltage
             slope = offset = torch.zeros_like(scale)

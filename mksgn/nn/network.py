@@ -90,12 +90,12 @@ class SpikingGraphNet(nn.Module):
         channels, frames, joints = self._shape(features[0])
         parts = config.segments
         if frames % parts:
-            raise ConfigError("segments must divide the frames that are left before the head", got=str(parts),
-                              allowed=f"divisors of {frames}")
+            raise ConfigError("segments must divide the frames that are left before the head", "--segments", str(parts),
+                              f"divisors of {frames}", "give other --segments or --frames")
         pooled = self._add("head.gap", (channels, parts, 1),
                            [PoolProjection(features, channels, (frames // parts, joints), windows=parts)])
         self.dropout = nn.Dropout(config.dropout)
-        self.readout = ReadoutBlock(pooled, channels * parts, config.classes)
+        self.readout = ReadoutBlock(pooled, channels * parts, config.classes, config.time_steps)
 
     def _code(self, config: NetConfig, joints: int) -> str:
         """The spike coders; returns what the first layer reads."""

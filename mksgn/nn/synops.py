@@ -33,7 +33,7 @@ def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
     if obstacles:
         raise ConfigError("this network does what no synapses do, so its synaptic operations cannot be counted",
                           where=", ".join(obstacles), got="; ".join(sorted(set(obstacles.values()))),
-                          fix="leave synop_weight at 0, or train spike-driven")
+                          fix="leave out --synop-weight, or train --preset spike-driven")
     shapes = {name: block.shape for name, block in net.populations()}
     reach = dict.fromkeys(shapes, 0.0)
     for block in [*net.blocks, net.readout]:

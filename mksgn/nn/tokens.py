@@ -35,18 +35,19 @@ def check_transformer(config: NetConfig) -> None:
         raise ConfigError("unknown transformer", got=config.transformer, allowed=", ".join(TRANSFORMERS))
     if len(set(config.widths)) != 1 or set(config.strides) != {1}:
         raise ConfigError("a transformer's blocks have one width and stride 1",
-                          got=f"widths {config.widths}, strides {config.strides}")
+                          got=f"widths {config.widths}, strides {config.strides}", fix="give equal --widths")
     if config.graph_conv != "layer":
         raise ConfigError("a transformer has no graph convolution", got=f"graph_conv {config.graph_conv}",
-                          fix="leave graph_conv at layer")
+                          fix="leave out --graph-conv, or give --graph-conv layer")
     if len(config.modalities) > 1:
         raise ConfigError("a transformer reads one modality: its shortcuts begin with the spikes of one coder",
-                          got=", ".join(config.modalities), fix="name one modality")
+                          got=", ".join(config.modalities), fix="name one --modality")
     if config.coder_width not in (None, config.widths[0]):
-        raise ConfigError("a transformer's coder is as wide as its blocks", where="coder_width",
-                          got=str(config.coder_width), allowed=str(config.widths[0]))
+        raise ConfigError("a transformer's coder is as wide as its blocks", where="--coder-width",
+                          got=str(config.coder_width), allowed=str(config.widths[0]), fix="leave out --coder-width")
     if config.transformer == "spikformer" and (config.heads < 1 or config.widths[0] % config.heads):
-        raise ConfigError("heads must divide the width", got=f"{config.heads} heads, width {config.widths[0]}")
+        raise ConfigError("heads must divide the width", "--widths", f"{config.heads} heads, width {config.widths[0]}",
+                          f"multiples of {config.heads}", "give other --widths")
 
 
 class NeuronParameters(TypedDict):

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
+from mksgn.errors import ConfigError
 
 T = TypeVar("T")
 Also = Callable[[np.ndarray, np.random.Generator], Sequence[Tensor]]
@@ -41,6 +42,11 @@ class Batches:
     mixup : float
         alpha. Above 0 every sample is mixed with another of its batch, in a share drawn from Beta(alpha, alpha), and
         so are their labels and what ``also`` makes (Zhang et al., arXiv 1710.09412).
+
+    Raises
+    ------
+    ConfigError
+        When a batch holds fewer samples than there are processes.
     """
 
     def __init__(self, pack: Pack, indices: np.ndarray, preprocess: Preprocess, augment: Augment, *, batch: int,
@@ -50,6 +56,10 @@ class Batches:
         self.pack, self.indices, self.preprocess, self.augment = pack, indices, preprocess, augment
         self.batch = min(batch, len(indices))
         self.passes, self.seed, self.rank, self.world = passes, seed, rank, world
+        if self.batch < world:
+            raise ConfigError("some processes have no sample of a batch", "--batch, --devices",
+                              f"{self.batch} samples for {world} processes", "one or more for each",
+                              "give a larger --batch, or fewer --devices")
 
     def __len__(self) -> int:
         """Optimiser steps per epoch; an incomplete last batch is dropped (it would disturb batch statistics)."""

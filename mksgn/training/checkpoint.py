@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from mksgn.baselines.weights import save_tensors
 from mksgn.errors import ConfigError
-from mksgn.files import replacing
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.projections import GraphConvProjection
 from mksgn.nn.unfolding import unfolded
@@ -25,6 +25,8 @@ CHECKPOINT, FLOAT, WEIGHTS, NET = "checkpoint.safetensors", "float.safetensors",
 """What a run leaves: its state after every epoch, the floating-point network, the quantised one, and its integers."""
 _HEADER_LIMIT = 100_000_000
 """The safetensors format's own bound, in bytes."""
+_READABLE = "name the folder of a run that has written one; to begin a run, leave out --resume"
+_DATA_OFFSETS, _METADATA = "data_offsets", "__metadata__"
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
@@ -34,6 +36,11 @@ def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
     """Write weights, states of the optimiser and of ``others`` by name, torch's RNG and ``state`` (JSON values).
 
     ``companions`` are modules, by name, that are trained beside the model. The file is replaced whole.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written; an earlier checkpoint is as it was.
     """
     tensors: dict[str, Tensor] = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
     for which, module in (companions or {}).items():
@@ -53,9 +60,7 @@ def _prefixed(optimiser: torch.optim.Optimizer,
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
-        save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
-        temporary.chmod(0o644)  # safetensors creates it for the owner alone
+    save_tensors(path, tensors, {"state": json.dumps(state)})
 
 
 def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None = None, *,
@@ -173,29 +178,55 @@ def load_weights(net: SpikingGraphNet, path: Path) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The JSON state of a checkpoint.
+    """The JSON state of a checkpoint or of a network's file.
 
     Raises
     ------
     ConfigError
-        When there is no checkpoint at ``path`` or it is not one.
+        When there is none at ``path``, it is cut short, or the file is something else.
     """
     try:
         # Read the header in one open: safe_open maps the file in a second one, and a run may replace it in between.
         with open(path, "rb") as file:
+            found = os.fstat(file.fileno()).st_size
             size = int.from_bytes(file.read(8), "little")
             if size > _HEADER_LIMIT:
                 raise ValueError("not a safetensors file")
-            return json.loads(json.loads(file.read(size))["__metadata__"]["state"])
+            header = json.loads(file.read(size))
+            state = json.loads(header[_METADATA]["state"])
+        promised = 8 + size + max((entry[_DATA_OFFSETS][1] for name, entry in header.items() if name != _METADATA),
+                                  default=0)
+    except FileNotFoundError:
+        raise ConfigError("there is no checkpoint and no network here", where=str(path), fix=_READABLE) from None
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError("no checkpoint can be read here", where=str(path), got=str(error),
-                          fix="start without --resume, or name the folder of an earlier run with --out") from None
+        raise ConfigError("no checkpoint can be read here", where=str(path),
+                          got=error.strerror or str(error) if isinstance(error, OSError) else str(error),
+                          fix=_READABLE) from None
+    if found != promised:
+        raise ConfigError("this file is cut short or damaged", where=str(path), got=f"{found:,} bytes",
+                          allowed=f"{promised:,} bytes", fix="copy it again from where it is whole, or train anew")
+    return state
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
                     others: Mapping[str, torch.optim.Optimizer] | None = None,
                     companions: Mapping[str, nn.Module] | None = None) -> None:
-    """Restore what :func:`save_checkpoint` wrote into objects of the same shape."""
+    """Restore what :func:`save_checkpoint` wrote into objects of the same shape.
+
+    Raises
+    ------
+    ConfigError
+        When the file is damaged, or holds the tensors of other objects.
+    """
+    try:
+        _restore(path, model, optimiser, others, companions)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise ConfigError("this checkpoint cannot be restored", where=str(path), got=str(error).strip()[:200],
+                          fix="copy it again from where it is whole, or start anew with --overwrite") from None
+
+
+def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
+             others: Mapping[str, torch.optim.Optimizer] | None, companions: Mapping[str, nn.Module] | None) -> None:
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for prefix, module in [(_MODEL, model), *((f"{which}.{_MODEL}", m) for which, m in (companions or {}).items())]:

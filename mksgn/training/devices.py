@@ -19,8 +19,20 @@ def choose_device(name: str) -> torch.device:
         When CUDA is asked for and missing.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("no CUDA device was found", "--device", "cuda", "cpu, auto")
+        raise ConfigError("no CUDA device was found", "--device", "cuda", "cpu, auto", "leave out --device")
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def check_devices(count: int, device: torch.device) -> None:
+    """Refuse more processes than there are devices for them; the CPU has room for any number.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if device.type == "cuda" and count > torch.cuda.device_count():
+        raise ConfigError("there are fewer CUDA devices", "--devices", str(count), f"1 to {torch.cuda.device_count()}",
+                          "give fewer --devices, or --device cpu")
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mksgn.errors import ConfigError
+from mksgn.limits import check_limits, option
 
 LOSSES = ("paper", "ce-kl", "tet")
 SOURCES = ("online", "cached")
@@ -68,15 +69,15 @@ class Distillation:
     def __post_init__(self) -> None:
         for name, allowed in (("loss", LOSSES), ("soft_labels", SOURCES)):
             if getattr(self, name) not in allowed:
-                raise ConfigError("unknown choice of distillation", name, getattr(self, name), ", ".join(allowed))
-        for name, count in (("gamma", len(PARTS)), ("beta", 2), ("alpha", len(self.alpha))):
-            weights = getattr(self, name)
-            if len(weights) != count or any(not 0 <= weight < float("inf") for weight in weights):
-                raise ConfigError("impossible weights of distillation", name, str(weights),
-                                  f"{count} numbers, none negative")
-        for name in ("temperature", "ftm_lr"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name} must be positive", "distillation", str(getattr(self, name)))
+                raise ConfigError("unknown choice of distillation", name, str(getattr(self, name)), ", ".join(allowed))
+        check_limits(self)
+        for name, count in (("gamma", len(PARTS)), ("beta", 2)):
+            if len(getattr(self, name)) != count:
+                raise ConfigError(f"{option(name)} has too few or too many weights", option(name),
+                                  " ".join(map(str, getattr(self, name))), f"{count} numbers")
+        if self.alpha and not any(self.alpha):
+            raise ConfigError("the weights of the teachers are all zero", "--alpha", " ".join(map(str, self.alpha)),
+                              "at least one above 0", "leave out --alpha, which weighs all teachers alike")
         if self.loss == "paper" and self.temperature != 1:
             raise ConfigError("the paper's loss has no temperature", "--temperature", str(self.temperature),
                               fix="choose --distil ce-kl or tet")
@@ -84,7 +85,7 @@ class Distillation:
             raise ConfigError("features cannot be distilled from cached logits", "--soft-labels", "cached",
                               "online, or the third --gamma 0")
         if not any(self.gamma[1:]) or (self.features and not any(self.beta)):
-            raise ConfigError("with these weights the teachers have no effect", "gamma, beta",
+            raise ConfigError("with these weights the teachers have no effect", "--gamma, --beta",
                               f"{self.gamma}, {self.beta}", fix="leave out --teacher, or raise a weight")
 
     @property
@@ -123,7 +124,7 @@ def distillation(preset: str | None, teachers: Sequence[str], start: Distillatio
     if not teachers:
         if preset is not None or given:
             named = [*(["distil"] if preset else []), *given]
-            raise ConfigError("distillation needs a teacher", got=", ".join(f"--{n.replace('_', '-')}" for n in named),
+            raise ConfigError("distillation needs a teacher", got=", ".join(map(option, named)),
                               fix="name folders of finished train_teacher.py runs with --teacher")
         return None
     base = PRESETS[preset or "paper"] if preset or start is None else replace(start, teachers=())
@@ -133,7 +134,7 @@ def distillation(preset: str | None, teachers: Sequence[str], start: Distillatio
     idle = sorted(given.keys() & {"beta", "ftm_lr"})
     if idle and not choice.features:
         raise ConfigError("options of features have no effect where none are distilled",
-                          got=", ".join(f"--{n.replace('_', '-')}" for n in idle), fix="raise the third --gamma")
+                          got=", ".join(map(option, idle)), fix="raise the third --gamma")
     return choice
 
 

@@ -11,7 +11,7 @@ import torch
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.splits import Split, split
+from mksgn.data.splits import Split, training_split
 from mksgn.lower import to_graph
 from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
@@ -33,8 +33,8 @@ def split_of(pack: Pack, meta: dict[str, Any]) -> Split:
     """The split of ``pack`` that a finished run was trained on, from what its files say of it."""
     recipe = json.loads(meta["recipe"])
     subjects = recipe["val_subjects"]
-    return split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
-                 seed=recipe["seed"])
+    return training_split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
+                          seed=recipe["seed"])[0]
 
 
 def end_float(net: SpikingGraphNet, pack: Pack, halves: Split, preprocess: Preprocess, device: torch.device,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,14 @@ from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import Split, evenly
 from mksgn.errors import ConfigError
-from mksgn.ir import graph_difference
+from mksgn.ir import Graph, graph_difference
 from mksgn.lower.ensemble import ensemble_graph
 from mksgn.netx import write_net
+from mksgn.nn import SpikingGraphNet
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, load_network, read_meta, save_network
 from mksgn.training.finish import accuracies, split_of
+from mksgn.training.folder import run_folders
 from mksgn.training.integers import ASKED, graph_run, logits
 
 SHARED = ("preprocess", "data", "protocol", "labels", "joints", "edges")
@@ -50,8 +54,12 @@ def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, An
     ConfigError
         When a folder holds no finished run, the runs do not fit together, or ``pack`` is not their data.
     """
+    if len(runs) < 2:
+        raise ConfigError("there is nothing to join", where="--run", got=", ".join(map(str, runs)),
+                          allowed="two folders or more", fix="name every member with --run")
     if len(set(runs)) < len(runs):
-        raise ConfigError("a run is named twice", where="--run", got=", ".join(map(str, runs)))
+        raise ConfigError("a run is named twice", where="--run", got=", ".join(map(str, runs)),
+                          fix="name every run once")
     nets = [load_network(run / WEIGHTS) for run in runs]
     metas = [read_meta(run / WEIGHTS) for run in runs]
     _check(runs, metas, data)
@@ -71,14 +79,26 @@ def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, An
             "parameters": sum(p.numel() for net in nets for p in net.parameters() if p.requires_grad),
             **measured, **results}
     graph = ensemble_graph(nets, meta)
-    for number, (net, about) in enumerate(zip(nets, metas), 1):
-        folder = out / f"member-{number}"
-        folder.mkdir(parents=True, exist_ok=True)
-        save_network(folder / WEIGHTS, net, about, compact=True)
-    again = [load_network(out / f"member-{number}" / WEIGHTS) for number in range(1, len(nets) + 1)]
-    assert not graph_difference(ensemble_graph(again, meta), graph), "the members' files hold other integers"
-    write_net(graph, out / NET)
+    with run_folders([out], resume="", kept=NET):
+        out.mkdir(parents=True, exist_ok=True)
+        _write(graph, nets, metas, out)
     return {**results, **measured}
+
+
+def _write(graph: Graph, nets: Sequence[SpikingGraphNet], metas: Sequence[dict[str, Any]], out: Path) -> None:
+    """All files of an ensemble, which take their places in ``out`` once all of them are on the disk."""
+    members = [f"member-{number}" for number in range(1, len(nets) + 1)]
+    with TemporaryDirectory(dir=out, prefix=".joining-") as staged:
+        for member, net, about in zip(members, nets, metas):
+            (Path(staged) / member).mkdir()
+            save_network(Path(staged) / member / WEIGHTS, net, about, compact=True)
+        again = [load_network(Path(staged) / member / WEIGHTS) for member in members]
+        assert not graph_difference(ensemble_graph(again, graph.meta), graph), "the members' files hold other integers"
+        write_net(graph, Path(staged) / NET)
+        for member in members:
+            (out / member).mkdir(exist_ok=True)
+            os.replace(Path(staged) / member / WEIGHTS, out / member / WEIGHTS)
+        os.replace(Path(staged) / NET, out / NET)
 
 
 def _check(runs: Sequence[Path], metas: Sequence[dict[str, Any]], data: str) -> None:
@@ -88,7 +108,8 @@ def _check(runs: Sequence[Path], metas: Sequence[dict[str, Any]], data: str) -> 
                 raise ConfigError("these runs do not fit together", where=str(run), got=f"{key} {str(meta[key])[:160]}",
                                   allowed=str(metas[0][key])[:160], fix="train them alike")
     if metas[0]["data"] != data:
-        raise ConfigError("the runs were trained on other data", where="--data", got=data, allowed=metas[0]["data"])
+        raise ConfigError("the runs were trained on other data", where="--data", got=data, allowed=metas[0]["data"],
+                          fix="name it with --data")
 
 
 def _floating(runs: Sequence[Path], samples: np.ndarray, pack: Pack, halves: Split) -> dict[str, float]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from mksgn.files import replacing
+
 
 class RunLog:
     """metrics.jsonl and TensorBoard events; on resume, lines after the checkpoint are dropped first.
@@ -34,8 +36,9 @@ class RunLog:
                 continue
             kept.append(line)
             if (row["stage"], row["epoch"]) == keep:
-                break
-        self.path.write_text("".join(line + "\n" for line in kept))
+                break  # the next may be half a line, of a run that found the disk full
+        with replacing(self.path) as temporary:
+            temporary.write_text("".join(line + "\n" for line in kept))
         self.events = SummaryWriter(str(folder / "events"))
 
     def write(self, stage: str, epoch: int, row: dict[str, float]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Augment, Preprocess, tuples
 from mksgn.errors import ConfigError
+from mksgn.limits import check_limits
 from mksgn.nn import NetConfig
 from mksgn.nn.tokens import TRANSFORMERS
 from mksgn.schedule import AveragedTail
@@ -80,6 +81,11 @@ class Recipe(AveragedTail):
         Of initialisation, order and augmentation.
     val_subjects : tuple of int or None
         Training subjects held out for validation; None: one fifth of them, chosen by the seed; empty: none.
+
+    Raises
+    ------
+    ConfigError
+        When a number is outside its limit (:mod:`mksgn.limits`), or choices contradict each other.
     """
 
     network: str = "mksgn"
@@ -131,19 +137,18 @@ class Recipe(AveragedTail):
         for name, allowed in (("network", NETWORKS), ("optimiser", ("adamw", "sgd")),
                               ("schedule", ("one-cycle", "step")), ("integers", ("agreeing", "tuned"))):
             if getattr(self, name) not in allowed:
-                raise ConfigError(f"unknown {name}", got=getattr(self, name), allowed=", ".join(allowed))
-        if self.synop_weight < 0 or not 0 < self.synop_target < float("inf"):
-            raise ConfigError("synop regularisation needs a weight of at least 0 and a positive, finite target",
-                              got=f"weight {self.synop_weight}, target {self.synop_target}")
-        self.check_average()
-        if not 0 <= self.mixup < float("inf"):
-            raise ConfigError("alpha of mixup must not be negative", where="mixup", got=str(self.mixup))
+                raise ConfigError(f"unknown {name}", got=str(getattr(self, name)), allowed=", ".join(allowed))
+        check_limits(self)
+        if len(self.widths) != len(self.strides):
+            raise ConfigError("widths do not fit the preset", where="--widths", got=" ".join(map(str, self.widths)),
+                              allowed=f"{len(self.strides)} numbers", fix="give one number per layer of the preset")
         if self.mixup and self.distil and self.distil.soft_labels == "cached":
-            raise ConfigError("nobody has asked the teachers about mixed samples", where="mixup, soft_labels",
+            raise ConfigError("nobody has asked the teachers about mixed samples", where="--mixup, --soft-labels",
                               got=f"{self.mixup}, cached", fix="use --soft-labels online, or no --mixup")
         if self.fusion == "smf" and min(self.early_steps, self.time_steps) < 2:
-            raise ConfigError("mutual information needs time steps to shuffle", where="early_steps, time_steps",
-                              got=f"{self.early_steps}, {self.time_steps}", allowed="2 or more")
+            raise ConfigError("mutual information needs time steps to shuffle", where="--fusion smf, --time-steps",
+                              got=str(min(self.early_steps, self.time_steps)), allowed="2 or more",
+                              fix="give more --time-steps, or --fusion sum")
 
     @property
     def modalities(self) -> tuple[str, ...]:

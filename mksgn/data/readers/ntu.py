@@ -151,7 +151,7 @@ def read_ntu(path: Path, missing: Literal["error", "skip"] = "error") -> Pack:
                 continue
             raise DataError("No body was ever tracked in the recording", str(file), "no joint but zeros",
                             "one body in one frame or more",
-                            "leave it out, as the protocols do: read_ntu(path, missing='skip')")
+                            "move it out of the folder: the protocols leave it out")
         recordings.append(recording)
         scenes.append(scene)
     if not recordings:
