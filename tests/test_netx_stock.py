@@ -18,11 +18,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Dense, Graph, JointMix, Population, Synapse
 from mksgn.netx import read_net, stock_obstacles, write_net
 from mksgn.netx.stock import loaded_dense_weight
+from mksgn.runtime.lava_backend import LavaBackend
 
 Resets = dict[str, tuple[int, int]]
+STEPS = 14
+"""Of a run in Lava."""
 
 
 def wheel(name: str) -> str:
@@ -188,13 +192,13 @@ def run_stock(path: Path, inputs: np.ndarray | None, message_bits: int = 0,
     with contextlib.redirect_stdout(printed):
         net = Network(net_config=str(path), input_message_bits=message_bits)
     assert printed.getvalue() == "", "netx prints when it clips weights"
-    steps = 14
+    steps = STEPS
     if inputs is not None:
         source = Source(data=inputs.transpose(3, 2, 1, 0) if inputs[0, 0].shape != () and len(net.inp.shape) == 3
                         else inputs.reshape(len(inputs), -1).T)
         source.s_out.connect(net.inp)
     if bias is not None:
-        net.in_layer.neuron.bias_mant.init = bias.transpose(2, 1, 0)
+        net.in_layer.neuron.bias_mant.init = bias.transpose(2, 1, 0).reshape(net.in_layer.neuron.bias_mant.shape)
     sink = Sink(shape=net.out.shape, buffer=steps)
     net.out.connect(sink.a_in)
     try:
@@ -256,6 +260,24 @@ def test_a_readout_does_not_spike_in_stock_netx(tmp_path: Path) -> None:
     _, _, ours = simulate(graph, inputs)
     assert not received.any() and np.abs(ours["d"][-1]).max() > 64 * 40
     np.testing.assert_array_equal(v, ours["d"][-1].ravel())
+
+
+@pytest.mark.timeout(300)
+def test_mnist_runs_as_in_stock_netx() -> None:
+    """Its readout is netx's default integrator: the sums stay in u, and v decays completely."""
+    graph = read_net(wheel("mnist.net"))
+    bias = np.random.default_rng(0).integers(0, 64, graph.input.shape)
+    _, u, v = run_stock(Path(wheel("mnist.net")), None, bias=bias)
+    stream = np.broadcast_to(bias[..., None], (*bias.shape, STEPS))
+    with Emulator(graph) as emulator:
+        result = emulator.run_stream(stream, "states")
+    np.testing.assert_array_equal(result.u["layer_3"][0, ..., -1].ravel(), u)
+    np.testing.assert_array_equal(result.v["layer_3"][0, ..., -1].ravel(), v)
+    np.testing.assert_array_equal(result.output[0], v // 64)
+    assert np.unique(v).size == 10
+    for layout in ("layers", "stock"):
+        with LavaBackend(graph, layout=layout) as lava:
+            np.testing.assert_array_equal(lava.run_stream(stream).output, result.output, layout)
 
 
 @pytest.mark.timeout(300)
