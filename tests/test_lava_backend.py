@@ -115,7 +115,7 @@ def chain_graph(length: int = 6) -> Graph:
     populations = [Population("in", (3, 4, 5), role="input", message_bits=8)]
     populations += [Population(f"p{i}", (4, 4, 5), Cuba(500 if i == 0 else 30)) for i in range(length)]
     # Its v / 64 is no whole number, and is rounded down.
-    populations.append(Population("out", (3, 1, 1), Cuba(131071, current_decay=2500, voltage_decay=1000), role="readout"))
+    populations.append(Population("out", (3, 1, 1), Cuba(131071, 2500, 1000), role="readout"))
     names = [p.name for p in populations]
     synapses = [Conv(f"s{i}", (names[i],), names[i + 1], even(rng, 4, 3 if i == 0 else 4, 3, 1), padding=(1, 0))
                 for i in range(length)]

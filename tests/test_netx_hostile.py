@@ -394,7 +394,12 @@ FLATTEN = {"type": "flatten", "shape": [4, 1, 1]}
     ([INPUT, CONV, {"type": "average", "shape": [1, 1, 1]}], "layer type is not supported"),
     ([INPUT, CONV, {"type": "concat", "shape": [1, 2, 2], "layers": [0, 1]}], "layer type is not supported"),
     ([INPUT, {**CONV, "name": "a"}], "unknown field"),
-    ([CONV], "first layer"),
+    ([CONV], "does not say the shape of its input"),
+    ([CONV, INPUT], "does not say the shape of its input"),
+    ([DENSE, INPUT], "first layer"),
+    ([FLATTEN], "at least one population|must be followed by a dense"),
+    ([{**DENSE, "weight": np.zeros((0, 4))}], "weights have the wrong shape"),
+    ([{**DENSE, "inFeatures": 5}], "contradicts the weights"),
     ([INPUT], "at least one population"),
 ])
 def test_stock_files_that_we_do_not_run(tmp_path: Path, layers: list[dict], message: str) -> None:

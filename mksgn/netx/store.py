@@ -169,6 +169,10 @@ class Store:
                                allowed=f"{TEXT_BYTES_MAX} characters")
         return text
 
+    def extent(self, name: str) -> tuple[int, ...]:
+        """The shape that the array ``name`` declares; nothing is read."""
+        return tuple(self._dataset(name).shape)
+
     def integers(self, name: str, low: int, high: int) -> np.ndarray:
         """The array ``name`` as int64; stored floats must hold whole numbers.
 
