@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -57,3 +59,24 @@ class BackendError(MksgnError):
 
 class ConfigError(MksgnError):
     """Options that contradict each other or have no effect."""
+
+
+@contextmanager
+def typed(kind: type[MksgnError], what: str, where: str, fix: str = "", allowed: str = "") -> Iterator[None]:
+    """Turn whatever is raised inside into one error of ``kind``; what has the form already passes.
+
+    For readers of files that others made: nobody lists what a damaged file makes a library raise. The exception stays
+    the error's cause, so that a fault of our own can be found behind it.
+
+    Raises
+    ------
+    MksgnError
+        Of ``kind``; its ``got`` is the exception's type and the first line of its message.
+    """
+    try:
+        yield
+    except MksgnError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip("'\"").splitlines() or [""])[0][:200]
+        raise kind(what, where=where, got=f"{type(error).__name__}: {reason}", allowed=allowed, fix=fix) from error

@@ -207,6 +207,8 @@ CASES: dict[str, tuple[Change, str]] = {
     "a source that comes later": (replace("layer/1/layers", np.array([2])), "out of range"),
     "a source without neurons": (replace("layer/3/layers", np.array([1])), "holds no neurons"),
     "the same source twice": (replace("layer/5/layers", np.array([2, 2])), "must be distinct"),
+    "a matrix of sources": (replace("layer/5/layers", np.zeros((2, 2), np.int64)), "list of layers was expected"),
+    "a source that is no list": (replace("layer/5/layers", 2), "list of layers was expected"),
     "no source": (replace("layer/5/layers", np.array([], dtype=np.int64)), "has no source"),
     "a target with neurons of its own": (link("layer/4/target", 2), "no neurons of its own"),
     "a target that is the input": (link("layer/4/target", 0), "no neurons of its own"),

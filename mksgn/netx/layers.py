@@ -17,7 +17,7 @@ from mksgn.ir import Conv, Cuba, JointMix, Population, Synapse
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT, VTH_MAX
 from mksgn.ir.synapses import Shape
 from mksgn.netx.arrays import READERS, Ends, read_bias
-from mksgn.netx.store import Store
+from mksgn.netx.store import Store, unexpected
 
 INPUT_BIAS_BITS = 13
 """Messages that stand for the bias of a stock input neuron are as wide as that bias."""
@@ -82,29 +82,36 @@ class LayerReader:
                 raise NetFileError("a layer is missing", where=layers.at(str(number)), got=", ".join(layers.names),
                                    allowed=f"layers 0 to {count - 1}")
             layer = layers.child(str(number))
-            kind = layer.text("type")
-            allowed = _STOCK_TYPES + (_OUR_TYPES if self.ours else ())
-            if kind not in allowed:
-                raise NetFileError("a layer type is not supported", where=layer.where, got=repr(kind),
-                                   allowed=", ".join(allowed), fix=_UNSUPPORTED.get(kind, ""))
-            layer.only(_FIELDS[kind] | (_OUR_FIELDS if self.ours else set()))
-            misplaced = (kind == "input") != (number == 0)
-            if misplaced and (self.ours or kind == "input"):
-                raise NetFileError("the first layer, and no other, must be the input", where=layer.where,
-                                   got=repr(kind))
-            if kind == "input":
-                self._input(layer)
-            elif kind == "flatten":
-                self._flattened = True
-            elif kind == "concat":
-                self._sources = tuple(self._population(layer, int(n)) for n in layer.integers("layers", 0, number - 1))
-                self._flattened = False
-            else:
-                if not self.populations:
-                    self._implied_input(layer, kind)
-                self._synapse(layer, kind, number, last=number == count - 1)
+            with unexpected(layer.where):
+                self._layer(layer, number, last=number == count - 1)
         if self._flattened:
             raise NetFileError("a flatten layer must be followed by a dense layer", where=layers.at(str(count - 1)))
+
+    def _layer(self, layer: Store, number: int, last: bool) -> None:
+        kind = layer.text("type")
+        allowed = _STOCK_TYPES + (_OUR_TYPES if self.ours else ())
+        if kind not in allowed:
+            raise NetFileError("a layer type is not supported", where=layer.where, got=repr(kind),
+                               allowed=", ".join(allowed), fix=_UNSUPPORTED.get(kind, ""))
+        layer.only(_FIELDS[kind] | (_OUR_FIELDS if self.ours else set()))
+        misplaced = (kind == "input") != (number == 0)
+        if misplaced and (self.ours or kind == "input"):
+            raise NetFileError("the first layer, and no other, must be the input", where=layer.where,
+                               got=repr(kind))
+        if kind == "input":
+            self._input(layer)
+        elif kind == "flatten":
+            self._flattened = True
+        elif kind == "concat":
+            ids = layer.integers("layers", 0, number - 1)
+            if ids.ndim != 1:
+                raise NetFileError("a list of layers was expected", where=layer.at("layers"), got=f"shape {ids.shape}")
+            self._sources = tuple(self._population(layer, int(n)) for n in ids)
+            self._flattened = False
+        else:
+            if not self.populations:
+                self._implied_input(layer, kind)
+            self._synapse(layer, kind, number, last)
 
     def _population(self, layer: Store, number: int) -> Population:
         if number not in self._by_layer:

@@ -10,7 +10,7 @@ from mksgn.ir import Graph
 from mksgn.ir.synapses import Shape
 from mksgn.netx import metadata
 from mksgn.netx.layers import LayerReader
-from mksgn.netx.store import MAX_BYTES, open_net
+from mksgn.netx.store import MAX_BYTES, open_net, unexpected
 
 _STOCK_ROOT = {"layer", "simulation"}
 
@@ -49,7 +49,7 @@ def read_net(path: str | os.PathLike[str], num_layers: int | None = None, max_by
         When the layers are readable and make an impossible network.
     """
     where = os.fspath(path)
-    with open_net(path, max_bytes) as root:
+    with unexpected(where), open_net(path, max_bytes) as root:
         ours = root.has_attribute("format")
         attributes = root.attributes() if ours else {}
         if ours:
@@ -82,4 +82,4 @@ def read_net(path: str | os.PathLike[str], num_layers: int | None = None, max_by
             meta["origin"] = "netx"
         reader.read(layers, count)
         steps = metadata.time_steps(attributes, where)
-    return Graph(tuple(reader.populations), tuple(reader.synapses), steps, meta)
+        return Graph(tuple(reader.populations), tuple(reader.synapses), steps, meta)
