@@ -37,6 +37,7 @@ from mksgn.training.checkpoint import (
     save_checkpoint,
     save_network,
 )
+from mksgn.training.teachers import Teacher
 
 SHARE = int(os.environ.get("MKSGN_DAMAGES", "12"))
 
@@ -107,8 +108,8 @@ def test_stock_nets(tmp_path: Path) -> None:
         file["simulation/Ts"] = 1
     check(path, hdf5_damages(path), read_net, NetFileError, GraphError)
     with h5py.File(path, "r+") as file:  # and the same without an input layer
+        del file["layer/0"]
         for number in range(1, 5):
-            del file[f"layer/{number - 1}"]
             file.move(f"layer/{number}", f"layer/{number - 1}")
     check(path, hdf5_damages(path), lambda copy: read_net(copy, input_shape=(2, 2, 2)), NetFileError, GraphError)
 
@@ -184,6 +185,14 @@ def test_checkpoints(tmp_path: Path) -> None:
         step()
 
     check(path, safetensors_damages(path), read, ConfigError)
+
+
+def test_a_teacher_that_does_not_say_what_it_was_trained_on(tmp_path: Path) -> None:
+    net = small_net().eval()
+    net.quantize()
+    save_network(tmp_path / "weights.safetensors", net, {"recipe": "{}"})
+    with pytest.raises(ConfigError, match="does not say what a teacher has to say"):
+        Teacher(tmp_path)
 
 
 # The last resort ---------------------------------------------------------------------------------

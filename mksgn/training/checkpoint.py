@@ -199,10 +199,12 @@ def read_state(path: Path, **needed: type) -> dict[str, Any]:
             state = json.loads(json.loads(file.read(size))["__metadata__"]["state"])
         if type(state) is not dict:
             raise ValueError("its state is no JSON object")
-        for name, kind in needed.items():
-            if type(state[name]) is not kind:
-                raise ValueError(f"{name} is {state[name]!r:.60}")
-        return state
+    for name, kind in needed.items():
+        if type(state.get(name)) is not kind:
+            raise ConfigError("this checkpoint is of another program, or of an older version of this one", str(path),
+                              f"{name} is {state.get(name)!r:.60}", f"{name} is of type {kind.__name__}",
+                              "resume it with what wrote it, or start anew with --overwrite")
+    return state
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
