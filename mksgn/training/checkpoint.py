@@ -24,6 +24,8 @@ CHECKPOINT, FLOAT, WEIGHTS, NET = "checkpoint.safetensors", "float.safetensors",
 """What a run leaves: its state after every epoch, the floating-point network, the quantised one, and its integers."""
 _HEADER_LIMIT = 100_000_000
 """The safetensors format's own bound, in bytes."""
+_ADAM = {"step", "exp_avg", "exp_avg_sq"}
+"""Without which Adam and AdamW cannot go on from states of theirs."""
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
@@ -238,11 +240,14 @@ def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
 
 
 def _check_entries(optimiser: torch.optim.Optimizer, entries: dict[int, dict[str, Tensor]]) -> None:
-    """An optimiser takes states of any shape, and fails at its first step."""
+    """An optimiser takes states of any name, shape and type, and fails at its first step."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    needed = _ADAM if isinstance(optimiser, (torch.optim.Adam, torch.optim.AdamW)) else set()
     for index, states in entries.items():
-        if index >= len(parameters):
-            raise ValueError(f"states of parameter {index} of an optimiser of {len(parameters)}")
+        if index >= len(parameters) or needed - states.keys():
+            raise ValueError(f"states {', '.join(states)} of parameter {index} of {len(parameters)}")
         for name, value in states.items():
-            if value.shape not in ((), parameters[index].shape) or not value.isfinite().all():
-                raise ValueError(f"{name} of parameter {index} has shape {tuple(value.shape)}, type {value.dtype}")
+            expected = () if name == "step" else parameters[index].shape
+            if value.shape != expected or not value.is_floating_point() or not value.isfinite().all():
+                raise ValueError(f"{name} of parameter {index} has shape {tuple(value.shape)}, type {value.dtype}, or "
+                                 "numbers that are not finite")
