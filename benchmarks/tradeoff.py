@@ -72,7 +72,7 @@ class Options:
 
 def arguments(options: Options, target: float) -> list[str]:
     """The command line of one fine-tuning: what the run was trained with, and a price."""
-    stored = read_state(options.run / CHECKPOINT)["options"]
+    stored = read_state(options.run / CHECKPOINT, options=dict)["options"]
     given = {name: stored[name] for name in ("protocol", "teacher", "device", "devices", "precision") if stored[name]}
     given |= {"data": options.data, "start": options.run, "epochs": 0, "tune_epochs": options.epochs,
               "tune_lr": options.lr, "integers": "tuned", "synop_weight": options.weight, "synop_target": target}

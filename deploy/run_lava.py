@@ -11,11 +11,13 @@ A net that train_slayer.py wrote knows its preprocessing, body and classes; --da
 Where the classes differ, the net runs and predicts, and the accuracy is null.
 
 Tensors (--input): x.npy holds integers, the net's input shape (C, F, V) and then time; axes of length 1 may be
-missing, or all three flattened in this order. A net with its own number of steps T (the ones we train) takes x
-in windows of T steps, each from rest, and every population is written in its own time. Any other net (a stock
-netx file) takes x as one stream in wall time, as stock netx runs it: each synapse takes a step, and nothing is
-reset unless --reset-interval says so. out.npz holds `out`, the output's shape and then time (for a readout:
-its sums, one entry per window or stream); with --all also every population by its name.
+missing, or all three flattened in this order. A stock netx file that has no input layer takes what its first
+layer reads; where that is a conv layer, the shape is that of x.npy (with all its axes) or --input-shape.
+A net with its own number of steps T (the ones we train) takes x in windows of T steps, each from rest, and every
+population is written in its own time. Any other net (a stock netx file) takes x as one stream in wall time, as
+stock netx runs it: each synapse takes a step, and nothing is reset unless --reset-interval says so. out.npz holds
+`out`, the output's shape and then time (for a readout: its sums, one entry per window or stream); with --all also
+every population by its name.
 
 Exit codes: 0; 1 when --check finds a difference; 2 for anything that can be mended, with one message.
 Everything but --backend loihi2 is a CPU simulation. It counts events; it measures no power.
@@ -40,7 +42,7 @@ from mksgn.cli import describe_commit, exit_on_error, print_table, sample_progre
 from mksgn.deploy import report
 from mksgn.deploy.execution import Agreement, execute, part_size
 from mksgn.deploy.outputs import check_writable, write_arrays, write_json
-from mksgn.deploy.raw import Streaming, load_input, run_raw
+from mksgn.deploy.raw import Streaming, load_input, run_raw, tensor_shape
 from mksgn.deploy.samples import find_data, preprocess_of, select
 from mksgn.deploy.shards import Shards, shards
 from mksgn.errors import ConfigError
@@ -97,6 +99,9 @@ class Options:
     """With --input, for a net without a number of steps of its own: reset every so many steps, as stock netx does."""
     num_layers: int | None = None
     """With --input: read only the first layers of a stock netx file."""
+    input_shape: Annotated[tuple[int, int, int] | None, tyro.conf.arg(metavar="C F V")] = None
+    """With --input: the net's input shape, for a stock netx file that starts with a conv layer and so does not say it.
+    Default: that of a tensor with four axes."""
     timeout: float | None = None
     """Longest silence of Lava in seconds before its run is given up. Default 600."""
     max_processes: int | None = None
@@ -110,10 +115,13 @@ class Options:
                 raise ConfigError("an option for skeletons has no effect with --input", where=f"--{name}",
                                   got=str(getattr(self, name)), fix="leave it out")
         for name, given in (("dump", self.dump), ("reset-interval", self.reset_interval),
-                            ("num-layers", self.num_layers)):
+                            ("num-layers", self.num_layers), ("input-shape", self.input_shape)):
             if given is not None and not raw:
                 raise ConfigError("an option for tensors has no effect without --input", where=f"--{name}",
                                   got=str(given), fix="name a tensor with --input x.npy, or leave it out")
+        if self.input_shape is not None and min(self.input_shape) < 1:
+            raise ConfigError("an impossible input shape", where="--input-shape", got=str(self.input_shape),
+                              allowed="(C, F, V), each at least 1")
         if self.all and self.dump is None:
             raise ConfigError("an option has no effect without --dump", where="--all",
                               fix="name a file with --dump out.npz, or leave it out")
@@ -205,7 +213,7 @@ def main(options: Options) -> int:
 def report_run(options: Options, parts: Shards) -> int:
     """Run, print, write; the exit code."""
     console = Console(highlight=False, quiet=not parts.chief)
-    graph = read_net(options.net, num_layers=options.num_layers)
+    graph = read_graph(options)
     size = sum(population.size for population in graph.populations[1:])
     console.print(f"{options.net}: {len(graph.populations) - 1} populations, {size:,} neurons, {len(graph.synapses)} "
                   "synapses, " + (f"T = {graph.time_steps}" if graph.time_steps else "no number of steps of its own"),
@@ -223,6 +231,17 @@ def report_run(options: Options, parts: Shards) -> int:
     if options.backend != "loihi2":
         console.print(f"({report.SIMULATED})")
     return 0 if agreement is None or agreement.equal else DIFFERENT
+
+
+def read_graph(options: Options) -> Graph:
+    """The net; its input has the shape that it says, or else --input-shape, or else the tensor's."""
+    given = options.input_shape
+    graph = read_net(options.net, num_layers=options.num_layers,
+                     input_shape=given or (None if options.input is None else tensor_shape(options.input)))
+    if given is not None and given != tuple(graph.input.shape):
+        raise ConfigError("the net has an input of another shape", where="--input-shape", got=str(given),
+                          allowed=str(tuple(graph.input.shape)), fix="leave it out")
+    return graph
 
 
 def run_skeletons(options: Options, graph: Graph, console: Console,

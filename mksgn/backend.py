@@ -131,7 +131,7 @@ class RunResult:
     Parameters
     ----------
     output : int64 ndarray
-        Readout: (N, C) sums v / 64 at the last step, in weight units. Spiking output: (N, C, F, V, T).
+        Readout: (N, C) sums v / 64 at the last step, in weight units, rounded down. Spiking output: (N, C, F, V, T).
     counts : Counts
     spikes : dict of population to int8 ndarray (N, C, F, V, T)
         Filled for every neuron population when ``record`` was set; empty otherwise.

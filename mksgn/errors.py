@@ -71,3 +71,24 @@ def found_in(path: Path, fix: str) -> Iterator[None]:
         error.where = f"{path}: {error.where}" if error.where else str(path)
         error.fix = fix
         raise
+
+
+@contextmanager
+def typed(kind: type[MksgnError], what: str, where: str, fix: str = "", allowed: str = "") -> Iterator[None]:
+    """Turn whatever is raised inside into one error of ``kind``; what has the form already passes.
+
+    For readers of files that others made: nobody lists what a damaged file makes a library raise. The exception stays
+    the error's cause, so that a fault of our own can be found behind it.
+
+    Raises
+    ------
+    MksgnError
+        Of ``kind``; its ``got`` is the exception's type and the first line of its message.
+    """
+    try:
+        yield
+    except MksgnError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip("'\"").splitlines() or [""])[0][:200]
+        raise kind(what, where=where, got=f"{type(error).__name__}: {reason}", allowed=allowed, fix=fix) from error

@@ -389,14 +389,30 @@ def small(output: Population, bits: int = 0, **options) -> Graph:
 
 
 @pytest.mark.parametrize(("graph", "match"), [
-    (small(Population("out", (1, 1, 1), Cuba(9, 4096, 1), role="readout")), "must not decay"),
-    (small(Population("out", (1, 1, 1), Cuba(9, 100, 0), role="readout")), "must not decay"),
     (small(Population("out", (1, 1, 1), Cuba(9), message_bits=8)), "only the input may send graded"),
     (small(Population("out", (1, 1, 1), Cuba(9)), bits=25), "too wide"),
 ])
 def test_graphs_this_backend_refuses(graph, match):
     with pytest.raises(GraphError, match=match):
         Emulator(graph)
+
+
+@pytest.mark.parametrize(("current_decay", "voltage_decay"), [(0, 4096), (4096, 4096), (0, 0), (2500, 0), (100, 1000)])
+def test_a_readout_may_decay_and_is_rounded_down(current_decay, voltage_decay):
+    graph = varied_graph(3)
+    neuron = Cuba(131071, current_decay, voltage_decay)
+    graph = replace(graph, populations=(*graph.populations[:-1], replace(graph.output, neuron=neuron)))
+    x = random_messages(graph, 3, 3, steps=4)
+    with Emulator(graph) as emulator:
+        result = emulator.run(x, "states")
+        stream = emulator.run_stream(np.concatenate(x, axis=-1), "states")
+    out = simulate(graph, x).v["out"]
+    np.testing.assert_array_equal(result.v["out"], out)
+    np.testing.assert_array_equal(result.output, out[..., -1].reshape(3, -1) // 64)
+    np.testing.assert_array_equal(stream.output[0], stream.v["out"][0, ..., -1].ravel() // 64)
+    assert (result.output < 0).any()
+    whole = voltage_decay in (0, 4096) and current_decay in (0, 4096)
+    assert whole == (not (result.v["out"] % 64).any())
 
 
 def test_a_readout_that_would_spike_is_an_error():

@@ -207,6 +207,8 @@ CASES: dict[str, tuple[Change, str]] = {
     "a source that comes later": (replace("layer/1/layers", np.array([2])), "out of range"),
     "a source without neurons": (replace("layer/3/layers", np.array([1])), "holds no neurons"),
     "the same source twice": (replace("layer/5/layers", np.array([2, 2])), "must be distinct"),
+    "a matrix of sources": (replace("layer/5/layers", np.zeros((2, 2), np.int64)), "list of layers was expected"),
+    "a source that is no list": (replace("layer/5/layers", 2), "list of layers was expected"),
     "no source": (replace("layer/5/layers", np.array([], dtype=np.int64)), "has no source"),
     "a target with neurons of its own": (link("layer/4/target", 2), "no neurons of its own"),
     "a target that is the input": (link("layer/4/target", 0), "no neurons of its own"),
@@ -394,7 +396,12 @@ FLATTEN = {"type": "flatten", "shape": [4, 1, 1]}
     ([INPUT, CONV, {"type": "average", "shape": [1, 1, 1]}], "layer type is not supported"),
     ([INPUT, CONV, {"type": "concat", "shape": [1, 2, 2], "layers": [0, 1]}], "layer type is not supported"),
     ([INPUT, {**CONV, "name": "a"}], "unknown field"),
-    ([CONV], "first layer"),
+    ([CONV], "does not say the shape of its input"),
+    ([CONV, INPUT], "does not say the shape of its input"),
+    ([DENSE, INPUT], "first layer"),
+    ([FLATTEN], "at least one population|must be followed by a dense"),
+    ([{**DENSE, "weight": np.zeros((0, 4))}], "weights have the wrong shape"),
+    ([{**DENSE, "inFeatures": 5}], "contradicts the weights"),
     ([INPUT], "at least one population"),
 ])
 def test_stock_files_that_we_do_not_run(tmp_path: Path, layers: list[dict], message: str) -> None:

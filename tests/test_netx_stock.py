@@ -18,11 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mksgn.emulator import Emulator
+from mksgn.errors import GraphError, NetFileError
 from mksgn.ir import Conv, Cuba, Dense, Graph, JointMix, Population, Synapse
 from mksgn.netx import read_net, stock_obstacles, write_net
 from mksgn.netx.stock import loaded_dense_weight
+from mksgn.runtime.lava_backend import LavaBackend
 
 Resets = dict[str, tuple[int, int]]
+STEPS = 14
+"""Of a run in Lava."""
 
 
 def wheel(name: str) -> str:
@@ -175,8 +180,8 @@ def test_mnist_ends_in_the_default_integrator() -> None:
 # Lava --------------------------------------------------------------------------------------------
 
 
-def run_stock(path: Path, inputs: np.ndarray | None, message_bits: int = 0,
-              bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def run_stock(path: Path, inputs: np.ndarray | None, message_bits: int = 0, bias: np.ndarray | None = None,
+              **options: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Output spikes (step, ...), final u and v of the last layer, of stock netx under Lava's fixed_pt models."""
     from lava.lib.dl.netx.hdf5 import Network
     from lava.magma.core.run_conditions import RunSteps
@@ -186,15 +191,15 @@ def run_stock(path: Path, inputs: np.ndarray | None, message_bits: int = 0,
 
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        net = Network(net_config=str(path), input_message_bits=message_bits)
+        net = Network(net_config=str(path), input_message_bits=message_bits, **options)
     assert printed.getvalue() == "", "netx prints when it clips weights"
-    steps = 14
+    steps = STEPS
     if inputs is not None:
         source = Source(data=inputs.transpose(3, 2, 1, 0) if inputs[0, 0].shape != () and len(net.inp.shape) == 3
                         else inputs.reshape(len(inputs), -1).T)
         source.s_out.connect(net.inp)
     if bias is not None:
-        net.in_layer.neuron.bias_mant.init = bias.transpose(2, 1, 0)
+        net.in_layer.neuron.bias_mant.init = bias.transpose(2, 1, 0).reshape(net.in_layer.neuron.bias_mant.shape)
     sink = Sink(shape=net.out.shape, buffer=steps)
     net.out.connect(sink.a_in)
     try:
@@ -204,6 +209,18 @@ def run_stock(path: Path, inputs: np.ndarray | None, message_bits: int = 0,
     finally:
         net.stop()
     return np.moveaxis(received, -1, 0), u, v
+
+
+def write_stock(path: Path, layers: list[dict[str, Any]]) -> None:
+    """A file as SLAYER's blocks export it."""
+    with h5py.File(path, "w") as file:
+        for number, layer in enumerate(layers):
+            for key, value in layer.items():
+                if key == "neuron":
+                    for name, content in value.items():
+                        file[f"layer/{number}/neuron/{name}"] = content
+                else:
+                    file[f"layer/{number}/{key}"] = np.array([value.encode()]) if key == "type" else value
 
 
 def random_chain(seed: int, message_bits: int) -> Graph:
@@ -259,27 +276,36 @@ def test_a_readout_does_not_spike_in_stock_netx(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_mnist_runs_as_in_stock_netx() -> None:
+    """Its readout is netx's default integrator: the sums stay in u, and v decays completely."""
+    graph = read_net(wheel("mnist.net"))
+    bias = np.random.default_rng(0).integers(0, 64, graph.input.shape)
+    _, u, v = run_stock(Path(wheel("mnist.net")), None, bias=bias)
+    stream = np.broadcast_to(bias[..., None], (*bias.shape, STEPS))
+    with Emulator(graph) as emulator:
+        result = emulator.run_stream(stream, "states")
+    np.testing.assert_array_equal(result.u["layer_3"][0, ..., -1].ravel(), u)
+    np.testing.assert_array_equal(result.v["layer_3"][0, ..., -1].ravel(), v)
+    np.testing.assert_array_equal(result.output[0], v // 64)
+    assert np.unique(v).size == 10
+    for layout in ("layers", "stock"):
+        with LavaBackend(graph, layout=layout) as lava:
+            np.testing.assert_array_equal(lava.run_stream(stream).output, result.output, layout)
+
+
+@pytest.mark.timeout(300)
 def test_input_neurons_of_a_stock_file_mean_the_same_here(tmp_path: Path) -> None:
     """Input neurons driven through their bias, with a current decay below one, and the default neuron at the end."""
     rng = np.random.default_rng(8)
     path = tmp_path / "stock.net"
-    with h5py.File(path, "w") as file:
-        neuron = {"type": "CUBA", "iDecay": 1024, "vDecay": 700, "vThMant": 50, "refDelay": 1, "gradedSpike": False}
-        layers: list[dict[str, Any]] = [
-            {"type": "input", "shape": [2, 4, 3], "weight": np.array([40.0]), "bias": np.array([3.0]),
-             "neuron": neuron},
-            {"type": "conv", "shape": [3, 3, 2], "weight": 2.0 * rng.integers(-30, 50, (3, 2, 2, 2, 1)),
-             "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1, "neuron": neuron},
-            {"type": "flatten", "shape": [18, 1, 1]},
-            {"type": "dense", "shape": [1], "weight": 2.0 * rng.integers(-30, 50, 18)},
-        ]
-        for number, layer in enumerate(layers):
-            for key, value in layer.items():
-                if key == "neuron":
-                    for name, content in value.items():
-                        file[f"layer/{number}/neuron/{name}"] = content
-                else:
-                    file[f"layer/{number}/{key}"] = np.array([value.encode()]) if key == "type" else value
+    neuron = {"type": "CUBA", "iDecay": 1024, "vDecay": 700, "vThMant": 50, "refDelay": 1, "gradedSpike": False}
+    write_stock(path, [
+        {"type": "input", "shape": [2, 4, 3], "weight": np.array([40.0]), "bias": np.array([3.0]), "neuron": neuron},
+        {"type": "conv", "shape": [3, 3, 2], "weight": 2.0 * rng.integers(-30, 50, (3, 2, 2, 2, 1)),
+         "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1, "neuron": neuron},
+        {"type": "flatten", "shape": [18, 1, 1]},
+        {"type": "dense", "shape": [1], "weight": 2.0 * rng.integers(-30, 50, 18)},
+    ])
     graph = read_net(path)
     assert [p.name for p in graph.populations] == ["input", "layer_0", "layer_1", "layer_3"]
     assert graph.output.role == "readout"
@@ -289,6 +315,70 @@ def test_input_neurons_of_a_stock_file_mean_the_same_here(tmp_path: Path) -> Non
     assert all(0 < sent[name].mean() < 1 for name in ("layer_0", "layer_1"))
     np.testing.assert_array_equal(u, ours_u["layer_3"][-1].ravel())  # 15 steps here: one for the input message
     np.testing.assert_array_equal(v, ours_v["layer_3"][-1].ravel())
+
+
+def first_layer_files(folder: Path) -> tuple[Path, Path]:
+    """A net that starts with a dense layer, as lava-dl's Oxford tutorial trains it, and one that starts with a conv."""
+    rng = np.random.default_rng(10)
+    neuron = {"type": "CUBA", "iDecay": 1024, "vDecay": 700, "vThMant": 50, "refDelay": 1, "gradedSpike": False}
+    dense = {"type": "dense", "neuron": neuron}
+    write_stock(folder / "dense.net", [
+        {**dense, "shape": [8, 1, 1], "inFeatures": 24, "outFeatures": 8, "delay": np.floor(5.0 * rng.random(8)),
+         "weight": 2.0 * rng.integers(-30, 50, (8, 24))},
+        {**dense, "shape": [5, 1, 1], "inFeatures": 8, "outFeatures": 5, "delay": np.floor(5.0 * rng.random(5)),
+         "weight": 2.0 * rng.integers(-30, 50, (5, 8))},
+    ])
+    write_stock(folder / "conv.net", [
+        {"type": "conv", "shape": [3, 3, 2], "weight": 2.0 * rng.integers(-30, 50, (3, 2, 2, 2)), "stride": [1, 1],
+         "padding": [0, 0], "dilation": [1, 1], "groups": 1, "neuron": neuron},
+        {"type": "flatten", "shape": [18, 1, 1]},
+        {**dense, "shape": [5, 1, 1], "weight": 2.0 * rng.integers(-30, 50, (5, 18))},
+    ])
+    return folder / "dense.net", folder / "conv.net"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("first", ["dense", "conv"])
+def test_nets_without_input_layer_run_as_in_stock_netx(tmp_path: Path, first: str) -> None:
+    dense, conv = first_layer_files(tmp_path)
+    inputs = np.random.default_rng(5).integers(0, 2, (STEPS, 2, 4, 3))
+    if first == "dense":
+        inputs = inputs.reshape(STEPS, 24, 1, 1)
+        graph = read_net(dense)
+        received, u, v = run_stock(dense, inputs)
+    else:
+        graph = read_net(conv, input_shape=(2, 4, 3))
+        received, u, v = run_stock(conv, inputs, input_shape=(3, 4, 2))
+    assert [p.name for p in graph.populations] == ["input", "layer_0", "layer_1" if first == "dense" else "layer_2"]
+    assert graph.input.message_bits == 0 and graph.input.shape == inputs.shape[1:]
+    with Emulator(graph) as emulator:
+        result = emulator.run_stream(np.moveaxis(inputs, 0, -1), "states")
+    np.testing.assert_array_equal(np.moveaxis(result.output[0].reshape(5, STEPS), -1, 0), received)
+    np.testing.assert_array_equal(result.u[graph.output.name][0, ..., -1].ravel(), u)
+    np.testing.assert_array_equal(result.v[graph.output.name][0, ..., -1].ravel(), v)
+    assert 0 < received.mean() < 1 and 0 < result.spikes["layer_0"].mean() < 1
+
+
+def test_the_shape_of_an_input_that_no_layer_says(tmp_path: Path) -> None:
+    dense, conv = first_layer_files(tmp_path)
+    assert read_net(dense).input.shape == (24, 1, 1)
+    assert read_net(dense, input_shape=(2, 4, 3)).input.shape == (2, 4, 3)
+    assert read_net(dense, num_layers=1).output.name == "layer_0"
+    with pytest.raises(NetFileError, match="does not say the shape of its input"):
+        read_net(conv)
+    for path, shape, message in ((dense, (2, 4, 4), "24 neurons in all"), (conv, (3, 4, 2), "with C = 2"),
+                                 (conv, (2, 4, 0), "each at least 1")):
+        with pytest.raises(NetFileError, match=message):
+            read_net(path, input_shape=shape)
+    with pytest.raises(GraphError, match=r"\(2, 5, 3\) gives \(3, 4, 2\)"):
+        read_net(conv, input_shape=(2, 5, 3))
+    with pytest.raises(NetFileError, match="size limit"):
+        read_net(conv, input_shape=(2, 1 << 20, 1 << 20))
+    stated = tmp_path / "stated.net"
+    write_stock(stated, [{"type": "input", "shape": [24, 1, 1]}])
+    with h5py.File(stated, "r+") as to, h5py.File(dense) as source:
+        source.copy("layer/0", to["layer"], "1")
+    assert read_net(stated, input_shape=(2, 4, 3)).input.shape == (24, 1, 1)
 
 
 def test_stock_netx_stops_at_what_it_cannot_run(tmp_path: Path) -> None:

@@ -61,11 +61,15 @@ INF[0, 0, 0, 1] = np.inf
     ({"data": np.zeros((6, 2, 3, 3), complex)}, "wrong type", "data"),
     ({"offsets": np.array([0, 0, 6])}, "empty", "sequence one"),
     ({"offsets": np.array([0, 7, 6])}, "do not increase", "sequence two"),
+    ({"offsets": np.array([0, 2**63 - 1, 3 - 2**63, -1, 6])}, "do not increase", "sequence two"),
     ({"offsets": np.array([0, 2, 5])}, "do not cover", "offsets"),
     ({"offsets": np.array([1, 2, 6])}, "starts at 0", "offsets"),
     ({"offsets": np.array([0.0, 2.0, 6.0])}, "wrong type", "offsets"),
     ({"labels": np.array([0, 2])}, "not among the class names", "sequence two"),
     ({"labels": np.array([-2, 0])}, "not among the class names", "sequence one"),
+    ({"labels": np.array([0, 2**64 - 1], np.uint64)}, "too large", "labels"),
+    ({"names": np.array([b"one", b"\xff"])}, "not UTF-8", "names"),
+    ({"data": np.zeros((6, 1, 1025, 3)), "joint_names": ("a",) * 1025}, "not too many", "num_joints"),
     ({"labels": np.array([0, 1, 1])}, "one value per sequence", "labels"),
     ({"joint_names": ("a", "b")}, "wrong number of joints", "joint_names"),
     ({"edges": np.array([[0, 3]])}, "does not exist", "edge 0"),
@@ -83,6 +87,12 @@ def test_impossible_packs(changes: dict, message: str, where: str) -> None:
 
 def test_pack_file_without_class_names(tmp_path: Path) -> None:
     assert load_pack(save_arrays(tmp_path / "p.npz", class_names=None)).class_names == ("class 1", "class 2")
+
+
+def test_a_label_of_a_billion_names_no_billion_classes(tmp_path: Path) -> None:
+    path = save_arrays(tmp_path / "p.npz", class_names=None, labels=np.array([0, 10**9]))
+    with pytest.raises(DataError, match="too large for a pack that names no classes"):
+        load_pack(path)
 
 
 def test_bad_pack_files(tmp_path: Path) -> None:

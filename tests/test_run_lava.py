@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from programs import Program, graph_for
@@ -246,6 +247,30 @@ def test_stock_net_with_delays_gives_the_golden_spikes(program: Program, stock: 
     assert result.keys() >= JSON_KEYS and result["accuracy"] is None and result["windows"] == 0
 
 
+def test_stock_net_that_does_not_say_its_input(program: Program) -> None:
+    """It starts with a conv layer: the shape is that of the tensor, or --input-shape."""
+    with h5py.File("conv.net", "w") as file:
+        conv = {"type": np.array([b"conv"]), "shape": [1, 3, 2], "weight": np.full((1, 2, 2, 2), 2.0), "stride": 1,
+                "padding": 0, "dilation": 1, "groups": 1, "neuron/type": "CUBA", "neuron/iDecay": 4096,
+                "neuron/vDecay": 0, "neuron/vThMant": 3}
+        for key, value in conv.items():
+            file[f"layer/0/{key}"] = value
+    x = np.ones((2, 4, 3, 5), int)
+    np.save("x.npy", x)
+    np.save("flat.npy", x.reshape(24, 5))
+    run = ("--net", "conv.net", "--backend", "emulator", "--input")
+    assert program(*run, "x.npy", "--dump", "a.npz").code == 0
+    assert program(*run, "flat.npy", "--input-shape", 2, 4, 3, "--dump", "b.npz").code == 0
+    with np.load("a.npz") as a, np.load("b.npz") as b:
+        assert a["out"].shape == (1, 3, 2, 5) and a["out"].any() and np.array_equal(a["out"], b["out"])
+    for arguments, message in ((("flat.npy",), "does not say the shape of its input"),
+                               (("x.npy", "--input-shape", 2, 3, 4), "does not fit its ends"),
+                               (("x.npy", "--input-shape", 3, 4, 3), "does not fit the first layer"),
+                               (("x.npy", "--input-shape", 2, 0, 3), "impossible input shape")):
+        outcome = program(*run, *arguments)
+        assert outcome.code == 2 and message in outcome.err, outcome.err
+
+
 def test_tensor_into_a_net_with_windows(program: Program, net: Path) -> None:
     graph = read_net(net)
     x = np.random.default_rng(0).integers(-127, 128, (*graph.input.shape, 8))
@@ -326,6 +351,8 @@ def test_damaged_tensors(program: Program, net: Path) -> None:
 OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
     "no input for dump": (("--dump", "o.npz"), "--dump"),
     "no input for reset": (("--reset-interval", 4), "--reset-interval"),
+    "no input for its shape": (("--input-shape", 3, 8, 20), "--input-shape"),
+    "another input shape": (("--input", "x.npy", "--input-shape", 3, 8, 21), "input of another shape"),
     "no input for layers": (("--num-layers", 2), "--num-layers"),
     "all without dump": (("--all",), "--all"),
     "split of a tensor": (("--input", "x.npy", "--split", "test"), "--split"),

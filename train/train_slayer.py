@@ -148,7 +148,7 @@ def main(options: Options) -> None:
     checkpoint = folder / CHECKPOINT
     started = None
     if options.resume:
-        started = read_state(checkpoint)
+        started = read_state(checkpoint, stage=str, epoch=int, results=dict, scales=list)
         options, recipe = resumed(options, started)
     else:
         recipe = options.recipe()

@@ -112,7 +112,7 @@ class Run:
         """All epochs that are left, a checkpoint and a line of metrics after each."""
         checkpoint, first = self.folder / CHECKPOINT, 0
         if self.begun():
-            state = read_state(checkpoint)
+            state = read_state(checkpoint, epoch=int)
             first, self.lineage = state["epoch"] + 1, state.get("lineage", {})
             load_checkpoint(checkpoint, self.network, self.optimiser, companions=self.companions())
         log = keep_lines(self.folder / METRICS, first)

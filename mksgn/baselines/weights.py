@@ -18,7 +18,7 @@ from torch import Tensor
 from mksgn.baselines.ctrgcn import CTRGCN
 from mksgn.baselines.stack import GraphStack
 from mksgn.baselines.stgcn import STGCN
-from mksgn.errors import ConfigError
+from mksgn.errors import ConfigError, typed
 from mksgn.files import replacing
 from mksgn.skeleton import Body
 
@@ -154,13 +154,12 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     ConfigError
         When the file is missing, damaged or without our metadata.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            meta = json.loads((file.metadata() or {})["meta"])
-            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise ConfigError("no tensors of ours can be read here", str(path), f"{type(error).__name__}: {error}"[:200],
-                          fix="name a file that train_teacher.py wrote") from None
+    with typed(ConfigError, "no tensors of ours can be read here", str(path),
+               fix="name a file that train_teacher.py wrote"), safe_open(path, "pt") as file:
+        meta = json.loads((file.metadata() or {})["meta"])
+        if type(meta) is not dict:
+            raise ValueError("its metadata are no JSON object")
+        return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
 
 
 def parameters(network: torch.nn.Module) -> int:

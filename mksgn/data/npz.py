@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,26 +10,21 @@ from typing import IO
 
 import numpy as np
 
-from mksgn.errors import DataError
-
-#: Everything the zip and npy readers raise on a damaged file.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError, SyntaxError,
-           RuntimeError, UnicodeError, OverflowError)
+from mksgn.errors import DataError, typed
 
 
 @contextmanager
 def _one_error(path: Path, array: str = "") -> Iterator[None]:
     where = f"{path}, array '{array}'" if array else str(path)
-    try:
-        yield
-    except FileNotFoundError:
-        raise DataError("The file does not exist", where, fix="check the path") from None
-    except MemoryError:
-        raise DataError("The array does not fit into memory", where, fix="use a machine with more memory, or a part "
-                        "of the data") from None
-    except _DAMAGE as error:
-        raise DataError("The .npz archive cannot be read", where, f"{type(error).__name__}: {error}",
-                        "an intact zip archive of .npy arrays", "copy or download it again") from None
+    with typed(DataError, "The .npz archive cannot be read", where, "copy or download it again",
+               "an intact zip archive of .npy arrays"):
+        try:
+            yield
+        except FileNotFoundError:
+            raise DataError("The file does not exist", where, fix="check the path") from None
+        except MemoryError:
+            raise DataError("The array does not fit into memory", where, fix="use a machine with more memory, or a "
+                            "part of the data") from None
 
 
 def array_shapes(path: Path) -> dict[str, tuple[int, ...]]:

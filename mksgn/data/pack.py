@@ -10,7 +10,7 @@ import numpy as np
 
 from mksgn.data.class_names import ntu_names, numbered
 from mksgn.data.npz import array_shapes, read_arrays
-from mksgn.errors import DataError
+from mksgn.errors import DataError, typed
 from mksgn.files import replacing
 from mksgn.skeleton.body import Body, body_of
 
@@ -19,6 +19,8 @@ ID_NAMES = ("subject", "view", "env", "trial", "setup", "camera", "replication",
 #: Arrays without which a file is not a pack.
 REQUIRED = ("data", "offsets", "labels", "names", "joint_names", "edges")
 _MASKS = ("test", "test_dup_of_train")
+CLASSES_MAX = 1 << 16
+"""Most classes that get numbered names."""
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Pack:
         self.data = _numeric(self.data, "data", np.float32)
         self.offsets = _numeric(self.offsets, "offsets", np.int64)
         self.labels = _numeric(self.labels, "labels", np.int64)
-        self.names = np.asarray(self.names).astype(str)
+        self.names = _text(self.names, "names")
         self.class_names = tuple(str(n) for n in self.class_names)
         self.joint_names = tuple(str(n) for n in self.joint_names)
         self._check_layout()
@@ -120,7 +122,8 @@ class Pack:
         if self.offsets.ndim != 1 or len(self.offsets) < 1 or self.offsets[0] != 0:
             raise DataError("Offsets must be a list that starts at 0", "pack.offsets",
                             f"shape {self.offsets.shape}, first {self.offsets.ravel()[:1].tolist()}", "(N + 1,) from 0")
-        short = np.flatnonzero(np.diff(self.offsets) < 1)
+        # Compared, because the difference of two far apart would wrap.
+        short = np.flatnonzero(self.offsets[1:] <= self.offsets[:-1])
         if short.size:
             i = int(short[0])
             name = str(self.names[i]) if self.names.ndim == 1 and i < len(self.names) else f"number {i}"
@@ -193,14 +196,19 @@ def load_pack(path: str | os.PathLike[str]) -> Pack:
                         f"arrays {', '.join(REQUIRED)}", "build it with mksgn.data.readers.read() and save_pack()")
     d = read_arrays(path, {*REQUIRED, "class_names", *ID_NAMES, *_MASKS})
     try:
-        labels = _numeric(d["labels"], "labels", np.int64)
-        largest = int(labels.max(initial=-1))
-        if "class_names" in d:
-            class_names = tuple(d["class_names"].ravel())
-        else:
-            class_names = ntu_names(largest) if {"setup", "camera"} <= set(d) else numbered(largest + 1)
-        return Pack(d["data"], d["offsets"], labels, d["names"], class_names, tuple(d["joint_names"].ravel()),
-                    d["edges"], {k: d[k] for k in ID_NAMES if k in d}, d.get("test"), d.get("test_dup_of_train"))
+        with typed(DataError, "The archive holds something that its reader does not expect", "its arrays",
+                   "build it with mksgn.data.readers.read() and save_pack()"):
+            labels = _numeric(d["labels"], "labels", np.int64)
+            largest = int(labels.max(initial=-1))
+            if "class_names" in d:
+                class_names = tuple(d["class_names"].ravel())
+            elif largest >= CLASSES_MAX:
+                raise DataError("A label is too large for a pack that names no classes", "pack.labels", str(largest),
+                                f"below {CLASSES_MAX}", "add class_names")
+            else:
+                class_names = ntu_names(largest) if {"setup", "camera"} <= set(d) else numbered(largest + 1)
+            return Pack(d["data"], d["offsets"], labels, d["names"], class_names, tuple(d["joint_names"].ravel()),
+                        d["edges"], {k: d[k] for k in ID_NAMES if k in d}, d.get("test"), d.get("test_dup_of_train"))
     except DataError as error:
         error.where = f"{path}: {error.where}"
         raise
@@ -231,10 +239,24 @@ def save_pack(pack: Pack, path: str | os.PathLike[str]) -> None:
                         "create the folder or choose another") from None
 
 
+def _text(array: np.ndarray, name: str) -> np.ndarray:
+    """As Unicode; bytes are UTF-8."""
+    array = np.asarray(array)
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError("A name is not UTF-8 text", f"pack.{name}", repr(error.object[:40]),
+                            "UTF-8") from None
+    return array.astype(str)
+
+
 def _numeric(array: np.ndarray, name: str, dtype: type[np.generic]) -> np.ndarray:
     """Convert without losing values: floats to float32, integers to int64, nothing else."""
     array = np.asarray(array)
     kinds = "fiu" if dtype is np.float32 else "iu"
     if array.dtype.kind not in kinds:
         raise DataError("An array has the wrong type", f"pack.{name}", str(array.dtype), np.dtype(dtype).name)
+    if dtype is np.int64 and array.dtype.kind == "u" and array.size and array.max() > np.iinfo(dtype).max:
+        raise DataError("A number is too large", f"pack.{name}", str(array.max()), f"up to {np.iinfo(dtype).max}")
     return array.astype(dtype, copy=False)

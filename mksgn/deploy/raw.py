@@ -19,6 +19,7 @@ from mksgn.backend import Backend, Counts, RunResult
 from mksgn.deploy.execution import Agreement
 from mksgn.errors import ConfigError, DataError
 from mksgn.ir import Graph
+from mksgn.ir.synapses import Shape
 
 _INT32 = np.iinfo(np.int32)
 
@@ -69,18 +70,7 @@ def load_input(path: Path, graph: Graph) -> np.ndarray:
     DataError
         When the file cannot be read, holds something else, or does not fit the net's input.
     """
-    try:
-        # Mapped, so that a header which declares more than the file holds is an error and not an allocation.
-        x = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError("the input file does not exist", where=str(path), fix="check --input") from None
-    except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
-        raise DataError("the input file cannot be read", where=str(path), got=str(error)[:200],
-                        allowed="an array of numbers saved by numpy.save (.npy)") from None
-    if not isinstance(x, np.ndarray):
-        x.close()
-        raise DataError("the input file holds several arrays", where=str(path), got="a .npz archive",
-                        allowed="one array saved by numpy.save (.npy)")
+    x = _mapped(path)
     if x.dtype.kind not in "biuf":
         raise DataError("the input is not made of numbers", where=str(path), got=str(x.dtype), allowed="integers")
     shape = tuple(graph.input.shape)
@@ -98,6 +88,35 @@ def load_input(path: Path, graph: Graph) -> np.ndarray:
                         allowed="integers, or floats that hold integers",
                         fix="quantise the input as the net's training did")
     return np.ascontiguousarray(x, dtype=np.int32).reshape(*shape, x.shape[-1])
+
+
+def tensor_shape(path: Path) -> Shape | None:
+    """(C, F, V) of a tensor that has all its axes, for a net that does not say its input's shape; else None.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read.
+    """
+    shape = _mapped(path).shape
+    return shape[:3] if len(shape) == 4 and min(shape) > 0 else None
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The array of a ``.npy`` file, not yet read."""
+    try:
+        # Mapped, so that a header which declares more than the file holds is an error and not an allocation.
+        x = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError("the input file does not exist", where=str(path), fix="check --input") from None
+    except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
+        raise DataError("the input file cannot be read", where=str(path), got=str(error)[:200],
+                        allowed="an array of numbers saved by numpy.save (.npy)") from None
+    if not isinstance(x, np.ndarray):
+        x.close()
+        raise DataError("the input file holds several arrays", where=str(path), got="a .npz archive",
+                        allowed="one array saved by numpy.save (.npy)")
+    return x
 
 
 def run_raw(backend: Streaming, reference: Streaming | None, x: np.ndarray, record: str,

@@ -63,7 +63,7 @@ class Population:
     bias : int ndarray (C,) or (C, F, V), or None
         13-bit mantissa, in weight units (exponent 6), added to v every step.
     role : 'input', 'hidden' or 'readout'
-        A readout never spikes: its result is v / 64 at the sample's last step.
+        A readout never spikes: its result is v / 64 at the sample's last step, rounded down.
     message_bits : int
         0: unary spikes. >= 1: signed graded values, as an input may send.
     """

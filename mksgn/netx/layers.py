@@ -6,6 +6,7 @@ and none of our layer types, and its input layer may carry neurons of its own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 from mksgn.errors import NetFileError
 from mksgn.ir import Conv, Cuba, JointMix, Population, Synapse
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT, VTH_MAX
+from mksgn.ir.synapses import Shape
 from mksgn.netx.arrays import READERS, Ends, read_bias
-from mksgn.netx.store import Store
+from mksgn.netx.store import Store, unexpected
 
 INPUT_BIAS_BITS = 13
 """Messages that stand for the bias of a stock input neuron are as wide as that bias."""
@@ -53,9 +55,12 @@ class LayerReader:
     ----------
     ours : bool
         False for a stock netx file.
+    input_shape : (C, F, V), optional
+        Of the input of a stock file without input layer.
     """
 
     ours: bool
+    input_shape: Shape | None = None
     populations: list[Population] = field(default_factory=list)
     synapses: list[Synapse] = field(default_factory=list)
     meta: dict[str, Any] = field(default_factory=dict)
@@ -77,26 +82,36 @@ class LayerReader:
                 raise NetFileError("a layer is missing", where=layers.at(str(number)), got=", ".join(layers.names),
                                    allowed=f"layers 0 to {count - 1}")
             layer = layers.child(str(number))
-            kind = layer.text("type")
-            allowed = _STOCK_TYPES + (_OUR_TYPES if self.ours else ())
-            if kind not in allowed:
-                raise NetFileError("a layer type is not supported", where=layer.where, got=repr(kind),
-                                   allowed=", ".join(allowed), fix=_UNSUPPORTED.get(kind, ""))
-            layer.only(_FIELDS[kind] | (_OUR_FIELDS if self.ours else set()))
-            if (kind == "input") != (number == 0):
-                raise NetFileError("the first layer, and no other, must be the input", where=layer.where,
-                                   got=repr(kind))
-            if kind == "input":
-                self._input(layer)
-            elif kind == "flatten":
-                self._flattened = True
-            elif kind == "concat":
-                self._sources = tuple(self._population(layer, int(n)) for n in layer.integers("layers", 0, number - 1))
-                self._flattened = False
-            else:
-                self._synapse(layer, kind, number, last=number == count - 1)
+            with unexpected(layer.where):
+                self._layer(layer, number, last=number == count - 1)
         if self._flattened:
             raise NetFileError("a flatten layer must be followed by a dense layer", where=layers.at(str(count - 1)))
+
+    def _layer(self, layer: Store, number: int, last: bool) -> None:
+        kind = layer.text("type")
+        allowed = _STOCK_TYPES + (_OUR_TYPES if self.ours else ())
+        if kind not in allowed:
+            raise NetFileError("a layer type is not supported", where=layer.where, got=repr(kind),
+                               allowed=", ".join(allowed), fix=_UNSUPPORTED.get(kind, ""))
+        layer.only(_FIELDS[kind] | (_OUR_FIELDS if self.ours else set()))
+        misplaced = (kind == "input") != (number == 0)
+        if misplaced and (self.ours or kind == "input"):
+            raise NetFileError("the first layer, and no other, must be the input", where=layer.where,
+                               got=repr(kind))
+        if kind == "input":
+            self._input(layer)
+        elif kind == "flatten":
+            self._flattened = True
+        elif kind == "concat":
+            ids = layer.integers("layers", 0, number - 1)
+            if ids.ndim != 1:
+                raise NetFileError("a list of layers was expected", where=layer.at("layers"), got=f"shape {ids.shape}")
+            self._sources = tuple(self._population(layer, int(n)) for n in ids)
+            self._flattened = False
+        else:
+            if not self.populations:
+                self._implied_input(layer, kind)
+            self._synapse(layer, kind, number, last)
 
     def _population(self, layer: Store, number: int) -> Population:
         if number not in self._by_layer:
@@ -115,6 +130,28 @@ class LayerReader:
             raise NetFileError("an input without neurons has no weight or bias", where=layer.where,
                                got=", ".join(layer.names))
         self._add(0, Population(name, shape, role="input", message_bits=bits))
+
+    def _implied_input(self, layer: Store, kind: str) -> None:
+        """The input of a stock file without input layer: spikes, in the shape that its first synapse reads."""
+        shape, extent = self.input_shape, layer.extent("weight")
+        if kind == "dense":
+            inputs = math.prod(extent) // math.prod(layer.shape())
+            shape = shape or (inputs, 1, 1)
+            fits, allowed = math.prod(shape) == inputs, f"{inputs} neurons in all"
+        elif shape is None:
+            raise NetFileError("the file does not say the shape of its input", where=layer.where,
+                               got="no input layer, and a conv layer that reads inputs of many shapes",
+                               allowed="(C, F, V), which is SLAYER's (C, H, W)",
+                               fix="run_lava.py takes it from --input-shape C F V, or from an --input tensor of shape "
+                                   "(C, F, V, steps); other programs need an input layer in the file")
+        else:
+            channels = layer.integer("groups", 1, 1 << 16) * math.prod(extent[1:2])
+            fits, allowed = shape[0] == channels, f"(C, F, V) with C = {channels}"
+        if not fits:
+            raise NetFileError("the input does not fit the first layer", where=layer.where, got=str(shape),
+                               allowed=allowed, fix="check --input-shape, or the shape of the --input tensor")
+        layer.budget.spend(8 * math.prod(shape), layer.where)
+        self._add(0, Population("input", shape, role="input"))
 
     def _input_neurons(self, layer: Store, shape: tuple[int, int, int]) -> None:
         """A stock input layer with neurons: the host writes ``weight x + bias`` into their bias.

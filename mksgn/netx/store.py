@@ -12,32 +12,32 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import h5py
 import numpy as np
 
-from mksgn.errors import NetFileError
+from mksgn.errors import NetFileError, typed
 
 MAX_BYTES = 1 << 30
 """Default limit on what a file may declare: bytes of data read, plus states of its neurons."""
+UNEXPECTED = "the file holds something that its reader does not expect"
 TEXT_BYTES_MAX = 4096
 ATTRIBUTE_BYTES_MAX = 1 << 16
 # deflate, shuffle, fletcher32, szip, nbit, scale-offset (HDF5's own) and h5py's built-in lzf.
 FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 
 
-@contextmanager
-def hdf5_errors(where: str) -> Iterator[None]:
+def hdf5_errors(where: str) -> AbstractContextManager[None]:
     """Turn whatever h5py raises on a damaged file into a :class:`NetFileError` that names ``where``."""
-    try:
-        yield
-    except (OSError, KeyError, IndexError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        reason = str(error).strip("'\"").splitlines()
-        raise NetFileError("the file is damaged or not readable as HDF5", where=where,
-                           got=f"{type(error).__name__}: {reason[0] if reason else ''}",
-                           fix="export the network again, or copy the file again") from None
+    return typed(NetFileError, "the file is damaged or not readable as HDF5", where,
+                 fix="export the network again, or copy the file again")
+
+
+def unexpected(where: str) -> AbstractContextManager[None]:
+    """The last resort of a reader: content that no check foresaw, as a :class:`NetFileError` that names ``where``."""
+    return typed(NetFileError, UNEXPECTED, where, fix="export the network again, or copy the file again")
 
 
 class Budget:
@@ -168,6 +168,10 @@ class Store:
             raise NetFileError("the string is too long", where=self.at(name), got=f"{len(text)} characters",
                                allowed=f"{TEXT_BYTES_MAX} characters")
         return text
+
+    def extent(self, name: str) -> tuple[int, ...]:
+        """The shape that the array ``name`` declares; nothing is read."""
+        return tuple(self._dataset(name).shape)
 
     def integers(self, name: str, low: int, high: int) -> np.ndarray:
         """The array ``name`` as int64; stored floats must hold whole numbers.

@@ -14,7 +14,7 @@ import numpy as np
 from mksgn.files import replacing
 from mksgn.ir import Graph
 from mksgn.nir.budget import MAX_BYTES, Budget
-from mksgn.nir.errors import NirError
+from mksgn.nir.errors import NirError, unexpected
 from mksgn.nir.exporter import to_nir
 from mksgn.nir.foreign import Assumptions, from_foreign
 from mksgn.nir.hdf5 import read_tree
@@ -91,13 +91,19 @@ def read_nir(path: str | os.PathLike[str], assumptions: Assumptions | None = Non
         When the nodes are readable and describe an impossible network.
     """
     where = os.fspath(path)
+    with unexpected(where):
+        return _read(path, where, assumptions, foreign, max_bytes)
+
+
+def _read(path: str | os.PathLike[str], where: str, assumptions: Assumptions | None, foreign: bool,
+          max_bytes: int) -> Graph:
     budget = Budget(max_bytes, "if the file is trusted, pass a larger max_bytes")
     tree = read_tree(path, budget)
     version, root = tree.get("version"), tree.get("node")
     if not isinstance(version, str) or version.split(".")[0] not in NIR_VERSIONS:
         raise NirError("unknown version of NIR", where=where, got=repr(version)[:60],
                        allowed=" or ".join(f"{major}.x" for major in NIR_VERSIONS))
-    if not isinstance(root, dict) or root.get("type") != "NIRGraph":
+    if not isinstance(root, dict) or _text(root, "type") != "NIRGraph":
         raise NirError("the file holds no NIR graph", where=where, got=", ".join(tree) or "nothing",
                        allowed="a group named node of type NIRGraph")
     nodes, edges = _nodes(root, where), _edges(root, where)
@@ -113,14 +119,20 @@ def read_nir(path: str | os.PathLike[str], assumptions: Assumptions | None = Non
     return from_foreign(nodes, edges, assumptions or Assumptions(), budget, where)
 
 
+def _text(group: dict[str, Any], field: str) -> str:
+    """Text of a group; empty where it is missing or something else."""
+    value = group.get(field)
+    return value if isinstance(value, str) else ""
+
+
 def _nodes(root: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
     nodes = root.get("nodes")
     if not isinstance(nodes, dict) or not 0 < len(nodes) <= NODES_MAX:
         raise NirError("the graph has no nodes, or too many", where=where, allowed=f"1..{NODES_MAX}",
                        got=str(len(nodes)) if isinstance(nodes, dict) else "no group named nodes")
     for name, node in nodes.items():
-        kind = node.get("type") if isinstance(node, dict) else None
-        if not isinstance(kind, str) or kind not in NODE_TYPES:
+        kind = _text(node, "type") if isinstance(node, dict) else ""
+        if kind not in NODE_TYPES:
             raise NirError("unknown node type", where=f"{where}: node {name!r}", got=repr(kind)[:60],
                            allowed=", ".join(sorted(NODE_TYPES)))
     return nodes
@@ -179,7 +191,7 @@ def _first_difference(expected: dict[str, Any], found: dict[str, Any]) -> str:
             return field
         left, right = expected[field], found[field]
         if isinstance(left, str) or isinstance(right, (str, dict)):
-            if left != right:
+            if not isinstance(left, str) or not isinstance(right, str) or left != right:
                 return field
             continue
         left, right = np.asarray(left), np.asarray(right)

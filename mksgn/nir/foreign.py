@@ -91,7 +91,11 @@ class _Foreign:
         for name in [n for n in order if n != last] + [last]:
             kind = self.nodes[name]["type"]
             if kind == "Input":
-                shape = self._shape([int(n) for n in numbers(self.nodes[name], "shape", self._at(name))], name)
+                stored = numbers(self.nodes[name], "shape", self._at(name))
+                if stored.ndim != 1 or (stored != np.rint(stored)).any():
+                    raise NirError("a shape is no list of whole numbers", where=f"{self._at(name)}, shape",
+                                   got=str(stored.tolist())[:60])
+                shape = self._shape([int(n) for n in stored], name)
                 self.populations[name] = Population(name, shape, role="input",
                                                     message_bits=self.assumptions.message_bits)
             elif kind in SPIKING + SILENT:

@@ -11,13 +11,13 @@ import math
 import os
 import stat
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import h5py
 import numpy as np
 
+from mksgn.errors import typed
 from mksgn.nir.budget import Budget
 from mksgn.nir.errors import NirError
 
@@ -32,17 +32,10 @@ _HEAP = struct.Struct("<4s4xQ")
 """Start of a global heap collection: its signature and its size (HDF5 format, III.E)."""
 
 
-@contextmanager
-def _guarded(where: str) -> Iterator[None]:
+def _guarded(where: str) -> AbstractContextManager[None]:
     """Turn whatever h5py raises on a damaged file into a :class:`NirError` that names ``where``."""
-    try:
-        yield
-    except (OSError, KeyError, IndexError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError,
-            struct.error) as error:
-        reason = (str(error).strip("'\"").splitlines() or [""])[0]
-        raise NirError("the file is damaged or not readable as HDF5", where=where,
-                       got=f"{type(error).__name__}: {reason}", fix="export the network again, or copy the file again"
-                       ) from None
+    return typed(NirError, "the file is damaged or not readable as HDF5", where,
+                 fix="export the network again, or copy the file again")
 
 
 def read_tree(path: str | os.PathLike[str], budget: Budget) -> dict[str, Any]:

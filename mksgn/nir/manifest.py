@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mksgn.errors import typed
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse
 from mksgn.nir.errors import NirError
 
@@ -64,7 +65,7 @@ def _check_meta(key: Any, value: Any) -> None:
 
 def is_ours(metadata: Mapping[str, Any]) -> bool:
     """Whether a NIR graph's metadata say that we wrote it."""
-    return "format" in metadata and str(metadata["format"]) == FORMAT
+    return isinstance(metadata.get("format"), str) and metadata["format"] == FORMAT
 
 
 def decode(metadata: Mapping[str, Any], nodes: int, edges: int, where: str) -> tuple[Graph, float]:
@@ -79,10 +80,12 @@ def decode(metadata: Mapping[str, Any], nodes: int, edges: int, where: str) -> t
     GraphError
         When they are readable and describe an impossible network.
     """
-    if (version := metadata.get("format_version")) != FORMAT_VERSION:
+    version = metadata.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
         raise NirError("unknown version of the metadata", where=where, got=repr(version), allowed=str(FORMAT_VERSION),
                        fix="use the mksgn release that wrote the file, or leave the metadata aside (foreign=True)")
-    try:
+    with typed(NirError, "the metadata of mksgn are damaged", where,
+               fix="export the network again, or leave the metadata aside (foreign=True)"):
         content = json.loads(metadata["graph"])
         entries = [*content["populations"], *content["synapses"]]
         if len(entries) > nodes or sum(len(entry.get("sources", ())) for entry in entries) > edges:
@@ -99,9 +102,6 @@ def decode(metadata: Mapping[str, Any], nodes: int, edges: int, where: str) -> t
         dt = float(content["dt"])
         if arrays:
             raise ValueError(f"arrays without a use: {', '.join(sorted(arrays))[:80]}")
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, OverflowError) as error:
-        raise NirError("the metadata of mksgn are damaged", where=where, got=f"{type(error).__name__}: {error}"[:200],
-                       fix="export the network again, or leave the metadata aside (foreign=True)") from None
     return Graph(populations, synapses, steps, meta), dt
 
 

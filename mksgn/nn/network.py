@@ -35,6 +35,8 @@ from mksgn.nn.spikformer import spikformer_body
 from mksgn.skeleton import spatial_partitions
 
 INPUT = "input"
+SCALE_MAX = 1 << 30
+"""Most weight units per 1.0; a network's own are far below."""
 INPUT_SCALE = 1.0 / 64
 """Int8 coordinates enter the float network times this (exact in bfloat16); quantisation folds it into the weights."""
 MIX_GAIN = 2.2
@@ -216,8 +218,19 @@ class SpikingGraphNet(nn.Module):
         return [block.neuron.w_scale for block in [*self.blocks, self.readout]]
 
     def set_scales(self, scales: list[int]) -> None:
-        """Set what :meth:`scales` returned (they are not part of the state dict)."""
-        for block, scale in zip([*self.blocks, self.readout], scales):
+        """Set what :meth:`scales` returned (they are not part of the state dict).
+
+        Raises
+        ------
+        ConfigError
+            When they are not one positive whole number per population.
+        """
+        blocks = [*self.blocks, self.readout]
+        if type(scales) is not list or len(scales) != len(blocks) or any(
+                type(scale) is not int or not 0 < scale <= SCALE_MAX for scale in scales):
+            raise ConfigError("scales do not fit the network", got=f"{scales!r:.100}",
+                              allowed=f"{len(blocks)} whole numbers in 1..{SCALE_MAX}")
+        for block, scale in zip(blocks, scales):
             block.neuron.rescale(scale)
 
 

@@ -10,6 +10,9 @@ import numpy as np
 
 from mksgn.errors import DataError
 
+JOINTS_MAX = 1 << 10
+"""Of all persons: distances between all of them are kept."""
+
 
 @dataclass(frozen=True, eq=False)
 class Body:
@@ -134,8 +137,9 @@ def body_of(edges: Iterable[Sequence[int]] | np.ndarray, num_joints: int,
 
 def _edge_array(edges: Iterable[Sequence[int]] | np.ndarray, num_joints: int) -> np.ndarray:
     """Check the joint pairs and return an int64 (E, 2) copy."""
-    if num_joints < 1:
-        raise DataError("A body needs joints", "Body.num_joints", str(num_joints), "1 or more")
+    if not 1 <= num_joints <= JOINTS_MAX:
+        raise DataError("A body needs joints, and not too many", "Body.num_joints", str(num_joints),
+                        f"1..{JOINTS_MAX}")
     array = np.array(edges if isinstance(edges, np.ndarray) else list(edges))
     if array.size == 0:
         return np.zeros((0, 2), dtype=np.int64)

@@ -9,17 +9,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from mksgn.baselines.weights import save_tensors
-from mksgn.errors import ConfigError
+from mksgn.errors import ConfigError, MksgnError, typed
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.projections import GraphConvProjection
 from mksgn.nn.unfolding import unfolded
-from mksgn.skeleton import Body
+from mksgn.training.shapes import check_tensors, config_of, state_of
 
 CHECKPOINT, FLOAT, WEIGHTS, NET = "checkpoint.safetensors", "float.safetensors", "weights.safetensors", "mksgn.net"
 """What a run leaves: its state after every epoch, the floating-point network, the quantised one, and its integers."""
@@ -27,6 +26,8 @@ _HEADER_LIMIT = 100_000_000
 """The safetensors format's own bound, in bytes."""
 _READABLE = "name the folder of a run that has written one; to begin a run, leave out --resume"
 _DATA_OFFSETS, _METADATA = "data_offsets", "__metadata__"
+_ADAM = {"step", "exp_avg", "exp_avg_sq"}
+"""Without which Adam and AdamW cannot go on from states of theirs."""
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
@@ -108,7 +109,7 @@ def read_meta(path: Path) -> dict[str, Any]:
         When the file is none of a finished run.
     """
     meta = read_state(path).get("meta")
-    if not meta:
+    if not meta or not isinstance(meta, dict):
         raise ConfigError("this file does not say how its network was trained", where=str(path),
                           fix="name the weights.safetensors of a finished run")
     return meta
@@ -131,23 +132,27 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
         When the file is not one.
     """
     state = read_state(path)
+    kind, name = ("quantised", "weights") if quantized else ("floating-point", "float")
+    what, fix = f"this file does not hold a {kind} network", f"name the {name}.safetensors of a finished run"
     try:
-        config: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items()}
-        body = config.pop("body")
-        names = tuple(body["joint_names"]) if body["joint_names"] else None
-        config["body"] = Body(body["num_joints"], np.array(body["edges"]).reshape(-1, 2), body["center"], names)
-        net = SpikingGraphNet(NetConfig(**config))
-        if state.get("quantized", True) != quantized:
-            raise ValueError("it holds floating-point weights" if quantized else "it holds integers")
-        if quantized:
-            net.quantize()
-        with safe_open(path, "pt") as file:
-            net.load_state_dict({k[len(_MODEL):]: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
-        net.set_scales(state["scales"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        kind, name = ("quantised", "weights") if quantized else ("floating-point", "float")
-        raise ConfigError(f"this file does not hold a {kind} network", where=str(path), got=str(error)[:200],
-                          fix=f"name the {name}.safetensors of a finished run") from None
+        with typed(ConfigError, what, str(path), fix):
+            if state.get("quantized", True) != quantized:
+                raise ValueError("it holds floating-point weights" if quantized else "it holds integers")
+            config = config_of(state["config"])
+            with safe_open(path, "pt") as file:
+                tensors = {key[len(_MODEL):]: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            check_tensors(tensors, state_of(config))  # before memory is taken for the network
+            net = SpikingGraphNet(config)
+            if quantized:
+                net.quantize()
+            net.load_state_dict(tensors)
+            net.set_scales(state["scales"])
+    except MksgnError as error:
+        if error.where == str(path):
+            raise
+        # A body or a network that cannot be does not know which file it stands in.
+        raise ConfigError(what, str(path), " ".join(filter(None, (error.what, error.got))), error.allowed,
+                          fix) from error
     return net.eval()
 
 
@@ -177,15 +182,22 @@ def load_weights(net: SpikingGraphNet, path: Path) -> None:
     net.load_state_dict(found.state_dict())
 
 
-def read_state(path: Path) -> dict[str, Any]:
+def read_state(path: Path, **needed: type) -> dict[str, Any]:
     """The JSON state of a checkpoint or of a network's file.
+
+    Parameters
+    ----------
+    path : Path
+    **needed : type
+        Entries that it must have, and of which type.
 
     Raises
     ------
     ConfigError
         When there is none at ``path``, it is cut short, or the file is something else.
     """
-    try:
+    with typed(ConfigError, "no checkpoint can be read here", str(path),
+               fix="start without --resume, or name the folder of an earlier run with --out"):
         # Read the header in one open: safe_open maps the file in a second one, and a run may replace it in between.
         with open(path, "rb") as file:
             found = os.fstat(file.fileno()).st_size
@@ -194,17 +206,18 @@ def read_state(path: Path) -> dict[str, Any]:
                 raise ValueError("not a safetensors file")
             header = json.loads(file.read(size))
             state = json.loads(header[_METADATA]["state"])
+        if type(state) is not dict:
+            raise ValueError("its state is no JSON object")
         promised = 8 + size + max((entry[_DATA_OFFSETS][1] for name, entry in header.items() if name != _METADATA),
                                   default=0)
-    except FileNotFoundError:
-        raise ConfigError("there is no checkpoint and no network here", where=str(path), fix=_READABLE) from None
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError("no checkpoint can be read here", where=str(path),
-                          got=error.strerror or str(error) if isinstance(error, OSError) else str(error),
-                          fix=_READABLE) from None
-    if found != promised:
-        raise ConfigError("this file is cut short or damaged", where=str(path), got=f"{found:,} bytes",
-                          allowed=f"{promised:,} bytes", fix="copy it again from where it is whole, or train anew")
+        if found != promised:
+            raise ConfigError("this file is cut short or damaged", where=str(path), got=f"{found:,} bytes",
+                              allowed=f"{promised:,} bytes", fix="copy it again from where it is whole, or train anew")
+    for name, kind in needed.items():
+        if type(state.get(name)) is not kind:
+            raise ConfigError("this checkpoint is of another program, or of an older version of this one", str(path),
+                              f"{name} is {state.get(name)!r:.60}", f"{name} is of type {kind.__name__}",
+                              "resume it with what wrote it, or start anew with --overwrite")
     return state
 
 
@@ -216,28 +229,37 @@ def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
     Raises
     ------
     ConfigError
-        When the file is damaged, or holds the tensors of other objects.
+        When the file is damaged, or of other objects.
     """
-    try:
-        _restore(path, model, optimiser, others, companions)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ConfigError("this checkpoint cannot be restored", where=str(path), got=str(error).strip()[:200],
-                          fix="copy it again from where it is whole, or start anew with --overwrite") from None
+    with typed(ConfigError, "this checkpoint cannot be continued", str(path),
+               fix="start without --resume, or name the folder of an earlier run with --out"):
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for prefix, module in [(_MODEL, model), *((f"{which}.{_MODEL}", m) for which, m in (companions or {}).items())]:
+            weights = {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}
+            check_tensors(weights, module.state_dict())
+            module.load_state_dict(weights)
+        for prefix, each in _prefixed(optimiser, others):
+            entries: dict[int, dict[str, Tensor]] = {}
+            for name, value in tensors.items():
+                if name.startswith(prefix):
+                    index, key = name[len(prefix):].split(".", 1)
+                    if index.isdigit():
+                        entries.setdefault(int(index), {})[key] = value
+            _check_entries(each, entries)
+            each.load_state_dict({"state": entries, "param_groups": each.state_dict()["param_groups"]})
+        torch.set_rng_state(tensors[_RNG])
 
 
-def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
-             others: Mapping[str, torch.optim.Optimizer] | None, companions: Mapping[str, nn.Module] | None) -> None:
-    with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    for prefix, module in [(_MODEL, model), *((f"{which}.{_MODEL}", m) for which, m in (companions or {}).items())]:
-        module.load_state_dict({k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)})
-    for prefix, each in _prefixed(optimiser, others):
-        entries: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith(prefix):
-                index, key = name[len(prefix):].split(".", 1)
-                if index.isdigit():
-                    entries.setdefault(int(index), {})[key] = value
-        groups = each.state_dict()["param_groups"]
-        each.load_state_dict({"state": entries, "param_groups": groups})
-    torch.set_rng_state(tensors[_RNG])
+def _check_entries(optimiser: torch.optim.Optimizer, entries: dict[int, dict[str, Tensor]]) -> None:
+    """An optimiser takes states of any name, shape and type, and fails at its first step."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    needed = _ADAM if isinstance(optimiser, (torch.optim.Adam, torch.optim.AdamW)) else set()
+    for index, states in entries.items():
+        if index >= len(parameters) or needed - states.keys():
+            raise ValueError(f"states {', '.join(states)} of parameter {index} of {len(parameters)}")
+        for name, value in states.items():
+            expected = () if name == "step" else parameters[index].shape
+            if value.shape != expected or not value.is_floating_point() or not value.isfinite().all():
+                raise ValueError(f"{name} of parameter {index} has shape {tuple(value.shape)}, type {value.dtype}, or "
+                                 "numbers that are not finite")

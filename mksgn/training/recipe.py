@@ -8,7 +8,7 @@ from typing import Any
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Augment, Preprocess, tuples
-from mksgn.errors import ConfigError
+from mksgn.errors import ConfigError, typed
 from mksgn.limits import check_limits
 from mksgn.nn import NetConfig
 from mksgn.nn.tokens import TRANSFORMERS
@@ -204,13 +204,10 @@ class Recipe(AveragedTail):
         ConfigError
             When they are no recipe's values, or those of a version that had other choices.
         """
-        try:
+        with typed(ConfigError, "this is no recipe of this version of mksgn", "", "use the version that wrote it"):
             distil = values["distil"]
             return cls(**{**tuples(values), "augment": Augment.from_dict(values["augment"]),
                           "distil": distil and Distillation(**tuples(distil))})
-        except (KeyError, TypeError) as error:
-            raise ConfigError("this is no recipe of this version of mksgn", got=str(error),
-                              fix="use the version that wrote it") from None
 
 
 def lateral_joints(pack: Pack) -> tuple[tuple[int, int], ...]:

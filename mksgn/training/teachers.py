@@ -18,7 +18,7 @@ from mksgn.baselines.streams import load_stream
 from mksgn.baselines.weights import BaselineConfig, load_baseline
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
-from mksgn.errors import ConfigError
+from mksgn.errors import ConfigError, typed
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.unfolding import unfolded
 from mksgn.training.batches import Also
@@ -63,6 +63,11 @@ class Teacher(nn.Module):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.path = folder / WEIGHTS
+        with typed(ConfigError, "this run does not say what a teacher has to say", str(self.path),
+                   "name the folder of a finished run"):
+            self._read()
+
+    def _read(self) -> None:
         if holds_network(self.path):
             net, meta = unfolded(load_network(self.path)), read_meta(self.path)
             self.network: nn.Module = net

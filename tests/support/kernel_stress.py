@@ -90,7 +90,8 @@ def stress(first: int, cases: int) -> dict[str, Any]:
     with exact_arithmetic(CPU, None):
         ways["event"](torch.from_numpy(x))
         threads = torch.get_num_threads()
-    return {"threads": threads, "capability": torch.backends.cpu.get_cpu_capability(), "compared": compared, "differing": differing}
+    return {"threads": threads, "capability": torch.backends.cpu.get_cpu_capability(), "compared": compared,
+            "differing": differing}
 
 
 if __name__ == "__main__":
