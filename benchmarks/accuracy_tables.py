@@ -170,7 +170,8 @@ def readme_table(rows: list[Row]) -> str:
     for group in grouped(rows):
         first, ours = group[0], cells(group)
         accuracy, _, _, power = printed(next((row for row in TABLE3 if matches(first, row)), None))
-        name = ", ".join([ours[0], *short_parts(first["variant"])] + ([f"{len(group)} seeds"] if len(group) > 1 else []))
+        seeds = [f"{len(group)} seeds"] if len(group) > 1 else []
+        name = ", ".join([ours[0], *short_parts(first["variant"]), *seeds])
         lines.append("| " + " | ".join([name, ours[1], ours[2], ours[6], ours[7], accuracy, ours[5], ours[9], ours[11],
                                         power]) + " |")
     return "\n".join(lines) + "\n"

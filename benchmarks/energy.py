@@ -10,7 +10,8 @@ Counted, exactly: spikes, synaptic operations (each non-zero weight that a spike
 input, neuron updates that changed something and those that did not, per sample, layer and synapse. Beside them the
 paper's model (Eq. 33-37): rate x T x FLOPs. Then modelled: the network is placed on the cores of a board
 (deploy/map_loihi.py), and cost models with cited constants (docs/energy.md) price the events of each core.
---objective chooses between few cores, slow and with much static energy, and many, fast and with little of it.
+--objective chooses between the fewest cores and the least busy ones. It changes chips and time, and with them the
+static energy.
 
 Nothing but --backend loihi2 measures power, and it has never run on silicon (docs/loihi2.md).
 Every figure is labelled counted, modelled or measured; docs/energy.md says what each means.
@@ -204,7 +205,8 @@ def make_record(options: Options, name: str | None, graph: Graph, selection: Sel
     rows = {"populations": populations(graph, counts), "synapses": synapses(graph, counts)}
     record: dict[str, Any] = {
         "net": {"name": "/".join(options.net.resolve().parts[-2:]), "title": name, "preset": graph.meta.get("preset"),
-                "classes": list(selection.class_names), "time_steps": counts.steps, "parameters": None, "commit": graph.meta.get("commit")},
+                "classes": list(selection.class_names), "time_steps": counts.steps, "parameters": None,
+                "commit": graph.meta.get("commit")},
         "run": {"command": "python " + shlex.join(sys.argv), "backend": options.backend, "samples": counts.samples,
                 "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
                 "hardware": run_report.hardware(), "versions": run_report.versions(), "seconds": done.seconds,

@@ -78,8 +78,8 @@ def layers(graph: Graph, populations: list[dict[str, Any]], synapses: list[dict[
         counted = sum(row["synops"] + row["macs"] for row in arriving)
         rows.append({
             "layer": layer, "neurons": sum(row["neurons"] for row in inside), "rate": mean(rates),
-            "table6_rate": mean(printed), "graded": any(row["name"] in graded for row in arriving), "expected": expected,
-            "counted": counted, "ratio": counted / expected if expected else None,
+            "table6_rate": mean(printed), "graded": any(row["name"] in graded for row in arriving),
+            "expected": expected, "counted": counted, "ratio": counted / expected if expected else None,
             "updates_active": sum(row["updates_active"] for row in inside),
             "updates_idle": sum(row["updates_idle"] for row in inside),
         })
@@ -219,8 +219,9 @@ def example(graph: Graph, selection: Selection, number: int, result: RunResult) 
     names = selection.class_names
     label = int(selection.labels[number])
     return {
-        "name": selection.names[number], "label": names[label] if label >= 0 else None, "prediction": names[int(result.predictions[0])],
-        "sample": number, "edges": np.asarray(graph.meta["edges"]).reshape(-1, 2).tolist(),
+        "name": selection.names[number], "label": names[label] if label >= 0 else None,
+        "prediction": names[int(result.predictions[0])], "sample": number,
+        "edges": np.asarray(graph.meta["edges"]).reshape(-1, 2).tolist(),
         "skeleton": x[:3].transpose(1, 2, 0).astype(float).tolist(),
         "raster": {name: spikes[0].sum(axis=(2, 3), dtype=np.int64).tolist() for name, spikes in result.spikes.items()
                    if spikes.shape[2] > 1},

@@ -81,7 +81,7 @@ class Options:
                               fix="leave one of them out")
         if self.keep is None and (self.run is None or self.data is None):
             raise ConfigError("there is nothing to draw", where="--run and --data",
-                              fix="name a finished run and its data with --run and --data, or earlier points with --keep")
+                              fix="name a finished run and its data with --run and --data, or points with --keep")
         if self.run is not None and not (self.run / NET).exists():
             raise ConfigError("there is no finished run with an exported network", where=str(self.run),
                               fix="name the folder of a train_slayer.py run that has written mksgn.net")
@@ -116,8 +116,8 @@ def read_json(path: Path, key: str, option: str, writer: str) -> dict[str, Any]:
         if not all(isinstance(row, dict) for row in found[key]):
             raise TypeError(f"{key} are no dictionaries")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"no {key} can be read here", where=f"{option} {path}", got=f"{type(error).__name__}: {error}",
-                          fix=f"name a file that {writer} wrote") from None
+        raise ConfigError(f"no {key} can be read here", where=f"{option} {path}",
+                          got=f"{type(error).__name__}: {error}", fix=f"name a file that {writer} wrote") from None
     return dict(found)
 
 
@@ -196,7 +196,7 @@ def draw(points: list[dict[str, Any]], shipped: list[dict[str, Any]], path: Path
         for key, energy, colour in ENERGIES:
             _scatter(axis, shipped, key, "D", colour, f"networks of models/: {energy}")
         axis.errorbar(float(PAPER.power_mj), _paper_accuracy(), fmt="*", markersize=13, color="black",
-                      label="the paper's MK-SGN, Table 3: floating point, its own firing rates and Eq. 34, no error given")
+                      label="the paper's MK-SGN, Table 3: floating point, its own rates in Eq. 34, no error given")
         for row in shipped:
             _name(axis, row["paper_mj"], 100 * row["accuracy"], textwrap.fill(
                 f"models/{row['run']}: {short_name(row)}", NAME_WIDTH, break_on_hyphens=False), "left")

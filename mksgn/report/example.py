@@ -64,8 +64,8 @@ def player(example: Example, classes: list[str], populations: list[PopulationRow
     label, prediction = _class(example["label"], classes), _class(example["prediction"], classes)
     right = None if not label or not prediction else label == prediction
     data = {"edges": example["edges"], "skeleton": xyz.reshape(frames, -1).tolist(), "rasters": packed}
-    return Player(example["name"], label, prediction, right, example["sample"], frames, poses, [entry["name"] for entry in packed],
-                  left_out, data)
+    return Player(example["name"], label, prediction, right, example["sample"], frames, poses,
+                  [entry["name"] for entry in packed], left_out, data)
 
 
 def _scaled(xyz: np.ndarray) -> np.ndarray:

@@ -216,7 +216,10 @@ class Confusion(TypedDict):
 
 
 class Example(TypedDict):
-    """One sample, by the ``name`` that the data gives it: ``skeleton`` is (F, V, 3), ``raster`` holds spikes (C, F) per population, over joints and steps."""
+    """One sample, by the ``name`` that the data gives it.
+
+    ``skeleton`` is (F, V, 3), ``raster`` holds spikes (C, F) per population, over joints and steps.
+    """
 
     name: str
     label: str | int | None
