@@ -24,9 +24,10 @@ from functools import partial
 from pathlib import Path
 
 import tyro
-from accuracy_rows import NAMES, Row, ann_rows, spiking_row
+from accuracy_rows import Row, ann_rows, spiking_row
 from accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
-from plots import svg
+from networks import NAMES, labels
+from plots import LEGEND_LINE, legend_below, svg
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
@@ -66,23 +67,32 @@ class Options:
     accuracy_curves*.svg beside it."""
 
 
-def draw(runs: list[Path], path: Path) -> None:
-    """Accuracy on the training samples (augmented) and loss of every run that had epochs, epoch by epoch."""
+def draw(runs: list[Path], names: dict[str, str], path: Path) -> None:
+    """Accuracy on the training samples (augmented) and loss of every run that had epochs, epoch by epoch.
+
+    Parameters
+    ----------
+    runs : list of Path
+    names : dict of run to str
+        What the network of each run is called.
+    path : Path
+    """
     lines = {run: [json.loads(line) for line in (run / METRICS).read_text().splitlines()] for run in runs}
     curves = {run: [line for line in found if "loss" in line and line.get("stage", "float") == "float"]
               for run, found in lines.items()}
-    with svg(path, 2, (9.0, 3.6)) as (left, right):
-        for index, (run, epochs) in enumerate((run, epochs) for run, epochs in curves.items() if epochs):
+    drawn = {run: epochs for run, epochs in curves.items() if epochs}
+    with svg(path, 2, (9.0, 3.6 + LEGEND_LINE * len(drawn))) as (left, right):
+        for index, (run, epochs) in enumerate(drawn.items()):
             style = LINES[index // COLOURS % len(LINES)]
             number = range(1, len(epochs) + 1)
-            left.plot(number, [line["loss"] for line in epochs], style, label=run.name)
-            right.plot(number, [100 * line["accuracy"] for line in epochs], style, label=run.name)
-        left.set_ylabel("loss")
+            left.plot(number, [line["loss"] for line in epochs], style, label=names[run.name])
+            right.plot(number, [100 * line["accuracy"] for line in epochs], style)
+        left.set_ylabel("training loss (of a taught network with the soft labels)")
         right.set_ylabel("training accuracy (augmented), %")
         for axis in (left, right):
-            axis.set_xlabel("epoch (floating point)")
+            axis.set_xlabel("epoch of the floating-point training")
             axis.grid(alpha=0.3)
-        right.legend(frameon=False, fontsize=7)
+        legend_below(left)
 
 
 def advance(bar: Progress, task: TaskID, done: int) -> None:
@@ -141,7 +151,7 @@ def main(options: Options) -> None:
     if options.readme is not None and text is not None:
         write_text(options.readme, replaced(text, readme_table(headlines(rows, options.headline)), options.readme))
     if options.curves is not None:
-        draw([*options.run, *options.teacher], options.curves)
+        draw([*options.run, *options.teacher], labels(rows), options.curves)
 
 
 def _curves(options: Options) -> list[str]:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from networks import NAMES, averaging, described, motion_scale
 
 from mksgn.baselines.streams import Stream, accuracies, fuse, load_stream
 from mksgn.baselines.weights import load_baseline
@@ -46,8 +47,6 @@ from mksgn.training.integers import torch_run
 from mksgn.training.teachers import SCORES
 
 Row = dict[str, Any]
-NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
-         "spike-driven": "Spike-driven Transformer", "ctr-gcn": "CTR-GCN", "st-gcn": "ST-GCN"}
 
 
 def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
@@ -62,16 +61,13 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
     graph = read_net(path) if path.exists() else None
     meta = read_meta(run / WEIGHTS) if graph is None else graph.meta
     recipe = json.loads(meta["recipe"])
-    row = described(recipe)
-    if "integers" in meta:
-        row["variant"] += ", fine-tuned or rounded"
+    row = described(recipe, meta)
     row |= {
         "run": run.name, "epochs": [recipe["epochs"] + meta.get("epochs_before", 0), recipe["tune_epochs"]],
         "commit": meta.get("commit"), "integers": meta.get("integers"), "float": meta.get("accuracy_float"),
         "float_clean": meta.get("accuracy_float_clean"), "synops": None, "macs": None, "sops": None, "paper_mj": None,
         "counted_mj": None, "obstacle": ""}
     if graph is not None and "members" in meta:  # of train/join_runs.py
-        row["variant"] += f", {len(meta['members'])} nets side by side"
         return row | {"parameters": meta["parameters"]} | graph_figures(graph, path, data, progress)
     net = load_network(run / WEIGHTS)
     row["parameters"] = sum(p.numel() for p in net.parameters() if p.requires_grad)
@@ -79,51 +75,6 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
         return row | graph_figures(graph, path, data, progress)
     row["obstacle"] = "; ".join(sorted(set(net.obstacles().values())))
     return row | torch_figures(net, meta, run / WEIGHTS, data)
-
-
-def described(recipe: dict[str, Any]) -> dict[str, Any]:
-    """What a recipe is called in the tables."""
-    modalities = [recipe["modality"]] if isinstance(recipe["modality"], str) else list(recipe["modality"])
-    distil = recipe.get("distil")
-    widths = "-".join(map(str, dict.fromkeys(recipe["widths"])))
-    parts = [f"T = {recipe['time_steps']}", f"widths {widths}"]
-    if recipe["network"] in ("mksgn", "base-sgn"):
-        parts.append(f"graph {recipe['graph_conv']}")
-    if len(modalities) > 1:
-        parts.append(recipe["fusion"])
-    parts += motion_scale(recipe, modalities)
-    if distil:
-        features = ", features" if distil["gamma"][2] else ""
-        others = sorted({text.split(" ")[0] for text in distil["teachers"]} - {"ctr-gcn"})
-        who = " ".join([str(len(distil["teachers"])), *(NAMES[name] for name in others)])
-        parts.append(f"taught by {who} ({distil['loss']}, {distil['soft_labels']}{features})")
-    if recipe.get("mixup"):
-        parts.append(f"mixup {recipe['mixup']:g}")
-    averaged = averaging(recipe)
-    if averaged:
-        parts += averaged
-    elif recipe.get("average_part") and not recipe["epochs"]:
-        parts.append("averaged weights, rounded anew")
-    if recipe.get("residual_synapses", 1) > 1:
-        parts.append(f"residuals of {recipe['residual_synapses']} synapses")
-    if recipe.get("synop_weight"):
-        parts.append(f"synops priced above {recipe['synop_target'] / 1e6:g} M")
-    if not recipe["tune_epochs"]:
-        parts.append("rounded, not fine-tuned")
-    return {"network": NAMES[recipe["network"]], "kind": "SNN", "modalities": modalities, "distilled": bool(distil),
-            "variant": ", ".join(parts), "seed": recipe["seed"]}
-
-
-def averaging(recipe: dict[str, Any]) -> list[str]:
-    """What a recipe says of averaged weights, where it averages any."""
-    averaged = round(recipe.get("average_part", 0) * recipe["epochs"]) - 1
-    return [f"weights averaged over {averaged} epochs"] if averaged > 0 else []
-
-
-def motion_scale(recipe: dict[str, Any], modalities: list[str]) -> list[str]:
-    """What a recipe says of the scale of motions, where there are any."""
-    part = recipe.get("motion_range")
-    return [f"motion to {part:g} of the body"] if part and any(name.endswith("motion") for name in modalities) else []
 
 
 def graph_figures(graph: Graph, path: Path, data: str | None, progress: Any) -> dict[str, Any]:

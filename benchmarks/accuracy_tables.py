@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from accuracy_rows import NAMES, Row
+from accuracy_rows import Row
+from networks import NAMES, short_parts
 from rich.table import Table
 
 from mksgn.energy.printed import TABLE1, TABLE3, PrintedRow
@@ -18,8 +18,6 @@ COLUMNS = ("network", "modalities", "taught", "variant", "runs", "params (M)", "
            "synops (M)", "Eq. 33 SOPs (M)", "Eq. 34 (mJ)", "counted (mJ)", "paper: top-1", "params (M)", "SOPs (M)",
            "mJ")
 BEGIN, END = "<!-- accuracy.py: begin -->", "<!-- accuracy.py: end -->"
-SHORT = re.compile(r"T = \d+|smf|\d+ nets side by side|taught by .*|base width .*")
-"""Parts of a variant that the README's table shows."""
 
 
 def group_key(row: Row) -> tuple[Any, ...]:
@@ -172,16 +170,11 @@ def readme_table(rows: list[Row]) -> str:
     for group in grouped(rows):
         first, ours = group[0], cells(group)
         accuracy, _, _, power = printed(next((row for row in TABLE3 if matches(first, row)), None))
-        how = [part for part in _parts(first["variant"]) if SHORT.fullmatch(part)]
-        name = ", ".join([ours[0], *how] + ([f"{len(group)} seeds"] if len(group) > 1 else []))
+        seeds = [f"{len(group)} seeds"] if len(group) > 1 else []
+        name = ", ".join([ours[0], *short_parts(first["variant"]), *seeds])
         lines.append("| " + " | ".join([name, ours[1], ours[2], ours[6], ours[7], accuracy, ours[5], ours[9], ours[11],
                                         power]) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _parts(variant: str) -> list[str]:
-    """What a variant says, one thing each; a comma inside brackets separates nothing."""
-    return re.split(r", (?![^(]*\))", variant)
 
 
 def replaced(text: str, new: str, where: Path) -> str:

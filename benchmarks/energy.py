@@ -3,15 +3,18 @@
     python benchmarks/energy.py --net models/nw-ucla-joint/mksgn.net --data nw_ucla.npz --report report.html
     python benchmarks/energy.py --net mksgn.net --backend lava --samples 40   # events counted in the Lava Processes
     python benchmarks/energy.py --net mksgn.net --board hala-point --cost loihi1 my-prices.toml --json energy.json
+    python benchmarks/energy.py --net mksgn.net --objective cores             # placed on the fewest cores
     python benchmarks/energy.py --net mksgn.net --backend loihi2              # measured on the chip as well
 
 Counted, exactly: spikes, synaptic operations (each non-zero weight that a spike really meets), MACs of the graded
 input, neuron updates that changed something and those that did not, per sample, layer and synapse. Beside them the
 paper's model (Eq. 33-37): rate x T x FLOPs. Then modelled: the network is placed on the cores of a board
 (deploy/map_loihi.py), and cost models with cited constants (docs/energy.md) price the events of each core.
+--objective chooses between the fewest cores and the least busy ones. It changes chips and time, and with them the
+static energy.
 
 Nothing but --backend loihi2 measures power, and it has never run on silicon (docs/loihi2.md).
-Every figure is labelled counted, modelled, or measured.
+Every figure is labelled counted, modelled or measured; docs/energy.md says what each means.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from energy_record import (
     cost_row,
     example,
     layer_shares,
+    layers,
     mapping,
     paper,
     populations,
@@ -40,6 +44,7 @@ from energy_record import (
     totals,
 )
 from energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
+from networks import title
 from rich.console import Console
 
 from mksgn.cli import exit_on_error, print_table, sample_progress
@@ -53,6 +58,7 @@ from mksgn.energy.costs import CostModel, cost_models, load_cost_model
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.mapping import Board, Placement, board, place
+from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
 from mksgn.netx import read_net
 from mksgn.report import page
 from mksgn.runtime import open_backend
@@ -81,6 +87,7 @@ class Options:
     the chip."""
     board: str = "kapoho-point"
     """The board to place the network on: a name (deploy/map_loihi.py --help lists them) or a TOML file."""
+    objective: Annotated[Objective, tyro.conf.arg(help=OBJECTIVE_HELP)] = "time"
     cost: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME|FILE.toml ...")] = ()
     """Cost models, by name or file. Default: all that come with the package."""
     batch_size: int = 32
@@ -109,6 +116,7 @@ def main(options: Options) -> None:
     options.validate()
     console = Console(highlight=False)
     graph = read_net(options.net)
+    name = title(graph.meta, str(options.net))
     models = find_models(options.cost)
     target = board(options.board)
     check_fits(graph, target, options)
@@ -118,8 +126,8 @@ def main(options: Options) -> None:
     started = time.perf_counter()
     done = count(options, graph, selection, console)
     seconds = time.perf_counter() - started
-    placement = place(graph, target, done.counts.activity())
-    record = make_record(options, graph, selection, done, placement, models)
+    placement = place(graph, target, done.counts.activity(), objective=options.objective)
+    record = make_record(options, name, graph, selection, done, placement, models)
     record["run"]["seconds"] = seconds
     if chip is not None:
         record["measured"] = chip
@@ -186,24 +194,25 @@ def count(options: Options, graph: Graph, selection: Selection, console: Console
         return execute(backend, None, selection.x, record, part_size(graph, graph.time_steps or 1, record, 1), on_part)
 
 
-def make_record(options: Options, graph: Graph, selection: Selection, done: Execution, placement: Placement,
-                models: list[CostModel]) -> dict[str, Any]:
-    """Everything there is to say, as :mod:`mksgn.report.schema` has it."""
+def make_record(options: Options, name: str | None, graph: Graph, selection: Selection, done: Execution,
+                placement: Placement, models: list[CostModel]) -> dict[str, Any]:
+    """Everything there is to say, as :mod:`mksgn.report.schema` has it; ``name`` is what the network is called."""
     counts = done.counts
     active = {name: number / counts.samples for name, number in counts.active.items()}
     work = placement.work(counts.activity(), active)
     shares = layer_shares(placement, graph, counts)
     scores = run_report.accuracy(selection, done.predictions)
+    rows = {"populations": populations(graph, counts), "synapses": synapses(graph, counts)}
     record: dict[str, Any] = {
-        "net": {"name": options.net.name, "preset": graph.meta.get("preset"), "classes": list(selection.class_names),
-                "time_steps": counts.steps, "parameters": None, "commit": graph.meta.get("commit")},
+        "net": {"name": "/".join(options.net.resolve().parts[-2:]), "title": name, "preset": graph.meta.get("preset"),
+                "classes": list(selection.class_names), "time_steps": counts.steps, "parameters": None,
+                "commit": graph.meta.get("commit")},
         "run": {"command": "python " + shlex.join(sys.argv), "backend": options.backend, "samples": counts.samples,
                 "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
                 "hardware": run_report.hardware(), "versions": run_report.versions(), "seconds": done.seconds,
                 "data": Path(selection.data).name, "split": selection.split, "accuracy": scores["accuracy"],
                 "subsets": scores["subsets"]},
-        "totals": totals(graph, counts, work), "populations": populations(graph, counts),
-        "synapses": synapses(graph, counts), **paper(graph, counts),
+        "totals": totals(graph, counts), **rows, "layers": layers(graph, **rows), "paper": paper(graph, counts),
         "cost_models": [cost_row(model, model.price(work), shares) for model in models],
         "mapping": mapping(placement, work), "samples": samples(selection, counts, done.predictions),
     }

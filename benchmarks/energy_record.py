@@ -12,13 +12,13 @@ import numpy as np
 
 from mksgn.backend import Counts, RunResult
 from mksgn.deploy.samples import Selection
-from mksgn.energy import counted_energy_mj, paper_energy_mj
+from mksgn.energy import paper_energy_mj
 from mksgn.energy.causes import ratio_causes
 from mksgn.energy.costs import Cost, CostModel, Range
 from mksgn.energy.printed import TABLE6_RATES, table6_name
 from mksgn.energy.work import CoreWork
 from mksgn.ir import Graph
-from mksgn.mapping import Placement
+from mksgn.mapping import Placement, tables
 
 ROLES = {"input": "input", "hidden": "hidden", "readout": "output"}
 
@@ -64,9 +64,36 @@ def synapses(graph: Graph, counts: Counts) -> list[dict[str, Any]]:
     return rows
 
 
-def totals(graph: Graph, counts: Counts, work: CoreWork) -> dict[str, Any]:
+def layers(graph: Graph, populations: list[dict[str, Any]], synapses: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row per layer, from the rows of its populations and synapses; the input is no layer."""
+    graded = {synapse.name for synapse in graph.synapses if graph[synapse.sources[0]].message_bits > 0}
+    rows = []
+    for layer in dict.fromkeys(row["layer"] for row in populations if row["role"] != "input"):
+        inside = [row for row in populations if row["layer"] == layer]
+        rates = [row["rate"] for row in inside if row["role"] == "hidden"]
+        printed = [row["table6_rate"] for row in inside if row["table6_rate"] is not None]
+        arriving = [row for row in synapses if row["layer"] == layer]
+        # Eq. 34 pays the graded input's layer once, not at each of the T steps.
+        expected = sum(row["flops"] if row["name"] in graded else row["theoretical_sops"] for row in arriving)
+        counted = sum(row["synops"] + row["macs"] for row in arriving)
+        rows.append({
+            "layer": layer, "neurons": sum(row["neurons"] for row in inside), "rate": mean(rates),
+            "table6_rate": mean(printed), "graded": any(row["name"] in graded for row in arriving),
+            "expected": expected, "counted": counted, "ratio": counted / expected if expected else None,
+            "updates_active": sum(row["updates_active"] for row in inside),
+            "updates_idle": sum(row["updates_idle"] for row in inside),
+        })
+    return rows
+
+
+def mean(values: list[float]) -> float | None:
+    """Their mean; None where there are none."""
+    return float(np.mean(values)) if values else None
+
+
+def totals(graph: Graph, counts: Counts) -> dict[str, Any]:
     """Sums over the whole network."""
-    hidden = [p.name for p in graph.populations if p.role == "hidden"]
+    hidden = [counts.rate(p.name) for p in graph.populations if p.role == "hidden"]
     neurons = [p.name for p in graph.populations[1:]]
     size = sum(p.size for p in graph.populations[1:])
     active = sum(counts.active[name] for name in neurons) / counts.samples
@@ -74,19 +101,15 @@ def totals(graph: Graph, counts: Counts, work: CoreWork) -> dict[str, Any]:
         "spikes": sum(counts.spikes[name] for name in neurons) / counts.samples,
         "synops": sum(counts.synops.values()) / counts.samples, "macs": sum(counts.macs.values()) / counts.samples,
         "updates_active": active, "updates_idle": size * counts.steps - active,
-        "mean_rate": float(np.mean([counts.rate(name) for name in hidden])) if hidden else 0.0, "neurons": size,
-        "messages": work.total("messages_in"),
+        "mean_rate": mean(hidden) or 0.0, "neurons": size,
     }
 
 
-def paper(graph: Graph, counts: Counts) -> dict[str, dict[str, float]]:
-    """The sections ``paper`` (Eq. 34) and ``counted`` (the counted events at the same prices)."""
-    theory, happened = paper_energy_mj(graph, counts), counted_energy_mj(counts)
-    return {
-        "paper": {"energy_mj": theory.energy_mj, "energy_all_steps_mj": theory.energy_all_steps_mj,
-                  "sops": theory.sops, "first_layer_macs": float(theory.first_layer_macs)},
-        "counted": {"energy_mj": happened.energy_mj, "synops": happened.synops, "macs": happened.macs},
-    }
+def paper(graph: Graph, counts: Counts) -> dict[str, float]:
+    """Eq. 34. The counted events at the same prices are the cost model ``horowitz-fp32``."""
+    theory = paper_energy_mj(graph, counts)
+    return {"energy_mj": theory.energy_mj, "energy_all_steps_mj": theory.energy_all_steps_mj, "sops": theory.sops,
+            "first_layer_macs": float(theory.first_layer_macs)}
 
 
 def cost_row(model: CostModel, cost: Cost, shares: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -141,7 +164,7 @@ def mapping(placement: Placement, work: CoreWork) -> dict[str, Any]:
     } for core in placement.cores]
     names = " and ".join(sorted({slab.population for slab in placement.cores[busiest].slabs}))
     return {
-        "board": board.name, "chips": placement.chips, "cores": len(cores),
+        "board": board.name, "objective": placement.objective, "chips": placement.chips, "cores": len(cores),
         "limits": {"cores": board.cores, "cores_per_chip": board.cores_per_chip, "core_mesh": list(board.core_mesh),
                    "neurons": board.neurons, "synapse_words": board.synapse_words, "in_axons": board.in_axons,
                    "out_axons": board.out_axons, "sources": dict(board.sources), "assumed": dict(board.assumed)},
@@ -149,8 +172,7 @@ def mapping(placement: Placement, work: CoreWork) -> dict[str, Any]:
         "busiest": {"index": busiest,
                     "why": f"{names}: {causes[why][busiest] / load[busiest]:.0%} of its load are {why}"},
         "problems": [str(problem) for problem in placement.problems],
-        "traffic": {"inter_core": work.total("messages_out"), "inter_chip": work.total("chip_crossings"),
-                    "hops": work.total("hops_ew") + work.total("hops_ns")},
+        "traffic": tables.traffic(work),
     }
 
 
@@ -197,8 +219,9 @@ def example(graph: Graph, selection: Selection, number: int, result: RunResult) 
     names = selection.class_names
     label = int(selection.labels[number])
     return {
-        "label": names[label] if label >= 0 else None, "prediction": names[int(result.predictions[0])],
-        "sample": number, "edges": np.asarray(graph.meta["edges"]).reshape(-1, 2).tolist(),
+        "name": selection.names[number], "label": names[label] if label >= 0 else None,
+        "prediction": names[int(result.predictions[0])], "sample": number,
+        "edges": np.asarray(graph.meta["edges"]).reshape(-1, 2).tolist(),
         "skeleton": x[:3].transpose(1, 2, 0).astype(float).tolist(),
         "raster": {name: spikes[0].sum(axis=(2, 3), dtype=np.int64).tolist() for name, spikes in result.spikes.items()
                    if spikes.shape[2] > 1},

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
 
-MEASURED, MODELLED = "counted", "modelled"
+from mksgn.mapping.plan import OBJECTIVES
+from mksgn.mapping.tables import traffic_line
 
 
 def _table(title: str, *headings: str) -> Table:
@@ -21,64 +21,46 @@ def _table(title: str, *headings: str) -> Table:
 
 
 def layers_table(record: dict[str, Any]) -> Table:
-    """Rates, operations by Eq. 33 and as counted, and updates of each layer."""
-    table = _table("per sample, by layer; rates, operations and updates counted, theory by Eq. 33", "layer", "neurons",
-                   "rate", "Table 6", "theory, SOPs", "counted", "ratio", "active updates", "idle")
-    rows: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for population in record["populations"]:
-        if population["role"] == "input":
-            continue
-        row = rows[population["layer"]]
-        for key in ("neurons", "spikes", "updates_active", "updates_idle"):
-            row[key] += population[key]
-        if population["table6_rate"] is not None:
-            row["printed"] += population["table6_rate"]
-            row["printed_count"] += 1
-    for synapse in record["synapses"]:
-        row = rows[synapse["layer"]]
-        row["theory"] += synapse["theoretical_sops"]
-        row["theory_macs"] += synapse["flops"] * record["net"]["time_steps"] if synapse["macs"] else 0
-        row["counted"] += synapse["synops"]
-        row["macs"] += synapse["macs"]
-    for layer, row in rows.items():
-        rate = row["spikes"] / (row["neurons"] * record["net"]["time_steps"])
-        printed = f"{row['printed'] / row['printed_count']:.4f}" if row["printed_count"] else "-"
-        theory, counted = row["theory"] + row["theory_macs"], row["counted"] + row["macs"]
-        mac = " MAC" if row["macs"] else ""
-        table.add_row(layer, f"{row['neurons']:,.0f}", f"{rate:.4f}", printed, f"{theory:,.0f}{mac}",
-                      f"{counted:,.0f}{mac}", f"{counted / theory:.3f}" if theory else "-",
+    """Rates, operations by the paper's formula and as counted, and updates of each layer."""
+    table = _table("per sample, by layer; rates, operations and updates counted; expected: modelled, Eq. 33 and 34",
+                   "layer", "neurons", "mean rate", "Table 6", "expected", "counted", "ratio", "active updates", "idle")
+    for row in record["layers"]:
+        rate, printed = ("-" if row[key] is None else f"{row[key]:.4f}" for key in ("rate", "table6_rate"))
+        unit = " MACs" if row["graded"] else ""
+        table.add_row(row["layer"], f"{row['neurons']:,}", rate, printed, f"{row['expected']:,.0f}{unit}",
+                      f"{row['counted']:,.0f}{unit}", "-" if row["ratio"] is None else f"{row['ratio']:.3f}",
                       f"{row['updates_active']:,.0f}", f"{row['updates_idle']:,.0f}")
     return table
 
 
 def totals_table(record: dict[str, Any]) -> Table:
-    """Events of a sample and the two energies at the paper's prices."""
-    table = _table("per sample", "", "", "how")
-    totals, paper, counted = record["totals"], record["paper"], record["counted"]
+    """Events of a sample."""
+    table = _table("events per sample", "", "", "how")
+    totals = record["totals"]
     table.columns[2].justify = "left"
     rows = (
-        ("spikes", f"{totals['spikes']:,.0f}", f"{MEASURED}; mean rate of hidden ones {totals['mean_rate']:.4f}"),
-        ("synaptic operations", f"{totals['synops']:,.0f}", f"{MEASURED}; Eq. 33 expects {paper['sops']:,.0f}"),
-        ("MACs of the graded input", f"{totals['macs']:,.0f}", MEASURED),
-        ("neuron updates", f"{totals['updates_active'] + totals['updates_idle']:,.0f}",
-         f"{MEASURED}; {totals['updates_idle']:,.0f} changed nothing"),
-        ("messages between cores", f"{totals['messages']:,.0f}", "counted spikes on modelled cores"),
-        ("energy, the paper's Eq. 34", f"{paper['energy_mj']:.6f} mJ", f"{MODELLED}, 4.6 and 0.9 pJ, 45 nm"),
-        ("  first layer at every step", f"{paper['energy_all_steps_mj']:.6f} mJ", MODELLED),
-        ("energy, counted events", f"{counted['energy_mj']:.6f} mJ", f"{MODELLED}, the same prices"),
+        ("spikes", totals["spikes"], f"counted; mean rate of the hidden populations {totals['mean_rate']:.4f}"),
+        ("synaptic operations", totals["synops"], f"counted; Eq. 33 expects {record['paper']['sops']:,.0f}"),
+        ("MACs of the graded input", totals["macs"],
+         f"counted, all T steps; Eq. 34 expects {record['paper']['first_layer_macs']:,.0f}"),
+        ("neuron updates", totals["updates_active"] + totals["updates_idle"],
+         f"counted; {totals['updates_idle']:,.0f} changed nothing"),
     )
-    for row in rows:
-        table.add_row(*row)
+    for name, value, how in rows:
+        table.add_row(name, f"{value:,.0f}", how)
     return table
 
 
 def costs_table(record: dict[str, Any]) -> Table:
-    """Energy and time by each cost model."""
-    table = _table("cost models, per sample (modelled; ranges where a constant is one)", "model", "dynamic, mJ",
+    """Energy and time by the paper's formula and by each cost model."""
+    table = _table("energy and time per sample (modelled; a range where a model has one)", "model", "dynamic, mJ",
                    "static, mJ", "total, mJ", "latency, ms", "samples/s", "EDP, mJ ms")
+    keys = ("dynamic_mj", "static_mj", "total_mj", "latency_ms", "samples_per_s", "edp_mj_ms")
+    for name, value in (("the paper's Eq. 34", record["paper"]["energy_mj"]),
+                        ("  first layer at every step", record["paper"]["energy_all_steps_mj"])):
+        table.add_row(name, span([value, value]), *["-"] * (len(keys) - 1))
     for row in record["cost_models"]:
-        table.add_row(row["name"], *(span(row[key]) for key in (
-            "dynamic_mj", "static_mj", "total_mj", "latency_ms", "samples_per_s", "edp_mj_ms")))
+        table.add_row(row["name"], *(span(row[key]) for key in keys))
     return table
 
 
@@ -86,12 +68,11 @@ def mapping_lines(record: dict[str, Any]) -> Iterable[str]:
     """Cores, chips, traffic, the busiest core, what does not fit."""
     mapping = record["mapping"]
     cores = mapping["core_list"]
-    yield (f"{mapping['board']}: {mapping['cores']} cores on {mapping['chips']} chips (modelled); mean use of neurons "
+    yield (f"{mapping['board']}: {mapping['cores']} cores on {mapping['chips']} chips (modelled; --objective "
+           f"{mapping['objective']}, {OBJECTIVES[mapping['objective']]}); mean use of neurons "
            f"{sum(c['neuron_utilisation'] for c in cores) / len(cores):.0%}, of memory "
            f"{sum(c['memory_utilisation'] for c in cores) / len(cores):.0%}")
-    traffic = mapping["traffic"]
-    yield (f"messages per sample: {traffic['inter_core']:,.0f} between cores, {traffic['inter_chip']:,.0f} of them "
-           f"between chips, {traffic['hops']:,.0f} hops")
+    yield traffic_line(mapping["traffic"])
     yield f"busiest core: {mapping['busiest']['index']}, {mapping['busiest']['why']}"
     for problem in mapping["problems"]:
         yield f"does not fit: {problem}"

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 from speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
 from speed_dense import dense_operations
-from speed_report import Rows, draw, machine, markdown, short, take_turns
+from speed_report import Curve, Rows, draw, machine, markdown, short, take_turns
 from speed_sizes import full, lava_step, scaling
 
 from mksgn.cli import exit_on_error, print_table
@@ -261,7 +261,7 @@ def main(options: Options) -> int:
     where = machine()
     console.print(", ".join(f"{key} {value}" for key, value in where.items()), markup=False)
     rows = Rows(console)
-    curves: dict[str, list[tuple[float, float]]] = {}
+    curves: list[Curve] = []
     chosen = [name for name in SECTIONS if name in options.only and not (options.quick and name == "scaling")]
     for number, name in enumerate(chosen, start=1):
         console.rule(f"{number}/{len(chosen)} {name}")
@@ -288,7 +288,7 @@ def main(options: Options) -> int:
                       {True: "yes", False: "[red]no[/]", None: ""}[row["met"]])
     print_table(console, table)
     if options.json is not None:
-        write_json(options.json, {"rows": rows.rows, "curves": curves, **where})
+        write_json(options.json, {"rows": rows.rows, "curves": [asdict(curve) for curve in curves], **where})
     if options.results is not None:
         command = f"python benchmarks/speed.py --data {Path(options.data).name}" + (" --quick" if options.quick else "")
         if tuple(options.only) != SECTIONS:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from plots import svg
+from plots import LEGEND_LINE, legend_below, svg
 from rich.console import Console
 from speed_baselines import HAS_SPIKINGJELLY
 
@@ -66,25 +66,57 @@ def short(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def draw(curves: dict[str, list[tuple[float, float]]], path: Path) -> None:
-    """One small plot per curve, log-log with a line of slope 1, into one SVG."""
-    with svg(path, len(curves), (3.1 * len(curves), 3.0)) as axes:
-        for axis, (name, points) in zip(axes, curves.items()):
-            x, y = np.array(points).T
-            axis.plot(x, y, "o-", color="#1f6f8b", label="measured")
-            if "blocks" not in name:
-                axis.plot(x, y[0] * x / x[0], "--", color="0.6", label="linear")
+@dataclass
+class Curve:
+    """How a time grows with a size.
+
+    Parameters
+    ----------
+    size : str
+        What grows: the label of the horizontal axis.
+    timed : str
+        What is timed, in seconds: the label of the vertical axis.
+    of : str
+        The network, and what stays as it is.
+    points : list of (float, list of float)
+        Each size, and the seconds of every turn.
+    linear : bool
+        Whether growth in proportion is what one would expect: axes are logarithmic then, with a line of slope 1.
+    """
+
+    size: str
+    timed: str
+    of: str
+    points: list[tuple[float, list[float]]] = field(default_factory=list)
+    linear: bool = True
+
+    def medians(self) -> list[float]:
+        """The median of the turns at each size."""
+        return [statistics.median(seconds) for _, seconds in self.points]
+
+
+def draw(curves: list[Curve], path: Path) -> None:
+    """One small plot per curve, with the fastest and slowest turn as error bars, into one SVG."""
+    with svg(path, len(curves), (3.2 * len(curves), 3.4 + 2 * LEGEND_LINE)) as axes:
+        for axis, curve in zip(axes, curves):
+            x, y = np.array([size for size, _ in curve.points]), np.array(curve.medians())
+            turns = [seconds for _, seconds in curve.points]
+            reach = np.array([[middle - min(each), max(each) - middle] for middle, each in zip(y, turns)]).T
+            axis.errorbar(x, y, reach, fmt="o-", color="#1f6f8b", capsize=3,
+                          label="median of the turns; bars: the fastest and the slowest turn")
+            if curve.linear:
+                axis.plot(x, y[0] * x / x[0], "--", color="0.6", label="growth in proportion to the first point")
                 axis.set_xscale("log", base=2)
                 axis.set_yscale("log", base=2)
+                axis.set_yticks(y, [f"{value:.2g}" for value in y])
             else:
-                axis.set_ylim(0, 1.15 * max(y))
+                axis.set_ylim(0, 1.15 * max(max(each) for each in turns))
             axis.set_xticks(x, [f"{value:g}" for value in x])
             axis.minorticks_off()
-            if "blocks" not in name:
-                axis.set_yticks(y, [f"{value:.2g}" for value in y])
-            axis.set_xlabel(name.replace(" (", "\n("))
-            axis.set_ylabel("s")
-            axis.legend(frameon=False, fontsize=8)
+            axis.set_xlabel(curve.size)
+            axis.set_ylabel(f"{curve.timed}, s")
+            axis.set_title(curve.of, fontsize=8)
+        legend_below(axes[0])
 
 
 def machine() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
-from speed_report import Rows, take_turns
+from speed_report import Curve, Rows, take_turns
 
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
@@ -97,34 +97,42 @@ def full(quick: bool, rows: Rows) -> None:
     rows.add(f"{name}: memory of all its processes", memory.peak, "GB", target="<= 12", met=memory.peak <= 12)
 
 
-def scaling(rounds: int, rows: Rows) -> dict[str, list[tuple[float, float]]]:
-    """Curves: what grows -> (size, seconds)."""
+def scaling(rounds: int, rows: Rows) -> list[Curve]:
+    """How times grow: of the emulator with four sizes, of a Lava time step with the number of Blocks."""
     base: dict[str, Any] = {"frames": 32, "widths": (16, 16, 32, 32, 64, 64), "strides": TABLE7["strides"]}
-    curves: dict[str, list[tuple[float, float]]] = {}
 
-    def measure(curve: str, size: int, graph: Graph, count: int) -> None:
-        samples = np.resize(noise(graph.input.shape, 8), (count, *graph.input.shape))
+    def emulator(size: str, of: str) -> Curve:
+        return Curve(size, "emulator, time of one run", f"untrained MK-SGN, 25 joints,\n{of}")
+
+    samples = emulator("samples", "width 16, 32 frames, T = 4")
+    frames = emulator("frames", "width 16, T = 4, 32 samples")
+    width = emulator("width of the first layer", "32 frames, T = 4, 16 samples")
+    steps = emulator("time steps T", "width 16, 32 frames, 32 samples")
+    blocks = Curve("Blocks (OS processes)", "Lava, one time step", "untrained MK-SGN, 25 joints,\nwidth 16, 32 frames",
+                   linear=False)
+
+    def measure(curve: Curve, size: int, graph: Graph, count: int) -> None:
+        shown = np.resize(noise(graph.input.shape, 8), (count, *graph.input.shape))
         with Emulator(graph) as backend:
-            seconds = statistics.median(take_turns({"e": lambda: backend.run(samples)}, rounds)["e"])
-        curves.setdefault(curve, []).append((size, seconds))
+            curve.points.append((size, take_turns({"e": lambda: backend.run(shown)}, rounds)["e"]))
 
     graph = untrained(**base)
     for count in (32, 64, 128, 256):
-        measure("samples", count, graph, count)
-    for frames in (16, 32, 64, 128):
-        measure("frames", frames, untrained(**{**base, "frames": frames}), 32)
-    for width in (8, 16, 32, 64):
-        widths = tuple(w * width // 16 for w in base["widths"])
-        measure("width of the first layer", width, untrained(**{**base, "widths": widths}), 16)
-    for steps in (1, 2, 4, 8):
-        measure("time steps T", steps, untrained(**base, time_steps=steps), 32)
-    samples = noise(graph.input.shape, 24)
-    for blocks in (1, 2, 3, 4):
-        step = statistics.median(lava_step(graph, samples, "blocks", blocks=blocks)[0] for _ in range(3))
-        curves.setdefault("Lava step over blocks (OS processes)", []).append((blocks, step))
-    for name in ("samples", "frames"):
-        (first, early), (last, late) = curves[name][0], curves[name][-1]
+        measure(samples, count, graph, count)
+    for number in (16, 32, 64, 128):
+        measure(frames, number, untrained(**{**base, "frames": number}), 32)
+    for number in (8, 16, 32, 64):
+        widths = tuple(w * number // 16 for w in base["widths"])
+        measure(width, number, untrained(**{**base, "widths": widths}), 16)
+    for number in (1, 2, 4, 8):
+        measure(steps, number, untrained(**base, time_steps=number), 32)
+    streamed = noise(graph.input.shape, 24)
+    for number in (1, 2, 3, 4):
+        blocks.points.append((number, [lava_step(graph, streamed, "blocks", blocks=number)[0] for _ in range(3)]))
+    for curve in (samples, frames):
+        (first, last), (early, late) = ((ends[0], ends[-1]) for ends in ([size for size, _ in curve.points],
+                                                                         curve.medians()))
         growth = (late / early) / (last / first)
-        rows.add(f"emulator, growth over {name} ({first:g} to {last:g}) against linear", growth, "times linear",
+        rows.add(f"emulator, growth over {curve.size} ({first:g} to {last:g}) against linear", growth, "times linear",
                  target="<= 1.1", met=growth <= 1.1)
-    return curves
+    return [samples, frames, width, steps, blocks]

@@ -3,45 +3,60 @@
     python benchmarks/tradeoff.py --run runs/mksgn-4-kd --data nw_ucla.npz
     python benchmarks/tradeoff.py --run runs/mksgn-4-kd --data nw_ucla.npz --targets 10e6 20e6 40e6 --epochs 8 \\
         --results benchmarks/results
+    python benchmarks/tradeoff.py --keep benchmarks/results/tradeoff.json --results benchmarks/results    # draws again
 
 Every point is a run of train/train_slayer.py that starts from the floating-point weights of --run, with its options,
 and fine-tunes the integers while synaptic operations above the target cost (--synop-weight, --synop-target: spikes
 weighted by their fan-out, a firing-rate regularisation that knows what a spike costs). Then the integers are run on the
 test split and their events counted. The runs lie beside --run (RUN-tradeoff/TARGET) and are not trained again when the
 program is started once more; an unfinished one is continued.
+
+The picture shows the networks of models/ beside them, by their rows of accuracy.py --json, and the paper's MK-SGN
+(Table 3). Bars are binomial standard errors of the accuracy.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
 from accuracy_rows import spiking_row
-from plots import svg
+from networks import short_name
+from plots import LEGEND_LINE, legend_below, standard_error, svg
 from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.energy.printed import TABLE3
 from mksgn.errors import ConfigError, MksgnError
 from mksgn.limits import LIMITS, check_number
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 ROOT = Path(__file__).resolve().parent.parent
+ENERGIES = (("paper_mj", "the paper's formula, Eq. 34", "#d55e00"), ("counted_mj", "counted events", "#0072b2"))
+"""Which energies of a row are drawn, what they are called, and their colours."""
+PAPER = next(row for row in TABLE3 if row.name == "MK-SGN")
+NAME_WIDTH = 34
+"""Letters of a line of a point's name."""
 
 
 @dataclass(frozen=True)
 class Options:
     """Accuracy against energy of one network under several prices on synaptic operations."""
 
-    run: Path
+    run: Path | None = None
     """Folder of a finished train_slayer.py run."""
-    data: str
+    data: str | None = None
     """What it was trained on."""
+    keep: Path | None = None
+    """Instead of --run: points of an earlier --json, to print and draw again. Nothing is trained or run."""
     targets: tuple[float, ...] = (15e6, 25e6, 35e6, 50e6, 70e6)
     """Synaptic operations per sample that cost nothing, one fine-tuning each."""
     weight: float = 2.0
@@ -50,10 +65,12 @@ class Options:
     """Of each fine-tuning."""
     lr: float = 3e-4
     """First learning rate of each; it falls to 0 along a cosine."""
+    accuracy: Path = ROOT / "benchmarks" / "results" / "accuracy.json"
+    """Rows of accuracy.py --json, for the networks of models/ in the picture."""
     json: Path | None = None
     """Write the points here."""
     results: Path | None = None
-    """Write tradeoff.md and tradeoff.svg into this folder."""
+    """Write tradeoff.md, tradeoff.json and tradeoff.svg into this folder."""
 
     def validate(self) -> None:
         """Refuse what cannot work, before anything is trained."""
@@ -63,18 +80,56 @@ class Options:
         if not self.targets or len(set(self.targets)) < len(self.targets):
             raise ConfigError("impossible targets", where="--targets", got=str(self.targets),
                               allowed="different positive numbers", fix="name every target once")
-        if not (self.run / NET).exists():
+        if self.keep is not None and (self.run is not None or self.data is not None):
+            raise ConfigError("points would come from two places", where="--keep beside --run or --data",
+                              fix="leave one of them out")
+        if self.keep is None and (self.run is None or self.data is None):
+            raise ConfigError("there is nothing to draw", where="--run and --data",
+                              fix="name a finished run and its data with --run and --data, or points with --keep")
+        if self.run is not None and not (self.run / NET).exists():
             raise ConfigError("there is no finished run with an exported network", where=str(self.run),
                               fix="name the folder of a train_slayer.py run that has written mksgn.net")
         if self.json is not None:
             check_writable(self.json, "--json")
+        if self.results is not None:
+            shipped_rows(self.accuracy)
 
 
-def arguments(options: Options, target: float) -> list[str]:
+def shipped_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of the networks of models/.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read.
+    """
+    shipped = {net.parent.name for net in (ROOT / "models").glob(f"*/{NET}")}
+    return [row for row in read_json(path, "rows", "--accuracy", "accuracy.py --json")["rows"] if row["run"] in shipped]
+
+
+def read_json(path: Path, key: str, option: str, writer: str) -> dict[str, Any]:
+    """A file with a list of rows under ``key``.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read or holds no such list of dictionaries.
+    """
+    try:
+        found = json.loads(path.read_text())
+        if not all(isinstance(row, dict) for row in found[key]):
+            raise TypeError(f"{key} are no dictionaries")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"no {key} can be read here", where=f"{option} {path}",
+                          got=f"{type(error).__name__}: {error}", fix=f"name a file that {writer} wrote") from None
+    return dict(found)
+
+
+def arguments(run: Path, options: Options, target: float) -> list[str]:
     """The command line of one fine-tuning: what the run was trained with, and a price."""
-    stored = read_state(options.run / CHECKPOINT, options=dict)["options"]
+    stored = read_state(run / CHECKPOINT, options=dict)["options"]
     given = {name: stored[name] for name in ("protocol", "teacher", "device", "devices", "precision") if stored[name]}
-    given |= {"data": options.data, "start": options.run, "epochs": 0, "tune_epochs": options.epochs,
+    given |= {"data": options.data, "start": run, "epochs": 0, "tune_epochs": options.epochs,
               "tune_lr": options.lr, "integers": "tuned", "synop_weight": options.weight, "synop_target": target}
     words: list[str] = []
     for name, value in given.items():
@@ -82,7 +137,7 @@ def arguments(options: Options, target: float) -> list[str]:
     return words
 
 
-def fine_tune(options: Options, target: float, console: Console) -> Path:
+def fine_tune(run: Path, options: Options, target: float, console: Console) -> Path:
     """Train one point unless it is there already; returns its folder.
 
     Raises
@@ -90,10 +145,10 @@ def fine_tune(options: Options, target: float, console: Console) -> Path:
     MksgnError
         When the training program fails; it has said why.
     """
-    folder = options.run.parent / f"{options.run.name}-tradeoff" / f"{target:.3g}"
+    folder = run.parent / f"{run.name}-tradeoff" / f"{target:.3g}"
     if (folder / NET).exists():
         return folder
-    resume = ["--resume"] if (folder / CHECKPOINT).exists() else arguments(options, target)
+    resume = ["--resume"] if (folder / CHECKPOINT).exists() else arguments(run, options, target)
     console.print(f"[bold]target {target / 1e6:g} M synaptic operations[/]")
     done = subprocess.run([sys.executable, str(ROOT / "train" / "train_slayer.py"), "--out", str(folder), *resume])
     if done.returncode:
@@ -116,42 +171,93 @@ def as_table(points: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 COLUMNS = ("target", "top-1", "clean", "synops", "Eq. 34, mJ", "counted, mJ")
 
 
-def as_markdown(points: list[dict[str, Any]], command: str) -> str:
+def as_markdown(content: dict[str, Any]) -> str:
     """The file of benchmarks/results."""
-    lines = ["# Accuracy against energy", "", f"`{command}`, {describe_commit()}", "",
+    points = content["points"]
+    lines = ["# Accuracy against energy", "", f"`{content['command']}`, {content['commit']}", "",
              "One network, fine-tuned as integers under several prices on synaptic operations; events per sample, "
              "counted by the emulator.", "", "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     return "\n".join(lines + ["| " + " | ".join(line) + " |" for line in as_table(points)]) + "\n"
 
 
-def draw(points: list[dict[str, Any]], path: Path) -> None:
-    """Top-1 over energy by the paper's formula and by counted events."""
-    with svg(path, 1, (5.6, 3.6)) as (axis,):
-        for key, label, style in (("counted_mj", "counted events", "o-"), ("paper_mj", "the paper's Eq. 34", "s--")):
-            energy, accuracy = zip(*sorted((p[key], 100 * p["accuracy"]) for p in points))
-            axis.plot(energy, accuracy, style, label=label)
-        axis.set_xlabel("energy per sample, mJ at 45 nm (modelled)")
-        axis.set_ylabel("top-1 on the test split, %")
+def draw(points: list[dict[str, Any]], shipped: list[dict[str, Any]], path: Path) -> None:
+    """Top-1 over energy by the paper's formula and by counted events, with the shipped networks and the paper.
+
+    Parameters
+    ----------
+    points : list of dict
+        Of one network, with its target each.
+    shipped : list of dict
+        Rows of :mod:`accuracy_rows`.
+    path : Path
+    """
+    whole = next(point for point in points if point["target"] is None)
+    name = f"{short_name(whole)}, fine-tuned under {len(points) - 1} prices"
+    samples = sorted({row["samples"] for row in (*points, *shipped)})
+    with svg(path, 1, (7.6, 4.6 + LEGEND_LINE * (2 * len(ENERGIES) + 1))) as (axis,):
+        for key, energy, colour in ENERGIES:
+            _scatter(axis, sorted(points, key=lambda point: point[key]), key, "o-", colour, f"{name}: {energy}")
+        for key, energy, colour in ENERGIES:
+            _scatter(axis, shipped, key, "D", colour, f"networks of models/: {energy}")
+        axis.errorbar(float(PAPER.power_mj), _paper_accuracy(), fmt="*", markersize=13, color="black",
+                      label="the paper's MK-SGN, Table 3: floating point, its own rates in Eq. 34, no error given")
+        for row in shipped:
+            _name(axis, row["paper_mj"], 100 * row["accuracy"], textwrap.fill(
+                f"models/{row['run']}: {short_name(row)}", NAME_WIDTH, break_on_hyphens=False), "left")
+        _name(axis, float(PAPER.power_mj), _paper_accuracy(), f"the paper: {PAPER.power_mj} mJ,\n{_paper_accuracy()} %",
+              "right")
+        axis.set_xlabel("energy per sample at 45 nm, operations alone, mJ (modelled)")
+        axis.set_ylabel(f"top-1 on {' or '.join(map(str, samples))} test sequences, %\n(bars: binomial standard error)")
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False)
+        legend_below(axis)
+
+
+def _paper_accuracy() -> float:
+    return float(next(iter(PAPER.accuracy.values())))
+
+
+def _scatter(axis: Any, rows: list[dict[str, Any]], key: str, style: str, colour: str, label: str) -> None:
+    error = [100 * standard_error(row["accuracy"], row["samples"]) for row in rows]
+    axis.errorbar([row[key] for row in rows], [100 * row["accuracy"] for row in rows], error, fmt=style, color=colour,
+                  capsize=2, linewidth=1, elinewidth=0.8, markersize=5, label=label)
+
+
+def _name(axis: Any, x: float, y: float, text: str, side: str) -> None:
+    """A point's name beside it: to its right (``left`` aligned) or left."""
+    axis.annotate(text, (x, y), (8 if side == "left" else -10, 0), textcoords="offset points", ha=side, va="center",
+                  fontsize=8)
+
+
+def compute(run: Path, options: Options, console: Console) -> dict[str, Any]:
+    """Train what is missing, and count: the points, and what they come from."""
+    assert options.data is not None
+    folders = [(fine_tune(run, options, target, console), target) for target in options.targets]
+    points = [point(folder, options.data, target) for folder, target in folders]
+    points.append(point(run, options.data, None))
+    return {"points": points, "command": "python " + " ".join(sys.argv), "commit": describe_commit()}
 
 
 def main(options: Options) -> None:
     options.validate()
     console = Console(highlight=False)
-    folders = [(fine_tune(options, target, console), target) for target in options.targets]
-    points = [point(folder, options.data, target) for folder, target in folders]
-    points.append(point(options.run, options.data, None))
-    shown = Table(*COLUMNS, title=f"{options.run.name}: accuracy against energy")
+    if options.keep is not None:
+        content = read_json(options.keep, "points", "--keep", "--json")
+    else:
+        assert options.run is not None
+        content = compute(options.run, options, console)
+    points = content["points"]
+    whole = next(point for point in points if point["target"] is None)
+    shown = Table(*COLUMNS, title=f"{short_name(whole)}: accuracy against energy")
     for line in as_table(points):
         shown.add_row(*line)
     print_table(console, shown)
     if options.json is not None:
-        write_json(options.json, {"points": points, "commit": describe_commit()})
+        write_json(options.json, content)
     if options.results is not None:
         options.results.mkdir(parents=True, exist_ok=True)
-        write_text(options.results / "tradeoff.md", as_markdown(points, "python " + " ".join(sys.argv)))
-        draw(points, options.results / "tradeoff.svg")
+        write_json(options.results / "tradeoff.json", content)
+        write_text(options.results / "tradeoff.md", as_markdown(content))
+        draw(points, shipped_rows(options.accuracy), options.results / "tradeoff.svg")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import tyro
@@ -37,6 +37,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.mapping import Board, board, place, tables
 from mksgn.mapping.placement import Placement, uniform_activity
+from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
 from mksgn.mapping.problems import chips_needed, larger_board, least_cores
 from mksgn.netx import read_net
 
@@ -53,8 +54,7 @@ class Options:
     board: str = "kapoho-point"
     """oheo-gulch, kapoho-point, hala-point (Loihi 2), loihi-1, kapoho-bay, nahuku, pohoiki-springs (Loihi 1), or a
     .toml file."""
-    objective: Literal["time", "cores"] = "time"
-    """The least busy busiest core that the board allows, or the fewest cores."""
+    objective: Annotated[Objective, tyro.conf.arg(help=OBJECTIVE_HELP)] = "time"
     activity: Path | None = None
     """Messages per neuron and sample (.npz), an array (C, F, V) under each population's name."""
     data: str | None = None

@@ -35,7 +35,8 @@ def record_of(graph: Graph, rng: np.random.Generator) -> dict[str, Any]:
     synops, macs = sum(s["synops"] for s in synapses), sum(s["macs"] for s in synapses)
     correct = rng.random(SAMPLES) < 0.87
     return {
-        "net": {"name": "mksgn.net", "preset": str(graph.meta.get("preset", "")), "classes": classes,
+        "net": {"name": "nw-ucla-joint/mksgn.net", "title": "MK-SGN, joint, T = 2",
+                "preset": str(graph.meta.get("preset", "")), "classes": classes,
                 "time_steps": steps, "parameters": sum(int(s.weight.size) for s in graph.synapses),
                 "commit": "mksgn 0.1.0 (0123456789ab)"},
         "run": {"command": "python benchmarks/energy.py --net models/nw-ucla-joint/mksgn.net --data nw_ucla.npz "
@@ -48,11 +49,10 @@ def record_of(graph: Graph, rng: np.random.Generator) -> dict[str, Any]:
         "totals": {"spikes": sum(p["spikes"] for p in populations[1:]), "synops": synops, "macs": macs,
                    "updates_active": sum(p["updates_active"] for p in populations),
                    "updates_idle": sum(p["updates_idle"] for p in populations), "mean_rate": 0.155,
-                   "neurons": sum(p["neurons"] for p in populations),
-                   "messages": sum(p["spikes"] for p in populations)},
+                   "neurons": sum(p["neurons"] for p in populations[1:])},
         "populations": populations, "synapses": synapses,
+        "layers": [_layer(layer, populations, synapses) for layer in layers[1:]],
         "paper": {"energy_mj": 0.187, "energy_all_steps_mj": 0.194, "sops": 1.8e8, "first_layer_macs": 552960.0},
-        "counted": {"energy_mj": (4.6 * macs + 0.9 * synops) * 1e-9, "synops": synops, "macs": macs},
         "cost_models": _models(layers, rng), "mapping": _mapping(populations, rng),
         "samples": {"synops": rng.normal(1.52e8, 1.1e7, SAMPLES).tolist(), "correct": correct.tolist()},
         "confusion": {"labels": classes, "matrix": _confusion(len(classes), rng)},
@@ -91,6 +91,18 @@ def _synapse(graph: Graph, synapse: Synapse, rates: dict[str, float], steps: int
             "ratio": None if graded else ratio, "causes": {} if graded else causes}
 
 
+def _layer(layer: str, populations: list[dict[str, Any]], synapses: list[dict[str, Any]]) -> dict[str, Any]:
+    inside = [row for row in populations if row["layer"] == layer]
+    arriving = [row for row in synapses if row["layer"] == layer]
+    expected = sum(row["theoretical_sops"] or row["flops"] for row in arriving)
+    counted = sum(row["synops"] + row["macs"] for row in arriving)
+    return {"layer": layer, "neurons": sum(row["neurons"] for row in inside), "rate": inside[0]["rate"],
+            "table6_rate": inside[0]["table6_rate"], "graded": any(row["macs"] for row in arriving),
+            "expected": expected, "counted": counted, "ratio": counted / expected,
+            "updates_active": sum(row["updates_active"] for row in inside),
+            "updates_idle": sum(row["updates_idle"] for row in inside)}
+
+
 def _models(layers: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
     models = []
     for name, title, total, static in (
@@ -124,11 +136,12 @@ def _mapping(populations: list[dict[str, Any]], rng: np.random.Generator) -> dic
                           "memory_utilisation": float(rng.uniform(0.1, 0.95)), "load": load, "synops": load * 10,
                           "messages_in": load})
     busiest = max(cores, key=lambda core: core["load"])
-    return {"board": "Loihi 2, 8-chip board", "chips": cores[-1]["chip"] + 1, "cores": len(cores),
+    return {"board": "Loihi 2, 8-chip board", "objective": "time", "chips": cores[-1]["chip"] + 1, "cores": len(cores),
             "limits": {"neurons": NEURONS_PER_CORE, "cores_per_chip": CORES_PER_CHIP, "core_mesh": [8, 15],
                        "sources": {"neurons": "the page it is printed on"}, "assumed": {"core_mesh": "not public"}},
             "core_list": cores, "busiest": {"index": busiest["index"], "why": "its convolution meets most spikes"},
-            "problems": [], "traffic": {"inter_core": 3.1e6, "inter_chip": 2.2e5, "hops": 9.8e6}}
+            "problems": [], "traffic": {"spikes": 5.8e5, "messages": 3.1e6, "between_chips": 2.2e5, "from_host": 3747.5,
+                                        "hops_ew": 8.8e6, "hops_ns": 1e6}}
 
 
 def _confusion(classes: int, rng: np.random.Generator) -> list[list[int]]:
@@ -160,5 +173,5 @@ def _example(populations: list[dict[str, Any]], rng: np.random.Generator) -> dic
             wave = 1 + 0.6 * np.sin(np.linspace(0, 6, own))
             each = rng.gamma(1.0, 1.0, (channels, 1)) * wave * row["rate"] * joints * 4
             raster[row["name"]] = np.minimum(rng.poisson(each), joints * 4).tolist()
-    return {"label": "throw", "prediction": "throw", "sample": 17, "edges": edges, "skeleton": skeleton,
-            "raster": raster}
+    return {"name": "a09_s03_e02_v03", "label": "throw", "prediction": "throw", "sample": 17, "edges": edges,
+            "skeleton": skeleton, "raster": raster}

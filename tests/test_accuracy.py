@@ -94,7 +94,9 @@ def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, t
     assert "[accuracy_curves_x.svg](accuracy_curves_x.svg)" in text
     assert ElementTree.parse(tmp_path / "accuracy_curves_x.svg").getroot().tag.endswith("svg")
     drawn = (tmp_path / "accuracy_curves_x.svg").read_text()
-    assert all(f"<!-- {name} -->" in drawn for name in ("seed1", "seed2", "spikformer", "joint", "bone"))
+    for name in ("MK-SGN, joint, T = 2, seed 1", "MK-SGN, joint, T = 2, seed 2", "Spikformer, joint, T = 2",
+                 "CTR-GCN, joint, base width 8", "CTR-GCN, bone, base width 8"):
+        assert f"<!-- {name}" in drawn, "networks are named, not folders"
 
 
 def test_rows_of_runs_that_are_gone_are_kept(runs, data, accuracy, tmp_path):
@@ -173,28 +175,61 @@ def test_the_trade_off_has_a_point_per_price(runs, data, capsys, monkeypatch, tm
     assert [p["target"] for p in points] == [1e3, 1e9, None]
     assert points[0]["synops"] < points[1]["synops"], "a price that is felt lowers what is counted"
     assert ElementTree.parse(tmp_path / "tradeoff.svg").getroot().tag.endswith("svg")
-    assert "as it is" in (tmp_path / "tradeoff.md").read_text()
+    drawn = (tmp_path / "tradeoff.svg").read_text()
+    for name in ("the paper: 0.207 mJ,", "models/nw-ucla-joint: MK-SGN, joint,", "models/nw-ucla: MK-SGN, all four"):
+        assert f"<!-- {name}" in drawn, "the shipped networks and the paper are named"
+    assert "fine-tuned under 2 prices" in drawn and "binomial standard error" in drawn and "seed1" not in drawn
+    text = (tmp_path / "tradeoff.md").read_text()
+    assert "as it is" in text
+    again = program("--keep", "tradeoff.json", "--results", tmp_path / "again")
+    assert again.code == 0, again.err
+    assert (tmp_path / "again" / "tradeoff.md").read_text() == text, "nothing is trained, counted or dated anew"
+    assert (tmp_path / "again" / "tradeoff.svg").read_text() == drawn
     nets = [p for p in runs["seed1"].parent.glob("seed1-tradeoff/*/mksgn.net")]
     before = [p.stat().st_mtime_ns for p in nets]
     assert len(nets) == 2 and program(*ask).code == 0
     assert before == [p.stat().st_mtime_ns for p in nets], "finished points are not trained again"
     bad = program("--run", tmp_path, "--data", data)
     assert bad.code == 2 and "no finished run" in bad.err
+    for wrong, words in ((["--keep", "none.json"], "no points can be read"), ([], "nothing to draw"),
+                         (["--keep", "p.json", "--data", data], "two places"),
+                         (["--keep", "p.json", "--results", tmp_path, "--accuracy", "p.json"], "no rows can be read")):
+        bad = program(*wrong)
+        assert bad.code == 2 and words in bad.err
+
+
+def test_error_bars_are_binomial():
+    with program_module("benchmarks/plots.py") as plots:
+        assert plots.standard_error(0.5, 100) == pytest.approx(0.05)
+        assert plots.standard_error(1.0, 464) == 0.0
+
+
+def test_networks_that_share_a_name_are_told_apart():
+    row = {"network": "MK-SGN", "modalities": ["joint"], "variant": "T = 2, widths 8, mixup 0.2", "epochs": [3, 0],
+           "seed": 0}
+    rows = [row | {"run": "a"}, row | {"run": "b", "seed": 1, "epochs": [3, 2]},
+            row | {"run": "c", "variant": "T = 2, widths 8"}, row | {"run": "d", "variant": "T = 1, widths 8"}]
+    with program_module("benchmarks/networks.py") as networks:
+        found = networks.labels(rows)
+    assert found == {"a": "MK-SGN, joint, T = 2, mixup 0.2, 3 epochs, seed 0",
+                     "b": "MK-SGN, joint, T = 2, mixup 0.2, 3 + 2 epochs, seed 1",
+                     "c": "MK-SGN, joint, T = 2, 3 epochs, seed 0", "d": "MK-SGN, joint, T = 1"}
 
 
 @pytest.mark.parametrize(("preset", "said"), [("mksgn-4", True), ("mksgn", False)])
 def test_a_variant_says_how_motions_are_scaled_where_there_are_any(preset, said):
-    with program_module("benchmarks/accuracy_rows.py") as rows:
-        assert ("motion to 0.15 of the body" in rows.described(PRESETS[preset].to_dict())["variant"]) is said
+    with program_module("benchmarks/networks.py") as networks:
+        assert ("motion to 0.15 of the body" in networks.described(PRESETS[preset].to_dict(), {})["variant"]) is said
 
 
 @pytest.mark.parametrize(("part", "said"), [(0.0, False), (0.02, False), (0.3, True)])
 def test_a_variant_says_when_weights_were_averaged(part, said):
     """Of 70 epochs the last 21: one warms up."""
     recipe = replace(PRESETS["mksgn-4"], average_part=part)
-    with program_module("benchmarks/accuracy_rows.py") as rows:
-        assert ("weights averaged over 20 epochs" in rows.described(recipe.to_dict())["variant"]) is said
-        assert ("averaged" in rows.described(recipe.to_dict())["variant"]) is said
+    with program_module("benchmarks/networks.py") as networks:
+        variant = networks.described(recipe.to_dict(), {})["variant"]
+    assert ("weights averaged over 20 epochs" in variant) is said
+    assert ("averaged" in variant) is said
     assert (recipe.averaged_from < recipe.epochs) is said
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from programs import Program, graph_for
+from report_document import Document
 
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.energy import paper_energy_mj
 from mksgn.ir import Graph
+from mksgn.mapping.plan import OBJECTIVES
 from mksgn.netx import read_net, write_net
 
 SAMPLES = 6
@@ -52,7 +54,12 @@ def test_the_record_adds_up(program: Program, net: Path, tmp_path: Path) -> None
     assert totals["spikes"] == pytest.approx(sum(row["spikes"] for row in record["populations"][1:]))
     neurons = sum(p.size for p in graph.populations[1:])
     assert totals["updates_active"] + totals["updates_idle"] == pytest.approx(4 * neurons)
-    assert record["counted"]["energy_mj"] == pytest.approx((0.9 * totals["synops"] + 4.6 * totals["macs"]) * 1e-9)
+    assert record["net"]["title"] == "MK-SGN, joint, T = 4" and record["net"]["name"].endswith("/small.net")
+    for key in ("neurons", "counted", "updates_active", "updates_idle"):
+        whole = totals[key] if key != "counted" else totals["synops"] + totals["macs"]
+        assert sum(row[key] for row in record["layers"]) == pytest.approx(whole)
+    assert sum(row["expected"] for row in record["layers"]) == pytest.approx(
+        record["paper"]["sops"] + record["paper"]["first_layer_macs"])
     assert np.mean(record["samples"]["synops"]) == pytest.approx(totals["synops"])
     for row in record["synapses"]:
         assert row["ratio"] is None or row["ratio"] == pytest.approx(np.prod(list(row["causes"].values())))
@@ -64,13 +71,18 @@ def test_the_record_adds_up(program: Program, net: Path, tmp_path: Path) -> None
     cores = record["mapping"]["core_list"]
     assert sum(core["synops"] for core in cores) == pytest.approx(totals["synops"] + totals["macs"])
     assert sum(core["neurons"] for core in cores) == neurons
+    traffic = record["mapping"]["traffic"]
+    assert traffic["spikes"] == pytest.approx(totals["spikes"])
+    arriving = sum(core["messages_in"] for core in cores)
+    assert traffic["messages"] < arriving <= traffic["messages"] + traffic["from_host"] * len(cores)
     for model in record["cost_models"]:
         for bound in (0, 1):
             by_term = sum(value[bound] for value in model["breakdown_mj"].values())
             assert by_term == pytest.approx(model["dynamic_mj"][bound])
             assert sum(v[bound] for v in model["by_layer_mj"].values()) <= by_term * (1 + 1e-9)
     priced = {model["name"]: model for model in record["cost_models"]}
-    assert priced["horowitz-fp32"]["dynamic_mj"] == pytest.approx([record["counted"]["energy_mj"]] * 2)
+    energy = (0.9 * totals["synops"] + 4.6 * totals["macs"]) * 1e-9
+    assert priced["horowitz-fp32"]["dynamic_mj"] == pytest.approx([energy] * 2)
     assert sum(map(sum, record["confusion"]["matrix"])) == SAMPLES
     rows = list(csv.DictReader(files["csv"].open()))
     assert len(rows) == len(graph.populations) + len(graph.synapses)
@@ -85,8 +97,39 @@ def test_lava_counts_the_same(program: Program, net: Path, tmp_path: Path) -> No
         path = tmp_path / f"{backend}.json"
         assert program("--net", net, "--samples", SAMPLES, "--backend", backend, "--json", path).code == 0
         records[backend] = json.loads(path.read_text())
-    for section in ("totals", "populations", "synapses", "paper", "counted", "cost_models", "samples", "confusion"):
+    for section in ("totals", "populations", "synapses", "layers", "paper", "cost_models", "samples", "confusion"):
         assert records["lava"][section] == records["emulator"][section], section
+
+
+def test_terminal_and_page_show_the_same_figures(program: Program, net: Path, tmp_path: Path) -> None:
+    """Of every objective: ratios, rates, messages and energies that the terminal prints stand on the page."""
+    used = {}
+    for objective in ("time", "cores"):
+        outcome = program("--net", net, "--samples", SAMPLES, "--objective", objective, "--json", "r.json", "--report",
+                          "r.html")
+        assert outcome.code == 0, outcome.err
+        record, words = json.loads((tmp_path / "r.json").read_text()), Document((tmp_path / "r.html").read_text()).text
+        mapping = record["mapping"]
+        assert mapping["objective"] == objective
+        assert f"--objective {objective}, {OBJECTIVES[objective]}" in outcome.out
+        assert f"for {OBJECTIVES[objective]} ( --objective {objective} )" in words
+        messages = f"{mapping['traffic']['messages']:,.0f} messages to cores"
+        assert messages in outcome.out and messages in words
+        for row in record["layers"]:
+            assert f"{row['expected']:,.0f}" in outcome.out and f"{row['expected']:,.0f}" in words
+            if row["rate"] is not None:
+                assert f"{row['rate']:.4f}" in outcome.out and f"{row['rate']:.4f}" in words
+        assert all(model["name"] in outcome.out and model["title"] in words for model in record["cost_models"])
+        assert f"Clip {record['example']['name']}" in words
+        used[objective] = mapping["cores"]
+    assert used["cores"] < used["time"]
+
+
+def test_a_recipe_that_cannot_be_read_is_one_error(program: Program, net: Path) -> None:
+    graph = read_net(net)
+    write_net(Graph(graph.populations, graph.synapses, graph.time_steps, {**graph.meta, "recipe": "{}"}), Path("b.net"))
+    outcome = program("--net", "b.net", "--samples", 1)
+    assert outcome.code == 2 and "the recipe stored in the net cannot be read" in outcome.err
 
 
 def test_the_page_is_written_whole(program: Program, net: Path, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_cores_stand_where_the_board_has_them() -> None:
         "board": "b", "chips": 2, "cores": 3, "core_list": [core(0, 0, 1.0), core(3, 0, 4.0), core(5, 1, 2.0)],
         "limits": {"cores_per_chip": 4, "core_mesh": [2, 2], "sources": {"cores_per_chip": "a page"}},
         "busiest": {"index": 3, "why": "work"}, "problems": [],
-        "traffic": {"inter_core": 0.0, "inter_chip": 0.0, "hops": 0.0}}
+        "objective": "time", "traffic": {}}
     view = core_view(mapping)
     assert [[cell.heat for cell in chip.cells] for chip in view.chips] == [
         [0.25, None, None, 1.0], [None, 0.5, None, None]]

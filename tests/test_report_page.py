@@ -14,6 +14,7 @@ import pytest
 from report_document import Document
 from report_record import SAMPLES, shipped_record
 
+from mksgn.energy.tags import TAGS
 from mksgn.errors import MksgnError
 from mksgn.report import RecordError, example, page
 from mksgn.report.formatting import THIN
@@ -63,6 +64,11 @@ def test_the_page_shows_the_figures_of_the_record(shipped: Row) -> None:
     assert f"{shipped['mapping']['cores']:,} cores" in text
     assert "0.187 mJ" in text and "0.194 mJ with the first layer at every step" in text
     assert "0.920–3.10 ms" in text and "3.45–7.33 mJ" in text
+    assert f"{shipped['mapping']['traffic']['messages']:,.0f} messages to cores" in text
+    assert "MK-SGN, joint, T = 2 nw-ucla-joint/mksgn.net : 10 classes" in text
+    assert "68 populations of neurons" in text
+    for row in shipped["layers"]:
+        assert f"{row['counted']:,.0f}" in text
     for row in shipped["populations"]:
         assert row["name"] in text
         assert f"{row['rate']:.4f}" in text
@@ -72,12 +78,27 @@ def test_the_page_shows_the_figures_of_the_record(shipped: Row) -> None:
         assert label in text
 
 
+def test_the_headline_shows_every_model_with_its_range(shipped: Row) -> None:
+    text = page(shipped)
+    section = text[text.index('<section id="figures"'):text.index('<section id="network"')]
+    words = Document(section).text.replace(THIN, " ")
+    assert "5.50 µJ – 7.33 mJ" in words and "lowest to highest of 5 models" in words
+    assert "The paper's formula, Eq. 34" in words
+    for model in shipped["cost_models"]:
+        assert model["title"] in words
+    assert section.count('class="range"') == 1, "of the one model that has a range"
+    assert "0.920–3.10 ms" in words and "1 of 4 cost models give it" in words
+
+
 def test_every_headline_figure_carries_a_tag(shipped: Row) -> None:
     text = page(shipped)
     (figures,) = re.findall(r'<dl class="figures">(.*?)</dl>', text, re.S)
-    values = re.findall(r'class="value[^"]*">[^<]*</span>(<span class="tag (\w+)">)?', figures)
-    assert len(values) == 10
-    assert {kind for _, kind in values} == {"measured", "modelled"}
+    values = re.findall(r'class="value[^"]*">[^<]*</span>(<span class="tag (\w+)" title)?', figures)
+    assert len(values) == 9
+    assert [kind for _, kind in values] == ["counted"] * 6 + ["modelled"] * 3
+    kinds = set(re.findall(r'class="tag (?:mini )?(\w+)"', text))
+    assert kinds == set(TAGS), "the legend explains all three"
+    assert text.count('class="tag measured"') == 1, "where no chip was measured, only the legend says the word"
     # Each table says what its numbers are: in itself, or in the heading above it.
     for start in (found.start() for found in re.finditer("<table", text)):
         table = text[start:text.index("</table>", start)]
@@ -106,7 +127,7 @@ def hostile(value: Any, path: tuple[str, ...] = ()) -> Any:
         return {key if keep else key + HOSTILE: hostile(inner, (*path, key)) for key, inner in value.items()}
     if isinstance(value, list):
         return [hostile(inner, (*path, str(i))) for i, inner in enumerate(value)]
-    return value + HOSTILE if isinstance(value, str) and path[-1] not in ("role", "kind") else value
+    return value + HOSTILE if isinstance(value, str) and path[-1] not in ("role", "kind", "objective") else value
 
 
 def test_names_from_files_stay_text(record: Row) -> None:
@@ -140,7 +161,8 @@ def test_a_section_that_is_absent_is_named_and_nothing_breaks(record: Row, secti
 def test_net_and_run_alone_make_a_page(record: Row) -> None:
     document = Document(page({"net": record["net"], "run": record["run"] | {"accuracy": None}}))
     assert all(title in document.text for title in SECTIONS.values())
-    assert document.text.count("not measured") == 10 - 1  # the clean subset still has its accuracy
+    assert document.text.count("not counted") == 5  # the clean subset still has its accuracy
+    assert document.text.count("not modelled") == 3
     ids = document.attributes("id")
     assert all(link[1:] in ids for link in document.attributes("href"))
 
@@ -152,6 +174,7 @@ def test_measured_on_a_chip_is_shown_as_such(record: Row) -> None:
     text = Document(page(record)).text.replace(THIN, " ")
     assert "energy total 1.66 ± 0.0200 mJ 5" in text and "energy dynamic below the noise floor" in text
     assert "one board" in text and "no chip was measured" not in text
+    assert "energy, on the chip 1.66 ± 0.0200 mJ measured" in text
 
 
 # What is refused
@@ -260,9 +283,10 @@ def test_counts_above_a_byte_are_scaled_and_what_is_too_large_is_named(
 def test_labels_by_index_or_absent(record: Row) -> None:
     record["example"] |= {"label": 0, "prediction": 1}
     text = Document(page(record)).text
-    assert "pick up with one hand , taken for pick up with two hands ✗" in text
+    assert "true class pick up with one hand , predicted pick up with two hands ✗" in text
     record["example"] |= {"label": None, "prediction": "throw"}
-    assert "Sample 17, taken for throw" in Document(page(record)).text
+    assert "Clip a09_s03_e02_v03 , number 18 of the 464 samples of this run: predicted throw" in \
+        Document(page(record)).text
 
 
 def test_the_rasters_of_the_page_are_those_of_the_record(shipped: Row) -> None:

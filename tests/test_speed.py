@@ -64,6 +64,19 @@ def test_rows(tmp_path):
     assert "| neuron alone" in (tmp_path / "speed.md").read_text()
 
 
+def test_curves_say_what_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import speed_report
+
+    curves = [speed_report.Curve("samples", "emulator, time of one run", "a net", [(1, [0.1, 0.2, 0.3]), (2, [0.3])]),
+              speed_report.Curve("Blocks", "Lava, one time step", "a net", [(1, [0.2]), (2, [0.1])], linear=False)]
+    assert curves[0].medians() == [0.2, 0.3]
+    speed_report.draw(curves, tmp_path / "speed.svg")
+    drawn = (tmp_path / "speed.svg").read_text()
+    for text in ("emulator, time of one run, s", "Lava, one time step, s", "samples", "Blocks", "the fastest and the"):
+        assert text in drawn
+
+
 def test_bad_folder(tmp_path):
     done = subprocess.run([sys.executable, str(BENCHMARKS / "speed.py"), "--results", str(tmp_path / "none")],
                           capture_output=True, text=True, timeout=100, check=False)

@@ -15,6 +15,11 @@ from mksgn.mapping.layer import Activity, Cut, Layer
 from mksgn.mapping.memory import out_axons
 
 Objective = Literal["cores", "time"]
+OBJECTIVES: dict[Objective, str] = {"time": "the least busy busiest core that the board allows",
+                                    "cores": "the fewest cores"}
+"""What each objective is after."""
+OBJECTIVE_HELP = "; ".join(f"{name}: {words}" for name, words in OBJECTIVES.items()) + "."
+"""The same for the --help of programs."""
 RESOURCES = ("neurons", "neuron_groups", "synapse_words", "in_axons", "out_axons", "core_words")
 _WINDOW = 64
 """Open cores that are tried for a box before a new one is taken: keeps packing linear."""

@@ -121,8 +121,8 @@ def draw(populations: list[PopulationRow], synapses: list[SynapseRow]) -> list[B
         inside = [node.population for node in band.nodes.values() if node.population]
         names = {row["name"] for row in inside}
         operations = sum(s["synops"] + s["macs"] for s in synapses if s["target"] in names)
-        views.append(BandView(TITLE.join(band.layers), sum(row["neurons"] for row in inside), operations, lying,
-                              standing))
+        neurons = sum(row["neurons"] for row in inside if row["role"] != "input")
+        views.append(BandView(TITLE.join(band.layers), neurons, operations, lying, standing))
     return views
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mksgn.report.axes import Axis, log_axis
-from mksgn.report.formatting import ends, middle
-from mksgn.report.schema import CostModelRow, Value
+from mksgn.report.formatting import ends, energy, middle, spanned
+from mksgn.report.headline import total_energy
+from mksgn.report.schema import CostModelRow, Paper, Record, Value
 
 LAST = 7
 """Number of the last colour, which all further terms share; the table tells them apart."""
@@ -36,13 +37,29 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Model:
-    """One cost model; ``low`` and ``high`` are the ends of its energy, in per cent of the axis."""
+class Total:
+    """A sample's energy by one model; ``low`` and ``high`` are its ends, in per cent of the axis."""
 
-    row: CostModelRow
+    title: str
+    note: str
     energy_mj: Value
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class TotalsChart:
+    """The paper's formula and all cost models on one logarithmic axis: they are decades apart."""
+
+    axis: Axis
+    rows: list[Total]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What one cost model's energy is made of."""
+
+    row: CostModelRow
     terms: list[Segment]
     layers: list[Segment]
 
@@ -51,30 +68,45 @@ class Model:
 class EnergyChart:
     """All cost models. ``terms`` and ``layers`` are the legends, name to colour; ``others`` share the last colour."""
 
-    axis: Axis
     models: list[Model]
     terms: dict[str, int]
     others: list[str]
     layers: dict[str, int]
 
 
+def totals_chart(record: Record) -> TotalsChart | None:
+    """The energies of all models; None where the record has none."""
+    found: list[tuple[str, str, Value]] = []
+    if "paper" in record:
+        found.append(_formula(record["paper"]))
+    found += [(row["title"], _parts(row), total_energy(row)) for row in record.get("cost_models", [])]
+    if not found:
+        return None
+    axis = log_axis([end for _, _, value in found for end in ends(value)])
+    return TotalsChart(axis, [Total(title, note, value, *(axis(end) for end in ends(value)))
+                              for title, note, value in found])
+
+
+def _formula(paper: Paper) -> tuple[str, str, Value]:
+    return ("The paper's formula, Eq. 34", "operations alone, at the rates of this run; "
+            f"{energy(paper['energy_all_steps_mj'])} with the first layer at every step", paper["energy_mj"])
+
+
+def _parts(row: CostModelRow) -> str:
+    """What the total of a model holds."""
+    if row["static_mj"] is None:
+        return "dynamic energy; the model has no static energy"
+    return f"{spanned(energy)(row['dynamic_mj'])} dynamic, {spanned(energy)(row['static_mj'])} static"
+
+
 def energy_chart(models: list[CostModelRow]) -> EnergyChart:
-    """Totals on a logarithmic axis (models are decades apart), and every total as a bar of 100 %."""
-    axis = log_axis([end for row in models for end in ends(_energy(row))], most_ticks=3)
+    """Every dynamic energy as a bar of 100 %."""
     terms = _colours([row["breakdown_mj"] for row in models], largest_first=True)
     layers = _colours([row["by_layer_mj"] for row in models], largest_first=False)
-    shown = []
-    for row in models:
-        low, high = ends(_energy(row))
-        shown.append(Model(row, _energy(row), axis(low), axis(high), _stack(row["breakdown_mj"], terms, LAST),
-                           _stack(row["by_layer_mj"], layers, None)))
+    shown = [Model(row, _stack(row["breakdown_mj"], terms, LAST), _stack(row["by_layer_mj"], layers, None))
+             for row in models]
     others = [name for name, number in terms.items() if number >= LAST]
-    return EnergyChart(axis, shown, terms, others, layers)
-
-
-def _energy(row: CostModelRow) -> Value:
-    """With static energy where the model has it."""
-    return row["dynamic_mj"] if row["total_mj"] is None else row["total_mj"]
+    return EnergyChart(shown, terms, others, layers)
 
 
 def _colours(parts: list[dict[str, Value]], largest_first: bool) -> dict[str, int]:

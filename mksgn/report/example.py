@@ -31,6 +31,7 @@ class Pose:
 class Player:
     """The example: stills, the data for the script, what to choose from, and what did not fit."""
 
+    name: str
     label: str
     prediction: str
     right: bool | None
@@ -63,8 +64,8 @@ def player(example: Example, classes: list[str], populations: list[PopulationRow
     label, prediction = _class(example["label"], classes), _class(example["prediction"], classes)
     right = None if not label or not prediction else label == prediction
     data = {"edges": example["edges"], "skeleton": xyz.reshape(frames, -1).tolist(), "rasters": packed}
-    return Player(label, prediction, right, example["sample"], frames, poses, [entry["name"] for entry in packed],
-                  left_out, data)
+    return Player(example["name"], label, prediction, right, example["sample"], frames, poses,
+                  [entry["name"] for entry in packed], left_out, data)
 
 
 def _scaled(xyz: np.ndarray) -> np.ndarray:

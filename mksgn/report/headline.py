@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from mksgn.report.formatting import energy, milliseconds, percent, short, si, spanned, whole
-from mksgn.report.schema import Record, Totals
+from mksgn.energy.tags import Tag
+from mksgn.report.formatting import ends, energy, milliseconds, percent, short, si, spanned, whole
+from mksgn.report.measured import measured_view
+from mksgn.report.schema import CostModelRow, Record, Totals, Value
 
-Tag = Literal["measured", "modelled", "cited"]
 SECTIONS = {
     "totals": "counted totals", "populations": "firing rates and the network drawing",
     "synapses": "operations per synapse", "paper": "energy by the paper's formula",
-    "counted": "energy of the counted events", "cost_models": "cost models", "mapping": "cores and chips",
+    "layers": "operations per layer", "cost_models": "cost models", "mapping": "cores and chips",
     "samples": "spread over samples", "confusion": "confusion matrix", "example": "a sample to play",
 }
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of the first screen; ``value`` None was not measured."""
+    """One number of the first screen; ``value`` None: the record does not hold it."""
 
     label: str
     value: str | None
@@ -29,40 +30,52 @@ class Figure:
 
 def headline(record: Record) -> list[Figure]:
     """Accuracy, events, energy, cores, latency; those that the record does not hold say so."""
-    return [*_accuracies(record), *_events(record.get("totals")), *_energies(record), _cores(record), _latency(record)]
+    return [*_accuracies(record), *_events(record.get("totals")), _energy(record), *_measured(record), _cores(record),
+            _latency(record)]
 
 
 def _accuracies(record: Record) -> list[Figure]:
     run = record["run"]
     parts = [("accuracy", run["accuracy"], run["samples"])]
     parts += [(f"accuracy, {name}", part["accuracy"], part["samples"]) for name, part in run.get("subsets", {}).items()]
-    return [Figure(label, None if share is None else percent(share, 2), f"{samples:,} samples", "measured")
+    return [Figure(label, None if share is None else percent(share, 2), f"{samples:,} samples", "counted")
             for label, share, samples in parts]
 
 
 def _events(totals: Totals | None) -> list[Figure]:
     labels = ("spikes", "synaptic operations", "MACs", "neuron updates")
     if totals is None:
-        return [Figure(label, None, "per sample", "measured") for label in labels]
+        return [Figure(label, None, "per sample", "counted") for label in labels]
     updates = totals["updates_active"] + totals["updates_idle"]
     active = percent(totals["updates_active"] / max(updates, 1), 0)
     values = (totals["spikes"], totals["synops"], totals["macs"], updates)
     notes = (f"mean rate {short(totals['mean_rate'])}", "a spike meets a weight that is not 0", "of the graded input",
              f"{active} of them active")
-    return [Figure(label, si(value), f"per sample; {note}", "measured")
+    return [Figure(label, si(value), f"per sample; {note}", "counted")
             for label, value, note in zip(labels, values, notes)]
 
 
-def _energies(record: Record) -> list[Figure]:
-    formula = counted = None
-    note = "Eq. 34"
-    if "paper" in record:
-        formula = energy(record["paper"]["energy_mj"])
-        note = f"Eq. 34; {energy(record['paper']['energy_all_steps_mj'])} with the first layer at every step"
-    if "counted" in record:
-        counted = energy(record["counted"]["energy_mj"])
-    return [Figure("energy, the paper's formula", formula, note, "modelled"),
-            Figure("energy, counted events", counted, "at the paper's 4.6 and 0.9 pJ", "modelled")]
+def total_energy(row: CostModelRow) -> Value:
+    """What a sample takes by one cost model: with static energy where the model has it."""
+    return row["dynamic_mj"] if row["total_mj"] is None else row["total_mj"]
+
+
+def _energy(record: Record) -> Figure:
+    """From the lowest to the highest of all models: a single one of them would say less than it seems to."""
+    values = [total_energy(row) for row in record.get("cost_models", [])]
+    values += [record["paper"]["energy_mj"]] if "paper" in record else []
+    if not values:
+        return Figure("energy", None, "no formula and no cost model", "modelled")
+    return Figure("energy", spanned(energy)(_span(values)),
+                  f"lowest to highest of {len(values)} models, each of them below" if len(values) > 1 else
+                  "by one model, below", "modelled")
+
+
+def _measured(record: Record) -> list[Figure]:
+    """Energy by a chip's probes, where it was measured."""
+    readings = measured_view(record.get("measured", {})).readings
+    return [Figure("energy, on the chip", reading.text, "per sample", "measured") for reading in readings
+            if reading.name == "energy total"]
 
 
 def _cores(record: Record) -> Figure:
@@ -74,12 +87,19 @@ def _cores(record: Record) -> Figure:
 
 
 def _latency(record: Record) -> Figure:
-    """By the first cost model that knows times."""
-    for row in record.get("cost_models", []):
-        if row["latency_ms"] is not None:
-            value = spanned(milliseconds)(row["latency_ms"])
-            return Figure("latency", value, f"first input to answer, streaming; {row['title']}", "modelled")
-    return Figure("latency", None, "no cost model gives it", "modelled")
+    """From the lowest to the highest of the cost models that know times."""
+    models = record.get("cost_models", [])
+    values = [row["latency_ms"] for row in models if row["latency_ms"] is not None]
+    if not values:
+        return Figure("latency", None, "no cost model gives it", "modelled")
+    return Figure("latency", spanned(milliseconds)(_span(values)),
+                  f"first input to answer, streaming; {len(values)} of {len(models)} cost models give it", "modelled")
+
+
+def _span(values: list[Value]) -> list[float]:
+    """The lowest and the highest end of all."""
+    pairs = [ends(value) for value in values]
+    return [min(low for low, _ in pairs), max(high for _, high in pairs)]
 
 
 def provenance(record: Record) -> list[tuple[str, str]]:
@@ -107,5 +127,5 @@ def _flat(value: str | dict[str, Any]) -> str:
 
 
 def missing(record: Record) -> list[str]:
-    """What this run did not measure or model, in words."""
+    """What this run did not count or model, in words."""
     return [title for section, title in SECTIONS.items() if not record.get(section)]

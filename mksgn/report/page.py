@@ -11,12 +11,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from mksgn.energy.tags import TAGS
+from mksgn.mapping.plan import OBJECTIVES
 from mksgn.report.activity import causes_of_ratio, histogram, operations_chart, rate_chart
 from mksgn.report.checks import checked
 from mksgn.report.classes import class_view
 from mksgn.report.cores import core_view, named
 from mksgn.report.drawing import draw
-from mksgn.report.energy_view import energy_chart
+from mksgn.report.energy_view import energy_chart, totals_chart
 from mksgn.report.example import player
 from mksgn.report.formatting import FILTERS
 from mksgn.report.headline import headline, missing, provenance
@@ -54,7 +56,7 @@ def page(record: dict[str, Any]) -> str:
 def _views(record: Record) -> dict[str, Any]:
     """What the templates draw; sections without content are absent."""
     populations, synapses = record.get("populations", []), record.get("synapses", [])
-    views: dict[str, Any] = {}
+    views: dict[str, Any] = {"totals": totals_chart(record)}
     if populations:
         views["rates"] = rate_chart(populations)
         views["network"] = draw(populations, synapses)
@@ -84,5 +86,6 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(loader=jinja2.PackageLoader(__package__, "templates"), autoescape=True,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(FILTERS)
+    environment.globals.update(tags=TAGS, objectives=OBJECTIVES)
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment

@@ -10,14 +10,17 @@ from typing import Any, Literal
 
 from typing_extensions import NotRequired, TypedDict
 
+from mksgn.mapping.plan import Objective
+
 Value = float | list[float]
 """A modelled number, or [low, high] where the constants behind it are known as ranges only."""
 
 
 class Net(TypedDict):
-    """The network that was run."""
+    """The network that was run: its file, and what it is (``title``), where the file says so."""
 
     name: str
+    title: str | None
     preset: str | None
     classes: list[str]
     time_steps: int
@@ -49,7 +52,7 @@ class Run(TypedDict):
 
 
 class Totals(TypedDict):
-    """Counted events of one sample."""
+    """Counted events of one sample; ``mean_rate`` is the mean of the hidden populations' rates."""
 
     spikes: float
     synops: float
@@ -58,7 +61,6 @@ class Totals(TypedDict):
     updates_idle: float
     mean_rate: float
     neurons: int
-    messages: float
 
 
 class PopulationRow(TypedDict):
@@ -107,12 +109,24 @@ class Paper(TypedDict):
     first_layer_macs: float
 
 
-class Counted(TypedDict):
-    """The counted events at the paper's 4.6 and 0.9 pJ."""
+class LayerRow(TypedDict):
+    """One layer; the input is none.
 
-    energy_mj: float
-    synops: float
-    macs: float
+    ``rate`` and ``table6_rate`` are means over the rates of its hidden populations, and of those that Table 6 names.
+    ``expected`` is what the paper's formula pays for its synapses: SOPs of Eq. 33 or, for a layer that reads the
+    ``graded`` input, its FLOPs once (Eq. 34); ``counted`` the synops and MACs that happened, ``ratio`` their quotient.
+    """
+
+    layer: str
+    neurons: int
+    rate: float | None
+    table6_rate: float | None
+    graded: bool
+    expected: float
+    counted: float
+    ratio: float | None
+    updates_active: float
+    updates_idle: float
 
 
 class CostModelRow(TypedDict):
@@ -159,11 +173,14 @@ class Busiest(TypedDict):
 
 
 class Traffic(TypedDict):
-    """Messages of one sample between cores and chips, and mesh hops."""
+    """Messages of one sample, as :func:`mksgn.mapping.tables.traffic` counts them."""
 
-    inter_core: float
-    inter_chip: float
-    hops: float
+    spikes: float
+    messages: float
+    between_chips: float
+    from_host: float
+    hops_ew: float
+    hops_ns: float
 
 
 class Mapping(TypedDict):
@@ -174,6 +191,7 @@ class Mapping(TypedDict):
     """
 
     board: str
+    objective: Objective
     chips: int
     cores: int
     limits: dict[str, Any]
@@ -198,8 +216,12 @@ class Confusion(TypedDict):
 
 
 class Example(TypedDict):
-    """One sample: ``skeleton`` is (F, V, 3), ``raster`` holds spikes (C, F) per population, over joints and steps."""
+    """One sample, by the ``name`` that the data gives it.
 
+    ``skeleton`` is (F, V, 3), ``raster`` holds spikes (C, F) per population, over joints and steps.
+    """
+
+    name: str
     label: str | int | None
     prediction: str | int | None
     sample: int
@@ -217,7 +239,7 @@ class Record(TypedDict):
     populations: NotRequired[list[PopulationRow]]
     synapses: NotRequired[list[SynapseRow]]
     paper: NotRequired[Paper]
-    counted: NotRequired[Counted]
+    layers: NotRequired[list[LayerRow]]
     cost_models: NotRequired[list[CostModelRow]]
     mapping: NotRequired[Mapping]
     samples: NotRequired[Samples]
