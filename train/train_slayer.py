@@ -67,7 +67,7 @@ from rich.console import Console
 from slayer_options import STORED, Options, resumed
 from torch import Tensor, nn
 
-from mksgn.cli import describe_commit, exit_on_error, progress_bar
+from mksgn.cli import describe_commit, exit_on_error, print_command, progress_bar
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
 from mksgn.nn import SpikingGraphNet
@@ -243,8 +243,9 @@ def report(folder: Path, options: Options, net: SpikingGraphNet, halves: Split, 
         console.print(f"wrote {folder / WEIGHTS}; no {NET}, because {', '.join(obstacles)}: "
                       + "; ".join(sorted(set(obstacles.values()))))
         return
-    console.print(f"wrote {folder / NET}\nnext:  python deploy/run_lava.py --net {folder / NET}"
-                  + (f" --data {options.data}" if options.data != SYNTHETIC else ""))
+    console.print(f"wrote {folder / NET}", markup=False, soft_wrap=True)
+    print_command(console, "python", "deploy/run_lava.py", "--net", folder / NET,
+                  *(("--data", options.data) if options.data != SYNTHETIC else ()))
 
 
 if __name__ == "__main__":

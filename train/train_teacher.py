@@ -35,7 +35,7 @@ import numpy as np
 import torch
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 from teacher_options import STORED, Options, check_folders, resumed
 from torch import nn
@@ -44,7 +44,7 @@ from mksgn.baselines.recipe import TeacherRecipe
 from mksgn.baselines.stack import unfold_persons
 from mksgn.baselines.streams import Scores, Stream, accuracies, fuse, load_stream, save_stream
 from mksgn.baselines.weights import BaselineConfig, begin_with, parameters, save_baseline
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.cli import describe_commit, exit_on_error, print_table, training_progress
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
@@ -115,8 +115,8 @@ class Run:
         held_out = self.samples(self.halves.val)
         stored = {"options": {name: getattr(self.options, name) for name in STORED}, "recipe": self.recipe.to_dict(),
                   "lineage": self.lineage}
-        with bar(console) as progress:
-            task = progress.add_task(self.modality, total=self.recipe.epochs * len(self.batches), note="",
+        with training_progress(console) as progress:
+            task = progress.add_task(self.modality, total=self.recipe.epochs * len(self.batches), note=(),
                                      completed=first * len(self.batches))
             for epoch in range(first, self.recipe.epochs):
                 tick = time.perf_counter()
@@ -168,7 +168,7 @@ class Run:
                 self.average.update_parameters(self.network)
             total, seen = total + loss.item(), seen + len(labels)
             right += int((logits.argmax(1) == labels).sum())
-            progress.update(task, advance=1, note=f"epoch {epoch + 1}  loss {total / (step + 1):.3f}")
+            progress.update(task, advance=1, note=(f"epoch {epoch + 1}", f"loss {total / (step + 1):.3f}"))
         return {"lr": rate, "loss": total / len(self.batches), "accuracy": right / seen}
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
@@ -200,7 +200,7 @@ class Run:
             "commit": describe_commit(), "test": final, **self.lineage})
         with (self.folder / METRICS).open("a") as file:
             file.write(json.dumps({"final": final}) + "\n")
-        console.print(f"{self.modality}: test {describe(final)}\nwrote {self.folder / WEIGHTS}")
+        console.print(f"{self.modality}: test {describe(final)}\nwrote {self.folder / WEIGHTS}", soft_wrap=True)
 
 
 def check_halves(pack: Pack, halves: Split) -> None:
@@ -211,12 +211,6 @@ def check_halves(pack: Pack, halves: Split) -> None:
         unknown = indices[pack.labels[indices] < 0]
         if len(unknown):
             raise DataError("a sequence has no label", f"sequence {pack.names[unknown[0]]}", "-1", "a class index")
-
-
-def bar(console: Console) -> Progress:
-    return Progress(TextColumn("{task.description:<13}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                    TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True,
-                    disable=not console.is_terminal)
 
 
 def keep_lines(path: Path, epochs: int) -> Path:
