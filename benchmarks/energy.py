@@ -69,7 +69,7 @@ class Options:
     net: Path
     """The network: an mksgn.net."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
-    """As in deploy/run_lava.py. Default: what the net was trained on, if it lies here; else 'synthetic'."""
+    """As in deploy/run_lava.py. Default: what the net was trained on, if it lies here."""
     protocol: str | None = None
     """As in deploy/run_lava.py."""
     split: Literal["train", "val", "test", "all"] | None = None
