@@ -54,6 +54,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.mapping import Board, Placement, board, place
 from mksgn.netx import read_net
+from mksgn.options import parse
 from mksgn.report import page
 from mksgn.runtime import open_backend
 from mksgn.runtime.loihi import measure
@@ -261,4 +262,4 @@ def write(options: Options, record: dict[str, Any], console: Console) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__, config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        main(parse(Options, __doc__))

@@ -32,7 +32,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 from speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
@@ -54,6 +53,7 @@ from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lava_dl import slayer
 from mksgn.nn.slayer_neuron import FastNeuron
+from mksgn.options import parse
 from mksgn.runtime.lava_backend import LavaBackend
 from mksgn.training.batches import preprocessed
 from mksgn.training.recipe import PRESETS
@@ -301,4 +301,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(tyro.cli(Options, description=__doc__)))
+        sys.exit(main(parse(Options, __doc__)))

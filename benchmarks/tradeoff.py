@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
 from accuracy_rows import spiking_row
 from plots import svg
 from rich.console import Console
@@ -28,6 +27,7 @@ from rich.table import Table
 from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError, MksgnError
+from mksgn.options import parse
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -152,5 +152,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

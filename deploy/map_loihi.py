@@ -41,6 +41,7 @@ from mksgn.mapping import Board, board, place, tables
 from mksgn.mapping.placement import Placement, uniform_activity
 from mksgn.mapping.problems import chips_needed, larger_board, least_cores
 from mksgn.netx import read_net
+from mksgn.options import parse
 
 DOES_NOT_FIT = 1
 FEW_CHIPS = 16
@@ -165,6 +166,5 @@ def show(placement: Placement, content: dict[str, Any], everything: bool, consol
 
 if __name__ == "__main__":
     with exit_on_error():
-        status = main(tyro.cli(Options, description=__doc__,
-                               config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        status = main(parse(Options, __doc__))
     sys.exit(status)

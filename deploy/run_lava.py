@@ -31,7 +31,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 import tyro
@@ -48,6 +48,7 @@ from mksgn.deploy.shards import Shards, shards
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
+from mksgn.options import parse
 from mksgn.runtime import open_backend
 
 DIFFERENT = 1
@@ -58,6 +59,9 @@ MODEST = 20
 @dataclass(frozen=True)
 class Options:
     """Run a .net file on skeletons or tensors; see the head of this file."""
+
+    GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "backend": "backend", "Lava": "layout",
+                                        "emulator": "device", "result": "json", "tensor": "input"}
 
     net: Path
     """The network: our mksgn.net, or a stock netx file."""
@@ -74,35 +78,35 @@ class Options:
     stock and on loihi2."""
     backend: Literal["emulator", "lava", "loihi2"] = "lava"
     """Where to run."""
-    layout: Literal["blocks", "layers", "stock"] | None = None
-    """How Lava runs the net: in a few Processes of ours that each hold a part of it (blocks, the default), in one
-    Process per synapse and population with our ProcessModels (layers), or with Lava's own (stock). Same spikes."""
-    device: str | None = None
-    """Where the emulator computes: cpu (the default), cuda or cuda:N. Under torchrun cuda is each process's own."""
-    batch_size: int | None = None
-    """Samples that the emulator computes together; bounds its memory. Default 32."""
     check: bool = False
     """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
     check_states: bool = False
     """--check with u and v of every neuron after every step. Layouts other than blocks read them one by one from
     Lava, about 60 us each."""
-    json: Path | None = None
-    """Write the results here, whole or not at all."""
-    input: Path | None = None
-    """Run this tensor (.npy) instead of skeletons."""
-    dump: Path | None = None
-    """With --input: write the output here (.npz)."""
-    all: bool = False
-    """Print all classes and all wrong samples, however many they are. With --input: write every population to
-    --dump."""
-    reset_interval: int | None = None
-    """With --input, for a net without a number of steps of its own: reset every so many steps, as stock netx does."""
-    num_layers: int | None = None
-    """With --input: read only the first layers of a stock netx file."""
+    layout: Literal["blocks", "layers", "stock"] | None = None
+    """How Lava runs the net: in a few Processes of ours that each hold a part of it (blocks, the default), in one
+    Process per synapse and population with our ProcessModels (layers), or with Lava's own (stock). Same spikes."""
     timeout: float | None = None
     """Longest silence of Lava in seconds before its run is given up. Default 600."""
     max_processes: int | None = None
     """Most OS processes that Lava may start. Default 600."""
+    device: str | None = None
+    """Where the emulator computes: cpu (the default), cuda or cuda:N. Under torchrun cuda is each process's own."""
+    batch_size: int | None = None
+    """Samples that the emulator computes together; bounds its memory. Default 32."""
+    json: Path | None = None
+    """Write the results here, whole or not at all."""
+    all: bool = False
+    """Print all classes and all wrong samples, however many they are. With --input: write every population to
+    --dump."""
+    input: Path | None = None
+    """Run this tensor (.npy) instead of skeletons."""
+    dump: Path | None = None
+    """With --input: write the output here (.npz)."""
+    reset_interval: int | None = None
+    """With --input, for a net without a number of steps of its own: reset every so many steps, as stock netx does."""
+    num_layers: int | None = None
+    """With --input: read only the first layers of a stock netx file."""
 
     def validate(self) -> None:
         """Refuse options that have no effect, before anything is read."""
@@ -311,6 +315,5 @@ def run_tensor(options: Options, graph: Graph, console: Console,
 
 if __name__ == "__main__":
     with exit_on_error():
-        status = main(tyro.cli(Options, description=__doc__,
-                               config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        status = main(parse(Options, __doc__))
     sys.exit(status)

@@ -18,12 +18,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
 from mksgn.cli import exit_on_error, print_command
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError
+from mksgn.options import parse
 from mksgn.training.checkpoint import NET
 from mksgn.training.joining import join
 
@@ -62,5 +62,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

@@ -2,8 +2,8 @@
 
     python train/train_slayer.py                                    # the demo: synthetic skeletons, four minutes
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz  # MK-SGN, joint modality
+    # taught by finished train_teacher.py runs
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz --teacher RUN RUN --distil ce-kl --gamma 1 1 0
-                                                                    # taught by finished train_teacher.py runs
 
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
@@ -15,8 +15,9 @@ Presets
                and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 92 %;
                about 40 minutes on one core, 70 with teachers. Two of one time step, joined by
                train/join_runs.py, 93 to 94 % (see models/nw-ucla)
-    ntu60      NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
-    ntu120     settings (Table 5); complete and tested on fixtures, never trained here
+    ntu60, ntu120
+               NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
+               settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the paper's
                widths; 84 % on NW-UCLA, an hour on one of two busy cores
     spike-driven, spikformer
@@ -61,7 +62,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 from lightning_fabric import Fabric
 from rich.console import Console
 from slayer_options import STORED, Options, resumed
@@ -71,6 +71,7 @@ from mksgn.cli import describe_commit, exit_on_error, print_command, progress_ba
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
 from mksgn.nn import SpikingGraphNet
+from mksgn.options import parse
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import (
@@ -250,5 +251,5 @@ def report(folder: Path, options: Options, net: SpikingGraphNet, halves: Split, 
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

@@ -33,7 +33,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -50,6 +49,7 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import Split, split
 from mksgn.errors import ConfigError, DataError
+from mksgn.options import parse
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint, read_state, save_checkpoint
@@ -272,5 +272,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)
