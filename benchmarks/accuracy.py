@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from accuracy_rows import NAMES, Row, ann_rows, spiking_row
-from accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
-from plots import svg
+from _accuracy_rows import NAMES, Row, ann_rows, spiking_row
+from _accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
+from _plots import svg
 from rich.console import Console
 from rich.progress import Progress, TaskID
 

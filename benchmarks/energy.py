@@ -27,7 +27,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
-from energy_record import (
+from _energy_record import (
     confusion,
     cost_row,
     example,
@@ -39,7 +39,7 @@ from energy_record import (
     synapses,
     totals,
 )
-from energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
+from _energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
 from rich.console import Console
 
 from mksgn.cli import exit_on_error, print_table, sample_progress

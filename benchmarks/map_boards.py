@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+from _speed_sizes import TABLE7, noise, untrained
 from rich.console import Console
 from rich.table import Table
-from speed_sizes import TABLE7, noise, untrained
 
 from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text

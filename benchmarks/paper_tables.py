@@ -20,8 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from paper_compare import comparisons
-from paper_sections import (
+from _paper_compare import comparisons
+from _paper_sections import (
     Section,
     agreed,
     agreements,

@@ -26,7 +26,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from pilotnet_report import markdown, notes, tables
+from _pilotnet_report import markdown, notes, tables
 from rich.console import Console
 
 from mksgn.backend import Counts

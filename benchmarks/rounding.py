@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from training_samples import report, training_samples
+from _training_samples import report, training_samples
 
 from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC

@@ -32,12 +32,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from _speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
+from _speed_dense import dense_operations
+from _speed_report import Rows, draw, machine, markdown, short, take_turns
+from _speed_sizes import full, lava_step, scaling
 from rich.console import Console
 from rich.table import Table
-from speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
-from speed_dense import dense_operations
-from speed_report import Rows, draw, machine, markdown, short, take_turns
-from speed_sizes import full, lava_step, scaling
 
 from mksgn.cli import exit_on_error, print_table
 from mksgn.data.pack import Pack

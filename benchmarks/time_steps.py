@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from training_samples import report, training_samples
+from _training_samples import report, training_samples
 
 from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accuracy_rows import spiking_row
-from plots import svg
+from _accuracy_rows import spiking_row
+from _plots import svg
 from rich.console import Console
 from rich.table import Table
 

@@ -62,9 +62,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from _slayer_options import STORED, Options, resumed
 from lightning_fabric import Fabric
 from rich.console import Console
-from slayer_options import STORED, Options, resumed
 from torch import Tensor, nn
 
 from mksgn.cli import describe_commit, exit_on_error, print_command, progress_bar

@@ -33,10 +33,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from _teacher_options import STORED, Options, check_folders, resumed
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from teacher_options import STORED, Options, check_folders, resumed
 from torch import nn
 
 from mksgn.baselines.recipe import TeacherRecipe

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from accuracy_rows import NAMES, Row
+from _accuracy_rows import NAMES, Row
 from rich.table import Table
 
 from mksgn.energy.printed import TABLE1, TABLE3, PrintedRow
