@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from programs import Program, program_module
 
 from mksgn.options import parse, wrapped
 
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = sorted(f"{folder}/{path.name}" for folder in ("train", "deploy", "benchmarks")
+                  for path in (ROOT / folder).glob("[a-z]*.py"))
 DESCRIPTION = """One line.
 
     python train/example.py --first 1                                          # a comment that makes it too wide
@@ -85,6 +89,17 @@ def test_descriptions_are_wrapped_and_commands_are_not() -> None:
         "    word       an explanation that is so long that it does not fit on one line",
         "               of a terminal with 80 columns and goes on here"]
     assert wrapped(DESCRIPTION, 200).splitlines()[2] == DESCRIPTION.splitlines()[2]
+
+
+def test_every_file_that_is_no_part_is_a_program() -> None:
+    """What is named without an underscore can be started: it says how, and reads its options in the one way."""
+    for path in PROGRAMS:
+        text = (ROOT / path).read_text()
+        assert '__name__ == "__main__"' in text and "parse(Options, __doc__)" in text, path
+        assert f"python {path}" in (ast.get_docstring(ast.parse(text)) or ""), path
+    for folder in ("train", "deploy", "benchmarks"):
+        for part in (ROOT / folder).glob("_*.py"):
+            assert "__main__" not in part.read_text(), part
 
 
 @pytest.mark.parametrize("path", ["deploy/run_lava.py", "train/train_slayer.py"])
