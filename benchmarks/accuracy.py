@@ -23,17 +23,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import tyro
-from accuracy_rows import Row, ann_rows, spiking_row
-from accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
-from networks import NAMES, labels
-from plots import LEGEND_LINE, legend_below, svg
+from _accuracy_rows import Row, ann_rows, spiking_row
+from _accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
+from _networks import NAMES, labels
+from _plots import LEGEND_LINE, legend_below, svg
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from mksgn.cli import describe_commit, exit_on_error, print_table, sample_progress
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError
+from mksgn.options import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = "metrics.jsonl"
@@ -166,5 +166,5 @@ def _curves(options: Options) -> list[str]:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

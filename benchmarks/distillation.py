@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -36,6 +35,7 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.limits import Limit, check_limits, check_number
 from mksgn.nn import SpikingGraphNet
+from mksgn.options import parse
 from mksgn.training.batches import Batches
 from mksgn.training.checkpoint import WEIGHTS
 from mksgn.training.distill import Distillation
@@ -160,5 +160,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

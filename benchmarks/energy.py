@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
-from energy_record import (
+from _energy_record import (
     confusion,
     cost_row,
     example,
@@ -43,8 +43,8 @@ from energy_record import (
     synapses,
     totals,
 )
-from energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
-from networks import title
+from _energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
+from _networks import title
 from rich.console import Console
 
 from mksgn.cli import exit_on_error, print_table, sample_progress
@@ -60,6 +60,7 @@ from mksgn.ir import Graph
 from mksgn.mapping import Board, Placement, board, place
 from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
 from mksgn.netx import read_net
+from mksgn.options import parse
 from mksgn.report import page
 from mksgn.runtime import open_backend
 from mksgn.runtime.loihi import measure
@@ -75,7 +76,7 @@ class Options:
     net: Path
     """The network: an mksgn.net."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
-    """As in deploy/run_lava.py. Default: what the net was trained on, if it lies here; else 'synthetic'."""
+    """As in deploy/run_lava.py. Default: what the net was trained on, if it lies here."""
     protocol: str | None = None
     """As in deploy/run_lava.py."""
     split: Literal["train", "val", "test", "all"] | None = None
@@ -270,4 +271,4 @@ def write(options: Options, record: dict[str, Any], console: Console) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__, config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        main(parse(Options, __doc__))

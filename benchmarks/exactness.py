@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -38,6 +37,7 @@ from mksgn.data.splits import evenly, split
 from mksgn.deploy.outputs import write_json
 from mksgn.lower.reference import SlayerReference, calibrate
 from mksgn.nn import SpikingGraphNet
+from mksgn.options import parse
 from mksgn.runtime import open_backend
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
@@ -154,4 +154,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(tyro.cli(Options, description=__doc__)))
+        sys.exit(main(parse(Options, __doc__)))

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import tyro
+from _speed_sizes import TABLE7, noise, untrained
 from rich.console import Console
 from rich.table import Table
-from speed_sizes import TABLE7, noise, untrained
 
 from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
@@ -32,6 +31,7 @@ from mksgn.ir import Graph
 from mksgn.mapping import board, place, tables
 from mksgn.mapping.plan import RESOURCES, Objective, limits_of
 from mksgn.netx import read_net
+from mksgn.options import parse
 
 Net = Literal["shipped", "full"]
 NETS: tuple[Net, ...] = get_args(Net)
@@ -147,4 +147,4 @@ def write_markdown(path: Path, rows: list[dict[str, Any]], where_run: dict[str, 
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__, config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        main(parse(Options, __doc__))

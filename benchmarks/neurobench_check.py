@@ -41,6 +41,7 @@ from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Dense, Graph, GraphConv, Synapse
 from mksgn.netx import read_net
+from mksgn.options import parse
 
 DIFFERENT = 1
 
@@ -212,6 +213,5 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        status = main(tyro.cli(Options, description=__doc__, config=(tyro.conf.FlagCreatePairsOff,
-                                                                     tyro.conf.DisallowNone)))
+        status = main(parse(Options, __doc__))
     sys.exit(status)

@@ -20,9 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import tyro
-from paper_compare import comparisons
-from paper_sections import (
+from _paper_compare import comparisons
+from _paper_sections import (
     Section,
     agreed,
     agreements,
@@ -41,6 +40,7 @@ from rich.table import Table
 from mksgn.cli import describe_commit, exit_on_error, print_table
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError
+from mksgn.options import parse
 
 
 @dataclass(frozen=True)
@@ -134,4 +134,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(tyro.cli(Options, description=__doc__)))
+        sys.exit(main(parse(Options, __doc__)))

@@ -26,7 +26,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from pilotnet_report import markdown, notes, tables
+from _pilotnet_report import markdown, notes, tables
 from rich.console import Console
 
 from mksgn.backend import Counts
@@ -42,6 +42,7 @@ from mksgn.mapping.grid import Grid
 from mksgn.mapping.layer import Cut, Layer
 from mksgn.mapping.plan import Plan, needs
 from mksgn.netx import read_net
+from mksgn.options import parse
 
 STEPS = 16
 FOLDER = "gts/pilotnet_lif"
@@ -287,4 +288,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(tyro.cli(Options, description=__doc__)))
+        sys.exit(main(parse(Options, __doc__)))

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.progress import Progress
 
@@ -36,6 +35,7 @@ from mksgn.deploy.outputs import check_writable, write_text
 from mksgn.emulator import Emulator
 from mksgn.emulator.variants import KERNELS
 from mksgn.ir import Graph
+from mksgn.options import parse
 from mksgn.runtime import open_backend
 from mksgn.runtime.plan import LAYOUTS
 
@@ -219,4 +219,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(tyro.cli(Options, description=__doc__)))
+        sys.exit(main(parse(Options, __doc__)))

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
-from training_samples import report, training_samples
+from _training_samples import report, training_samples
 
 from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
+from mksgn.options import parse
 from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network
 from mksgn.training.integers import PART
 
@@ -108,5 +108,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

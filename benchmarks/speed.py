@@ -32,13 +32,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import tyro
+from _speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
+from _speed_dense import dense_operations
+from _speed_report import Curve, Rows, draw, machine, markdown, short, take_turns
+from _speed_sizes import full, lava_step, scaling
 from rich.console import Console
 from rich.table import Table
-from speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
-from speed_dense import dense_operations
-from speed_report import Curve, Rows, draw, machine, markdown, short, take_turns
-from speed_sizes import full, lava_step, scaling
 
 from mksgn.cli import exit_on_error, print_table
 from mksgn.data.pack import Pack
@@ -54,6 +53,7 @@ from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lava_dl import slayer
 from mksgn.nn.slayer_neuron import FastNeuron
+from mksgn.options import parse
 from mksgn.runtime.lava_backend import LavaBackend
 from mksgn.training.batches import preprocessed
 from mksgn.training.recipe import PRESETS
@@ -301,4 +301,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(tyro.cli(Options, description=__doc__)))
+        sys.exit(main(parse(Options, __doc__)))

@@ -19,12 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import tyro
-from training_samples import report, training_samples
+from _training_samples import report, training_samples
 
 from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC
 from mksgn.nn.unfolding import unfolded
+from mksgn.options import parse
 from mksgn.training.checkpoint import WEIGHTS, load_network
 from mksgn.training.integers import predictions
 
@@ -71,5 +71,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

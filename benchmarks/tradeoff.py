@@ -25,10 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-from accuracy_rows import spiking_row
-from networks import short_name
-from plots import LEGEND_LINE, legend_below, standard_error, svg
+from _accuracy_rows import spiking_row
+from _networks import short_name
+from _plots import LEGEND_LINE, legend_below, standard_error, svg
 from rich.console import Console
 from rich.table import Table
 
@@ -37,6 +36,7 @@ from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.energy.printed import TABLE3
 from mksgn.errors import ConfigError, MksgnError
 from mksgn.limits import LIMITS, check_number
+from mksgn.options import parse
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -262,5 +262,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

@@ -32,6 +32,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir import Graph, graph_difference
 from mksgn.netx import read_net, write_net
 from mksgn.nir import DT, MAX_BYTES, Assumptions, NirError, read_nir, write_nir
+from mksgn.options import parse
 
 TEXT = 1 << 24
 """Names and JSON of a file that just fits into its limit."""
@@ -120,4 +121,4 @@ def summary(options: Options, graph: Graph) -> str:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__, config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        main(parse(Options, __doc__))

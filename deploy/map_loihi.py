@@ -12,6 +12,8 @@ A board of your own is a TOML file: [my-board], base = "kapoho-point", and the f
 Activity, in messages per neuron and sample, decides how busy a core is. It comes from a run of the emulator
 (--data), from a file (--activity act.npz: an array (C, F, V) for each population), or is taken as uniform.
 
+What is printed begins with whether the net fits. --all adds a row for each population; --json has everything.
+
 Exit codes: 0; 1 when the net does not fit on this board (what would help is printed); 2 for anything else that can be
 mended, and for a net that no known board holds. Everything here is modelled: nothing was measured on a chip.
 """
@@ -22,13 +24,13 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 from rich.console import Console
 
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.cli import describe_commit, exit_on_error, print_prose, print_table
 from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.deploy.report import versions
 from mksgn.deploy.samples import find_data, select
@@ -40,8 +42,11 @@ from mksgn.mapping.placement import Placement, uniform_activity
 from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
 from mksgn.mapping.problems import chips_needed, larger_board, least_cores
 from mksgn.netx import read_net
+from mksgn.options import parse
 
 DOES_NOT_FIT = 1
+FEW_CHIPS = 16
+"""Chips that are printed without --all."""
 Counted = tuple[dict[str, np.ndarray] | None, dict[str, float] | None]
 
 
@@ -63,6 +68,8 @@ class Options:
     """With --data: samples to run, spread over classes and the test split; 0: all. Default 32."""
     steps: int | None = None
     """Steps per sample, for a net without a number of its own."""
+    all: bool = False
+    """Print a row for every population and, however many they are, for every chip."""
     json: Path | None = None
     """Write everything here, core by core."""
 
@@ -93,7 +100,7 @@ def main(options: Options) -> int:
     refuse_giants(placement.plan.cores, target)
     work = placement.work(activity or uniform_activity(graph, placement.steps), active)
     content = tables.record(placement, work)
-    show(placement, content, console)
+    show(placement, content, options.all, console)
     if options.json is not None:
         write_json(options.json, {**content, "net": str(options.net), "versions": versions(),
                                   "commit": describe_commit()})
@@ -135,28 +142,29 @@ def load_activity(path: Path) -> dict[str, np.ndarray]:
                           allowed="an .npz file with an array (C, F, V) for each population") from None
 
 
-def show(placement: Placement, content: dict[str, object], console: Console) -> None:
-    """Print all tables."""
-    target, graph = placement.board, placement.graph
-    neurons = sum(population.size for population in graph.populations[1:])
-    console.print(f"{neurons:,} neurons, {len(graph.synapses)} synapses on {target.name} ({target.generation}, "
-                  f"{target.chips:,} chips of {target.cores_per_chip} cores): {placement.plan.cores:,} cores on "
-                  f"{placement.chips:,} chips", style="bold", markup=False, soft_wrap=True)
-    print_table(console, tables.layers_table(content["layers"], placement))  # type: ignore[arg-type]
-    print_table(console, tables.chips_table(content["chip_list"]))  # type: ignore[arg-type]
-    console.print(tables.busiest_line(content["busiest"]), markup=False, soft_wrap=True)  # type: ignore[arg-type]
-    console.print(tables.traffic_line(content["traffic"]), markup=False, soft_wrap=True)  # type: ignore[arg-type]
+def show(placement: Placement, content: dict[str, Any], everything: bool, console: Console) -> None:
+    """Print whether the net fits, then what it takes; the rows of all populations with ``everything``."""
+    print_prose(console, tables.verdict(placement), style="bold")
     for problem in placement.problems:
-        console.print(f"does not fit: {problem}", style="red", markup=False, soft_wrap=True)
-    if not placement.problems:
-        console.print("every limit is kept")
+        print_prose(console, f"does not fit: {problem}", style="red")
+    if everything or placement.chips <= FEW_CHIPS:
+        console.print()
+        print_table(console, tables.chips_table(content["chip_list"]))
+    if everything:
+        console.print()
+        print_table(console, tables.layers_table(content["layers"], placement))
+    console.print()
+    print_prose(console, tables.busiest_line(content["busiest"]))
+    print_prose(console, tables.traffic_line(content["traffic"]))
     for name, text in tables.assumptions(placement).items():
-        console.print(f"assumed: {name} = {text}" if name in target.assumed else f"assumed: {name}: {text}",
-                      style="dim", markup=False, soft_wrap=True)
+        print_prose(console, f"assumed: {name} = {text}" if name in placement.board.assumed
+                    else f"assumed: {name}: {text}", style="dim")
+    if not everything:
+        chips = "" if placement.chips <= FEW_CHIPS else f" and {placement.chips} chips"
+        print_prose(console, f"--all prints a row for each of the {len(content['layers'])} populations{chips}")
 
 
 if __name__ == "__main__":
     with exit_on_error():
-        status = main(tyro.cli(Options, description=__doc__,
-                               config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        status = main(parse(Options, __doc__))
     sys.exit(status)

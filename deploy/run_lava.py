@@ -8,7 +8,9 @@
     python deploy/run_lava.py --net any.net --input x.npy --dump out.npz   # any tensor into any net
 
 A net that train_slayer.py wrote knows its preprocessing, body and classes; --data must be of the same body.
-Where the classes differ, the net runs and predicts, and the accuracy is null.
+Where the classes differ, the net runs and predicts, and the accuracy is null. Printed are the accuracy, that of each
+class, the wrong samples and the events; --json has the scores and the best five classes of every sample as well
+(docs/results.md).
 
 Tensors (--input): x.npy holds integers, the net's input shape (C, F, V) and then time; axes of length 1 may be
 missing, or all three flattened in this order. A stock netx file that has no input layer takes what its first
@@ -31,15 +33,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 import tyro
 from rich.console import Console
 
 from mksgn.backend import Backend
-from mksgn.cli import describe_commit, exit_on_error, print_table, sample_progress
-from mksgn.deploy import report
+from mksgn.cli import describe_commit, exit_on_error, print_prose, print_table, sample_progress
+from mksgn.deploy import classes, report
 from mksgn.deploy.execution import Agreement, execute, part_size
 from mksgn.deploy.outputs import check_writable, write_arrays, write_json
 from mksgn.deploy.raw import Streaming, load_input, run_raw, tensor_shape
@@ -48,6 +50,7 @@ from mksgn.deploy.shards import Shards, shards
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
+from mksgn.options import parse
 from mksgn.runtime import open_backend
 
 DIFFERENT = 1
@@ -59,12 +62,14 @@ MODEST = 20
 class Options:
     """Run a .net file on skeletons or tensors; see the head of this file."""
 
+    GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "backend": "backend", "Lava": "layout",
+                                        "emulator": "device", "result": "json", "tensor": "input"}
+
     net: Path
     """The network: our mksgn.net, or a stock netx file."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
     """A pack or CTR-GCN .npz, a NW-UCLA .json or NTU .skeleton file or a folder of them, or 'synthetic'.
-    Default: what the net was trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA;
-    else 'synthetic'."""
+    Default: what the net was trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA."""
     protocol: str | None = None
     """nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, synthetic or as-packed. Default: the net's
     own on its own data, else what the data's ids say."""
@@ -75,26 +80,31 @@ class Options:
     stock and on loihi2."""
     backend: Literal["emulator", "lava", "loihi2"] = "lava"
     """Where to run."""
-    layout: Literal["blocks", "layers", "stock"] | None = None
-    """How Lava runs the net: in a few Processes of ours that each hold a part of it (blocks, the default), in one
-    Process per synapse and population with our ProcessModels (layers), or with Lava's own (stock). Same spikes."""
-    device: str | None = None
-    """Where the emulator computes: cpu (the default), cuda or cuda:N. Under torchrun cuda is each process's own."""
-    batch_size: int | None = None
-    """Samples that the emulator computes together; bounds its memory. Default 32."""
     check: bool = False
     """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
     check_states: bool = False
     """--check with u and v of every neuron after every step. Layouts other than blocks read them one by one from
     Lava, about 60 us each."""
+    layout: Literal["blocks", "layers", "stock"] | None = None
+    """How Lava runs the net: in a few Processes of ours that each hold a part of it (blocks, the default), in one
+    Process per synapse and population with our ProcessModels (layers), or with Lava's own (stock). Same spikes."""
+    timeout: float | None = None
+    """Longest silence of Lava in seconds before its run is given up. Default 600."""
+    max_processes: int | None = None
+    """Most OS processes that Lava may start. Default 600."""
+    device: str | None = None
+    """Where the emulator computes: cpu (the default), cuda or cuda:N. Under torchrun cuda is each process's own."""
+    batch_size: int | None = None
+    """Samples that the emulator computes together; bounds its memory. Default 32."""
     json: Path | None = None
     """Write the results here, whole or not at all."""
+    all: bool = False
+    """Print all classes and all wrong samples, however many they are. With --input: write every population to
+    --dump."""
     input: Path | None = None
     """Run this tensor (.npy) instead of skeletons."""
     dump: Path | None = None
     """With --input: write the output here (.npz)."""
-    all: bool = False
-    """With --dump: write every population."""
     reset_interval: int | None = None
     """With --input, for a net without a number of steps of its own: reset every so many steps, as stock netx does."""
     num_layers: int | None = None
@@ -102,10 +112,6 @@ class Options:
     input_shape: Annotated[tuple[int, int, int] | None, tyro.conf.arg(metavar="C F V")] = None
     """With --input: the net's input shape, for a stock netx file that starts with a conv layer and so does not say it.
     Default: that of a tensor with four axes."""
-    timeout: float | None = None
-    """Longest silence of Lava in seconds before its run is given up. Default 600."""
-    max_processes: int | None = None
-    """Most OS processes that Lava may start. Default 600."""
 
     def validate(self) -> None:
         """Refuse options that have no effect, before anything is read."""
@@ -122,8 +128,8 @@ class Options:
         if self.input_shape is not None and min(self.input_shape) < 1:
             raise ConfigError("an impossible input shape", where="--input-shape", got=str(self.input_shape),
                               allowed="(C, F, V), each at least 1")
-        if self.all and self.dump is None:
-            raise ConfigError("an option has no effect without --dump", where="--all",
+        if raw and self.all and self.dump is None:
+            raise ConfigError("an option has no effect on a tensor without --dump", where="--all",
                               fix="name a file with --dump out.npz, or leave it out")
         if self.samples is not None and self.samples < 0:
             raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
@@ -159,7 +165,8 @@ class Options:
         """What has to be recorded: for comparing, for --all, and for counts where the backend has no others."""
         if self.check_states:
             return "states"
-        return "none" if counts_alone and not self.check and not self.all else "spikes"
+        dumped = self.all and self.input is not None
+        return "none" if counts_alone and not self.check and not dumped else "spikes"
 
     @property
     def limit(self) -> int:
@@ -215,14 +222,14 @@ def report_run(options: Options, parts: Shards) -> int:
     console = Console(highlight=False, quiet=not parts.chief)
     graph = read_graph(options)
     size = sum(population.size for population in graph.populations[1:])
-    console.print(f"{options.net}: {len(graph.populations) - 1} populations, {size:,} neurons, {len(graph.synapses)} "
-                  "synapses, " + (f"T = {graph.time_steps}" if graph.time_steps else "no number of steps of its own"),
-                  style="bold", markup=False, soft_wrap=True)
+    print_prose(console, f"{options.net}: {len(graph.populations) - 1} populations, {size:,} neurons, "
+                f"{len(graph.synapses)} synapses, "
+                + (f"T = {graph.time_steps}" if graph.time_steps else "no number of steps of its own"), style="bold")
     run = run_skeletons if options.input is None else run_tensor
     content, agreement = run(options, graph, console, parts)
     if agreement is not None:
         for line in report.check_lines(agreement):
-            console.print(line, style="" if agreement.equal else "red", soft_wrap=True, markup=False)
+            print_prose(console, line, style="" if agreement.equal else "red")
     if options.json is not None and parts.chief:
         write_json(options.json, {**content, "check": report.comparison(agreement), "backend": options.backend,
                                   "net": str(options.net), "time_steps": graph.time_steps,
@@ -246,15 +253,18 @@ def read_graph(options: Options) -> Graph:
 
 def run_skeletons(options: Options, graph: Graph, console: Console,
                   parts: Shards) -> tuple[dict[str, Any], Agreement | None]:
-    """Run samples of a data set: predictions, accuracy, events."""
+    """Run samples of a data set: accuracy, classes, wrong samples, events.
+
+    What a net says of synthetic skeletons that it does not know is no result, and not printed.
+    """
     preprocess_of(graph, options.net)
     source = find_data(graph, options.net, options.data)
     if source.note:
-        console.print(f"note: {source.note}", style="yellow", markup=False, soft_wrap=True)
+        print_prose(console, f"note: {source.note}", style="yellow")
     selection = select(graph, options.net, source, options.protocol, options.split, options.limit)
-    console.print(f"{selection.data}: {len(selection)} of {selection.available} samples, split {selection.split}"
-                  + (f" of {selection.protocol}" if selection.protocol else "")
-                  + f"; backend {' and '.join(options.backends)}", markup=False, soft_wrap=True)
+    print_prose(console, f"{selection.data}: {len(selection)} of {selection.available} samples, "
+                f"split {selection.split}" + (f" of {selection.protocol}" if selection.protocol else "")
+                + f"; backend {' and '.join(options.backends)}")
     steps = graph.time_steps or 1
     bar = Bar(console)
     with ExitStack() as stack:
@@ -272,13 +282,19 @@ def run_skeletons(options: Options, graph: Graph, console: Console,
     done = parts.join(done, len(selection))
     result = report.accuracy(selection, done.predictions)
     measured = report.events(graph, done.counts)
-    print_table(console, report.predictions_table(selection, done.predictions))
-    console.print(report.accuracy_line(result, selection), style="bold", markup=False, soft_wrap=True)
+    said = classes.record(graph, selection, done.output, done.predictions)
+    listed = None if source.note else classes.samples_table(selection, done.predictions, said["scores"], options.all)
+    print_prose(console, report.accuracy_line(result, selection), style="bold")
+    console.print()
+    for table in (classes.classes_table(said["classes"], options.all) if said["classes"] else None, listed):
+        if table is not None:
+            print_table(console, table)
+            console.print()
     print_table(console, report.events_table(measured, len(selection)))
     console.print(f"{options.backend}: {done.seconds:.1f} s, start-up included")
     known = [None if label < 0 else int(label) for label in selection.labels]
     return {**result, "samples": len(selection), "available": selection.available, **measured,
-            "predictions": done.predictions.tolist(), "labels": known, "names": list(selection.names),
+            **said, "predictions": done.predictions.tolist(), "labels": known, "names": list(selection.names),
             "class_names": list(selection.class_names), "data": selection.data, "data_note": source.note or None,
             "protocol": selection.protocol or None, "split": selection.split, "seconds": done.seconds}, done.agreement
 
@@ -318,6 +334,5 @@ def run_tensor(options: Options, graph: Graph, console: Console,
 
 if __name__ == "__main__":
     with exit_on_error():
-        status = main(tyro.cli(Options, description=__doc__,
-                               config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        status = main(parse(Options, __doc__))
     sys.exit(status)

@@ -148,10 +148,12 @@ class RunResult:
     @property
     def predictions(self) -> np.ndarray:
         """Class index of each sample, (N,): the largest readout, or the most spikes; ties go to the lower index."""
-        scores = self.output
-        if scores.ndim == 5:
-            scores = scores.sum(axis=(2, 3, 4))
-        return np.argmax(scores, axis=1)
+        return np.argmax(class_sums(self.output), axis=1)
+
+
+def class_sums(output: np.ndarray) -> np.ndarray:
+    """What a :class:`RunResult`'s ``output`` says of each class, int64 (N, J): the readout, or its spikes in all."""
+    return output.sum(axis=(2, 3, 4), dtype=np.int64) if output.ndim == 5 else output
 
 
 class Backend(Protocol):

@@ -1,27 +1,31 @@
-"""What the command-line programs share: errors as one message, progress bars, provenance."""
+"""What the command-line programs share: errors as one message, lines, tables and progress bars, provenance."""
 
 from __future__ import annotations
 
 import os
 import select
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from mksgn import __version__
 from mksgn.errors import MksgnError
@@ -32,6 +36,9 @@ READER_GONE = 141
 STDOUT = 1
 FILE_WIDTH = 200
 """Columns within which tables wrap their prose where the output is no terminal."""
+BAR = 12
+"""Columns of a bar that stands beside a note."""
+GAP = "  "
 
 
 @contextmanager
@@ -77,12 +84,27 @@ def describe_commit() -> str:
     return f"mksgn {__version__}" + (f" ({out})" if out and (folder / ".git").exists() else "")
 
 
+def print_command(console: Console, *words: object) -> None:
+    """Print the command to type next. It is never wrapped, and its words are quoted: it can be copied whole."""
+    console.print(f"next:  {shlex.join(map(str, words))}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_prose(console: Console, text: str, style: str = "") -> None:
+    """Print a sentence or two: wrapped between words on a terminal, one line where the output is no terminal."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
 def print_table(console: Console, table: Table) -> None:
-    """Print a table with every number and word whole, beyond the terminal's width if need be; only prose is wrapped."""
+    """Print a table with every number and word whole, beyond the terminal's width if need be; only prose is wrapped.
+
+    A table that is too wide for a terminal has its headings wrapped and its columns moved together.
+    """
     free = console.options.update(width=10_000)
     for column in table.columns:
         cells = (column.header, *column.cells, column.footer)
         column.min_width = max(Measurement.get(console, free, cell).minimum for cell in cells)
+    if console.is_terminal and Measurement.get(console, free, table).minimum > console.width:
+        _narrow(console, free, table)
     natural = Measurement.get(console, free, table)
     own = console.width
     table.width = min(natural.maximum, max(natural.minimum, own if console.is_terminal else FILE_WIDTH))
@@ -93,10 +115,62 @@ def print_table(console: Console, table: Table) -> None:
         console.width = own
 
 
+def _narrow(console: Console, free: ConsoleOptions, table: Table) -> None:
+    """Wrap the headings of columns whose cells are not to be wrapped, and leave one blank between columns."""
+    table.padding = (0, 1, 0, 0)
+    for column in table.columns:
+        if column.no_wrap:
+            cells = (*column.cells, column.footer)
+            column.min_width = column.max_width = max(
+                Measurement.get(console, free, column.header).minimum,
+                *(Measurement.get(console, free, cell).maximum for cell in cells))
+            column.header = Text.from_markup(column.header) if isinstance(column.header, str) else column.header
+            if isinstance(column.header, Text):
+                column.header.no_wrap = False
+
+
 def sample_progress(console: Console) -> Progress:
     """A bar of samples, gone when it is done; nothing where the output is no terminal."""
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                    TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+    return Progress(TextColumn("{task.description}"), BarColumn(), *_times(), console=console, transient=True,
+                    disable=not console.is_terminal)
+
+
+def training_progress(console: Console, enabled: bool = True) -> Progress:
+    """A bar whose tasks carry a ``note`` of several parts; where all is too wide, the note's last parts are left out.
+
+    Gone when it is done; nothing where the output is no terminal.
+    """
+    return Progress(TextColumn("{task.description:<13}"), BarColumn(BAR), *_times(), NoteColumn(), console=console,
+                    transient=True, disable=not enabled or not console.is_terminal)
+
+
+def _times() -> Iterator[ProgressColumn]:
+    """Steps done, time passed and time left, which are never cut."""
+    for kind in (MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn):
+        yield kind(table_column=Column(no_wrap=True))
+
+
+class NoteColumn(ProgressColumn):
+    """The field ``note`` of a task, a tuple of str: as many of them as fit."""
+
+    def render(self, task: Task) -> _Note:
+        return _Note(task.fields["note"])
+
+
+class _Note:
+    """Parts of a note, the first of which fit."""
+
+    def __init__(self, parts: tuple[str, ...]) -> None:
+        self.parts = parts
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(0, min(len(GAP.join(self.parts)), options.max_width))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = list(self.parts)
+        while shown and len(GAP.join(shown)) > options.max_width:
+            shown.pop()
+        yield Text(GAP.join(shown))
 
 
 class EpochProgress:
@@ -104,23 +178,20 @@ class EpochProgress:
 
     def __init__(self, console: Console, enabled: bool) -> None:
         self.console, self.enabled = console, enabled
-        self.progress = Progress(
-            TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True,
-            disable=not enabled or not console.is_terminal)
+        self.progress = training_progress(console, enabled)
         self.task: TaskID | None = None
 
     def epoch(self, label: str, total: int) -> EpochProgress:
         """Start the bar of one epoch."""
         if self.task is not None:
             self.progress.remove_task(self.task)
-        self.task = self.progress.add_task(label, total=total, note="")
+        self.task = self.progress.add_task(label, total=total, note=())
         return self
 
     def advance(self, *, loss: float, accuracy: float, rate: float) -> None:
         """One step done, with running means."""
         assert self.task is not None, "epoch() comes first"
-        note = f"loss {loss:.3f}  accuracy {accuracy:.1%}  firing rate {rate:.3f}"
+        note = (f"loss {loss:.3f}", f"accuracy {accuracy:.1%}", f"firing rate {rate:.3f}")
         self.progress.update(self.task, advance=1, note=note)
 
     def report(self, stage: str, epoch: int, epochs: int, row: dict[str, float]) -> None:

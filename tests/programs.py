@@ -84,7 +84,7 @@ def graph_for(pack: Pack, data: str, network: str = "base-sgn", persons: int = 1
     lower = tuple(p if p.neuron is None else replace(p, neuron=replace(p.neuron, vth=p.neuron.vth // LOWER))
                   for p in graph.populations)
     return Graph(lower, graph.synapses, graph.time_steps, {
-        "preset": "demo", "data": data, "protocol": meta.pop("protocol", "synthetic"),
+        **graph.meta, "preset": "demo", "data": data, "protocol": meta.pop("protocol", "synthetic"),
         "preprocess": Preprocess(frames=8, persons=persons, lateral=lateral_joints(pack)).to_json(),
         "labels": list(pack.class_names), "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints,
         "recipe": json.dumps(recipe.to_dict()), "commit": "test", **meta})

@@ -151,7 +151,7 @@ def test_bad_input_is_one_message(arguments, message, accuracy, tmp_path):
 
 
 def test_every_row_of_the_paper_meets_its_own_network():
-    with program_module("benchmarks/accuracy_tables.py") as program:
+    with program_module("benchmarks/_accuracy_tables.py") as program:
         def row(network: str, modalities: int, distilled: bool) -> dict:
             return {"network": network, "modalities": ["m"] * modalities, "distilled": distilled}
         whole, plain, joint = row("MK-SGN", 4, True), row("MK-SGN", 4, False), row("MK-SGN", 1, False)
@@ -209,7 +209,7 @@ def test_networks_that_share_a_name_are_told_apart():
            "seed": 0}
     rows = [row | {"run": "a"}, row | {"run": "b", "seed": 1, "epochs": [3, 2]},
             row | {"run": "c", "variant": "T = 2, widths 8"}, row | {"run": "d", "variant": "T = 1, widths 8"}]
-    with program_module("benchmarks/networks.py") as networks:
+    with program_module("benchmarks/_networks.py") as networks:
         found = networks.labels(rows)
     assert found == {"a": "MK-SGN, joint, T = 2, mixup 0.2, 3 epochs, seed 0",
                      "b": "MK-SGN, joint, T = 2, mixup 0.2, 3 + 2 epochs, seed 1",
@@ -218,7 +218,7 @@ def test_networks_that_share_a_name_are_told_apart():
 
 @pytest.mark.parametrize(("preset", "said"), [("mksgn-4", True), ("mksgn", False)])
 def test_a_variant_says_how_motions_are_scaled_where_there_are_any(preset, said):
-    with program_module("benchmarks/networks.py") as networks:
+    with program_module("benchmarks/_networks.py") as networks:
         assert ("motion to 0.15 of the body" in networks.described(PRESETS[preset].to_dict(), {})["variant"]) is said
 
 
@@ -226,7 +226,7 @@ def test_a_variant_says_how_motions_are_scaled_where_there_are_any(preset, said)
 def test_a_variant_says_when_weights_were_averaged(part, said):
     """Of 70 epochs the last 21: one warms up."""
     recipe = replace(PRESETS["mksgn-4"], average_part=part)
-    with program_module("benchmarks/networks.py") as networks:
+    with program_module("benchmarks/_networks.py") as networks:
         variant = networks.described(recipe.to_dict(), {})["variant"]
     assert ("weights averaged over 20 epochs" in variant) is said
     assert ("averaged" in variant) is said
@@ -237,7 +237,7 @@ def test_streams_trained_on_are_counted_in_full_and_fused_with_their_like(pack, 
     recipe = {"network": "ctr-gcn", "base_channels": 8, "frames": 8, "epochs": 3, "seed": 0}
     runs = [teacher_run(tmp_path / f"{name}-{before}", pack, data.name, modality=name, recipe=recipe,
                         epochs_before=before) for before in (0, 5) for name in ("joint", "bone")]
-    with program_module("benchmarks/accuracy_rows.py") as rows:
+    with program_module("benchmarks/_accuracy_rows.py") as rows:
         found = rows.ann_rows(runs)
     assert [row["epochs"][0] for row in found] == [3, 3, 8, 8, 3, 8]
     assert [row["run"] for row in found[4:]] == ["joint-0+bone-0", "joint-5+bone-5"]

@@ -63,13 +63,15 @@ def test_members_keep_their_spikes_and_logits_add_up(nets):
 def test_each_member_counts_as_much_as_its_logits_say(nets):
     """The sum is that of the members' logits, up to what rounding the classifiers anew can move."""
     x = samples_for(nets[0], 4)
-    with Emulator(ensemble_graph(nets)) as emulator:
+    graph = ensemble_graph(nets)
+    with Emulator(graph) as emulator:
         together = emulator.run(x).output
     scale = min(net.readout.neuron.w_scale for net in nets)
     with torch.no_grad():
         expected = sum(net(torch.from_numpy(x)).logits.numpy() for net in nets) * nets[0].config.time_steps
     inputs = sum(net.readout.projections[0].weight(None).shape[1] for net in nets) * nets[0].config.time_steps
     assert np.abs(together / scale - expected).max() <= (inputs + len(nets)) * 1.0 / scale
+    assert graph.meta["logit_scale"] == scale * nets[0].config.time_steps * len(nets), "one logit of their mean"
 
 
 def test_a_file_holds_it(nets, tmp_path):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from lava_graphs import block_graph, dense_graph
-from programs import Program, graph_for
+from programs import Program, graph_for, program_module
+from rich.console import Console
 
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.ir.fanout import fanout
 from mksgn.mapping import boards
+from mksgn.mapping.placement import uniform_activity
 from mksgn.netx import write_net
 
 
@@ -38,8 +41,10 @@ def board_file(folder: Path, **fields: object) -> Path:
 def test_a_net_is_placed_and_told_of(program: Program, net: Path, tmp_path: Path) -> None:
     outcome = program("--net", net, "--json", tmp_path / "map.json")
     assert outcome.code == 0 and not outcome.err
-    for text in ("on kapoho-point (Loihi 2, 8 chips of 120 cores)", "coder", "busiest core:", "traffic per sample:",
-                 "every limit is kept", "assumed: core_mesh = 8 x 16", "assumed: activity: 0.1 spikes per neuron"):
+    assert outcome.out.startswith("fits, every limit is kept: ")
+    for text in ("on kapoho-point (Loihi 2, 8 chips of 120 cores)", "busiest core:", "traffic per sample:",
+                 "--all prints a row for each of the", "assumed: core_mesh = 8 x 16",
+                 "assumed: activity: 0.1 spikes per neuron"):
         assert text in outcome.out
     told = json.loads((tmp_path / "map.json").read_text())
     assert told["board"] == "kapoho-point" and told["cores"] == len(told["core_list"]) <= told["board_cores"]
@@ -53,6 +58,32 @@ def test_a_net_is_placed_and_told_of(program: Program, net: Path, tmp_path: Path
     assert max(core["load_ms"] for core in told["core_list"]) == pytest.approx(told["busiest"]["load_ms"])
     assert sum(told["busiest"]["causes"].values()) == pytest.approx(told["busiest"]["load_ms"])
     assert told["sources"]["neurons"].startswith("lava-dl") and "chip_mesh" in told["assumed"]
+
+
+def test_the_rows_of_all_populations_are_printed_on_demand(program: Program, net: Path) -> None:
+    names = [population.name for population in block_graph().populations[1:]]
+    short, long = program("--net", net), program("--net", net, "--all")
+    assert short.code == long.code == 0
+    rows = {line.split()[0] for line in long.out.splitlines() if line} - {line.split()[0] for line in
+                                                                          short.out.splitlines() if line}
+    assert rows == {"layer", *names}
+    assert "--all prints" not in long.out and len(short.out.splitlines()) < 25
+
+
+def test_the_summary_fits_80_columns() -> None:
+    """On a terminal: whether it fits comes first, and no line of the summary is cut or wider."""
+    from mksgn.mapping import place
+    from mksgn.mapping.tables import record
+    graph = block_graph()
+    placement = place(graph, boards()["kapoho-point"])
+    content = record(placement, placement.work(uniform_activity(graph, placement.steps)))
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system=None, highlight=False)
+    with program_module("deploy/map_loihi.py") as map_loihi:
+        map_loihi.show(placement, content, False, console)
+    lines = file.getvalue().splitlines()
+    assert lines[0].startswith("fits") and max(map(len, lines)) <= 80
+    assert "chip" in file.getvalue() and "\N{HORIZONTAL ELLIPSIS}" not in file.getvalue()
 
 
 def test_activity_comes_from_a_run_or_a_file(program: Program, tmp_path: Path) -> None:

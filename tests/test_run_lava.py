@@ -20,19 +20,23 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
+from lively_nets import lively, samples_for
 from programs import Program, graph_for
 from same_counts import assert_same_counts
 
 from mksgn.data.pack import Pack, save_pack
 from mksgn.data.readers import read
 from mksgn.data.synthetic import synthetic_pack
-from mksgn.deploy import outputs
+from mksgn.deploy import classes, outputs
 from mksgn.deploy.execution import Agreement, execute, part_size
-from mksgn.deploy.samples import Source, evenly, select
+from mksgn.deploy.samples import Selection, Source, evenly, select
 from mksgn.emulator import Emulator
 from mksgn.ir import Cuba, Dense, Graph, Population
+from mksgn.lower import to_graph
 from mksgn.netx import read_net, write_net
-from mksgn.skeleton import NTU25
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.skeleton import NTU25, UCLA20
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "deploy" / "run_lava.py"
@@ -101,9 +105,79 @@ def test_skeletons_on_the_emulator(program: Program, net: Path, pack_path: Path,
     assert result["energy_mj_counted"] == pytest.approx(
         (4.6 * result["macs"] + 0.9 * result["synops"]) / len(test) * 1e-9)
     assert result["predictions"] == recorded.predictions.tolist()
-    for words in ("accuracy", "clean subset", "modelled, Eq. 33-37, 45 nm", str(report), "CPU simulation", "spikes",
-                  pack.class_names[pack.labels[test[0]]], "and 40 more"):
+    for words in ("accuracy", "clean subset", "modelled, Eq. 33-37, 45 nm", str(report), "CPU simulation", "spikes"):
         assert words in outcome.out
+    assert_classes(result, pack, outcome.out)
+    # Scores: the softmax of what the readout says, in the logits of the network that was trained.
+    scale = graph.meta["logit_scale"]
+    powers = np.exp(recorded.output / scale)
+    assert np.allclose(result["scores"], powers / powers.sum(axis=1, keepdims=True), rtol=1e-12)
+    assert result["logit_scale"] == scale and result["scores_note"] is None
+    assert [row[0] for row in result["top5"]] == result["predictions"]
+    for row, scores in zip(result["top5"], result["scores"]):
+        assert len(set(row)) == 5 and [scores[i] for i in row] == sorted(scores, reverse=True)[:5]
+
+
+def assert_classes(result: dict[str, Any], pack: Pack, printed: str) -> None:
+    """The rows of the classes say what predictions and labels say; wrong samples are listed, the first 20."""
+    labels, predictions = np.array(result["labels"]), np.array(result["predictions"])
+    assert [row["class"] for row in result["classes"]] == [pack.class_names[i] for i in np.unique(labels)]
+    for row in result["classes"]:
+        label = pack.class_names.index(row["class"])
+        found = predictions[labels == label].tolist()
+        assert row["samples"] == len(found) and row["right"] == found.count(label)
+        wrong = [prediction for prediction in found if prediction != label]
+        assert row["times"] == max(map(wrong.count, wrong), default=0)
+        if wrong:
+            assert wrong.count(pack.class_names.index(row["taken_for"])) == row["times"]
+            assert f"{row['taken_for']} ({row['times']})" in printed
+    wrong = [name for name, right in zip(result["names"], labels == predictions) if not right]
+    assert len(wrong) > 20 and f"the first 20 of {len(wrong)}" in printed
+    assert all(name in printed for name in wrong[:20]) and wrong[20] not in printed
+
+
+def test_scores_are_those_of_the_trained_network() -> None:
+    """A readout over the net's logit scale is, to the last bit, the logit of the quantised network in torch."""
+    torch.manual_seed(2)
+    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=5, frames=8, widths=(8, 12), strides=(1, 2), time_steps=2))
+    x = samples_for(net)
+    lively(net, x).eval()
+    net.quantize()
+    graph = to_graph(net)
+    with torch.no_grad():
+        logits = net(torch.from_numpy(x)).logits
+    with Emulator(graph) as emulator:
+        output = emulator.run(x).output
+    assert np.array_equal(output / graph.meta["logit_scale"], logits.numpy()) and output.any()
+    found, why = classes.scores(graph, output)
+    assert found is not None and not why and np.allclose(found, logits.softmax(1).numpy(), rtol=1e-6)
+    bare = replace(graph, meta={})
+    assert classes.scores(bare, output)[0] is None and "export it again" in classes.scores(bare, output)[1]
+
+
+def test_tables_of_many_classes_and_samples_are_cut() -> None:
+    """30 classes of which three are hard: 20 rows with those among them, all with --all; unlabelled samples too."""
+    labels = np.repeat(np.arange(30), 4)
+    predictions = np.where((labels % 10 == 7) & (np.arange(120) % 4 < 3), 0, labels)
+    chosen = selection_of(labels)
+    rows = classes.per_class(chosen, predictions)
+    cut, whole = classes.classes_table(rows, False), classes.classes_table(rows, True)
+    assert (cut.row_count, whole.row_count) == (20, 30) and "20 of 30" in str(cut.caption) and not whole.caption
+    assert {"class 7", "class 17", "class 27"} <= {str(cell) for cell in cut.columns[0].cells}
+    wrong = classes.samples_table(chosen, predictions, None, False)
+    assert wrong is not None and wrong.row_count == 9
+    assert classes.samples_table(chosen, labels, None, False) is None
+    blind = replace(chosen, labels=np.full(120, -1))
+    unknown = [classes.samples_table(blind, predictions, None, everything) for everything in (False, True)]
+    assert [table.row_count for table in unknown if table is not None] == [20, 120] and not classes.per_class(
+        blind, predictions)
+
+
+def selection_of(labels: np.ndarray) -> Selection:
+    """Samples of which nothing is asked but names and labels."""
+    names = tuple(f"sample {number}" for number in range(len(labels)))
+    return Selection(np.zeros((len(labels), 1, 1, 1), np.int8), labels, names,
+                     tuple(f"class {number}" for number in range(30)), None, "d", "", "all", len(labels), "")
 
 
 def test_the_default_data_is_what_the_net_was_trained_on(program: Program, net: Path, folder: Path, pack_path: Path,
@@ -117,7 +191,11 @@ def test_the_default_data_is_what_the_net_was_trained_on(program: Program, net: 
     elsewhere.mkdir()
     write_net(graph_for(synthetic_pack(12), "small.npz"), elsewhere / "own.net")
     outcome = program("--net", elsewhere / "own.net", "--backend", "emulator", "--samples", 2)
-    assert "synthetic: 2 of 492" in outcome.out and "trained on small.npz, which is not here" in outcome.out
+    assert outcome.code == 2 and "trained on is not here" in outcome.err and "small.npz is in none of" in outcome.err
+    assert "--data PATH" in outcome.err and "--input x.npy" in outcome.err and "accuracy" not in outcome.out
+    write_net(graph_for(synthetic_pack(12), ""), elsewhere / "unknown.net")
+    outcome = program("--net", elsewhere / "unknown.net", "--backend", "emulator")
+    assert outcome.code == 2 and "does not say what it was trained on" in outcome.err
     monkeypatch.setenv("MKSGN_DATA", str(folder))
     # The recipe holds subject 3 out; the split is cut as in training.
     outcome = program("--net", elsewhere / "own.net", "--backend", "emulator", "--split", "val", "--json", "v.json")
@@ -126,13 +204,15 @@ def test_the_default_data_is_what_the_net_was_trained_on(program: Program, net: 
 
 
 def test_a_net_of_other_classes_runs_without_accuracy(program: Program, folder: Path) -> None:
-    """The shipped net on a machine without its data."""
+    """The shipped net on a machine without its data: synthetic skeletons on request, no result of them printed."""
     pack = synthetic_pack(12)
     graph = graph_for(pack, "nw_ucla.npz", labels=[f"other {i}" for i in range(12)], protocol="nw-ucla-xview")
     write_net(graph, folder / "other.net")
-    outcome = program("--net", folder / "other.net", "--backend", "emulator", "--samples", 3, "--json", "o.json")
+    outcome = program("--net", folder / "other.net", "--backend", "emulator", "--samples", 3, "--json", "o.json",
+                      "--data", "synthetic")
     assert outcome.code == 0
-    assert "nw_ucla.npz, which is not here" in outcome.out and "accuracy: none, the net's classes" in outcome.out
+    assert "note: the net was trained on nw_ucla.npz" in outcome.out
+    assert "accuracy: none, the net's classes" in outcome.out and "prediction  score" not in outcome.out
     result = json.loads(Path("o.json").read_text())
     assert result["accuracy"] is None and "not those of the data" in result["accuracy_note"]
     assert result["labels"] == [None] * 3 and result["spikes"] > 0 and len(result["predictions"]) == 3
@@ -173,6 +253,7 @@ def test_a_cross_subject_net_knows_the_first_classes_of_the_larger_set(program: 
     save_pack(replace(fewer, labels=np.full(12, -1)), folder / "unknown.npz")
     outcome = program(*arguments, folder / "unknown.npz")
     assert outcome.code == 0 and "accuracy: none, the samples have no labels" in outcome.out
+    assert outcome.out.count("syn_a") == 12 and "score" in outcome.out, "predictions are listed"
 
 
 @pytest.mark.lava
@@ -354,7 +435,7 @@ OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
     "no input for its shape": (("--input-shape", 3, 8, 20), "--input-shape"),
     "another input shape": (("--input", "x.npy", "--input-shape", 3, 8, 21), "input of another shape"),
     "no input for layers": (("--num-layers", 2), "--num-layers"),
-    "all without dump": (("--all",), "--all"),
+    "all without dump": (("--input", "x.npy", "--all"), "--all"),
     "split of a tensor": (("--input", "x.npy", "--split", "test"), "--split"),
     "samples of a tensor": (("--input", "x.npy", "--samples", 0), "--samples"),
     "data and a tensor": (("--input", "x.npy", "--data", "synthetic"), "--data"),

@@ -19,9 +19,9 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 @pytest.fixture
 def baselines(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import speed_baselines
+    import _speed_baselines
 
-    return speed_baselines
+    return _speed_baselines
 
 
 @pytest.mark.timeout(180)

@@ -18,12 +18,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
-from mksgn.cli import exit_on_error
+from mksgn.cli import exit_on_error, print_command
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError
+from mksgn.options import parse
 from mksgn.training.checkpoint import NET
 from mksgn.training.folder import check_folder
 from mksgn.training.joining import join
@@ -57,12 +57,12 @@ def main(options: Options) -> None:
                 line += f", clean subset {results[f'accuracy_{kind}_clean']:.2%}"
             console.print(line)
     console.print(f"integers on training samples without augmentation: {results['accuracy_train']:.2%}")
-    console.print(f"mean firing rate {results['mean_rate']:.3f}\nwrote {options.out / NET}\n"
-                  f"next:  python deploy/run_lava.py --net {options.out / NET}"
-                  + (f" --data {options.data}" if options.data != SYNTHETIC else ""))
+    console.print(f"mean firing rate {results['mean_rate']:.3f}\nwrote {options.out / NET}", soft_wrap=True)
+    print_command(console, "python", "deploy/run_lava.py", "--net", options.out / NET,
+                  *(("--data", options.data) if options.data != SYNTHETIC else ()))
 
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

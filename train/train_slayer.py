@@ -2,8 +2,8 @@
 
     python train/train_slayer.py                                    # the demo: synthetic skeletons, four minutes
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz  # MK-SGN, joint modality
+    # taught by finished train_teacher.py runs
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz --teacher RUN RUN --distil ce-kl --gamma 1 1 0
-                                                                    # taught by finished train_teacher.py runs
 
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
@@ -15,8 +15,9 @@ Presets
                and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 92 %;
                about 40 minutes on one core, 70 with teachers. Two of one time step, joined by
                train/join_runs.py, 93 to 94 % (see models/nw-ucla)
-    ntu60      NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
-    ntu120     settings (Table 5); complete and tested on fixtures, never trained here
+    ntu60, ntu120
+               NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
+               settings (Table 5); complete and tested on fixtures, never trained here
     base-sgn   the paper's baseline, ST-GCN's ten layers with LIF for ReLU, half the paper's
                widths; 84 % on NW-UCLA, an hour on one of two busy cores
     spike-driven, spikformer
@@ -63,17 +64,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
+from _slayer_options import STORED, Options, resumed
 from lightning_fabric import Fabric
 from rich.console import Console
-from slayer_options import STORED, Options, resumed
 from torch import Tensor, nn
 
-from mksgn.cli import describe_commit, exit_on_error, progress_bar
+from mksgn.cli import describe_commit, exit_on_error, print_command, progress_bar
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, training_split
 from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
+from mksgn.options import parse
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import (
@@ -272,11 +273,12 @@ def report(folder: Path, options: Options, net: SpikingGraphNet, halves: Split, 
         console.print(f"wrote {folder / WEIGHTS}; no {NET}, because {', '.join(obstacles)}: "
                       + "; ".join(sorted(set(obstacles.values()))))
         return
-    console.print(f"wrote {folder / NET}\nnext:  python deploy/run_lava.py --net {folder / NET}"
-                  + (f" --data {options.data}" if options.data != SYNTHETIC else ""))
+    console.print(f"wrote {folder / NET}", markup=False, soft_wrap=True)
+    print_command(console, "python", "deploy/run_lava.py", "--net", folder / NET,
+                  *(("--data", options.data) if options.data != SYNTHETIC else ()))
 
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

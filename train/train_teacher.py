@@ -34,24 +34,24 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
+from _teacher_options import STORED, Options, check_folders, resumed
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
-from teacher_options import STORED, Options, check_folders, resumed
 from torch import nn
 
 from mksgn.baselines.recipe import TeacherRecipe
 from mksgn.baselines.stack import unfold_persons
 from mksgn.baselines.streams import Scores, Stream, accuracies, fuse, load_stream, save_stream
 from mksgn.baselines.weights import BaselineConfig, begin_with, parameters, save_baseline
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.cli import describe_commit, exit_on_error, print_table, training_progress
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import training_split
 from mksgn.errors import ConfigError
 from mksgn.files import replacing
+from mksgn.options import parse
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint, read_state, save_checkpoint
@@ -119,8 +119,8 @@ class Run:
         held_out = self.samples(self.halves.val)
         stored = {"options": {name: getattr(self.options, name) for name in STORED}, "recipe": self.recipe.to_dict(),
                   "lineage": self.lineage}
-        with bar(console) as progress:
-            task = progress.add_task(self.modality, total=self.recipe.epochs * len(self.batches), note="",
+        with training_progress(console) as progress:
+            task = progress.add_task(self.modality, total=self.recipe.epochs * len(self.batches), note=(),
                                      completed=first * len(self.batches))
             for epoch in range(first, self.recipe.epochs):
                 tick = time.perf_counter()
@@ -172,7 +172,7 @@ class Run:
                 self.average.update_parameters(self.network)
             total, seen = total + loss.item(), seen + len(labels)
             right += int((logits.argmax(1) == labels).sum())
-            progress.update(task, advance=1, note=f"epoch {epoch + 1}  loss {total / (step + 1):.3f}")
+            progress.update(task, advance=1, note=(f"epoch {epoch + 1}", f"loss {total / (step + 1):.3f}"))
         return {"lr": rate, "loss": total / len(self.batches), "accuracy": right / seen}
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
@@ -204,13 +204,9 @@ class Run:
             "commit": describe_commit(), "test": final, **self.lineage})
         with (self.folder / METRICS).open("a") as file:
             file.write(json.dumps({"final": final}) + "\n")
-        console.print(f"{self.modality}: test {describe(final)}\nwrote {self.folder / WEIGHTS}")
+        console.print(f"{self.modality}: test {describe(final)}\nwrote {self.folder / WEIGHTS}", soft_wrap=True)
 
 
-def bar(console: Console) -> Progress:
-    return Progress(TextColumn("{task.description:<13}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                    TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, transient=True,
-                    disable=not console.is_terminal)
 
 
 def keep_lines(path: Path, epochs: int) -> Path:
@@ -274,5 +270,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__))
+        main(parse(Options, __doc__))
     sys.exit(0)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
-from rich.text import Text
 
 from mksgn import __version__
 from mksgn.backend import Counts
@@ -82,19 +81,6 @@ def hardware() -> dict[str, Any]:
     return {"cpu": names[0] if names else platform.processor(), "cpu_count": os.cpu_count()}
 
 
-def predictions_table(selection: Selection, predictions: np.ndarray) -> Table:
-    """Sample, label and prediction of the first samples."""
-    more = len(selection) - ROWS
-    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left", caption_style="none",
-                  caption=f"... and {more} more; --json has all" if more > 0 else None)
-    for heading in ("sample", "label", "prediction"):
-        table.add_column(heading, overflow="fold")
-    for name, label, prediction in list(zip(selection.names, selection.labels, predictions))[:ROWS]:
-        style = "" if label < 0 else "green" if label == prediction else "red"
-        table.add_row(Text(name), Text(_class(selection, label)), Text(_class(selection, prediction), style=style))
-    return table
-
-
 def events_table(measured: dict[str, Any], samples: int, stream: bool = False) -> Table:
     """Spikes, operations, mean firing rate of the hidden populations, and energies; per sample or for a stream."""
     table = Table(box=None, pad_edge=False, header_style="")
@@ -139,12 +125,6 @@ def check_lines(agreement: Agreement) -> list[str]:
         lines.append(f"first difference: {agreement.first}")
         lines += [f"  {count:,} in {where}" for where, count in list(agreement.differing.items())[:ROWS]]
     return lines
-
-
-def _class(selection: Selection, index: int) -> str:
-    if index < 0:
-        return "-"
-    return selection.class_names[index] if index < len(selection.class_names) else str(int(index))
 
 
 def _share(right: np.ndarray) -> float | None:

@@ -19,6 +19,8 @@ from mksgn.ir import Graph
 
 DATA_VARIABLE = "MKSGN_DATA"
 _RECORDINGS = (".json", ".skeleton")
+_NAME_DATA = ("name it with --data PATH; run_lava.py also takes a tensor (--input x.npy), and --data synthetic shows "
+              "that the net runs")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Source:
     own : bool
         Whether it is the data set the net was trained on, by name: then its protocol and held-out subjects apply.
     note : str
-        Why it is not, where the user did not choose; else empty.
+        Why the net knows nothing of it, where it is the synthetic set and the net was trained on another; else empty.
     """
 
     data: str
@@ -78,26 +80,37 @@ class Selection:
 
 
 def find_data(graph: Graph, net: Path, given: str | None) -> Source:
-    """The data to run on: what the user names, else what the net was trained on, else the synthetic set.
+    """The data to run on: what the user names, else what the net was trained on.
 
     A net carries the name of its data, no path. A file of that name is looked for in the current
     folder, beside the net, and in the folder that the environment variable MKSGN_DATA names.
+
+    Raises
+    ------
+    ConfigError
+        When nothing is named, and the net's own data is not there or the net does not name it: what it says of other
+        skeletons would look like a result.
     """
     trained = _entry(graph, "data", str, "")
     if given is not None:
         name = given if given == SYNTHETIC else Path(given).name
-        return Source(given, own=name == trained)
+        unknown = given == SYNTHETIC and trained not in ("", SYNTHETIC)
+        return Source(given, own=name == trained, note=f"the net was trained on {trained:.120}: synthetic skeletons "
+                      "show that it runs, and its predictions on them mean nothing" if unknown else "")
     if trained == SYNTHETIC:
         return Source(SYNTHETIC, own=True)
-    if trained == Path(trained).name and trained not in ("", ".", ".."):
-        named = os.environ.get(DATA_VARIABLE)
-        for folder in (Path(), net.parent, *([Path(named)] if named else ())):
+    if not trained:
+        raise ConfigError("the net does not say what it was trained on", where=str(net), got="no attribute 'data'",
+                          fix=_NAME_DATA)
+    named = os.environ.get(DATA_VARIABLE)
+    folders = (Path(), net.parent, *([Path(named)] if named else ()))
+    if trained == Path(trained).name and trained not in (".", ".."):
+        for folder in folders:
             if (folder / trained).exists():
                 return Source(str(folder / trained), own=True)
-        return Source(SYNTHETIC, own=False, note=f"the net was trained on {trained}, which is not here: running it on "
-                      "synthetic skeletons instead; name its data with --data")
-    return Source(SYNTHETIC, own=False, note="the net does not say what it was trained on: running it on synthetic "
-                  "skeletons; name its data with --data")
+    looked = f"the current folder, {net.parent} and " + (named or f"${DATA_VARIABLE} (which is not set)")
+    raise ConfigError("the data that the net was trained on is not here", where=str(net),
+                      got=f"{trained:.120} is in none of {looked}", fix=_NAME_DATA)
 
 
 def preprocess_of(graph: Graph, net: Path) -> Preprocess:
@@ -219,7 +232,7 @@ def _validation(graph: Graph) -> tuple[tuple[int, ...] | None, int]:
 def _check_body(graph: Graph, pack: Pack, source: Source) -> None:
     """The net's joint graph must be the data's: same joints, same bones."""
     joints = _entry(graph, "joints", int)
-    fix = ("name data of the net's body with --data" if source.note or source.data == SYNTHETIC
+    fix = ("name data of the net's body with --data" if source.data == SYNTHETIC
            else "use data of the body the net was trained for")
     if pack.body.num_joints != joints:
         raise DataError("the data has another number of joints than the net", where=source.data,

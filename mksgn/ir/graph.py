@@ -31,6 +31,8 @@ DECAY_UNITY = 1 << 12
 DELAY_MAX = 62
 STATE_MAX = 1 << 23
 ROLES = ("input", "hidden", "readout")
+LOGIT_SCALE = "logit_scale"
+"""Entry of ``meta``: what of a readout (v / 64, a sum over the T steps) makes one logit of the trained network."""
 
 
 @dataclass(frozen=True)

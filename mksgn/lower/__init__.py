@@ -19,7 +19,8 @@ def to_graph(net: SpikingGraphNet, meta: dict | None = None) -> ir.Graph:
     net : SpikingGraphNet
         Quantised.
     meta : dict, optional
-        Attributes to carry: see :class:`mksgn.ir.Graph`.
+        Attributes to carry: see :class:`mksgn.ir.Graph`. ``logit_scale`` is added: readout units per logit, which are
+        the weight units of the readout times T, since a readout adds up what the network takes the mean of.
 
     Raises
     ------
@@ -40,4 +41,6 @@ def to_graph(net: SpikingGraphNet, meta: dict | None = None) -> ir.Graph:
         population, incoming = block.to_ir(name)
         populations.append(population)
         synapses += incoming
-    return ir.Graph(tuple(populations), tuple(synapses), net.config.time_steps, dict(meta or {}))
+    units = net.readout.neuron.w_scale * net.config.time_steps
+    return ir.Graph(tuple(populations), tuple(synapses), net.config.time_steps,
+                    {**(meta or {}), ir.LOGIT_SCALE: units})

@@ -57,7 +57,9 @@ def ensemble_graph(nets: Sequence[SpikingGraphNet], meta: dict | None = None) ->
                              sources=tuple(names[source] for source in s.sources)) for s in graph.synapses]
         readout = graph.output if readout is None else replace(readout, bias=_sum(readout.bias, graph.output.bias))
     assert readout is not None and readout.name == READOUT
-    return ir.Graph((*populations, readout), tuple(synapses), nets[0].config.time_steps, dict(meta or {}))
+    units = graph.meta[ir.LOGIT_SCALE] * len(nets)
+    return ir.Graph((*populations, readout), tuple(synapses), nets[0].config.time_steps,
+                    {**(meta or {}), ir.LOGIT_SCALE: units})
 
 
 def _check(nets: Sequence[SpikingGraphNet]) -> None:

@@ -94,6 +94,18 @@ def assumptions(placement: Placement) -> dict[str, str]:
     return found
 
 
+def verdict(placement: Placement) -> str:
+    """Whether the net fits on the board, and what it takes there."""
+    board, graph = placement.board, placement.graph
+    neurons = sum(population.size for population in graph.populations[1:])
+    takes = (f"{neurons:,} neurons, {len(graph.synapses)} synapses on {board.name} ({board.generation}, "
+             f"{board.chips:,} chips of {board.cores_per_chip} cores): {placement.plan.cores:,} cores on "
+             f"{placement.chips:,} chips")
+    if placement.problems:
+        return f"does not fit: {takes}"
+    return f"fits, every limit is kept: {takes}"
+
+
 def layers_table(rows: list[dict[str, Any]], placement: Placement) -> Table:
     """The rows of :func:`layers`."""
     table = _table("layer", "neurons", "cut C x F x V", "cores", "neurons %", "memory %", "in-axons", "out-axons",

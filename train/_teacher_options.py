@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -25,6 +25,9 @@ STORED = ("preset", "data", "protocol", "start", "device", "precision")
 @dataclass(frozen=True)
 class Options:
     """Train CTR-GCN or ST-GCN as a teacher, one stream or all four, and fuse the streams."""
+
+    GROUPS: ClassVar[dict[str, str]] = {"fusion": "fuse", "network and input": "network", "training": "epochs",
+                                        "computation": "seed"}
 
     preset: Literal["nw-ucla", "nw-ucla-full", "ntu60", "ntu120"] | None = None
     """Recipe to start from; the options below change parts of it. Default: nw-ucla, or with --start that run's own."""

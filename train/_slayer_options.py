@@ -6,7 +6,7 @@ import itertools
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -26,6 +26,10 @@ STORED = ("preset", "data", "protocol", "start", "teacher", "device", "devices",
 @dataclass(frozen=True)
 class Options:
     """Train a spiking graph network on skeletons and export it as mksgn.net."""
+
+    GROUPS: ClassVar[dict[str, str]] = {"training": "epochs", "network and input": "widths",
+                                        "regularisation and validation": "rate_weight", "distillation": "teacher",
+                                        "computation": "seed"}
 
     preset: Literal["demo", "base-sgn", "mksgn", "mksgn-4", "ntu60", "ntu120", "spike-driven", "spikformer",
                     "spike-driven-256", "spikformer-256"] | None = None

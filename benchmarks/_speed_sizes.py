@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
-from speed_report import Curve, Rows, take_turns
+from _speed_report import Curve, Rows, take_turns
 
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from plots import LEGEND_LINE, legend_below, svg
+from _plots import LEGEND_LINE, legend_below, svg
+from _speed_baselines import HAS_SPIKINGJELLY
 from rich.console import Console
-from speed_baselines import HAS_SPIKINGJELLY
 
 from mksgn.cli import describe_commit
 from mksgn.deploy.report import hardware

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from accuracy_rows import Row
-from networks import NAMES, short_parts
+from _accuracy_rows import Row
+from _networks import NAMES, short_parts
 from rich.table import Table
 
 from mksgn.energy.printed import TABLE1, TABLE3, PrintedRow

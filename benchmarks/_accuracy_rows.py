@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from networks import NAMES, averaging, described, motion_scale
+from _networks import NAMES, averaging, described, motion_scale
 
 from mksgn.baselines.streams import Stream, accuracies, fuse, load_stream
 from mksgn.baselines.weights import load_baseline
