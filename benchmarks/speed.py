@@ -48,7 +48,7 @@ from mksgn.deploy.outputs import write_json, write_text
 from mksgn.emulator import Emulator
 from mksgn.emulator.operators import operator
 from mksgn.errors import ConfigError
-from mksgn.ir import Conv, Graph
+from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lava_dl import slayer
@@ -150,7 +150,8 @@ def kernels(options: Options, rows: Rows) -> None:
     for taps in (9, 1):
         weight = (2 * rng.integers(-127, 128, (channels, channels, taps, 1))).astype(np.int16)
         synapse = Conv("s", ("a",), "b", weight, padding=(taps // 2, 0))
-        run = operator(synapse, shape, shape, 1, True, torch.device("cpu"), "auto")
+        graph = Graph((Population("a", shape, role="input"), Population("b", shape, Cuba(1))), (synapse,))
+        run = operator(graph, synapse, torch.device("cpu"), "auto")
         for rate in (0.01, 0.05, 0.15, 0.4):
             x = torch.from_numpy((rng.random((32, frames, joints, channels)) < rate).astype(np.int8))
             with torch.inference_mode():

@@ -199,6 +199,7 @@ def draw(points: list[dict[str, Any]], shipped: list[dict[str, Any]], path: Path
             _scatter(axis, sorted(points, key=lambda point: point[key]), key, "o-", colour, f"{name}: {energy}")
         for key, energy, colour in ENERGIES:
             _scatter(axis, shipped, key, "D", colour, f"networks of models/: {energy}")
+        assert PAPER.power_mj is not None
         axis.errorbar(float(PAPER.power_mj), _paper_accuracy(), fmt="*", markersize=13, color="black",
                       label="the paper's MK-SGN, Table 3: floating point, its own rates in Eq. 34, no error given")
         for row in shipped:

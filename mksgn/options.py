@@ -53,7 +53,7 @@ def parse(options: type[Options], description: str | None) -> Options:
 
 def _grouped(options: Any) -> Any:
     """The same options as a dataclass that holds one of its own for every group, which tyro puts under a heading."""
-    types = get_type_hints(options, include_extras=True)
+    types: dict[str, Any] = get_type_hints(options, include_extras=True)
     helps = {entry.arg_name: entry.description for entry in docstring_parser.parse_from_object(options).params}
     headings = {first: heading for heading, first in getattr(options, GROUPS, {}).items()}
     unknown = headings.keys() - {field.name for field in dataclasses.fields(options)}
@@ -65,11 +65,11 @@ def _grouped(options: Any) -> Any:
             groups.append((headings[field.name], []))
         silent = (field.default in (None, False, ()) and not isinstance(field.default, (int, float))) or (
             field.default is False)
-        told = Annotated[types[field.name], tyro.conf.arg(
-            help=" ".join((helps.get(field.name) or "").split()), help_behavior_hint="" if silent else None,
-            metavar=_several(types[field.name]))]
-        groups[-1][1].append((field.name, told, dataclasses.field(
-            default=field.default, default_factory=field.default_factory, kw_only=True)))  # type: ignore[call-overload]
+        kind = types[field.name]
+        said = tyro.conf.arg(help=" ".join((helps.get(field.name) or "").split()), metavar=_several(kind),
+                             help_behavior_hint="" if silent else None)
+        kept: Any = {"default": field.default, "default_factory": field.default_factory}
+        groups[-1][1].append((field.name, Annotated[(kind, said)], dataclasses.field(**kept, kw_only=True)))
     for number, (heading, fields) in enumerate(groups[1:]):
         name = f"{GROUPS}{number}"
         alone.append((name, Annotated[dataclasses.make_dataclass(name, fields), tyro.conf.arg(name=heading, help="")],

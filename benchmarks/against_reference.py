@@ -1,8 +1,8 @@
 """Hold every backend against the reference of the tests, on random legal graphs.
 
-    python benchmarks/random_graphs.py                                  # 10^8 spikes in the emulator, 40 graphs in Lava
-    python benchmarks/random_graphs.py --spikes 1e6 --lava 5            # a short look
-    python benchmarks/random_graphs.py --out benchmarks/results/random_graphs.md
+    python benchmarks/against_reference.py                                  # 10^8 spikes in the emulator, 40 graphs in Lava
+    python benchmarks/against_reference.py --spikes 1e6 --lava 5            # a short look
+    python benchmarks/against_reference.py --out benchmarks/results/against_reference.md
 
 The graphs (tests/support/random_graphs.py) have all kinds of synapses, odd sizes, branches, functional delays, extreme
 biases, lasting currents and T = 1, 2, 4 or 8. The reference (tests/support/reference.py) computes them from the
@@ -14,6 +14,7 @@ plainer processors have them. Exit code 1 if anything differs. Nothing here runs
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -41,8 +42,9 @@ from mksgn.runtime.plan import LAYOUTS
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-import random_graphs  # noqa: E402  (the tests' own generator and reference: there is one of each)
-import reference  # noqa: E402
+# The tests' own generator and reference: there is one of each.
+random_graphs: Any = importlib.import_module("random_graphs")
+reference: Any = importlib.import_module("reference")
 
 INSTRUCTIONS = ("SSE41", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "DEFAULT")
 """What oneDNN may use (ONEDNN_MAX_CPU_ISA); the last: all that the processor has."""
@@ -78,7 +80,7 @@ class Compared:
     differing: int = 0
     seeds: list[int] = field(default_factory=list)
 
-    def add(self, seed: int, graph: Graph, result: RunResult, expected: reference.Recording) -> None:
+    def add(self, seed: int, graph: Graph, result: RunResult, expected: Any) -> None:
         """Compare everything that ``result`` holds."""
         before = self.differing
         self.graphs += 1
@@ -212,7 +214,7 @@ def main(options: Options) -> int:
         f"{describe_commit()}; {time.perf_counter() - began:.0f} s. Lava's CPU simulator, no chip."])
     console.print(text, highlight=False, soft_wrap=True, markup=False)
     if options.out is not None:
-        command = f"python benchmarks/random_graphs.py --spikes {options.spikes:g} --lava {options.lava}"
+        command = f"python benchmarks/against_reference.py --spikes {options.spikes:g} --lava {options.lava}"
         write_text(options.out, f"# Random graphs: every backend is the reference\n\n`{command}`\n\n{text}\n")
     return 1 if differing else 0
 
