@@ -14,7 +14,8 @@ from mksgn.energy.recorded import count_recorded, sent_recorded
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Dense, Graph, reset_steps, schedule
 from mksgn.runtime.guard import Host
-from mksgn.runtime.plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, check_processes, plan, plan_blocks
+from mksgn.runtime.limits import check_descriptors, check_processes, check_shared_memory
+from mksgn.runtime.plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, plan, plan_blocks
 from mksgn.runtime.streams import (
     Recorder,
     Timing,
@@ -28,7 +29,6 @@ from mksgn.runtime.wire import graph_message
 
 TIMEOUT_S = 600.0
 _STOP_S = 20.0
-_SHARED_MEMORY = "/dev/shm"
 
 
 @dataclass
@@ -269,7 +269,9 @@ class LavaBackend:
         record = "spikes" if record == "none" and recorded else record
         needed = self._plan(record, recorded, timing.segment, layout, timing.direct)
         check_processes(needed, self.max_processes)
-        _check_shared_memory(needed)
+        check_shared_memory(needed)
+        if self.target == "lava":
+            check_descriptors(needed)
         readout = self.graph.output.role == "readout"
         try:
             host = self._start()
@@ -353,15 +355,3 @@ def _readout(v: np.ndarray) -> np.ndarray:
 
 def _has_delays(graph: Graph) -> bool:
     return any(isinstance(s, Dense) and s.delay is not None and bool(s.delay.any()) for s in graph.synapses)
-
-
-def _check_shared_memory(layout: Plan) -> None:
-    """Too little shared memory would kill a child with SIGBUS in the middle of the run."""
-    if not os.path.isdir(_SHARED_MEMORY):
-        return
-    status = os.statvfs(_SHARED_MEMORY)
-    free = status.f_bavail * status.f_frsize
-    if layout.shared_bytes > free:
-        raise BackendError("not enough shared memory for the channels between Lava Processes", where=_SHARED_MEMORY,
-                           got=f"{free / 1e6:.0f} MB free", allowed=f"at least {layout.shared_bytes / 1e6:.0f} MB",
-                           fix="enlarge it (docker run --shm-size), record fewer populations, or use the emulator")
