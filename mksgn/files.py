@@ -9,6 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def name_of(path: str | os.PathLike[str]) -> str:
+    """The last part of a path as text that any file can hold: bytes that are not UTF-8 become ``\\udc..``.
+
+    Linux takes any bytes for a name, and Python hides those that are no text in lone surrogates, which HDF5 refuses.
+    """
+    return printable(Path(path).name)
+
+
+def printable(text: str) -> str:
+    """``text`` without lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path``; what the block wrote there takes its place if the block succeeds.

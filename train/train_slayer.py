@@ -70,6 +70,7 @@ from torch import Tensor, nn
 from mksgn.cli import describe_commit, exit_on_error, progress_bar
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, split
+from mksgn.files import name_of
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
@@ -140,12 +141,13 @@ def main(options: Options) -> None:
     fabric.launch()
     dtype = choose_precision(options.precision, fabric.device)
 
-    pack = load(options.data)
+    pack = load(options.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out,
+                say=partial(console.print, markup=False))
     halves = split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
     preprocess = recipe.preprocess(pack)
     teachers, also = None, None
     if recipe.distil:
-        recipe, teachers, also = teach(recipe, options.teacher, pack=pack, data=Path(options.data).name,
+        recipe, teachers, also = teach(recipe, options.teacher, pack=pack, data=name_of(options.data),
                                        protocol=halves.protocol, train=halves.train,
                                        before=recipe.distil.teachers if started else None)
     batches = Batches(pack, halves.train, preprocess, recipe.augmentation(pack), batch=recipe.batch,
@@ -215,7 +217,7 @@ def main(options: Options) -> None:
                         "fusion_weights": net.config.fusion_weights}, others, companions)
                 fabric.barrier()
     if chief:
-        about = {"preset": options.name(), "data": Path(options.data).name, "recipe": json.dumps(recipe.to_dict()),
+        about = {"preset": options.name(), "data": name_of(options.data), "recipe": json.dumps(recipe.to_dict()),
                  "commit": describe_commit(), **options.lineage()}
         if net.config.fusion_weights is not None:
             about["fusion"] = recipe.fusion

@@ -28,6 +28,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import Split, split
 from mksgn.errors import ConfigError, DataError
+from mksgn.files import name_of
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint, read_state, save_checkpoint
@@ -189,7 +191,7 @@ class Run:
 
     def finish(self, console: Console) -> None:
         """Evaluate the test split, once, and write weights and scores."""
-        stream = Stream(self.modality, Path(self.options.data).name, self.halves.protocol,
+        stream = Stream(self.modality, name_of(self.options.data), self.halves.protocol,
                         self.scores(self.halves.train), self.scores(self.halves.test))
         final = accuracies(stream.test.probabilities(), stream.test)
         save_stream(self.folder / SCORES, stream)
@@ -260,7 +262,8 @@ def main(options: Options) -> None:
     check_folders(options, folders)
     options, recipe = resumed(options, folders) if options.resume else (options, options.recipe())
     torch.set_flush_denormal(True)
-    pack = load(options.data)
+    pack = load(options.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out,
+                say=partial(console.print, markup=False))
     for modality, folder in folders.items():
         if options.resume and (folder / WEIGHTS).exists():
             console.print(f"{modality}: finished already, {folder / WEIGHTS}")

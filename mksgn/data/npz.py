@@ -17,6 +17,8 @@ from mksgn.errors import DataError
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError, SyntaxError,
            RuntimeError, UnicodeError, OverflowError)
 
+_PIECE = 1 << 22
+
 
 @contextmanager
 def _one_error(path: Path, array: str = "") -> Iterator[None]:
@@ -82,7 +84,8 @@ def iter_rows(path: Path, name: str, rows: int | None) -> Iterator[np.ndarray]:
             shape, fortran, dtype = _header(path, info, stream)
             if rows is None:
                 count = int(np.prod(shape, dtype=np.int64))
-                flat = np.frombuffer(_exactly(stream, count * dtype.itemsize), dtype=dtype).copy()
+                flat = np.empty(count, dtype)
+                _fill(stream, flat)
                 _to_the_end(stream)
                 yield flat.reshape(shape, order="F" if fortran else "C")
                 return
@@ -124,6 +127,16 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     if len(data) != size:
         raise EOFError(f"{len(data)} of {size} bytes")
     return data
+
+
+def _fill(stream: IO[bytes], flat: np.ndarray) -> None:
+    """Read a whole array in pieces, so that memory holds it once."""
+    if not flat.nbytes:
+        return
+    bytes_of = flat.view(np.uint8)
+    for start in range(0, flat.nbytes, _PIECE):
+        piece = bytes_of[start:start + _PIECE]
+        piece[:] = np.frombuffer(_exactly(stream, piece.size), np.uint8)
 
 
 def _to_the_end(stream: IO[bytes]) -> None:

@@ -190,7 +190,7 @@ def load_pack(path: str | os.PathLike[str]) -> Pack:
     missing = [name for name in REQUIRED if name not in array_shapes(path)]
     if missing:
         raise DataError("The archive is not a skeleton pack", str(path), f"no array {', '.join(missing)}",
-                        f"arrays {', '.join(REQUIRED)}", "build it with mksgn.data.readers.read() and save_pack()")
+                        f"arrays {', '.join(REQUIRED)}", "make one with deploy/make_pack.py")
     d = read_arrays(path, {*REQUIRED, "class_names", *ID_NAMES, *_MASKS})
     try:
         labels = _numeric(d["labels"], "labels", np.int64)

@@ -140,11 +140,11 @@ def _halves(pack: Pack, protocol: str) -> tuple[np.ndarray, np.ndarray]:
     rule = _RULES[protocol]
     if rule.id_name not in pack.ids:
         raise DataError("The pack lacks the ids of the protocol", f"protocol {protocol}", f"ids {sorted(pack.ids)}",
-                        f"'{rule.id_name}'", "choose a protocol the pack has ids for")
+                        f"'{rule.id_name}'", "choose a --protocol that the pack has ids for")
     if rule.classes is not None and pack.labels.max(initial=-1) >= rule.classes:
         i = int(np.argmax(pack.labels))
         raise DataError("The pack has classes outside the protocol", f"protocol {protocol}, sequence {pack.names[i]}",
-                        f"label {pack.labels[i]}", f"0..{rule.classes - 1}", "leave those sequences out with subset()")
+                        f"label {pack.labels[i]}", f"0..{rule.classes - 1}", "leave them out with --leave-out FILE")
     ids = pack.ids[rule.id_name]
     in_train, in_test = np.isin(ids, rule.train), np.isin(ids, rule.test)
     neither = np.flatnonzero(~in_train & ~in_test & ~np.isin(ids, rule.unused))
@@ -170,7 +170,7 @@ def _validation_subjects(pack: Pack, in_train: np.ndarray, given: Sequence[int] 
         return ()
     if "subject" not in pack.ids:
         raise DataError("Validation needs subject ids, and the pack has none", "split", f"ids {sorted(pack.ids)}",
-                        "'subject'", "pass val_fraction=0 and train for a fixed number of epochs")
+                        "'subject'", "train on all of it with --val-subjects and no numbers; or run --split test")
     known = np.unique(pack.ids["subject"][in_train])
     if given is not None:
         chosen = tuple(sorted({int(s) for s in given}))
@@ -181,7 +181,8 @@ def _validation_subjects(pack: Pack, in_train: np.ndarray, given: Sequence[int] 
         return chosen
     if len(known) < 2:
         raise DataError("One training subject cannot be split into training and validation", "split",
-                        f"subjects {known.tolist()}", "two or more training subjects", "pass val_fraction=0")
+                        f"subjects {known.tolist()}", "two or more training subjects",
+                        "train on all of it with --val-subjects and no numbers")
     count = min(max(1, round(fraction * len(known))), len(known) - 1)
     picked = np.random.default_rng(seed).choice(known, size=count, replace=False)
     return tuple(sorted(int(s) for s in picked))

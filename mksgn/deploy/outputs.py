@@ -36,7 +36,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     ConfigError
         When the file cannot be written.
     """
-    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        # A name that is no UTF-8 becomes \udc.., as JSON itself writes such characters.
         json.dump(content, stream, indent=1, allow_nan=False, ensure_ascii=False)
         stream.write("\n")
 
@@ -50,7 +51,7 @@ def write_text(path: Path, content: str) -> None:
         When the file cannot be written.
     """
     with _replacing(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from mksgn.energy.recorded import count_recorded, sent_recorded
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Dense, Graph, reset_steps, schedule
 from mksgn.runtime.guard import Host
-from mksgn.runtime.limits import check_descriptors, check_processes, check_shared_memory
+from mksgn.runtime.limits import check_descriptors, check_processes, check_shared_memory, cpus
 from mksgn.runtime.plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, plan, plan_blocks
 from mksgn.runtime.streams import (
     Recorder,
@@ -75,7 +74,7 @@ class LavaBackend:
         See :mod:`mksgn.runtime.plan`; the spikes are the same. 'blocks' cannot hold functional delays or an input
         without a hop: such graphs and streams run as 'layers'.
     blocks : int, optional
-        OS processes that compute in the layout 'blocks'; None: as many as CPUs.
+        OS processes that compute in the layout 'blocks'; None: as many as CPUs that this process may use.
     delays : 'process' or 'relay', optional
         See :func:`mksgn.runtime.plan.plan`. Both are exact; 'process' (the default) takes one OS process per delay,
         'relay' two. Not for 'blocks'.
@@ -117,7 +116,7 @@ class LavaBackend:
                               got="blocks" if layout != "blocks" else "delays or unroll_limit",
                               fix="leave it out, or choose another layout")
         self.layout = "layers" if layout == "blocks" and _has_delays(graph) else layout
-        self.blocks = blocks or os.cpu_count() or 1
+        self.blocks = blocks or cpus()
         self.delays = delays or "process"
         self.unroll_limit = unroll_limit
         self.models = dict(models or {})
@@ -174,7 +173,7 @@ class LavaBackend:
         steps = self.graph.time_steps
         if steps is None:
             raise ConfigError("this net has no number of steps per sample", where="time_steps",
-                              fix="run a stream (run_stream, --input), or set time_steps")
+                              fix="run it on a tensor with --input")
         stream = samples_as_stream(samples, self.graph.input, steps)
         total = stream.shape[3] // steps
         together = 1 if _has_delays(self.graph) else total

@@ -11,6 +11,18 @@ from mksgn.errors import BackendError
 from mksgn.runtime.plan import OVERHEAD, Plan
 
 SHARED_MEMORY = Path("/dev/shm")
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""A container's share of the CPUs: microseconds (or ``max``) per period of microseconds (cgroup v2)."""
+
+
+def cpus() -> int:
+    """CPUs that this process may use: those a scheduler pinned it to, or a container's share; at least 1."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CPU_QUOTA.read_text().split()
+        return min(count, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):  # no such limit
+        return count
 
 
 def check_processes(needed: Plan, max_processes: int) -> None:

@@ -222,7 +222,7 @@ def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays:
         raise BackendError("the network's sparse synapses do not fit into memory", where=largest.name,
                            got=f"{total} non-zero weights, {largest.nonzeros} of them in this synapse",
                            allowed=f"{NONZERO_LIMIT}",
-                           fix="lower unroll_limit, use the 'layer' realisation of graph convolutions, or the emulator")
+                           fix="choose --layout blocks or --backend emulator")
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -53,9 +53,15 @@ def _prefixed(optimiser: torch.optim.Optimizer,
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
-        save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
-        temporary.chmod(0o644)  # safetensors creates it for the owner alone
+    try:
+        with replacing(path) as temporary:
+            save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary,
+                      {"state": json.dumps(state)})
+            temporary.chmod(0o644)  # safetensors creates it for the owner alone
+    except (OSError, SafetensorError) as error:
+        raise ConfigError("a file of the run could not be written", where=str(path), got=str(error),
+                          fix="check the folder, its permissions and the free space, then continue with --resume"
+                          ) from None
 
 
 def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None = None, *,
