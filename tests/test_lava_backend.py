@@ -19,7 +19,7 @@ from mksgn.backend import RunResult, compare
 from mksgn.emulator import Emulator
 from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
-from mksgn.runtime import open_backend
+from mksgn.runtime import limits, open_backend
 from mksgn.runtime.guard import end_session
 from mksgn.runtime.lava_backend import LavaBackend
 from mksgn.runtime.plan import LAYOUTS, plan, plan_blocks

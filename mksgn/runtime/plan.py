@@ -36,8 +36,8 @@ CONV_PARAMETER_MAX = 127
 MAX_PROCESSES = 600
 OVERHEAD = 4
 """OS processes beside the Lava Processes: host, runtime service, shared-memory server and its tracker."""
-OWN_DESCRIPTORS = 20
-"""File descriptors that a Lava Process holds apart from those of channels and other Processes, counted on a run."""
+OWN_DESCRIPTORS = 32
+"""File descriptors beside those of channels and Processes: 18 to stay, and pipes that are open while a child starts."""
 PAGE = 4096
 """Bytes of a page of memory, in which shared memory is given out."""
 CHANNEL_SLOTS = 4
