@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -34,7 +35,9 @@ def replacing(path: Path) -> Iterator[Path]:
     OSError
         When it cannot be written or renamed; an existing file is as it was, and nothing is left beside it.
     """
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.tmp")
+    # A name has room for 255 bytes, and a character takes up to four of them.
+    stem = os.fsdecode(os.fsencode(path.name)[:200])
+    temporary = path.with_name(f".{stem}.{secrets.token_hex(6)}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as stream:
@@ -44,6 +47,10 @@ def replacing(path: Path) -> Iterator[Path]:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:
+            # Some file systems (FUSE, CIFS) flush no folders and say so; the file itself is in its place.
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
         finally:
             os.close(folder)
     finally:

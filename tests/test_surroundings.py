@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ from mksgn.data.sources import load
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.deploy.outputs import write_json
 from mksgn.errors import BackendError, ConfigError, DataError
-from mksgn.files import name_of
+from mksgn.files import name_of, replacing
 from mksgn.netx import read_net, write_net
 from mksgn.runtime import limits
 from mksgn.runtime.lava_backend import LavaBackend
@@ -238,6 +239,22 @@ def test_names_that_are_not_utf8_reach_every_file(tmp_path: Path) -> None:
     (tmp_path / NOT_TEXT).with_suffix(".json").write_text(ucla_json(tmp_path).read_text())
     recording = read((tmp_path / NOT_TEXT).with_suffix(".json"))
     assert recording.names.tolist() == ["caf\\udce9"]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "動" * 85, "with a space and a 'quote'"])
+def test_names_as_long_as_they_may_be_on_a_folder_that_cannot_be_flushed(
+        name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush = os.fsync
+
+    def refusing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    with replacing(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [(name, "whole")]
 
 
 # ---- how programs end -------------------------------------------------------------------------------------------

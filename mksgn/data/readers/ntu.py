@@ -156,7 +156,8 @@ def read_ntu(path: Path, missing: Literal["error", "skip"] = "error",
                 continue
             raise DataError("No body was ever tracked in the recording", str(file), "no joint but zeros",
                             "one body in one frame or more",
-                            "leave all such recordings out, as the protocols do, with --skip-untracked")
+                            "leave all such recordings out, as the protocols do, with --skip-untracked"
+                            if path.is_dir() else "name another recording")
         scenes.append(scene)
         names.append(recording.name)
         bodies.append(len(recording.tracks))
