@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 import pytest
@@ -85,11 +84,11 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     save_pack(synthetic_pack(12), path)
     before = path.read_bytes()
 
-    def interrupted(stream: io.BufferedWriter, **arrays: np.ndarray) -> None:
+    def interrupted(stream: IO[bytes], array: np.ndarray, **options: object) -> None:
         stream.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez_compressed", interrupted)
+    monkeypatch.setattr(np.lib.format, "write_array", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save_pack(synthetic_pack(24), path)
     assert path.read_bytes() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import json
 import os
@@ -12,6 +13,8 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numba.core.caching
@@ -24,7 +27,7 @@ from recordings import assert_same, ctrgcn, person, skeleton_text, ucla_json
 
 from mksgn import compiled as compiling
 from mksgn.cli import exit_on_error
-from mksgn.data.pack import load_pack
+from mksgn.data.pack import load_pack, save_pack
 from mksgn.data.readers import cache_folder, read
 from mksgn.data.readers.files import Frames
 from mksgn.data.sources import load
@@ -39,6 +42,18 @@ from mksgn.runtime.plan import plan, plan_blocks
 from mksgn.training import checkpoint
 
 NOT_TEXT = os.fsdecode(b"caf\xe9.npz")
+
+
+@contextmanager
+def at_most(size: int) -> Iterator[None]:
+    """No file grows beyond ``size`` bytes: a disk that is full after so many."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 # ---- compiled functions -----------------------------------------------------------------------------------------
@@ -222,6 +237,21 @@ def test_frames_grow_into_what_concatenation_gives() -> None:
     assert frames.offsets.tolist() == [0, 1, 8, 208, 211]
 
 
+def test_a_full_disk_leaves_the_pack_before_and_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unraisable: list[object] = []  # what Python would print as "Exception ignored in ..."
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    path = tmp_path / "pack.npz"
+    save_pack(synthetic_pack(12), path)
+    before = path.read_bytes()
+    with at_most(4096), pytest.raises(DataError, match="cannot be written") as caught:
+        save_pack(synthetic_pack(24), path)
+    gc.collect()
+    assert "free space" in caught.value.fix
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    assert not unraisable
+
+
 # ---- names that are no text -------------------------------------------------------------------------------------
 
 def test_names_that_are_not_utf8_reach_every_file(tmp_path: Path) -> None:
@@ -293,17 +323,10 @@ def test_characters_that_the_output_lacks(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    """RLIMIT_FSIZE is a disk that is full after so many bytes."""
     path = tmp_path / "checkpoint.safetensors"
     checkpoint._write(path, {"x": torch.zeros(4)}, {"epoch": 1})
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-        with pytest.raises(ConfigError, match="could not be written") as caught:
-            checkpoint._write(path, {"x": torch.zeros(100_000)}, {"epoch": 2})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+    with at_most(4096), pytest.raises(ConfigError, match="could not be written") as caught:
+        checkpoint._write(path, {"x": torch.zeros(100_000)}, {"epoch": 2})
     assert "--resume" in caught.value.fix
     assert checkpoint.read_state(path) == {"epoch": 1}
     assert [each.name for each in tmp_path.iterdir()] == [path.name]

@@ -1,10 +1,10 @@
-"""Reading `.npz` archives that others made: no pickles, no lies about sizes, one clear error."""
+"""`.npz` archives: those that others made, without pickles and lies about sizes and with one clear error; and ours."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -98,6 +98,23 @@ def iter_rows(path: Path, name: str, rows: int | None) -> Iterator[np.ndarray]:
                 block = np.frombuffer(_exactly(stream, size * width), dtype=dtype)
                 yield block.reshape(size, *shape[1:])
             _to_the_end(stream)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as a compressed ``.npz`` that ``numpy.load(path)`` reads, under any names.
+
+    ``numpy.savez`` takes names as keyword arguments and so cannot write an array called "file", and on a full disk the
+    archive that it leaves open prints a traceback.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
 
 
 def _header(path: Path, info: zipfile.ZipInfo, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mksgn.data.class_names import ntu_names, numbered
-from mksgn.data.npz import array_shapes, read_arrays
+from mksgn.data.npz import array_shapes, read_arrays, write_arrays
 from mksgn.errors import DataError
 from mksgn.files import replacing
 from mksgn.skeleton.body import Body, body_of
@@ -224,11 +224,11 @@ def save_pack(pack: Pack, path: str | os.PathLike[str]) -> None:
         if value is not None:
             arrays[mask] = value
     try:
-        with replacing(path) as temporary, open(temporary, "wb") as stream:
-            np.savez_compressed(stream, **arrays)
+        with replacing(path) as temporary:
+            write_arrays(temporary, arrays)
     except OSError as error:
         raise DataError("The pack cannot be written", str(path), str(error), "a writable folder",
-                        "create the folder or choose another") from None
+                        "check the folder, its permissions and the free space") from None
 
 
 def _numeric(array: np.ndarray, name: str, dtype: type[np.generic]) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mksgn.data import npz
 from mksgn.errors import ConfigError
 from mksgn.files import replacing
 
@@ -55,19 +55,15 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as a compressed ``.npz`` that ``numpy.load(path)`` reads, under any names.
-
-    ``numpy.savez`` takes names as keyword arguments and so cannot write an array called "file".
+    """Write arrays as a compressed ``.npz``. An interrupted write leaves an existing file as it was.
 
     Raises
     ------
     ConfigError
         When the file cannot be written.
     """
-    with _replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+    with _replacing(path) as temporary:
+        npz.write_arrays(temporary, arrays)
 
 
 @contextmanager
