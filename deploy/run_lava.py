@@ -32,6 +32,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
@@ -41,6 +42,7 @@ from rich.console import Console
 
 from mksgn.backend import Backend
 from mksgn.cli import describe_commit, exit_on_error, print_prose, print_table, sample_progress
+from mksgn.data.sources import load
 from mksgn.deploy import classes, report
 from mksgn.deploy.execution import Agreement, execute, part_size
 from mksgn.deploy.outputs import check_writable, write_arrays, write_json
@@ -70,6 +72,10 @@ class Options:
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
     """A pack or CTR-GCN .npz, a NW-UCLA .json or NTU .skeleton file or a folder of them, or 'synthetic'.
     Default: what the net was trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA."""
+    skip_untracked: bool = False
+    """Leave out the recordings of an NTU folder in which nobody was tracked (302 of NTU 60, 535 of NTU 120)."""
+    leave_out: str | None = None
+    """A text file that names recordings to leave out, one per line, such as NTU's own list."""
     protocol: str | None = None
     """nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, synthetic or as-packed. Default: the net's
     own on its own data, else what the data's ids say."""
@@ -116,10 +122,14 @@ class Options:
     def validate(self) -> None:
         """Refuse options that have no effect, before anything is read."""
         raw = self.input is not None
-        for name in ("data", "protocol", "split", "samples"):
+        for name in ("data", "leave_out", "protocol", "split", "samples"):
             if raw and getattr(self, name) is not None:
-                raise ConfigError("an option for skeletons has no effect with --input", where=f"--{name}",
-                                  got=str(getattr(self, name)), fix="leave it out")
+                raise ConfigError("an option for skeletons has no effect with --input",
+                                  where=f"--{name.replace('_', '-')}", got=str(getattr(self, name)),
+                                  fix="leave it out")
+        if raw and self.skip_untracked:
+            raise ConfigError("an option for skeletons has no effect with --input", where="--skip-untracked",
+                              fix="leave it out")
         for name, given in (("dump", self.dump), ("reset-interval", self.reset_interval),
                             ("num-layers", self.num_layers), ("input-shape", self.input_shape)):
             if given is not None and not raw:
@@ -261,7 +271,9 @@ def run_skeletons(options: Options, graph: Graph, console: Console,
     source = find_data(graph, options.net, options.data)
     if source.note:
         print_prose(console, f"note: {source.note}", style="yellow")
-    selection = select(graph, options.net, source, options.protocol, options.split, options.limit)
+    pack = load(source.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out,
+                say=partial(print_prose, console))
+    selection = select(graph, options.net, source, options.protocol, options.split, options.limit, pack)
     print_prose(console, f"{selection.data}: {len(selection)} of {selection.available} samples, "
                 f"split {selection.split}" + (f" of {selection.protocol}" if selection.protocol else "")
                 + f"; backend {' and '.join(options.backends)}")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import select
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
@@ -33,6 +38,7 @@ from mksgn.errors import MksgnError
 USAGE_ERROR = 2
 INTERRUPTED = 130
 READER_GONE = 141
+TERMINATED = 143
 STDOUT = 1
 FILE_WIDTH = 200
 """Columns within which tables wrap their prose where the output is no terminal."""
@@ -41,14 +47,31 @@ BAR = 12
 GAP = "  "
 
 
+_SYSTEM_FIXES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space; a training continues with --resume"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "name a place that can be written to and read from"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: "name another place: a part of the path is a file",
+    errno.EEXIST: "name another place: there is a file where a folder is needed",
+}
+"""What to do about errors of the system that programs meet anywhere; others stay as they are."""
+
+
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn errors a user can cause into one message on stderr and exit code 2; Ctrl-C into 130.
+    """Turn errors a user can cause into one message on stderr and exit code 2; Ctrl-C into 130, SIGTERM into 143.
 
-    What a program's KeyboardInterrupt says, such as how to go on, is printed with it.
-
-    Where the reader of the output left, as ``head`` does, the program ends with 141 and says nothing, as others do.
+    What a program's KeyboardInterrupt says, such as how to go on, is printed with it. SIGTERM, which batch schedulers
+    send, ends the program as an exception does: temporary files and the processes of Lava go with it. Where the reader
+    of the output left, as ``head`` does, the program ends with 141 and says nothing, as others do. Characters that the
+    output's encoding lacks are printed as escapes.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _terminated) if main_thread else None
     try:
         yield
     except MksgnError as error:
@@ -61,6 +84,25 @@ def exit_on_error() -> Iterator[None]:
         if not _reader_gone():
             raise
         sys.exit(READER_GONE)
+    except OSError as error:
+        if error.errno not in _SYSTEM_FIXES:
+            raise
+        problem = MksgnError(f"the system refused: {error.strerror}", where=_shown(error.filename),
+                             fix=_SYSTEM_FIXES[error.errno])
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(USAGE_ERROR)
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    print("ended by SIGTERM", file=sys.stderr)
+    sys.exit(TERMINATED)
+
+
+def _shown(name: object) -> str:
+    return "" if name is None else os.fsdecode(name) if isinstance(name, bytes) else str(name)
 
 
 def _reader_gone() -> bool:

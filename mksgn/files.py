@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """The last part of a path as text that any file can hold: bytes that are not UTF-8 become ``\\udc..``.
+
+    Linux takes any bytes for a name, and Python hides those that are no text in lone surrogates, which HDF5 refuses.
+    """
+    return printable(Path(path).name)
+
+
+def printable(text: str) -> str:
+    """``text`` without lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @contextmanager
@@ -21,7 +35,9 @@ def replacing(path: Path) -> Iterator[Path]:
     OSError
         When it cannot be written or renamed; an existing file is as it was, and nothing is left beside it.
     """
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.tmp")
+    # A name has room for 255 bytes, and a character takes up to four of them.
+    stem = os.fsdecode(os.fsencode(path.name)[:200])
+    temporary = path.with_name(f".{stem}.{secrets.token_hex(6)}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as stream:
@@ -31,6 +47,10 @@ def replacing(path: Path) -> Iterator[Path]:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:
+            # Some file systems (FUSE, CIFS) flush no folders and say so; the file itself is in its place.
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
         finally:
             os.close(folder)
     finally:

@@ -96,6 +96,12 @@ def nw_ucla_path(data_dir: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Packs that tests convert go into no user's cache, and none that is there is read."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(autouse=True)
 def torch_as_it_was() -> None:
     """Undo what the test before may have set for the whole process: threads, and small numbers flushed to zero."""

@@ -20,7 +20,7 @@ from mksgn.backend import RunResult, compare
 from mksgn.emulator import Emulator
 from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
-from mksgn.runtime import lava_backend, open_backend
+from mksgn.runtime import limits, open_backend
 from mksgn.runtime.guard import end_session
 from mksgn.runtime.lava_backend import LavaBackend
 from mksgn.runtime.plan import LAYOUTS, plan, plan_blocks
@@ -150,13 +150,13 @@ def test_too_many_processes_and_too_little_memory(monkeypatch):
     with (LavaBackend(block_graph(), max_processes=20, layout="layers") as lava,
           pytest.raises(BackendError, match="more OS processes") as caught):
         lava.run(block_samples())
-    assert "max_processes" in caught.value.fix
+    assert "--max-processes" in caught.value.fix
     assert caught.value.got.startswith("34 ")
 
     class Full:
         f_bavail, f_frsize = 1, 1024
 
-    monkeypatch.setattr(lava_backend.os, "statvfs", lambda path: Full)
+    monkeypatch.setattr(limits.os, "statvfs", lambda path: Full)
     with LavaBackend(block_graph(), layout="stock") as lava, pytest.raises(BackendError, match="shared memory"):
         lava.run(block_samples())
     monkeypatch.setattr("mksgn.runtime.plan.NONZERO_LIMIT", 100)

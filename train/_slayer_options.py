@@ -13,6 +13,7 @@ import tyro
 from mksgn.data.preprocess import tuples
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError, found_in
+from mksgn.files import name_of
 from mksgn.limits import check_limits
 from mksgn.training.checkpoint import CHECKPOINT, NET, WEIGHTS, read_meta
 from mksgn.training.distill import distillation
@@ -20,7 +21,8 @@ from mksgn.training.recipe import PRESETS, Recipe
 from mksgn.training.starting import lineage
 
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
-STORED = ("preset", "data", "protocol", "start", "teacher", "device", "devices", "precision")
+STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "teacher", "device", "devices",
+          "precision")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Options:
     """Recipe to start from; the options below change parts of it. Default: demo, or with --start that run's own."""
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
+    skip_untracked: bool = False
+    """Leave out the recordings of an NTU folder in which nobody was tracked (302 of NTU 60, 535 of NTU 120)."""
+    leave_out: str | None = None
+    """A text file that names recordings to leave out, one per line, such as NTU's own list."""
     protocol: str | None = None
     """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
     ntu120-xsub, ntu120-xset; default: what the data's ids say."""
@@ -152,7 +158,7 @@ class Options:
 
     def name(self) -> str:
         """Where the recipe comes from."""
-        return self.preset or (Path(self.start).resolve().name if self.start else "demo")
+        return self.preset or (name_of(Path(self.start).resolve()) if self.start else "demo")
 
     def lineage(self) -> dict[str, Any]:
         """For the files of a run that starts from another, see :func:`~mksgn.training.starting.lineage`."""

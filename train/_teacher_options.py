@@ -19,7 +19,7 @@ from mksgn.training.folder import check_folder
 
 DEFAULT = "nw-ucla"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
-STORED = ("preset", "data", "protocol", "start", "device", "precision")
+STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "device", "precision")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Options:
     """Recipe to start from; the options below change parts of it. Default: nw-ucla, or with --start that run's own."""
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
+    skip_untracked: bool = False
+    """Leave out the recordings of an NTU folder in which nobody was tracked (302 of NTU 60, 535 of NTU 120)."""
+    leave_out: str | None = None
+    """A text file that names recordings to leave out, one per line, such as NTU's own list."""
     protocol: str | None = None
     """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
     ntu120-xsub, ntu120-xset; default: what the data's ids say."""

@@ -23,6 +23,7 @@ from rich.console import Console
 from mksgn.cli import exit_on_error, print_command
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError
+from mksgn.files import name_of
 from mksgn.options import parse
 from mksgn.training.checkpoint import NET
 from mksgn.training.folder import check_folder
@@ -49,7 +50,7 @@ def main(options: Options) -> None:
     if (options.out / NET).exists() and not options.overwrite:
         raise ConfigError("this folder holds a network already", where=str(options.out),
                           fix="replace it with --overwrite, or name another --out")
-    results = join(options.run, load(options.data), Path(options.data).name, options.out)
+    results = join(options.run, load(options.data), name_of(options.data), options.out)
     for kind, name in (("float", "float"), ("integer", "integers (emulator)")):
         if f"accuracy_{kind}" in results:
             line = f"test accuracy, {results['test_samples']} samples: {name} {results[f'accuracy_{kind}']:.2%}"

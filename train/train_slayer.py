@@ -73,6 +73,7 @@ from mksgn.cli import describe_commit, exit_on_error, print_command, progress_ba
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import Split, training_split
 from mksgn.errors import ConfigError
+from mksgn.files import name_of
 from mksgn.nn import SpikingGraphNet
 from mksgn.options import parse
 from mksgn.training.averaging import AVERAGE, average_of, take_average
@@ -155,7 +156,9 @@ def main(options: Options) -> None:
         recipe = options.recipe()
     torch.set_flush_denormal(True)
     check_devices(options.devices, choose_device(options.device))
-    pack = load(options.data)
+    speaks = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"  # of several processes
+    say: Callable[[str], None] = partial(console.print, markup=False) if speaks else lambda _: None
+    pack = load(options.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out, say=say)
     halves, unlabelled = training_split(pack, options.protocol, val_subjects=recipe.val_subjects, seed=recipe.seed)
     # torchrun has started the processes already, and says how many.
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
@@ -168,7 +171,7 @@ def main(options: Options) -> None:
     preprocess = recipe.preprocess(pack)
     teachers, also = None, None
     if recipe.distil:
-        recipe, teachers, also = teach(recipe, options.teacher, pack=pack, data=Path(options.data).name,
+        recipe, teachers, also = teach(recipe, options.teacher, pack=pack, data=name_of(options.data),
                                        protocol=halves.protocol, train=halves.train,
                                        before=recipe.distil.teachers if started else None)
     batches = Batches(pack, halves.train, preprocess, recipe.augmentation(pack), batch=recipe.batch,
@@ -245,7 +248,7 @@ def main(options: Options) -> None:
                             "fusion_weights": net.config.fusion_weights}, others, companions)
                     fabric.barrier()
         if chief:
-            about = {"preset": options.name(), "data": Path(options.data).name, "recipe": json.dumps(recipe.to_dict()),
+            about = {"preset": options.name(), "data": name_of(options.data), "recipe": json.dumps(recipe.to_dict()),
                      "commit": describe_commit(), **options.lineage()}
             if net.config.fusion_weights is not None:
                 about["fusion"] = recipe.fusion

@@ -29,6 +29,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import training_split
 from mksgn.errors import ConfigError
-from mksgn.files import replacing
+from mksgn.files import name_of, replacing
 from mksgn.options import parse
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
@@ -193,7 +194,7 @@ class Run:
 
     def finish(self, console: Console) -> None:
         """Evaluate the test split, once, and write weights and scores."""
-        stream = Stream(self.modality, Path(self.options.data).name, self.halves.protocol,
+        stream = Stream(self.modality, name_of(self.options.data), self.halves.protocol,
                         self.scores(self.halves.train), self.scores(self.halves.test))
         final = accuracies(stream.test.probabilities(), stream.test)
         save_stream(self.folder / SCORES, stream)
@@ -249,7 +250,8 @@ def main(options: Options) -> None:
     check_folders(options, folders)
     options, recipe = resumed(options, folders) if options.resume else (options, options.recipe())
     torch.set_flush_denormal(True)
-    pack = load(options.data)
+    pack = load(options.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out,
+                say=partial(console.print, markup=False))
     again = (f"python train/train_teacher.py --resume --modality {options.modality}"
              + (f" --out {shlex.quote(str(options.out))}" if options.out else ""))
     with run_folders(list(folders.values()), again):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mksgn.data.class_names import ntu_names, numbered
-from mksgn.data.npz import array_shapes, read_arrays
+from mksgn.data.npz import array_shapes, read_arrays, write_arrays
 from mksgn.errors import DataError, typed
 from mksgn.files import replacing
 from mksgn.skeleton.body import Body, body_of
@@ -193,7 +193,7 @@ def load_pack(path: str | os.PathLike[str]) -> Pack:
     missing = [name for name in REQUIRED if name not in array_shapes(path)]
     if missing:
         raise DataError("The archive is not a skeleton pack", str(path), f"no array {', '.join(missing)}",
-                        f"arrays {', '.join(REQUIRED)}", "build it with mksgn.data.readers.read() and save_pack()")
+                        f"arrays {', '.join(REQUIRED)}", "make one with deploy/make_pack.py")
     d = read_arrays(path, {*REQUIRED, "class_names", *ID_NAMES, *_MASKS})
     try:
         with typed(DataError, "The archive holds something that its reader does not expect", "its arrays",
@@ -232,11 +232,11 @@ def save_pack(pack: Pack, path: str | os.PathLike[str]) -> None:
         if value is not None:
             arrays[mask] = value
     try:
-        with replacing(path) as temporary, open(temporary, "wb") as stream:
-            np.savez_compressed(stream, **arrays)
+        with replacing(path) as temporary:
+            write_arrays(temporary, arrays)
     except OSError as error:
         raise DataError("The pack cannot be written", str(path), str(error), "a writable folder",
-                        "create the folder or choose another") from None
+                        "check the folder, its permissions and the free space") from None
 
 
 def _text(array: np.ndarray, name: str) -> np.ndarray:

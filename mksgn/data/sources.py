@@ -1,21 +1,90 @@
-"""Data as a program's ``--data`` names it."""
+"""Data as a program's ``--data`` names it, and what of it is left out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
 from mksgn.data.pack import Pack
-from mksgn.data.readers import read
+from mksgn.data.readers import cache_folder, read_cached
+from mksgn.data.readers.files import files_of, read_text
+from mksgn.data.readers.recognise import SUFFIX, format_of
 from mksgn.data.synthetic import synthetic_pack
+from mksgn.errors import ConfigError
 
 SYNTHETIC = "synthetic"
 """Stands for the skeletons that the package makes itself."""
 
 
-def load(name: str) -> Pack:
+def load(name: str, *, skip_untracked: bool = False, leave_out: str | None = None,
+         say: Callable[[str], object] = lambda line: None) -> Pack:
     """The pack at a path (any kind that :func:`mksgn.data.readers.read` knows), or the synthetic one.
+
+    A raw folder is parsed once; later calls read what :func:`mksgn.data.readers.read_cached` kept of it.
+
+    Parameters
+    ----------
+    name : str
+    skip_untracked : bool
+        Leave out the recordings of an NTU folder in which nobody was ever tracked, as its protocols do.
+    leave_out : str, optional
+        A text file that names recordings to leave out, one per line, with or without their ending. Lines of several
+        words, such as a heading, are no names.
+    say : callable
+        Told, in one line, how many recordings were left out.
 
     Raises
     ------
     DataError
         When it cannot be read.
+    ConfigError
+        When an option has no effect on this data.
     """
-    return synthetic_pack() if name == SYNTHETIC else read(name)
+    if name == SYNTHETIC:
+        if skip_untracked or leave_out is not None:
+            raise ConfigError("recordings cannot be left out of the synthetic data", where="--data",
+                              got=SYNTHETIC, fix="name a folder with --data, or drop --skip-untracked and --leave-out")
+        return synthetic_pack()
+    path = Path(name)
+    kind = format_of(path)
+    raw_ntu = kind == "ntu" and path.is_dir()
+    if skip_untracked and not raw_ntu:
+        raise ConfigError("an option for a folder of NTU .skeleton files has no effect here", where="--skip-untracked",
+                          got=f"{name} ({kind})", fix="drop it: this data has no untracked recordings")
+    listed = frozenset() if leave_out is None else named_in(Path(leave_out))
+    pack = read_cached(path, cache_folder(), "skip" if skip_untracked else "error",
+                       listed if path.is_dir() else frozenset())
+    if leave_out is not None:
+        if path.is_dir():
+            found = len({file.stem for file in files_of(path, SUFFIX[kind])} & listed)
+        else:
+            keep = ~np.isin(pack.names, sorted(listed))
+            found = int((~keep).sum())
+            if not keep.any():
+                raise ConfigError("every recording of the data is to be left out", where=f"--leave-out {leave_out}",
+                                  got=f"{found} of {len(keep)}", fix="name another list")
+            pack = pack.subset(keep) if found else pack
+        say(f"{name}: left out {found} recordings of the {len(listed)} that {leave_out} names")
+    if skip_untracked:
+        count = len(files_of(path, SUFFIX[kind], listed)) - len(pack)
+        say(f"{name}: left out {count} recordings in which nobody was tracked")
+    return pack
+
+
+def named_in(path: Path) -> frozenset[str]:
+    """The names of recordings in a list, without endings: one per line.
+
+    Raises
+    ------
+    DataError, ConfigError
+        When the file cannot be read, or names nothing.
+    """
+    words = [line.split() for line in read_text(path).splitlines()]
+    names = frozenset(Path(line[0]).stem for line in words if len(line) == 1)
+    if not names:
+        raise ConfigError("the list names no recording", where=f"--leave-out {path}", got=f"{len(words)} lines",
+                          allowed="one name per line, such as S001C002P005R002A008")
+    return names
+

@@ -175,7 +175,7 @@ def _halves(pack: Pack, protocol: str) -> tuple[np.ndarray, np.ndarray]:
         i = int(np.argmax(pack.labels))
         raise DataError("The pack has classes outside the protocol", f"protocol {protocol}, sequence {pack.names[i]}",
                         f"label {pack.labels[i]}", f"0..{rule.classes - 1}",
-                        "leave those sequences out of the data, or choose another --protocol")
+                        "leave those sequences out with --leave-out FILE, or choose another --protocol")
     ids = pack.ids[rule.id_name]
     in_train, in_test = np.isin(ids, rule.train), np.isin(ids, rule.test)
     neither = np.flatnonzero(~in_train & ~in_test & ~np.isin(ids, rule.unused))

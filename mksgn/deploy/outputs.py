@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mksgn.data import npz
 from mksgn.errors import ConfigError
 from mksgn.files import replacing
 
@@ -36,7 +36,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     ConfigError
         When the file cannot be written.
     """
-    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        # A name that is no UTF-8 becomes \udc.., as JSON itself writes such characters.
         json.dump(content, stream, indent=1, allow_nan=False, ensure_ascii=False)
         stream.write("\n")
 
@@ -50,23 +51,19 @@ def write_text(path: Path, content: str) -> None:
         When the file cannot be written.
     """
     with _replacing(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as a compressed ``.npz`` that ``numpy.load(path)`` reads, under any names.
-
-    ``numpy.savez`` takes names as keyword arguments and so cannot write an array called "file".
+    """Write arrays as a compressed ``.npz``. An interrupted write leaves an existing file as it was.
 
     Raises
     ------
     ConfigError
         When the file cannot be written.
     """
-    with _replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+    with _replacing(path) as temporary:
+        npz.write_arrays(temporary, arrays)
 
 
 @contextmanager

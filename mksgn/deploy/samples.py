@@ -15,6 +15,7 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import split
 from mksgn.errors import ConfigError, DataError, NetFileError
+from mksgn.files import name_of
 from mksgn.ir import Graph
 
 DATA_VARIABLE = "MKSGN_DATA"
@@ -93,7 +94,7 @@ def find_data(graph: Graph, net: Path, given: str | None) -> Source:
     """
     trained = _entry(graph, "data", str, "")
     if given is not None:
-        name = given if given == SYNTHETIC else Path(given).name
+        name = given if given == SYNTHETIC else name_of(given)
         unknown = given == SYNTHETIC and trained not in ("", SYNTHETIC)
         return Source(given, own=name == trained, note=f"the net was trained on {trained:.120}: synthetic skeletons "
                       "show that it runs, and its predictions on them mean nothing" if unknown else "")
@@ -141,7 +142,7 @@ def preprocess_of(graph: Graph, net: Path) -> Preprocess:
 
 
 def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: str | None,
-           limit: int) -> Selection:
+           limit: int, pack: Pack | None = None) -> Selection:
     """Read the data, check that it fits the net, and preprocess the chosen samples.
 
     Parameters
@@ -156,6 +157,8 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
         By default 'all' for a single recording, else 'test'.
     limit : int
         Most samples, evenly spread over classes and the split; 0 for all.
+    pack : Pack, optional
+        What ``source`` names, where it is read already.
 
     Raises
     ------
@@ -174,7 +177,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     if part == "all" and protocol is not None:
         raise ConfigError("a protocol has no effect on the whole data", where="--protocol", got=protocol,
                           fix="leave it out, or choose a split with --split train, val or test")
-    pack = load(source.data)
+    pack = load(source.data) if pack is None else pack
     _check_body(graph, pack, source)
     indices, clean, used = _indices(graph, pack, source, protocol, part)
     if not len(indices):

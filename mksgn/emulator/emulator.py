@@ -114,7 +114,7 @@ class Emulator:
         steps = self.graph.time_steps
         if steps is None:
             raise ConfigError("this net has no number of steps per sample", where="time_steps",
-                              fix="run a stream (run_stream, --input), or set time_steps")
+                              fix="run it on a tensor with --input")
         samples = check_samples(samples, self.graph.input, steps)
         run = Run(network, len(samples), steps, record)
         with exact_arithmetic(self.device, self.threads):

@@ -11,13 +11,15 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from mksgn.compiled import compiled
+
 LIMIT = np.float32((1 << 23) - 1)
 """v is clipped to +- this."""
 TILE = 2048
 """Neurons that a thread steps together: long vector loops, and states that stay in its first cache."""
 
 
-@numba.njit(inline="always", nogil=True, error_model="numpy")
+@compiled(inline="always", nogil=True, error_model="numpy")
 def _repeated(values, start, out):
     """``out`` = ``values`` over and over, from place ``start`` on, without a division per neuron."""
     at = start % values.size
@@ -28,7 +30,7 @@ def _repeated(values, start, out):
             at = 0
 
 
-@numba.njit(parallel=True, nogil=True, cache=True, error_model="numpy")
+@compiled(parallel=True, nogil=True, error_model="numpy")
 def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, keep_v, threshold, fan, spikes, sent,
          counted):
     """Integrate all steps of every neuron. M neurons, channels fastest.

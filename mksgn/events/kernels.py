@@ -18,12 +18,14 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-_JIT = {"nogil": True, "cache": True, "error_model": "numpy", "boundscheck": False}
+from mksgn.compiled import compiled
+
+_JIT = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 SMALL = 3
 """Counts up to this are repeated events; larger messages are multiplied."""
 
 
-@numba.njit(inline="always", **_JIT)
+@compiled(inline="always", **_JIT)
 def _listed(row, first, last, events, factors):
     """Channels of ``row[first:last]`` that sent, repeated as often as they did; -(number) when they must be multiplied.
 
@@ -51,7 +53,7 @@ def _listed(row, first, last, events, factors):
     return -count
 
 
-@numba.njit(inline="always", **_JIT)
+@compiled(inline="always", **_JIT)
 def _add_rows(weight, events, factors, count, total, width):
     """total[:width] += sum of weight[events[i]]."""
     if count < 0:
@@ -74,7 +76,7 @@ def _add_rows(weight, events, factors, count, total, width):
         i += 1
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def convolve_image(x, weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
     """Convolution over (F, V); ``weight`` is int16 (kF, kV, I, O / groups), its row for input channel i."""
     frames, joints, channels = x.shape
@@ -102,7 +104,7 @@ def convolve_image(x, weight, groups, stride_f, stride_v, padding_f, padding_v, 
                         _add_rows(weight[m, n], events, factors, count, total, width)
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def convolve_depthwise_image(x, weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
     """One input channel per output channel: all channels at once, silent or not. ``weight`` is int16 (kF, kV, C)."""
     frames, joints, channels = x.shape
@@ -124,7 +126,7 @@ def convolve_depthwise_image(x, weight, stride_f, stride_v, padding_f, padding_v
                         total[c] += np.int32(row[c]) * np.int32(taps[c])
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def mix_joints_image(x, partition, target, source, weight, out):
     """Joint mixing: entry e adds weight[e] x[.., source[e], :] to channels partition[e] C .. of joint target[e]."""
     frames, _, channels = x.shape
@@ -138,7 +140,7 @@ def mix_joints_image(x, partition, target, source, weight, out):
                 total[c] += np.int32(row[c]) * factor
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def convolve_graph_image(x, first_edge, target, weight, out):
     """Graph convolution: edges sorted by source joint, ``first_edge[w]``..``first_edge[w + 1]``; weight (E, I, O)."""
     frames, joints, channels = x.shape
@@ -154,7 +156,7 @@ def convolve_graph_image(x, first_edge, target, weight, out):
                 _add_rows(weight[e], events, factors, count, out[f, target[e]], width)
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def multiply_image(x, weight, out):
     """All-to-all: x (inputs,), weight int16 (inputs, outputs), out (outputs,)."""
     events = np.empty(x.size * SMALL, np.int32)
@@ -165,42 +167,42 @@ def multiply_image(x, weight, out):
 
 # Each batch function is a function of its own: numba's cache does not tell a parallel version of a function from
 # a serial one, and a threaded kernel in a forked Lava process is ended by its OpenMP.
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def convolve(x, weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
     """:func:`convolve_image` of every image."""
     for b in numba.prange(x.shape[0]):
         convolve_image(x[b], weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out[b])
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def convolve_depthwise(x, weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
     """:func:`convolve_depthwise_image` of every image."""
     for b in numba.prange(x.shape[0]):
         convolve_depthwise_image(x[b], weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out[b])
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def mix_joints(x, partition, target, source, weight, out):
     """:func:`mix_joints_image` of every image."""
     for b in numba.prange(x.shape[0]):
         mix_joints_image(x[b], partition, target, source, weight, out[b])
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def convolve_graph(x, first_edge, target, weight, out):
     """:func:`convolve_graph_image` of every image."""
     for b in numba.prange(x.shape[0]):
         convolve_graph_image(x[b], first_edge, target, weight, out[b])
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def multiply(x, weight, out):
     """:func:`multiply_image` of every image."""
     for b in numba.prange(x.shape[0]):
         multiply_image(x[b], weight, out[b])
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def add_columns(x, first, row, weight, out):
     """out += M x of a matrix in compressed columns: column j holds entries first[j]..first[j + 1]."""
     for j in range(x.size):
@@ -221,7 +223,7 @@ def rows_by_input(taps: np.ndarray, groups: int) -> np.ndarray:
 STATE_MAX = 1 << 23
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def step_neurons(a, bias, u, v, keep_u, keep_v, threshold, spikes):
     """One step of Loihi's CUBA neuron (:mod:`mksgn.ir.graph`), as Lava's ``fixed_pt`` LIF does it. All arrays flat.
 
@@ -247,7 +249,7 @@ def step_neurons(a, bias, u, v, keep_u, keep_v, threshold, spikes):
     return active
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def step_memoryless(a, bias, v, keep_v, threshold, spikes):
     """:func:`step_neurons` of LIF neurons (u keeps nothing, and is not stored), no sum wide enough to wrap."""
     active = 0
@@ -261,7 +263,7 @@ def step_memoryless(a, bias, v, keep_v, threshold, spikes):
     return active
 
 
-@numba.njit(**_JIT)
+@compiled(**_JIT)
 def weights_met(messages, fan):
     """Non-zero weights met by the messages that are not zero: ``messages`` int8 or int32, ``fan`` int32, both flat."""
     met = np.int64(0)

@@ -18,7 +18,9 @@ from llvmlite import ir as llvm
 from numba import types
 from numba.extending import intrinsic, overload
 
-_JIT = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"nsz", "arcp", "contract"}}
+from mksgn.compiled import compiled
+
+_JIT = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "arcp", "contract"}}
 # "contract" may fuse v * keep + z into one rounding: harmless for floats, and exact integers stay exact.
 
 
@@ -71,7 +73,7 @@ def _store_overload(array, i, j, k, m, value):
     return to_float32
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def moments(x, total, square):
     """Per-sample, per-channel sums of x and x^2: (N, T, P, C) -> two (N, C) float32 arrays."""
     samples, steps, positions, channels = x.shape
@@ -87,7 +89,7 @@ def moments(x, total, square):
                     square[n, c] += value * value
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def forward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit, quantized, state, spikes, count):
     """Spikes of one population and their number per sample.
 
@@ -120,7 +122,7 @@ def forward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit, 
         count[n] = fired
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def backward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit, quantized, half_width, height,
              grad_spikes, grad_count, state, grad_current, sum_current_x, sum_current, sum_voltage):
     """Back-propagation through time of :func:`forward` with the rectangular surrogate.
@@ -172,7 +174,7 @@ def backward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit,
                     _store(grad_current, n, t, p, c, du)
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def affine_pair(grad_current, x, a, b, c0, grad_x):
     """grad_x = a grad_current + b x + c0 per channel: the input gradient through batch normalisation."""
     samples, steps, positions, channels = x.shape

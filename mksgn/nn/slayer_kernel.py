@@ -14,18 +14,20 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from mksgn.compiled import compiled
+
 TILE = 256
-_JIT = {"nogil": True, "cache": True, "error_model": "numpy"}
+_JIT = {"nogil": True, "error_model": "numpy"}
 _KEEP_ALL = 4096.0
 
 
-@numba.njit(inline="always", **_JIT)
+@compiled(inline="always", **_JIT)
 def _decayed(state, keep):
     # An integer times 12 bits, shifted right by 12 toward zero. Exact in float64 while |state| < 2^41.
     return np.trunc(state * keep * (1.0 / _KEEP_ALL))
 
 
-@numba.njit(inline="always", **_JIT)
+@compiled(inline="always", **_JIT)
 def _load_tile(source, first, count, tile):
     steps = tile.shape[0]
     part = source[first * steps:(first + count) * steps]
@@ -42,7 +44,7 @@ def _load_tile(source, first, count, tile):
                 tile[t, i] = part[i * steps + t]
 
 
-@numba.njit(inline="always", **_JIT)
+@compiled(inline="always", **_JIT)
 def _store_tile(tile, first, count, target):
     steps = tile.shape[0]
     part = target[first * steps:(first + count) * steps]
@@ -59,7 +61,7 @@ def _store_tile(tile, first, count, target):
                 part[i * steps + t] = tile[t, i]
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def integrate(x, steps, keep, state, threshold, scale, out):
     """``_li_dynamics_fwd``: ``out`` = the state after each step, before its reset; no reset when threshold < 0."""
     neurons = x.size // steps
@@ -83,7 +85,7 @@ def integrate(x, steps, keep, state, threshold, scale, out):
         _store_tile(drive, first, count, out)
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def integrate_backward(grad_out, steps, decay, grad_in):
     """``_li_dynamics_bwd``: g[t] = decay g[t + 1] + grad[t]; the reset is not differentiated."""
     neurons = grad_out.size // steps
@@ -103,7 +105,7 @@ def integrate_backward(grad_out, steps, decay, grad_in):
         _store_tile(grad, first, count, grad_in)
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def respond(x, steps, keep_u, keep_v, state_u, state_v, threshold_int, threshold, tau, scale, spikes, exponent, last_u,
             last_v):
     """Both integrators and the spike of ``slayer.neuron.cuba.Neuron``.
@@ -144,7 +146,7 @@ def respond(x, steps, keep_u, keep_v, state_u, state_v, threshold_int, threshold
         _store_tile(fired, first, count, spikes)
 
 
-@numba.njit(parallel=True, **_JIT)
+@compiled(parallel=True, **_JIT)
 def respond_backward(grad_spikes, steps, slope, height, decay_u, decay_v, grad_in):
     """Gradient at the input of :func:`respond`; ``slope`` x ``height`` is the surrogate's derivative."""
     neurons = slope.size // steps

@@ -148,7 +148,7 @@ class Builder:
                 raise BackendError("an input that is written into the first neurons is possible on the CPU only, and "
                                    "through a sparse synapse", where=f"synapse {node.synapse!r}",
                                    got="Loihi 2" if self.on_chip else node.kind,
-                                   fix="raise unroll_limit, pass direct_input=False, or use the emulator")
+                                   fix="use --backend emulator")
         return getattr(self, f"_{node.kind}")(node)
 
     def _source(self, node: Node) -> tuple[AbstractProcess, Any, Any]:

@@ -133,7 +133,7 @@ class Host:
         self.close()
         return BackendError("Lava did not answer in time", where=f"host process (pid {self.pid})",
                             got="\n".join(part for part in said if part),
-                            fix="raise timeout_s if the network is large, or use the emulator")
+                            fix="raise --timeout if the network is large, or use --backend emulator")
 
     def _log_tail(self) -> str:
         size = os.fstat(self._log.fileno()).st_size

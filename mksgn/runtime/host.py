@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 
 from mksgn.errors import MksgnError
 from mksgn.ir import Graph
+from mksgn.runtime.limits import allow_descriptors
 from mksgn.runtime.plan import CHANNEL_SLOTS, plan, plan_blocks
 from mksgn.runtime.stacks import answer_with_stack
 from mksgn.runtime.streams import Timing
@@ -213,6 +214,7 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
         layout = plan_blocks(graph, request["blocks"], record, timing.segment)
     else:
         layout = plan(graph, tuple(request["recorded"]), timing.segment, request["delays"], request["unroll_limit"])
+    allow_descriptors(layout)
     network = build(layout, graph, request["stream"], timing, request["target"], request["layout"], request["models"],
                     record)
     executable = network.root.compile(network.run_config, {"pypy_channel_size": CHANNEL_SLOTS})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Graph, reset_steps, schedule
 from mksgn.ir.schedule import has_delays
 from mksgn.runtime.guard import Host
-from mksgn.runtime.plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, check_processes, plan, plan_blocks
+from mksgn.runtime.limits import check_descriptors, check_processes, check_shared_memory, cpus
+from mksgn.runtime.plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, plan, plan_blocks
 from mksgn.runtime.streams import (
     Recorder,
     Timing,
@@ -29,7 +29,6 @@ from mksgn.runtime.wire import graph_message
 
 TIMEOUT_S = 600.0
 _STOP_S = 20.0
-_SHARED_MEMORY = "/dev/shm"
 
 
 @dataclass
@@ -77,7 +76,7 @@ class LavaBackend:
         See :mod:`mksgn.runtime.plan`; the spikes are the same. 'blocks' cannot hold an input without a hop: such
         streams run as 'layers'.
     blocks : int, optional
-        OS processes that compute in the layout 'blocks'; None: as many as CPUs.
+        OS processes that compute in the layout 'blocks'; None: as many as CPUs that this process may use.
     delays : 'process' or 'relay', optional
         See :func:`mksgn.runtime.plan.plan`. Both are exact; 'process' (the default) takes one OS process per delay,
         'relay' two. Not for 'blocks'.
@@ -119,7 +118,7 @@ class LavaBackend:
                               got="blocks" if layout != "blocks" else "delays or unroll_limit",
                               fix="leave it out, or choose another layout")
         self.layout = layout
-        self.blocks = blocks or os.cpu_count() or 1
+        self.blocks = blocks or cpus()
         self.delays = delays or "process"
         self.unroll_limit = unroll_limit
         self.models = dict(models or {})
@@ -176,7 +175,7 @@ class LavaBackend:
         steps = self.graph.time_steps
         if steps is None:
             raise ConfigError("this net has no number of steps per sample", where="time_steps",
-                              fix="run a stream (run_stream, --input), or set time_steps")
+                              fix="run it on a tensor with --input")
         stream = samples_as_stream(samples, self.graph.input, steps)
         total = stream.shape[3] // steps
         together = 1 if self.target == "loihi2" and has_delays(self.graph) else total
@@ -271,7 +270,9 @@ class LavaBackend:
         record = "spikes" if record == "none" and recorded else record
         needed = self._plan(record, recorded, timing.segment, layout, timing.direct)
         check_processes(needed, self.max_processes)
-        _check_shared_memory(needed)
+        check_shared_memory(needed)
+        if self.target == "lava":
+            check_descriptors(needed)
         readout = self.graph.output.role == "readout"
         try:
             host = self._start()
@@ -353,13 +354,3 @@ def _readout(v: np.ndarray) -> np.ndarray:
     return v.astype(np.int64).transpose(2, 1, 0).reshape(-1) // 64
 
 
-def _check_shared_memory(layout: Plan) -> None:
-    """Too little shared memory would kill a child with SIGBUS in the middle of the run."""
-    if not os.path.isdir(_SHARED_MEMORY):
-        return
-    status = os.statvfs(_SHARED_MEMORY)
-    free = status.f_bavail * status.f_frsize
-    if layout.shared_bytes > free:
-        raise BackendError("not enough shared memory for the channels between Lava Processes", where=_SHARED_MEMORY,
-                           got=f"{free / 1e6:.0f} MB free", allowed=f"at least {layout.shared_bytes / 1e6:.0f} MB",
-                           fix="enlarge it (docker run --shm-size), record fewer populations, or use the emulator")

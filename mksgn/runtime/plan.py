@@ -38,6 +38,10 @@ CONV_PARAMETER_MAX = 127
 MAX_PROCESSES = 600
 OVERHEAD = 4
 """OS processes beside the Lava Processes: host, runtime service, shared-memory server and its tracker."""
+OWN_DESCRIPTORS = 32
+"""File descriptors beside those of channels and Processes: 18 to stay, and pipes that are open while a child starts."""
+PAGE = 4096
+"""Bytes of a page of memory, in which shared memory is given out."""
 CHANNEL_SLOTS = 4
 """Messages a channel between two Processes holds. One is in flight per step; Lava's own default of 64 costs memory."""
 
@@ -94,11 +98,31 @@ class Plan:
         return len(self.nodes) + OVERHEAD
 
     @property
+    def channels(self) -> int:
+        """Channels that carry data: one per edge, and one from every sink to the host."""
+        return len(self.edges) + sum(node.kind == "sink" for node in self.nodes)
+
+    @property
     def shared_bytes(self) -> int:
-        """Shared memory of the channels: int32 between Processes, float64 from sinks to the host."""
+        """Shared memory of a run: int32 between Processes, float64 from sinks to the host, and semaphores.
+
+        Everything takes whole pages: two semaphores per channel; per Process two channels to the runtime service and
+        the three semaphores of the queue through which it reports exceptions.
+        """
         sizes = {node.name: int(np.prod(node.shape)) for node in self.nodes}
-        between = sum(sizes[left] * 4 * CHANNEL_SLOTS for left, _ in self.edges)
-        return between + sum(sizes[n.name] * 8 * self.segment for n in self.nodes if n.kind == "sink")
+        data = [sizes[left] * 4 * CHANNEL_SLOTS for left, _ in self.edges]
+        data += [sizes[node.name] * 8 * self.segment for node in self.nodes if node.kind == "sink"]
+        pages = sum(-(-size // PAGE) for size in data) + 2 * self.channels + 9 * (len(self.nodes) + 1) + 6
+        return pages * PAGE
+
+    @property
+    def descriptors(self) -> int:
+        """File descriptors that the process with the most of them holds: the Lava Process that is forked last.
+
+        A block of shared memory takes two (its own, and mmap's copy). Per Process there are two blocks, for the
+        channels to the runtime service, a pipe, a queue, and two descriptors that tell the end of its OS process.
+        """
+        return 10 * len(self.nodes) + 2 * self.channels + OWN_DESCRIPTORS
 
 
 class _Planner:
@@ -212,7 +236,7 @@ def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays:
         raise BackendError("the network's sparse synapses do not fit into memory", where=largest.name,
                            got=f"{total} non-zero weights, {largest.nonzeros} of them in this synapse",
                            allowed=f"{NONZERO_LIMIT}",
-                           fix="lower unroll_limit, use the 'layer' realisation of graph convolutions, or the emulator")
+                           fix="choose --layout blocks or --backend emulator")
     return result
 
 
@@ -266,16 +290,3 @@ def _check_messages(graph: Graph) -> None:
         if population.message_bits:
             raise BackendError("only the input may send graded messages", where=f"population {population.name!r}",
                                got=f"{population.message_bits} message bits", allowed="0")
-
-
-def check_processes(needed: Plan, max_processes: int) -> None:
-    """Raise :class:`BackendError` when ``needed`` takes more than ``max_processes`` OS processes."""
-    if needed.os_processes > max_processes:
-        kinds: dict[str, int] = {}
-        for node in needed.nodes:
-            kinds[node.kind] = kinds.get(node.kind, 0) + 1
-        parts = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-        raise BackendError("this network needs more OS processes than allowed", where="Lava",
-                           got=f"{needed.os_processes} ({parts}, {OVERHEAD} for the runtime)",
-                           allowed=f"{max_processes}",
-                           fix="record fewer populations, raise max_processes if memory allows, or use the emulator")

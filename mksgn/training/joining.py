@@ -15,6 +15,7 @@ from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import Split, evenly
 from mksgn.errors import ConfigError
+from mksgn.files import name_of
 from mksgn.ir import Graph, graph_difference
 from mksgn.lower.ensemble import ensemble_graph
 from mksgn.netx import write_net
@@ -75,7 +76,7 @@ def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, An
     results["accuracy_train"] = float((fitted == pack.labels[asked]).mean())
     measured = {"test_samples": len(halves.test), "mean_rate": rate}
     meta = {**{key: first[key] for key in SHARED}, "recipe": first["recipe"], "commit": describe_commit(),
-            "members": [run.resolve().name for run in runs], "epochs_before": int(first.get("epochs_before", 0)),
+            "members": [name_of(run.resolve()) for run in runs], "epochs_before": int(first.get("epochs_before", 0)),
             "parameters": sum(p.numel() for net in nets for p in net.parameters() if p.requires_grad),
             **measured, **results}
     graph = ensemble_graph(nets, meta)

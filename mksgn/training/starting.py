@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mksgn.files import name_of
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.unfolding import normalise
 from mksgn.training.batches import Batches
@@ -26,7 +27,7 @@ def lineage(folder: Path, meta: Mapping[str, Any], epochs: int) -> dict[str, Any
     folder, meta, epochs
         The run it starts from, the metadata of its weights and the floating-point epochs of its own recipe.
     """
-    return {"started_from": [*meta.get("started_from", ()), folder.resolve().name],
+    return {"started_from": [*meta.get("started_from", ()), name_of(folder.resolve())],
             "epochs_before": meta.get("epochs_before", 0) + epochs}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from mksgn.data.class_names import NTU60, NTU120, numbered
 from mksgn.data.npz import array_shapes, iter_rows, read_arrays
 from mksgn.data.pack import Pack
+from mksgn.data.readers.files import Frames
 from mksgn.errors import DataError
 from mksgn.skeleton.body import NTU25
 
@@ -40,7 +41,7 @@ def read_ctrgcn(path: Path) -> Pack:
                         ", ".join(ARRAYS))
     width = _PERSONS * NTU25.num_joints * 3
     classes = shapes["y_train"][-1] if shapes["y_train"] else 0
-    sequences: list[np.ndarray] = []
+    sequences = Frames()
     labels: list[np.ndarray] = []
     names: list[str] = []
     for half in ("train", "test"):
@@ -57,10 +58,10 @@ def read_ctrgcn(path: Path) -> Pack:
                 name = f"{half}_{len(names) - (shapes['x_train'][0] if half == 'test' else 0):05d}"
                 sequences.append(_unpadded(row, f"{path}, array 'x_{half}', sequence {name}"))
                 names.append(name)
-    if not sequences:
+    if not names:
         raise DataError("The archive holds no sequences", str(path), "0 in x_train and x_test", "one or more")
     class_names = {len(NTU60): NTU60, len(NTU120): NTU120}.get(classes, numbered(classes))
-    return Pack(data=np.concatenate(sequences), offsets=np.cumsum([0, *map(len, sequences)]),
+    return Pack(data=sequences.array(), offsets=sequences.offsets,
                 labels=np.concatenate(labels), names=np.array(names), class_names=class_names,
                 joint_names=NTU25.joint_names or (), edges=NTU25.edges,
                 test=np.arange(len(names)) >= shapes["x_train"][0])

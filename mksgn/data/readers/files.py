@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from mksgn.errors import DataError
+
+_LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini")
+
+
+def is_companion(path: Path) -> bool:
+    """Whether a system left this file beside the recordings: ``._a01.json``, ``.DS_Store``, ``Thumbs.db``."""
+    return path.name.startswith(".") or path.name.lower() in _LEFT_BY_SYSTEMS
 
 
 def read_text(path: Path) -> str:
@@ -26,8 +35,10 @@ def read_text(path: Path) -> str:
     return text
 
 
-def files_of(path: Path, suffix: str) -> list[Path]:
-    """Return ``path`` itself, or the files in it that end in ``suffix``, by name.
+def files_of(path: Path, suffix: str, leave_out: frozenset[str] = frozenset()) -> list[Path]:
+    """Return ``path`` itself, or the files in it that end in ``suffix``, by name; none that a system left there.
+
+    ``leave_out`` holds names, without endings, of recordings that are not wanted.
 
     Raises
     ------
@@ -37,10 +48,53 @@ def files_of(path: Path, suffix: str) -> list[Path]:
     if path.is_file():
         return [path]
     try:
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() == suffix and p.is_file())
+        found = sorted(p for p in path.iterdir()
+                       if p.suffix.lower() == suffix and not is_companion(p) and p.is_file())
     except OSError as error:
         raise DataError("The folder cannot be read", str(path), str(error), fix="check the path") from None
     if not found:
         raise DataError(f"The folder holds no {suffix} file", str(path),
                         fix="name the folder that holds the recordings")
-    return found
+    kept = [p for p in found if p.stem not in leave_out]
+    if not kept:
+        raise DataError("Every recording of the folder is to be left out", str(path), f"{len(found)} recordings",
+                        "one or more that the list does not name", "name another folder or another --leave-out list")
+    return kept
+
+
+class Frames:
+    """Sequences of frames, one after the other in one float32 array that grows, so that memory holds them once."""
+
+    def __init__(self) -> None:
+        self._data: np.ndarray | None = None
+        self._shape: tuple[int, ...] = ()
+        self._total = 0
+        self.lengths: list[int] = []
+
+    def append(self, frames: np.ndarray) -> None:
+        """Add a sequence (F, ...); all have the same shape but for F."""
+        if self._data is None:
+            self._data = np.empty(0, np.float32)
+            self._shape = frames.shape[1:]
+        used, size = self._used, frames.size
+        if used + size > self._data.size:
+            # Growing by a quarter leaves the copying to the system, which moves pages rather than numbers.
+            self._data.resize(max(used + size, self._data.size + self._data.size // 4), refcheck=False)
+        self._data[used:used + size] = frames.reshape(-1)
+        self.lengths.append(len(frames))
+        self._total += len(frames)
+
+    def array(self) -> np.ndarray:
+        """All frames, float32 (total, ...). Nothing can be appended afterwards."""
+        assert self._data is not None, "there is a sequence"
+        self._data.resize(self._used, refcheck=False)
+        return self._data.reshape(-1, *self._shape)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """int64 (N + 1,), as a pack has them."""
+        return np.cumsum([0, *self.lengths], dtype=np.int64)
+
+    @property
+    def _used(self) -> int:
+        return self._total * int(np.prod(self._shape, dtype=np.int64))

@@ -15,9 +15,10 @@ import numpy as np
 
 from mksgn.data.class_names import NTU120, ntu_names
 from mksgn.data.pack import Pack
-from mksgn.data.readers.files import files_of, read_text
+from mksgn.data.readers.files import Frames, files_of, read_text
 from mksgn.data.readers.ntu_actors import Track, two_persons
 from mksgn.errors import DataError
+from mksgn.files import printable
 from mksgn.skeleton.body import NTU25
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
@@ -115,10 +116,11 @@ def read_skeleton_file(path: Path) -> NtuRecording:
     if ids and not 1 <= ids["action_id"] <= len(NTU120):
         raise DataError("The file name tells an unknown action", str(path), f"A{ids['action_id']:03d}",
                         f"A001..A{len(NTU120)}")
-    return NtuRecording(path.stem, tracks, occupied, ids)
+    return NtuRecording(printable(path.stem), tracks, occupied, ids)
 
 
-def read_ntu(path: Path, missing: Literal["error", "skip"] = "error") -> Pack:
+def read_ntu(path: Path, missing: Literal["error", "skip"] = "error",
+             leave_out: frozenset[str] = frozenset()) -> Pack:
     """Read one ``.skeleton`` file, or a folder of them, denoised to at most two persons (M = 2 always).
 
     Parameters
@@ -127,6 +129,8 @@ def read_ntu(path: Path, missing: Literal["error", "skip"] = "error") -> Pack:
     missing : "error" or "skip"
         What to do with recordings in which no body was ever tracked. The published protocols leave these 302 (NTU
         60) or 535 (NTU 120) recordings out; ``"skip"`` does so.
+    leave_out : frozenset of str
+        Names of recordings of a folder that are not read.
 
     Returns
     -------
@@ -139,8 +143,9 @@ def read_ntu(path: Path, missing: Literal["error", "skip"] = "error") -> Pack:
     DataError
         As :func:`read_skeleton_file`; a file in a folder whose name does not tell its ids; no body tracked.
     """
-    recordings, scenes = [], []
-    for file in files_of(path, ".skeleton"):
+    scenes, names, bodies = Frames(), [], []
+    known: list[dict[str, int]] = []
+    for file in files_of(path, ".skeleton", leave_out):
         recording = read_skeleton_file(file)
         if path.is_dir() and not recording.ids:
             raise DataError("A file name does not tell setup, camera, subject, replication and action", str(file),
@@ -151,18 +156,21 @@ def read_ntu(path: Path, missing: Literal["error", "skip"] = "error") -> Pack:
                 continue
             raise DataError("No body was ever tracked in the recording", str(file), "no joint but zeros",
                             "one body in one frame or more",
-                            "move it out of the folder: the protocols leave it out")
-        recordings.append(recording)
+                            "leave all such recordings out, as the protocols do, with --skip-untracked"
+                            if path.is_dir() else "name another recording")
         scenes.append(scene)
-    if not recordings:
+        names.append(recording.name)
+        bodies.append(len(recording.tracks))
+        known.append(recording.ids)
+    if not names:
         raise DataError("No recording in the folder holds a body", str(path), fix="name another folder")
-    ids = {"num_bodies": np.array([len(r.tracks) for r in recordings], dtype=np.int64)}
-    labels = np.full(len(recordings), -1, dtype=np.int64)
-    if recordings[0].ids:
-        ids.update({name: np.array([r.ids[name] for r in recordings], dtype=np.int64) for name in _ID_NAMES})
+    ids = {"num_bodies": np.array(bodies, dtype=np.int64)}
+    labels = np.full(len(names), -1, dtype=np.int64)
+    if known[0]:
+        ids.update({name: np.array([each[name] for each in known], dtype=np.int64) for name in _ID_NAMES})
         labels = ids["action_id"] - 1
-    return Pack(data=np.concatenate(scenes), offsets=np.cumsum([0, *map(len, scenes)]), labels=labels,
-                names=np.array([r.name for r in recordings]), class_names=ntu_names(int(labels.max())),
+    return Pack(data=scenes.array(), offsets=scenes.offsets, labels=labels, names=np.array(names),
+                class_names=ntu_names(int(labels.max())),
                 joint_names=NTU25.joint_names or (), edges=NTU25.edges, ids=ids)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ import numpy as np
 
 from mksgn.data.class_names import NW_UCLA, NW_UCLA_ACTION_IDS
 from mksgn.data.pack import Pack
-from mksgn.data.readers.files import files_of, read_text
+from mksgn.data.readers.files import Frames, files_of, read_text
 from mksgn.errors import DataError
+from mksgn.files import printable
 from mksgn.skeleton.body import UCLA20
 
 _NAME = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_v(\d{2})")
@@ -69,37 +71,43 @@ def read_ucla_file(path: Path) -> UclaRecording:
     match = _NAME.fullmatch(path.stem)
     ids = dict(zip(_ID_NAMES, (int(g) for g in match.groups()))) if match else {}
     label, label_from = _label(content.get("label"), ids.get("action_id"), path)
-    return UclaRecording(path.stem, joints, label, label_from, ids)
+    return UclaRecording(printable(path.stem), joints, label, label_from, ids)
 
 
-def read_nw_ucla(path: Path) -> Pack:
+def read_nw_ucla(path: Path, leave_out: frozenset[str] = frozenset()) -> Pack:
     """Read one JSON file, or a folder of them, whose names must then all carry their ids.
 
     The pack's ``test`` marks view 3, and ``test_dup_of_train`` the test sequences that are bit for bit a training
-    sequence (95 in the full release). A single file of another name has no ids and no masks.
+    sequence (95 in the full release). A single file of another name has no ids and no masks. ``leave_out`` names
+    recordings of a folder that are not read.
 
     Raises
     ------
     DataError
         As :func:`read_ucla_file`; a file in a folder whose name is not ``a##_s##_e##_v##.json``.
     """
-    recordings = []
-    for file in files_of(path, ".json"):
-        recordings.append(read_ucla_file(file))
-        if path.is_dir() and not recordings[-1].ids:
+    frames, names, labels, digests = Frames(), [], [], []
+    known: list[dict[str, int]] = []
+    for file in files_of(path, ".json", leave_out):
+        recording = read_ucla_file(file)
+        if path.is_dir() and not recording.ids:
             raise DataError("A file name does not tell action, subject, take and view", str(file), file.name,
                             "a##_s##_e##_v##.json", "rename the file or move it out of the folder")
+        frames.append(recording.joints)
+        names.append(recording.name)
+        labels.append(recording.label)
+        known.append(recording.ids)
+        digests.append(hashlib.sha256(recording.joints.tobytes()).digest())
     ids: dict[str, np.ndarray] = {}
     test = duplicate = None
-    if recordings[0].ids:
-        ids = {name: np.array([r.ids[name] for r in recordings], dtype=np.int64) for name in _ID_NAMES}
+    if known[0]:
+        ids = {name: np.array([each[name] for each in known], dtype=np.int64) for name in _ID_NAMES}
         test = ids["view"] == _TEST_VIEW
-        training = {r.joints.tobytes() for r, is_test in zip(recordings, test) if not is_test}
-        duplicate = np.array([bool(t) and r.joints.tobytes() in training for r, t in zip(recordings, test)])
+        training = {digest for digest, is_test in zip(digests, test) if not is_test}
+        duplicate = np.array([bool(t) and digest in training for digest, t in zip(digests, test)])
     return Pack(
-        data=np.concatenate([r.joints for r in recordings])[:, None],
-        offsets=np.cumsum([0, *(len(r.joints) for r in recordings)]), names=np.array([r.name for r in recordings]),
-        labels=np.array([r.label for r in recordings], dtype=np.int64), class_names=NW_UCLA,
+        data=frames.array()[:, None], offsets=frames.offsets, names=np.array(names),
+        labels=np.array(labels, dtype=np.int64), class_names=NW_UCLA,
         joint_names=UCLA20.joint_names or (), edges=UCLA20.edges, ids=ids, test=test, test_dup_of_train=duplicate)
 
 

@@ -12,11 +12,14 @@ import numpy as np
 from mksgn.data.npz import array_shapes
 from mksgn.data.pack import Pack, load_pack
 from mksgn.data.readers.ctrgcn import ARRAYS, read_ctrgcn
+from mksgn.data.readers.files import is_companion
 from mksgn.data.readers.ntu import read_ntu
 from mksgn.data.readers.nw_ucla import read_nw_ucla
 from mksgn.errors import DataError
 
 Format = Literal["pack", "ctrgcn", "nw-ucla", "ntu"]
+SUFFIX: dict[Format, str] = {"pack": ".npz", "ctrgcn": ".npz", "nw-ucla": ".json", "ntu": ".skeleton"}
+"""How the files of a format end."""
 
 _ALLOWED = ("a pack or CTR-GCN archive (.npz), NW-UCLA JSON (a .json file or a folder of them), or NTU RGB+D "
             "(a .skeleton file or a folder of them)")
@@ -46,10 +49,11 @@ def format_of(path: Path) -> Format:
         return "ntu"
     kind = "MSR-Action3D text is not supported" if path.stem.endswith("_skeleton3D") else "no reader knows this ending"
     raise DataError("The file is of no known skeleton format", str(path), f"'{path.suffix}': {kind}", _ALLOWED,
-                    "convert it to a pack (see mksgn.data.pack.Pack)")
+                    "convert it to one of these formats")
 
 
-def read(path: str | os.PathLike[str], missing: Literal["error", "skip"] = "error") -> Pack:
+def read(path: str | os.PathLike[str], missing: Literal["error", "skip"] = "error",
+         leave_out: frozenset[str] = frozenset()) -> Pack:
     """Read skeleton data of any known format.
 
     Parameters
@@ -58,6 +62,8 @@ def read(path: str | os.PathLike[str], missing: Literal["error", "skip"] = "erro
         Pack ``.npz``, CTR-GCN ``.npz``, NW-UCLA ``.json`` or folder, NTU ``.skeleton`` or folder.
     missing : "error" or "skip"
         Recordings of an NTU folder in which nobody was tracked: refuse, or leave out as the protocols do.
+    leave_out : frozenset of str
+        Names, without endings, of recordings of a raw folder that are not read.
 
     Raises
     ------
@@ -71,9 +77,9 @@ def read(path: str | os.PathLike[str], missing: Literal["error", "skip"] = "erro
     elif kind == "ctrgcn":
         pack = read_ctrgcn(path)
     elif kind == "nw-ucla":
-        pack = read_nw_ucla(path)
+        pack = read_nw_ucla(path, leave_out)
     else:
-        pack = read_ntu(path, missing)
+        pack = read_ntu(path, missing, leave_out)
     if len(pack) == 0:
         raise DataError("The pack holds no sequences", str(path), "0 sequences", "one or more")
     occupied = np.maximum.reduceat(pack.data.any(axis=(1, 2, 3)), pack.offsets[:-1])
@@ -86,7 +92,7 @@ def read(path: str | os.PathLike[str], missing: Literal["error", "skip"] = "erro
 
 def _format_of_folder(path: Path) -> Format:
     try:
-        endings = Counter(p.suffix.lower() for p in path.iterdir() if p.is_file())
+        endings = Counter(p.suffix.lower() for p in path.iterdir() if not is_companion(p) and p.is_file())
     except OSError as error:
         raise DataError("The folder cannot be read", str(path), str(error), fix="check its permissions") from None
     known: dict[str, Format] = {".json": "nw-ucla", ".skeleton": "ntu"}

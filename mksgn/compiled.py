@@ -1,0 +1,49 @@
+"""Functions that numba compiles, kept for later runs wherever this machine has a place for them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache
+
+
+class _Cache(FunctionCache):
+    """numba's own cache, for which a full disk is no reason to stop: the function is compiled already."""
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """``numba.njit`` with numba's cache where there is one, and without it elsewhere.
+
+    numba keeps compiled functions in ``NUMBA_CACHE_DIR``, beside the source file, or in the user's cache folder. Where
+    it may write to none of them (an installation that is read-only, and no home), ``cache=True`` raises. Here the
+    function is compiled anew in every process instead, which takes seconds.
+
+    Parameters
+    ----------
+    **options
+        Those of ``numba.njit``, without ``cache``.
+    """
+    def decorate(function: Callable[..., Any]) -> Any:
+        dispatcher = numba.njit(**options)(function)
+        if _has_place(Path(function.__code__.co_filename).parent):
+            with contextlib.suppress(RuntimeError):  # numba: "no locator available"
+                dispatcher._cache = _Cache(function)
+        return dispatcher
+
+    return decorate
+
+
+def _has_place(folder: Path) -> bool:
+    """False where numba would make a folder called ``~``: a user without a home, who cannot write to ``folder``."""
+    if numba.config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME"):  # type: ignore[attr-defined]
+        return True
+    return os.path.expanduser("~") != "~" or os.access(folder, os.W_OK)
