@@ -325,8 +325,7 @@ def test_characters_that_the_output_lacks(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     checkpoint._write(path, {"x": torch.zeros(4)}, {"epoch": 1})
-    with at_most(4096), pytest.raises(ConfigError, match="could not be written") as caught:
+    with at_most(4096), pytest.raises(OSError):  # run_folders says what to do
         checkpoint._write(path, {"x": torch.zeros(100_000)}, {"epoch": 2})
-    assert "--resume" in caught.value.fix
     assert checkpoint.read_state(path) == {"epoch": 1}
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
