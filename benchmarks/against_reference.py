@@ -1,6 +1,6 @@
 """Hold every backend against the reference of the tests, on random legal graphs.
 
-    python benchmarks/against_reference.py                                  # 10^8 spikes in the emulator, 40 graphs in Lava
+    python benchmarks/against_reference.py                              # 10^8 spikes in the emulator, 40 graphs in Lava
     python benchmarks/against_reference.py --spikes 1e6 --lava 5            # a short look
     python benchmarks/against_reference.py --out benchmarks/results/against_reference.md
 
