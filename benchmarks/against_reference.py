@@ -17,7 +17,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from mksgn import processor
 from mksgn.backend import RunResult
 from mksgn.cli import describe_commit, exit_on_error
 from mksgn.deploy.outputs import check_writable, write_text
@@ -180,15 +180,6 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def processor() -> str:
-    """The processor's name and the widest instructions that matter here."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
-    flags = set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
-    units = [unit for unit in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8") if unit in flags]
-    return f"{names[0] if names else platform.processor() or platform.machine()} ({', '.join(units)})"
-
-
 def main(options: Options) -> int:
     console = Console()
     if options.out is not None:
@@ -210,7 +201,7 @@ def main(options: Options) -> int:
         "Sums of random convolutions by each kernel against plain integers, 1, 2 and 4 threads, each twice, with the "
         "instructions that oneDNN may use (`ONEDNN_MAX_CPU_ISA`):", "",
         table(["instructions", *KERNELS[1:], "cases that differ"], lines), "",
-        f"{processor()}, {os.cpu_count()} cores; torch {version('torch')}, lava-nc {version('lava-nc')}; "
+        f"{processor.describe()}, {os.cpu_count()} cores; torch {version('torch')}, lava-nc {version('lava-nc')}; "
         f"{describe_commit()}; {time.perf_counter() - began:.0f} s. Lava's CPU simulator, no chip."])
     console.print(text, highlight=False, soft_wrap=True, markup=False)
     if options.out is not None:

@@ -10,6 +10,10 @@ this process, so that other programs on the machine disturb them little; the med
 
 from __future__ import annotations
 
+import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
+
+# isort: split
+
 import platform
 import statistics
 import sys

@@ -16,6 +16,10 @@ as well, which stock Lava hands out one by one (slow). Exit code 1 if anything d
 
 from __future__ import annotations
 
+import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
+
+# isort: split
+
 import os
 import platform
 import sys

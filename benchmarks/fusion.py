@@ -10,6 +10,10 @@ changed here. Top-1 on the test split, and on its clean subset where the data ma
 
 from __future__ import annotations
 
+import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
+
+# isort: split
+
 import json
 import sys
 from dataclasses import dataclass

@@ -11,6 +11,10 @@ without augmentation. No test sample has a part in it. docs/decisions/0011 draws
 
 from __future__ import annotations
 
+import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
+
+# isort: split
+
 import sys
 from dataclasses import dataclass
 from functools import partial

@@ -5,8 +5,9 @@
     python benchmarks/speed.py --only training neuron              # some of it
     python benchmarks/speed.py --json speed.json --results benchmarks/results
 
-What is compared takes turns (ours, baseline, ours, ...), so that a noisy machine disturbs both alike; a
-ratio is that of the medians. Absolute times say little beyond the machine they are printed with.
+What is compared takes turns (ours, baseline, ours, ...), several steps each, so that a noisy machine disturbs both
+alike and nobody pays for memory that the other one gave back; a ratio is that of the medians. Absolute times say
+little beyond the machine they are printed with. Training takes the precision that train_slayer.py would choose here.
 
     training   forward, loss and backward of MK-SGN, half the paper's widths: ours, stock SLAYER blocks, SpikingJelly
                (torch backend; `pip install -e .[bench]`), the same network, weights, samples and loss
@@ -19,6 +20,10 @@ ratio is that of the medians. Absolute times say little beyond the machine they 
 """
 
 from __future__ import annotations
+
+import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
+
+# isort: split
 
 import statistics
 import subprocess
@@ -56,6 +61,7 @@ from mksgn.nn.slayer_neuron import FastNeuron
 from mksgn.options import parse
 from mksgn.runtime.lava_backend import LavaBackend
 from mksgn.training.batches import preprocessed
+from mksgn.training.devices import choose_precision
 from mksgn.training.recipe import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,8 +106,10 @@ def training(options: Options, rows: Rows, pack: Pack) -> None:
     x = torch.from_numpy(preprocessed(pack, indices, recipe.preprocess(pack)))
     labels = torch.from_numpy(pack.labels[indices])
 
+    dtype = choose_precision("auto", torch.device("cpu"))  # as train_slayer.py does on this processor
+
     def ours(samples: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        out = net(samples, dtype=torch.bfloat16)
+        out = net(samples, dtype=dtype)
         return out.logits, list(out.rates.values())
 
     forwards: dict[str, Any] = {"ours": ours}
@@ -114,12 +122,13 @@ def training(options: Options, rows: Rows, pack: Pack) -> None:
         parameters += list(jelly.parameters())
     times = take_turns({name: partial(cross_entropy_step, forward, x, labels, parameters, recipe.rate_target,
                                       recipe.rate_weight) for name, forward in forwards.items()},
-                       1 if options.quick else 3)
+                       1 if options.quick else 3, calls=1 if options.quick else 3)
     shape = (f"MK-SGN, half the paper's widths, {recipe.frames} frames x {pack.body.num_joints} joints, "
              f"T = {recipe.time_steps}, batch {batch}")
-    rows.pair(f"training step ({shape}), bf16 synapses", times, "ours", "stock SLAYER", 4.0)
+    what = f"training step ({shape}), synapses in {str(dtype).removeprefix('torch.')}"
+    rows.pair(what, times, "ours", "stock SLAYER", 6.5)
     if HAS_SPIKINGJELLY:
-        rows.pair(f"training step ({shape}), bf16 synapses", times, "ours", "SpikingJelly", 2.5)
+        rows.pair(what, times, "ours", "SpikingJelly", 2.8)
     else:
         rows.console.print("SpikingJelly is not installed: its row is missing (pip install -e .[bench])")
 

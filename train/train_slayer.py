@@ -50,6 +50,10 @@ to the same weights, bit for bit, on CPU with the same number of threads.
 
 from __future__ import annotations
 
+import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
+
+# isort: split
+
 import json
 import math
 import os

@@ -22,6 +22,10 @@ of its own; --modality all --start RUN means RUN-joint, RUN-bone, ...
 
 from __future__ import annotations
 
+import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
+
+# isort: split
+
 import json
 import math
 import shlex

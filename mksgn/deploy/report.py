@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.table import Table
 
-from mksgn import __version__
+from mksgn import __version__, processor
 from mksgn.backend import Counts
 from mksgn.deploy.execution import Agreement
 from mksgn.deploy.samples import Selection
@@ -73,12 +72,8 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """The machine: name of its processor, and cores."""
-    names = []
-    if platform.system() == "Linux":
-        names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                 if line.startswith("model name")]
-    return {"cpu": names[0] if names else platform.processor(), "cpu_count": os.cpu_count()}
+    """The machine: its processor, with the instructions that matter, and cores."""
+    return {"cpu": processor.describe(), "cpu_count": os.cpu_count()}
 
 
 def events_table(measured: dict[str, Any], samples: int, stream: bool = False) -> Table:

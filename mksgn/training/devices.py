@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
-
 import torch
 
 from mksgn.errors import ConfigError
+from mksgn.processor import units
 
 
 def choose_device(name: str) -> torch.device:
@@ -38,8 +36,8 @@ def check_devices(count: int, device: torch.device) -> None:
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """bfloat16 or float32 by name; 'auto' is bfloat16 where the machine multiplies it natively."""
     if precision == "auto":
-        flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
-        native = "amx_bf16" in flags or "avx512_bf16" in flags
+        # torch's own capability, too: the environment may restrict it to what a plainer processor has.
+        native = bool({"amx_bf16", "avx512_bf16"} & set(units())) and "512" in torch.backends.cpu.get_cpu_capability()
         if device.type == "cuda":
             native = torch.cuda.is_bf16_supported()
         precision = "bf16" if native else "fp32"
