@@ -97,7 +97,7 @@ def read_nw_ucla(path: Path, leave_out: frozenset[str] = frozenset()) -> Pack:
         names.append(recording.name)
         labels.append(recording.label)
         known.append(recording.ids)
-        digests.append(hashlib.sha256(recording.joints).digest())
+        digests.append(hashlib.sha256(recording.joints.tobytes()).digest())
     ids: dict[str, np.ndarray] = {}
     test = duplicate = None
     if known[0]:
