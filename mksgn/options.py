@@ -63,13 +63,12 @@ def _grouped(options: Any) -> Any:
     for field in dataclasses.fields(options):
         if field.name in headings:
             groups.append((headings[field.name], []))
-        silent = (field.default in (None, False, ()) and not isinstance(field.default, (int, float))) or (
-            field.default is False)
-        told = Annotated[types[field.name], tyro.conf.arg(
-            help=" ".join((helps.get(field.name) or "").split()), help_behavior_hint="" if silent else None,
-            metavar=_several(types[field.name]))]
+        silent = field.default is None or field.default is False or field.default == ()
+        about = tyro.conf.arg(help=" ".join((helps.get(field.name) or "").split()),
+                              help_behavior_hint="" if silent else None, metavar=_several(types[field.name]))
+        told = Annotated[types[field.name], about]  # type: ignore[valid-type, name-defined]
         groups[-1][1].append((field.name, told, dataclasses.field(
-            default=field.default, default_factory=field.default_factory, kw_only=True)))  # type: ignore[call-overload]
+            default=field.default, default_factory=field.default_factory, kw_only=True)))
     for number, (heading, fields) in enumerate(groups[1:]):
         name = f"{GROUPS}{number}"
         alone.append((name, Annotated[dataclasses.make_dataclass(name, fields), tyro.conf.arg(name=heading, help="")],
