@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
 from mksgn.cli import exit_on_error
@@ -24,6 +23,7 @@ from mksgn.data.pack import save_pack
 from mksgn.data.sources import load
 from mksgn.deploy.outputs import check_writable
 from mksgn.errors import ConfigError
+from mksgn.options import parse
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(tyro.cli(Options, description=__doc__,
-                      config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)))
+        main(parse(Options, __doc__))
     sys.exit(0)

@@ -63,8 +63,7 @@ def _grouped(options: Any) -> Any:
     for field in dataclasses.fields(options):
         if field.name in headings:
             groups.append((headings[field.name], []))
-        silent = (field.default in (None, False, ()) and not isinstance(field.default, (int, float))) or (
-            field.default is False)
+        silent = field.default is None or field.default is False or field.default == ()
         kind = types[field.name]
         said = tyro.conf.arg(help=" ".join((helps.get(field.name) or "").split()), metavar=_several(kind),
                              help_behavior_hint="" if silent else None)
