@@ -42,6 +42,7 @@ def svg(path: Path, columns: int, size: tuple[float, float]) -> Iterator[list[An
     import matplotlib
 
     matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "mksgn"  # else the ids of an SVG's parts are drawn at random
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, columns, figsize=size, constrained_layout=True, squeeze=False)

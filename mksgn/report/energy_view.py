@@ -82,7 +82,7 @@ def totals_chart(record: Record) -> TotalsChart | None:
     found += [(row["title"], _parts(row), total_energy(row)) for row in record.get("cost_models", [])]
     if not found:
         return None
-    axis = log_axis([end for _, _, value in found for end in ends(value)])
+    axis = log_axis([end for _, _, value in found for end in ends(value)], most_ticks=3)
     return TotalsChart(axis, [Total(title, note, value, *(axis(end) for end in ends(value)))
                               for title, note, value in found])
 
