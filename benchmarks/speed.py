@@ -11,6 +11,7 @@ little beyond the machine they are printed with. Training takes the precision th
 
     training   forward, loss and backward of MK-SGN, half the paper's widths: ours, stock SLAYER blocks, SpikingJelly
                (torch backend; `pip install -e .[bench]`), the same network, weights, samples and loss
+    company    an epoch of the demo's training while another training runs beside it, against one alone
     neuron     FastNeuron against slayer.neuron.cuba.Neuron, forward and backward
     kernels    the emulator's three ways to compute a convolution, over firing rates
     emulator   samples per second against stock Lava; the whole test set; the same dense operations as float32
@@ -25,6 +26,7 @@ import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
 
 # isort: split
 
+import json
 import statistics
 import subprocess
 import sys
@@ -33,6 +35,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -54,6 +57,7 @@ from mksgn.emulator import Emulator
 from mksgn.emulator.operators import operator
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Cuba, Graph, Population
+from mksgn.lower.reference import calibrate
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lava_dl import slayer
@@ -65,8 +69,10 @@ from mksgn.training.devices import choose_precision
 from mksgn.training.recipe import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
-Section = Literal["training", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
-SECTIONS: tuple[Section, ...] = ("training", "neuron", "kernels", "emulator", "lava", "full", "scaling")
+Section = Literal["training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
+SECTIONS: tuple[Section, ...] = ("training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling")
+SLOW: tuple[Section, ...] = ("company", "scaling")
+"""Not measured with --quick."""
 MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
                    surrogate_width=1.0)
 """What is trained: the paper's form, which all three stacks have."""
@@ -131,6 +137,47 @@ def training(options: Options, rows: Rows, pack: Pack) -> None:
         rows.pair(what, times, "ours", "SpikingJelly", 2.8)
     else:
         rows.console.print("SpikingJelly is not installed: its row is missing (pip install -e .[bench])")
+    tuned = SpikingGraphNet(recipe.net_config(pack))
+    calibrate(tuned, x[:8].numpy())
+    tuned.quantize()
+    tuned.train()
+
+    def integers(samples: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        out = tuned(samples)
+        return out.logits, list(out.rates.values())
+
+    parameters += list(tuned.parameters())
+    times = take_turns({name: partial(cross_entropy_step, forward, x, labels, parameters, recipe.rate_target,
+                                      recipe.rate_weight)
+                        for name, forward in (("fine-tuning", integers), ("floating point", ours))},
+                       1 if options.quick else 3, calls=1 if options.quick else 3)
+    rows.pair(f"fine-tuning step of the integers, float32, beside a step in {str(dtype).removeprefix('torch.')}", times,
+              "fine-tuning", "floating point", 1.3, at_most=True)
+
+
+def company(rows: Rows) -> None:
+    """Seconds of an epoch of train_slayer.py's demo, alone and two at once: one process each, as a user starts them."""
+    with TemporaryDirectory() as scratch:
+        alone = epochs_beside(1, Path(scratch))
+        both = epochs_beside(2, Path(scratch))
+    rows.pair("an epoch of the demo's training, two trainings at once", {"two at once": both, "one alone": alone},
+              "two at once", "one alone", 2.2, at_most=True)
+
+
+def epochs_beside(count: int, scratch: Path) -> list[float]:
+    """Seconds of every epoch but the first, of ``count`` trainings at once."""
+    folders = [scratch / f"{count}-{number}" for number in range(count)]
+    programs = [subprocess.Popen([sys.executable, str(ROOT / "train" / "train_slayer.py"), "--epochs", "3",
+                                  "--tune-epochs", "0", "--out", str(folder)], stdout=subprocess.DEVNULL)
+                for folder in folders]
+    try:
+        if any([program.wait() for program in programs]):
+            raise ConfigError("a training of the demo failed", where="train/train_slayer.py")
+    finally:
+        for program in programs:
+            program.kill()
+    lines = [json.loads(line) for folder in folders for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["seconds"] for line in lines if line.get("stage") == "float" and line["epoch"] > 0]
 
 
 def respond(neuron: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> None:
@@ -272,12 +319,14 @@ def main(options: Options) -> int:
     console.print(", ".join(f"{key} {value}" for key, value in where.items()), markup=False)
     rows = Rows(console)
     curves: list[Curve] = []
-    chosen = [name for name in SECTIONS if name in options.only and not (options.quick and name == "scaling")]
+    chosen = [name for name in SECTIONS if name in options.only and not (options.quick and name in SLOW)]
     for number, name in enumerate(chosen, start=1):
         console.rule(f"{number}/{len(chosen)} {name}")
         began = time.perf_counter()
         if name == "training":
             training(options, rows, pack)
+        elif name == "company":
+            company(rows)
         elif name == "neuron":
             neuron(options, rows)
         elif name == "kernels":

@@ -66,12 +66,12 @@ def test_rows(tmp_path):
 
 def test_curves_say_what_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import speed_report
+    import _speed_report
 
-    curves = [speed_report.Curve("samples", "emulator, time of one run", "a net", [(1, [0.1, 0.2, 0.3]), (2, [0.3])]),
-              speed_report.Curve("Blocks", "Lava, one time step", "a net", [(1, [0.2]), (2, [0.1])], linear=False)]
+    curves = [_speed_report.Curve("samples", "emulator, time of one run", "a net", [(1, [0.1, 0.2, 0.3]), (2, [0.3])]),
+              _speed_report.Curve("Blocks", "Lava, one time step", "a net", [(1, [0.2]), (2, [0.1])], linear=False)]
     assert curves[0].medians() == [0.2, 0.3]
-    speed_report.draw(curves, tmp_path / "speed.svg")
+    _speed_report.draw(curves, tmp_path / "speed.svg")
     drawn = (tmp_path / "speed.svg").read_text()
     for text in ("emulator, time of one run, s", "Lava, one time step, s", "samples", "Blocks", "the fastest and the"):
         assert text in drawn
