@@ -42,7 +42,7 @@ from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 ROOT = Path(__file__).resolve().parent.parent
 ENERGIES = (("paper_mj", "the paper's formula, Eq. 34", "#d55e00"), ("counted_mj", "counted events", "#0072b2"))
 """Which energies of a row are drawn, what they are called, and their colours."""
-PAPER, PAPER_MJ = next((row, float(row.power_mj)) for row in TABLE3 if row.name == "MK-SGN" and row.power_mj is not None)
+PAPER = next(row for row in TABLE3 if row.name == "MK-SGN")
 NAME_WIDTH = 34
 """Letters of a line of a point's name."""
 
@@ -200,12 +200,12 @@ def draw(points: list[dict[str, Any]], shipped: list[dict[str, Any]], path: Path
         for key, energy, colour in ENERGIES:
             _scatter(axis, shipped, key, "D", colour, f"networks of models/: {energy}")
         assert PAPER.power_mj is not None
-        axis.errorbar(PAPER_MJ, _paper_accuracy(), fmt="*", markersize=13, color="black",
+        axis.errorbar(float(PAPER.power_mj), _paper_accuracy(), fmt="*", markersize=13, color="black",
                       label="the paper's MK-SGN, Table 3: floating point, its own rates in Eq. 34, no error given")
         for row in shipped:
             _name(axis, row["paper_mj"], 100 * row["accuracy"], textwrap.fill(
                 f"models/{row['run']}: {short_name(row)}", NAME_WIDTH, break_on_hyphens=False), "left")
-        _name(axis, PAPER_MJ, _paper_accuracy(), f"the paper: {PAPER_MJ:g} mJ,\n{_paper_accuracy()} %",
+        _name(axis, float(PAPER.power_mj), _paper_accuracy(), f"the paper: {PAPER.power_mj} mJ,\n{_paper_accuracy()} %",
               "right")
         axis.set_xlabel("energy per sample at 45 nm, operations alone, mJ (modelled)")
         axis.set_ylabel(f"top-1 on {' or '.join(map(str, samples))} test sequences, %\n(bars: binomial standard error)")

@@ -199,7 +199,7 @@ def test_the_trade_off_has_a_point_per_price(runs, data, capsys, monkeypatch, tm
 
 
 def test_error_bars_are_binomial():
-    with program_module("benchmarks/plots.py") as plots:
+    with program_module("benchmarks/_plots.py") as plots:
         assert plots.standard_error(0.5, 100) == pytest.approx(0.05)
         assert plots.standard_error(1.0, 464) == 0.0
 
