@@ -24,7 +24,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 @pytest.mark.timeout(900)
 def test_networks_are_exact_on_real_samples(nw_ucla_path, tmp_path):
     """Base-SGN's ten layers and MK-SGN's six, every graph convolution; Lava's models and our Blocks."""
-    rows = exact_rows(nw_ucla_path, tmp_path, "base-sgn", "mksgn")
+    rows = exact_rows(nw_ucla_path, tmp_path, ("stock", "blocks"), "base-sgn", "mksgn")
     assert [row["network"] for row in rows] == ["base-sgn, layer", "base-sgn, fused", "mksgn, learned",
                                             "mksgn, layer", "mksgn, fused"]
 
@@ -33,20 +33,20 @@ def test_networks_are_exact_on_real_samples(nw_ucla_path, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_four_modalities_are_exact_on_real_samples(nw_ucla_path, tmp_path):
-    """Four spike coders, their weights folded into synapses of their own."""
-    rows = exact_rows(nw_ucla_path, tmp_path, "mksgn-4")
+    """Four spike coders, their weights folded into synapses of their own; stock Lava runs those in test_fusion.py."""
+    rows = exact_rows(nw_ucla_path, tmp_path, ("blocks",), "mksgn-4")
     assert [row["network"] for row in rows] == ["mksgn-4, learned", "mksgn-4, layer", "mksgn-4, fused"]
 
 
-def exact_rows(data: Path, folder: Path, *networks: str) -> list[dict]:
+def exact_rows(data: Path, folder: Path, layouts: tuple[str, ...], *networks: str) -> list[dict]:
     """Rows of exactness.py, nothing differing in any, and no network silent."""
     out = folder / "exact.json"
     done = run("benchmarks/exactness.py", "--data", str(data), "--samples", "1", "--width", "4",
-               "--frames", "8", "--json", str(out), "--networks", *networks)
+               "--frames", "8", "--json", str(out), "--layouts", *layouts, "--networks", *networks)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-8000:]
     rows = json.loads(out.read_text())["rows"]
     for row in rows:
-        for label in ("slayer_emulator", "emulator_lava_stock", "emulator_lava_blocks"):
+        for label in ("slayer_emulator", *(f"emulator_lava_{layout}" for layout in layouts)):
             assert row[label]["differing"] == 0
             assert row[label]["readouts_compared"] == 10
         assert row["fired"] > 0.02 * row["spikes_compared"], "a comparison of silent networks proves nothing"

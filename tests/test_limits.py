@@ -25,7 +25,7 @@ NAN, INF = float("nan"), float("inf")
 
 @pytest.fixture(scope="module")
 def slayer() -> Iterator[ModuleType]:
-    with program_module("train/slayer_options.py") as module:
+    with program_module("train/_slayer_options.py") as module:
         yield module
 
 

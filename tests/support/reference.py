@@ -24,14 +24,16 @@ Neuron = tuple[int, int, int]
 def trunc(value: Any, lost: int) -> Any:
     """value (4096 - lost) / 4096, rounded toward zero: of an int or an int64 array."""
     kept = abs(value) * (4096 - lost) // 4096
-    return np.sign(value) * kept
+    return kept - 2 * kept * (value < 0)
 
 
 def step(u: Any, v: Any, a: Any, bias: Any, neuron: Cuba, spiking: bool = True) -> tuple[Any, Any, Any]:
     """One step of neurons, ints or int64 arrays: (u, v after reset, spike)."""
     u = trunc(u, neuron.current_decay) + 64 * a
     u = u - 2**24 * (u > 2**23) + 2**24 * (u <= -(2**23))
-    v = np.clip(trunc(v, neuron.voltage_decay) + u + 64 * bias, 1 - 2**23, 2**23 - 1)
+    v = trunc(v, neuron.voltage_decay) + u + 64 * bias
+    limit = 2**23 - 1
+    v = v - (v - limit) * (v > limit) - (v + limit) * (v < -limit)
     spike = (v > 64 * neuron.vth) & spiking
     return u, v * (1 - 1 * spike), 1 * spike
 
