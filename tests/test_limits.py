@@ -31,7 +31,7 @@ def slayer() -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="module")
 def teacher() -> Iterator[ModuleType]:
-    with program_module("train/teacher_options.py") as module:
+    with program_module("train/_teacher_options.py") as module:
         yield module
 
 
