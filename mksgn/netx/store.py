@@ -64,7 +64,7 @@ class Budget:
         if nbytes > self.left:
             raise NetFileError("the network is larger than the size limit", where=where, got=f"{nbytes} bytes",
                                allowed=f"{self.limit} bytes for the whole file, {self.left} of them left",
-                               fix="if the file is trusted, pass a larger max_bytes to read_net")
+                               fix="if the file is trusted, read it in Python, with a larger max_bytes")
         self.left -= nbytes
 
 

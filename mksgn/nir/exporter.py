@@ -17,7 +17,7 @@ from mksgn.nir.operators import Chain, Operators
 from mksgn.nir.units import DT, exponent
 
 Types = tuple[int, ...]
-_TOO_LARGE = "allow more with max_bytes, or use the JointMix realisation of the graph convolution"
+_TOO_LARGE = "allow more with --max-mb (max_bytes in Python), or use the JointMix realisation of the graph convolution"
 
 
 def to_nir(graph: Graph, dt: float = DT, max_bytes: int = MAX_BYTES) -> nir.NIRGraph:

@@ -27,7 +27,7 @@ NIR_VERSIONS = ("0", "1")
 NODES_MAX, EDGES_MAX = 4096, 8192
 TOLERANCE = 2.0 ** -20
 """Relative: a parameter may have been stored again in float32. The smallest change of an integer is larger."""
-_FOREIGN = "leave the metadata aside (foreign=True) to read the parameters alone"
+_FOREIGN = "read the parameters alone with --foreign (foreign=True in Python)"
 
 
 def write_nir(graph: Graph, path: str | os.PathLike[str], dt: float = DT, max_bytes: int = MAX_BYTES) -> nir.NIRGraph:
@@ -97,7 +97,7 @@ def read_nir(path: str | os.PathLike[str], assumptions: Assumptions | None = Non
 
 def _read(path: str | os.PathLike[str], where: str, assumptions: Assumptions | None, foreign: bool,
           max_bytes: int) -> Graph:
-    budget = Budget(max_bytes, "if the file is trusted, pass a larger max_bytes")
+    budget = Budget(max_bytes, "if the file is trusted, allow more with --max-mb (max_bytes in Python)")
     tree = read_tree(path, budget)
     version, root = tree.get("version"), tree.get("node")
     if not isinstance(version, str) or version.split(".")[0] not in NIR_VERSIONS:

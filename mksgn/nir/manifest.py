@@ -83,9 +83,9 @@ def decode(metadata: Mapping[str, Any], nodes: int, edges: int, where: str) -> t
     version = metadata.get("format_version")
     if type(version) is not int or version != FORMAT_VERSION:
         raise NirError("unknown version of the metadata", where=where, got=repr(version), allowed=str(FORMAT_VERSION),
-                       fix="use the mksgn release that wrote the file, or leave the metadata aside (foreign=True)")
+                       fix="use the mksgn release that wrote the file, or read its parameters alone with --foreign")
     with typed(NirError, "the metadata of mksgn are damaged", where,
-               fix="export the network again, or leave the metadata aside (foreign=True)"):
+               fix="export the network again, or read the parameters alone with --foreign"):
         content = json.loads(metadata["graph"])
         entries = [*content["populations"], *content["synapses"]]
         if len(entries) > nodes or sum(len(entry.get("sources", ())) for entry in entries) > edges:
