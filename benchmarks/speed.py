@@ -136,7 +136,7 @@ def training(options: Options, rows: Rows, pack: Pack) -> None:
     if HAS_SPIKINGJELLY:
         rows.pair(what, times, "ours", "SpikingJelly", 2.8)
     else:
-        rows.console.print("SpikingJelly is not installed: its row is missing (pip install -e .[bench])")
+        rows.console.print("SpikingJelly is not installed: its row is missing (pip install -e .[bench])", markup=False)
     tuned = SpikingGraphNet(recipe.net_config(pack))
     calibrate(tuned, x[:8].numpy())
     tuned.quantize()
