@@ -25,7 +25,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
@@ -116,11 +115,6 @@ class Compared:
 HEADER = ["", "graphs", "spikes compared", "of them fired", "u and v", "event counts", "differ"]
 
 
-def samples_of(graph: Graph, seed: int, count: int) -> np.ndarray:
-    """Constant messages, or with an odd seed ones that change from step to step."""
-    return random_graphs.random_messages(graph, count, seed, graph.time_steps if seed % 2 else None)
-
-
 def in_the_emulator(options: Options, progress: Progress) -> dict[str, Compared]:
     """Graphs, larger and smaller in turn, with each kernel; states with one of them."""
     task = progress.add_task("emulator", total=options.spikes)
@@ -128,7 +122,7 @@ def in_the_emulator(options: Options, progress: Progress) -> dict[str, Compared]
     seed = options.seed
     while sum(part.spikes for part in found.values()) < options.spikes:
         graph = random_graphs.random_graph(seed, "small" if seed % 4 == 3 else "large")
-        samples = samples_of(graph, seed, options.samples)
+        samples = random_graphs.samples_of(graph, seed, options.samples)
         expected = reference.simulate(graph, samples)
         for kernel in KERNELS:
             with Emulator(graph, kernel=kernel, batch_size=options.samples // 3 + 1) as emulator:
@@ -146,7 +140,7 @@ def in_lava(options: Options, progress: Progress) -> dict[str, Compared]:
     for number in range(options.lava):
         seed = options.seed + number
         graph = random_graphs.random_graph(seed)
-        samples = samples_of(graph, seed, 4)
+        samples = random_graphs.samples_of(graph, seed, 4)
         expected = reference.simulate(graph, samples)
         for layout in LAYOUTS[:1 + (number % 4 == 0) + (number % 8 == 0)]:
             with open_backend("lava", graph, layout=layout) as lava:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lava_graphs import bias_behind_a_delay
-from random_graphs import random_graph, random_messages
+from random_graphs import random_graph, random_messages, samples_of
 from reference import Recording, simulate, simulate_wall
 
 from mksgn.backend import RunResult
@@ -38,11 +38,6 @@ def check(graph: Graph, result: RunResult, expected: Recording, active: bool = T
         final = expected.v[graph.output.name][..., -1].reshape(len(result.output), -1)
         np.testing.assert_array_equal(result.output, final // 64)
     return compared
-
-
-def samples_of(graph: Graph, seed: int, count: int) -> np.ndarray:
-    """Constant messages, or with an odd seed ones that change from step to step."""
-    return random_messages(graph, count, seed, graph.time_steps if seed % 2 else None)
 
 
 @pytest.mark.timeout(240)

@@ -1,13 +1,13 @@
 """Train a spiking graph network on skeletons and export it as mksgn.net.
 
-    python train/train_slayer.py                                    # the demo: synthetic skeletons, four minutes
+    python train/train_slayer.py                                    # the demo: synthetic skeletons, five minutes
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz  # MK-SGN, joint modality
     # taught by finished train_teacher.py runs
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz --teacher RUN RUN --distil ce-kl --gamma 1 1 0
 
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
-               3 to 4 minutes on two cores with bfloat16, 98 % on the synthetic test split;
+               about five minutes on two cores with bfloat16, 99.8 % on the synthetic test split;
                about nine without (float32: 11 to 13 s an epoch), 95.1 %
     mksgn      six layers with spiking attention, half the paper's widths, T = 2; on NW-UCLA about
                half an hour on one core; taught by two CTR-GCNs 90 % (see models/nw-ucla-joint)

@@ -196,8 +196,7 @@ def read_state(path: Path, **needed: type) -> dict[str, Any]:
     ConfigError
         When there is none at ``path``, it is cut short, or the file is something else.
     """
-    with typed(ConfigError, "no checkpoint can be read here", str(path),
-               fix="start without --resume, or name the folder of an earlier run with --out"):
+    with typed(ConfigError, "no checkpoint can be read here", str(path), fix=_READABLE):
         # Read the header in one open: safe_open maps the file in a second one, and a run may replace it in between.
         with open(path, "rb") as file:
             found = os.fstat(file.fileno()).st_size

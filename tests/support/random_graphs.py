@@ -195,3 +195,8 @@ def random_messages(graph: Graph, samples: int, seed: int, steps: int | None = N
     low, high = message_range(graph.input.message_bits)
     kind = np.int8 if graph.input.message_bits <= 8 else np.int32
     return (rng.integers(low, high + 1, shape) * active).astype(kind) if low else active.astype(np.int8)
+
+
+def samples_of(graph: Graph, seed: int, count: int) -> np.ndarray:
+    """Messages that are the same at every step, (N, C, F, V); with an odd seed ones that change, (N, C, F, V, T)."""
+    return random_messages(graph, count, seed, graph.time_steps if seed % 2 else None)
