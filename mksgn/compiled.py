@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,20 @@ from numba.core.caching import FunctionCache
 
 
 class _Cache(FunctionCache):
-    """numba's own cache, for which a full disk is no reason to stop: the function is compiled already."""
+    """numba's own cache, which also asks whether the modules changed whose functions this one calls.
+
+    A full disk is no reason to stop: the function is compiled already.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        named = (function.__globals__.get(name) for name in function.__code__.co_names)
+        modules = {getattr(each, "__module__", None) or "" for each in named}
+        files = sorted(str(sys.modules[module].__file__) for module in modules if module.startswith(__package__))
+        self._called = tuple((file, os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files)
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), self._called)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with contextlib.suppress(OSError):

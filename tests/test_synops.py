@@ -16,7 +16,6 @@ from mksgn.ir.fanout import fanout
 from mksgn.lower import to_graph
 from mksgn.lower.reference import calibrate
 from mksgn.nn import NetConfig, SpikingGraphNet
-from mksgn.nn.gates import Counted
 from mksgn.nn.network import NetOutput
 from mksgn.nn.synops import expected_synops, synops_per_rate
 from mksgn.skeleton import UCLA20
@@ -90,20 +89,6 @@ def test_rates_of_one_cost_everything():
     per_rate = synops_per_rate(net)
     whole = NetOutput(torch.zeros(1, 5), {name: torch.ones(()) for name in per_rate})
     assert float(expected_synops(per_rate, whole)) == pytest.approx(sum(per_rate.values()))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_gates_are_counted_with_their_gradient(dtype):
-    """The count of a gate's spikes has the gradient of torch's own sum."""
-    x = (torch.rand(4, 3, 5, 2) < 0.5).to(dtype).contiguous(memory_format=torch.channels_last)
-    grads = []
-    for count in (lambda s: Counted.apply(s), lambda s: (s * 1, s.sum(dtype=torch.float32))):
-        leaf = x.clone().requires_grad_(True)
-        spikes, number = count(leaf)
-        assert float(number) == float(x.float().sum())
-        ((spikes.float() * torch.arange(2.0)).sum() + 3 * number).backward()
-        grads.append(leaf.grad)
-    assert torch.equal(*grads)
 
 
 def priced(**options: float) -> tuple[float, float]:

@@ -31,7 +31,7 @@ from mksgn.lower.reference import SlayerReference
 from mksgn.netx import read_net, write_net
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.blocks import SpikingBlock
-from mksgn.nn.projections import PoolProjection
+from mksgn.nn.projections import PoolProjection, Spikes
 from mksgn.nn.spike_driven import ShortcutBlock
 from mksgn.nn.spikformer import gate_neurons, product, product_neurons
 from mksgn.nn.tokens import TokenSumBlock
@@ -265,7 +265,7 @@ def test_sums_over_all_tokens_stay_within_u():
     population, (synapse,) = block.to_ir("sum")
     graph = Graph((Population("all", shape, role="input"), population), (synapse,), 4)
     ones = np.ones((1, *shape), np.int8)
-    spikes = block.forward_slayer({"all": torch.ones(1, *shape, 4)}).detach()
+    spikes = block.forward_slayer(Spikes({"all": torch.ones(1, *shape, 4)})).detach()
     with Emulator(graph) as emulator:
         assert np.array_equal(emulator.run(ones, record="spikes").spikes["sum"], spikes.numpy())
     assert spikes.mean() == 0.5

@@ -93,7 +93,11 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         for projection in self.projections:
             through_norm = projection.normed or self.norm is None
             (drive if through_norm else extra).append(projection.drive(spikes, hook))
-        return self._fire(sum(drive[1:], drive[0]), sum(extra[1:], extra[0]) if extra else None, steps)
+        total, *others = drive
+        for other in others:
+            # What goes through a norm is its projection's own new tensor: added to in place.
+            total = total.add_(other) if self.norm is not None else total + other
+        return self._fire(total, sum(extra[1:], extra[0]) if extra else None, steps)
 
     def _fire(self, drive: Tensor, extra: Tensor | None, steps: int) -> tuple[Tensor, Tensor]:
         if self.norm is None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mksgn.nn import cuba_kernel
+from mksgn.nn.elements import memory
 from mksgn.nn.lava_dl import slayer
 from mksgn.threads import share_threads
 
@@ -168,11 +169,12 @@ def batch_moments(x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     if x.is_cuda:
         var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), unbiased=False)
         return mean, var
-    view = _view(x, steps)
-    total = np.empty((view.shape[0], view.shape[3]), np.float32)
+    view, channels = _view(x, steps), x.shape[1]
+    total = np.empty((len(view), channels), np.float32)
     square = np.empty_like(total)
-    cuba_kernel.moments(view, total, square)
-    count = view.shape[0] * view.shape[1] * view.shape[2]
+    share_threads()
+    cuba_kernel.moments(view, cuba_kernel.tile_width(channels, view.shape[2]), total, square)
+    count = x.numel() // channels
     with np.errstate(invalid="ignore", over="ignore"):  # a training that diverges is stopped by its loss
         mean = total.sum(0, dtype=np.float64) / count
         var = np.maximum(square.sum(0, dtype=np.float64) / count - mean**2, 0)
@@ -180,15 +182,8 @@ def batch_moments(x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
 
 
 def _view(x: Tensor, steps: int) -> np.ndarray:
-    """The (N, T, P, C) array behind a channels-last tensor, bfloat16 as uint16; no copy."""
-    x = x.detach().permute(0, 2, 3, 1)
-    if x.dtype == torch.bfloat16:
-        x = x.view(torch.int16)
-    array = x.numpy()
-    if array.dtype == np.int16:
-        array = array.view(np.uint16)
-    batch, frames, joints, channels = array.shape
-    return array.reshape(batch // steps, steps, frames * joints, channels)
+    """The (N, T, M) array behind a channels-last tensor, M = F V C; no copy."""
+    return memory(x, len(x) // steps, steps, x[0].numel())
 
 
 class _FusedCuba(torch.autograd.Function):
@@ -209,12 +204,10 @@ class _FusedCuba(torch.autograd.Function):
             shift = beta - mean * scale
         x_view = _view(x, steps)
         spikes = torch.empty_like(x, memory_format=torch.channels_last)
-        out = _view(spikes, steps)
-        samples, _, _, channels = x_view.shape
-        count = np.empty(samples)
+        count = np.empty(len(x_view), np.int64)
         share_threads()
         cuba_kernel.forward(x_view, x_view if extra is None else _view(extra, steps), extra is not None, *_constants(
-            scale, shift, neuron, quantized), np.empty((samples, 2, channels), _precision(quantized)), out, count)
+            scale, shift, neuron, quantized, x_view.shape[2]), _view(spikes, steps), count)
         ctx.save_for_backward(x, extra, gamma, beta, mean, rstd, scale, shift)
         ctx.neuron, ctx.steps, ctx.quantized = neuron, steps, quantized
         return spikes, torch.tensor(count.sum(), dtype=torch.float32)
@@ -225,20 +218,20 @@ class _FusedCuba(torch.autograd.Function):
         neuron, steps, quantized = ctx.neuron, ctx.steps, ctx.quantized
         grad_spikes = grad_spikes.to(x.dtype).contiguous(memory_format=torch.channels_last)
         x_view = _view(x, steps)
-        samples, _, _, channels = x_view.shape
+        channels = x.shape[1]
         grad_current = torch.empty_like(x, memory_format=torch.channels_last)
-        sums = np.empty((3, samples, channels), np.float32)
+        sums = np.empty((2, len(x_view), channels), np.float32)
         share_threads()
-        constants = _constants(scale, shift, neuron, quantized)
+        constants = _constants(scale, shift, neuron, quantized, x_view.shape[2])
         unit = constants[5]
         cuba_kernel.backward(
             x_view, x_view if extra is None else _view(extra, steps), extra is not None, *constants,
-            np.float32(neuron.surrogate.width / 2 * unit), np.float32(neuron.surrogate.height),
-            _view(grad_spikes, steps), np.float32(0.0 if grad_count is None else grad_count.item()),
-            np.empty((samples, 2 * steps + 2, channels), _precision(quantized)), _view(grad_current, steps), *sums)
+            unit * neuron.surrogate.width / 2, np.float32(neuron.surrogate.height), np.float32(neuron.keep_u),
+            np.float32(neuron.keep_v), _view(grad_spikes, steps),
+            np.float32(0.0 if grad_count is None else grad_count.item()), _view(grad_current, steps), *sums)
         with np.errstate(invalid="ignore", over="ignore"):  # as in batch_moments
             total = sums.sum(1, dtype=np.float64).astype(np.float32)
-        sum_current_x, _, sum_voltage = torch.from_numpy(total)
+        sum_current_x, sum_voltage = torch.from_numpy(total)
         if mean is None:
             grad_gamma, grad_beta = sum_current_x, sum_voltage
             slope = offset = torch.zeros_like(scale)
@@ -252,21 +245,22 @@ class _FusedCuba(torch.autograd.Function):
         grad_x = grad_current
         if mean is not None or not bool((scale == 1).all()):
             grad_x = torch.empty_like(x, memory_format=torch.channels_last) if extra is not None else grad_current
-            cuba_kernel.affine_pair(_view(grad_current, steps), x_view, scale.numpy(), slope.numpy(), offset.numpy(),
-                                    _view(grad_x, steps))
+            width = cuba_kernel.tile_width(channels, x_view.shape[2])
+            per_neuron = (np.resize(values.numpy(), width) for values in (scale, slope, offset))
+            cuba_kernel.affine_pair(_view(grad_current, steps), x_view, *per_neuron, _view(grad_x, steps))
         return (grad_x, grad_current if extra is not None else None, grad_gamma, grad_beta,
                 None, None, None, None, None, None)
 
 
-def _precision(quantized: bool) -> type:
-    return np.float64 if quantized else np.float32
-
-
-def _constants(scale: Tensor, shift: Tensor, neuron: CubaNeuron, quantized: bool) -> tuple:
-    unit = neuron.s_scale if quantized else 1.0
-    kind = _precision(quantized)
-    return (scale.detach().numpy(), shift.detach().numpy(), kind(neuron.keep_u), kind(neuron.keep_v),
-            kind(neuron.threshold * unit), kind(unit), quantized)
+def _constants(scale: Tensor, shift: Tensor, neuron: CubaNeuron, quantized: bool, neurons: int) -> tuple:
+    """Arguments of the kernels from ``scale`` to ``quantized``; ``neurons`` is M."""
+    kind = np.float64 if quantized else np.float32
+    unit = kind(neuron.s_scale if quantized else 1.0)
+    width = cuba_kernel.tile_width(len(scale), neurons)
+    bias = shift.detach().numpy()
+    bias = np.rint(bias * unit) if quantized else bias
+    return (np.resize(scale.detach().numpy(), width), np.resize(bias, width), kind(neuron.keep_u), kind(neuron.keep_v),
+            kind(neuron.threshold) * unit, unit, quantized)
 
 
 def fused_cuba(x: Tensor, extra: Tensor | None, gamma: Tensor, beta: Tensor, neuron: CubaNeuron, steps: int, *,

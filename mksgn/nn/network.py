@@ -141,11 +141,11 @@ class SpikingGraphNet(nn.Module):
         return self.forward_spikes(x, dtype=dtype)[0]
 
     def forward_spikes(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[NetOutput, Spikes]:
-        """As :meth:`forward`, and the spikes (N T, C, F, V) of every population, beside sums that blocks shared."""
+        """As :meth:`forward`, and the spikes (N T, C, F, V) of every population."""
         steps = self.steps
         x = x.to(dtype) * (1.0 if self.quantized else INPUT_SCALE)
         x = x.contiguous(memory_format=torch.channels_last)
-        spikes: Spikes = {INPUT: x}
+        spikes = Spikes({INPUT: x})
         rates: dict[str, Tensor] = {}
         gates: dict[str, Tensor] = {}
         weights: Tensor | None = None
@@ -165,7 +165,7 @@ class SpikingGraphNet(nn.Module):
     def forward_slayer(self, x: Tensor) -> tuple[Tensor, Spikes]:
         """Integer logits (N, classes) and all spikes (N, C, F, V, T) by stock SLAYER synapses and neurons."""
         inputs = x.float().unsqueeze(-1).expand(*x.shape, self.config.time_steps).contiguous()
-        spikes: Spikes = {INPUT: inputs}
+        spikes = Spikes({INPUT: inputs})
         for name, block in self.populations():
             spikes[name] = block.forward_slayer(spikes)
         return self.readout.logits_slayer(spikes), spikes

@@ -16,10 +16,25 @@ from torch import Tensor, nn
 
 from mksgn import ir
 from mksgn.nn.lava_dl import slayer
+from mksgn.nn.mixing import mixed
 
 Hook = Callable[..., Tensor] | None
-Spikes = dict[str, Tensor]
-"""Spike trains by population."""
+
+
+class Spikes(dict[str, Tensor]):
+    """Spike trains by population, and the sums of trains that several populations read, each added up once."""
+
+    def __init__(self, trains: dict[str, Tensor]) -> None:
+        super().__init__(trains)
+        self._sums: dict[tuple[str, ...], Tensor] = {}
+
+    def total(self, sources: tuple[str, ...]) -> Tensor:
+        """The sum of the trains of ``sources``."""
+        if len(sources) == 1:
+            return self[sources[0]]
+        if sources not in self._sums:
+            self._sums[sources] = self.total(sources[:-1]) + self[sources[-1]]
+        return self._sums[sources]
 
 
 class Projection(nn.Module):
@@ -71,10 +86,7 @@ class Projection(nn.Module):
         return self.current_slayer(self._gather(spikes), hook)
 
     def _gather(self, spikes: Spikes) -> Tensor:
-        total = spikes[self.sources[0]]
-        for source in self.sources[1:]:
-            total = total + spikes[source]
-        return total
+        return spikes.total(self.sources)
 
     def fold(self, scale: Tensor) -> None:
         """Multiply the weights of output channel o by ``scale[o]``."""
@@ -118,7 +130,9 @@ class ConvProjection(Projection):
         if self.pointwise and max(stride) > 1:
             # What it skips first: on AVX2, oneDNN in torch 2.3 writes beyond its memory in a strided 1 x 1 convolution
             # of fewer than 8 channels, channels last.
-            x = x[:, :, :: stride[0], :: stride[1]].contiguous(memory_format=torch.channels_last)
+            for dim, every in ((2, stride[0]), (3, stride[1])):
+                x = x if every == 1 else x[(slice(None),) * dim + (slice(None, None, every),)]
+            x = x.contiguous(memory_format=torch.channels_last)
             stride = (1, 1)
         return F.conv2d(x, self.weight(hook).to(x.dtype), None, stride, s.padding[:2], s.dilation[:2], s.groups)
 
@@ -211,9 +225,11 @@ class JointMixProjection(Projection):
         return hook(weight) if hook else weight
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
-        weight = self.weight(hook).to(x.dtype)
-        mixed = [torch.matmul(matrix, x.permute(0, 2, 3, 1)) for matrix in weight]
-        return torch.cat(mixed, dim=3).permute(0, 3, 1, 2)
+        weight = self.weight(hook)
+        if not weight.requires_grad:
+            return mixed(x, weight)
+        parts = [torch.matmul(matrix, x.permute(0, 2, 3, 1)) for matrix in weight.to(x.dtype)]
+        return torch.cat(parts, dim=3).permute(0, 3, 1, 2)
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         self.synapse._pre_hook_fx = hook
@@ -263,9 +279,7 @@ class GraphConvProjection(Projection):
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         if hook is None:
-            joints_last = x.permute(0, 2, 3, 1)
-            mixed = torch.cat([torch.matmul(matrix.to(x.dtype), joints_last) for matrix in self.mixing], dim=3)
-            return F.conv2d(mixed.permute(0, 3, 1, 2), self.synapse.weight[..., 0].to(x.dtype))
+            return F.conv2d(mixed(x, self.mixing), self.synapse.weight[..., 0].to(x.dtype))
         rows = x.permute(0, 2, 1, 3).flatten(2)  # (N T, F, C V)
         return F.linear(rows, self._matrix(hook).to(x.dtype)).unflatten(2, (self.out, self.joints)).permute(0, 2, 1, 3)
 

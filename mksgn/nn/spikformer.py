@@ -107,29 +107,16 @@ class ProductBlock(SpikingBlock):
                          f"{gate_neurons(*size):,} AND neurons")
 
 
-class ResidualProjection(ConvProjection):
-    """Reads the residual, a sum of ever more spike trains, and leaves it in the dictionary for the next reader."""
-
-    def _gather(self, spikes: Spikes) -> Tensor:
-        total = spikes[self.sources[0]]
-        for count in range(2, len(self.sources) + 1):
-            key = " + ".join(self.sources[:count])
-            if key not in spikes:
-                spikes[key] = total + spikes[self.sources[count - 1]]
-            total = spikes[key]
-        return total
-
-
 def spikformer_body(net: SpikingGraphNet, source: str) -> tuple[str, ...]:
     """Append Spikformer's blocks to ``net``; returns the populations whose sum the head pools."""
     shape = net.blocks[net.names.index(source)].shape
     x: tuple[str, ...] = (source,)
     for number in range(1, len(net.config.widths) + 1):
         name = f"block{number}"
-        q, k, v = (linear(net, f"{name}.ssa.{letter}", x, shape[0], ResidualProjection) for letter in "qkv")
+        q, k, v = (linear(net, f"{name}.ssa.{letter}", x, shape[0]) for letter in "qkv")
         attended = append(net, f"{name}.ssa.qkv",
                           ProductBlock((q, k, v), shape, net.config.heads, neuron_parameters(net.config)))
         x = (*x, linear(net, f"{name}.ssa.proj", (attended,), shape[0]))
-        hidden = linear(net, f"{name}.mlp.h", x, MLP_RATIO * shape[0], ResidualProjection)
+        hidden = linear(net, f"{name}.mlp.h", x, MLP_RATIO * shape[0])
         x = (*x, linear(net, f"{name}.mlp.out", (hidden,), shape[0]))
     return x

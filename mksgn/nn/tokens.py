@@ -71,11 +71,10 @@ def append(net: SpikingGraphNet, name: str, block: SpikingBlock) -> str:
     return name
 
 
-def linear(net: SpikingGraphNet, name: str, sources: tuple[str, ...], width: int,
-           kind: type[ConvProjection] = ConvProjection) -> str:
+def linear(net: SpikingGraphNet, name: str, sources: tuple[str, ...], width: int) -> str:
     """LIF(BN(W x)) at every token, x the sum of ``sources``' spikes; returns its name."""
     channels, frames, joints = net.blocks[net.names.index(sources[0])].shape
-    projection = kind(sources, channels, width)
+    projection = ConvProjection(sources, channels, width)
     return append(net, name, SpikingBlock((width, frames, joints), [projection], **neuron_parameters(net.config)))
 
 
