@@ -72,6 +72,13 @@ def test_slayer_fused_and_emulator_agree(network, graph_conv, options, decays):
     assert active >= len(order) - 1, "a comparison of silent populations proves nothing"
     integers = out.logits.detach() * 4 * net.readout.neuron.w_scale
     assert np.array_equal(np.rint(integers.numpy()).astype(np.int64), slayer.output)
+    short, trains = net.forward_spikes(torch.from_numpy(samples), dtype=torch.bfloat16)
+    assert all(trains[name].dtype == torch.bfloat16 and torch.equal(trains[name].float(), fused[name])
+               for name in order)
+    assert torch.equal(short.logits, out.logits)
+    short.logits.square().sum().backward()
+    gradients = [p.grad for p in net.parameters() if p.requires_grad]
+    assert all(g is not None and bool(g.isfinite().all()) for g in gradients)
 
 
 def test_rounding_leaves_firing_rates_where_they_were():

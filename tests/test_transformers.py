@@ -196,14 +196,15 @@ def test_the_price_of_the_shortcut():
 # ---------------------------------------------------------------------- exactness
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
 @pytest.mark.parametrize("decays", [(1.0, 0.75), (0.7, 0.4)])
-def test_fused_and_slayer_agree(transformer, decays):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_fused_and_slayer_agree(transformer, decays, dtype):
     net = quantized(transformer, current_decay=decays[0], voltage_decay=decays[1])
     x = torch.from_numpy(samples_for(net))
-    out, fused = net.forward_spikes(x)
+    out, fused = net.forward_spikes(x, dtype=dtype)
     logits, slayer = net.forward_slayer(x)
     fired = 0
     for name in net.names:
-        assert np.array_equal(in_slayer_layout(fused[name]), slayer[name].numpy()), name
+        assert np.array_equal(in_slayer_layout(fused[name].float()), slayer[name].numpy()), name
         fired += bool(slayer[name].any())
     assert fired == len(net.names), "a comparison of silent populations proves nothing"
     assert torch.equal((out.logits.detach() * 4 * net.readout.neuron.w_scale).round(), logits)

@@ -94,16 +94,17 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
             through_norm = projection.normed or self.norm is None
             (drive if through_norm else extra).append(projection.drive(spikes, hook))
         total, *others = drive
+        own = not spikes.holds(total)
         for other in others:
-            # What goes through a norm is its projection's own new tensor: added to in place.
-            total = total.add_(other) if self.norm is not None else total + other
-        return self._fire(total, sum(extra[1:], extra[0]) if extra else None, steps)
+            total = total.add_(other) if own else total + other
+        dtype = spikes[self.projections[0].sources[0]].dtype
+        return self._fire(total, sum(extra[1:], extra[0]) if extra else None, steps, dtype)
 
-    def _fire(self, drive: Tensor, extra: Tensor | None, steps: int) -> tuple[Tensor, Tensor]:
+    def _fire(self, drive: Tensor, extra: Tensor | None, steps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         if self.norm is None:
             ones = torch.ones_like(self.bias)
             return fused_cuba(drive, extra, ones, self._quantized_bias(self.bias), self.neuron, steps,
-                              quantized=self.quantized)
+                              quantized=self.quantized, dtype=dtype)
         norm = self.norm
         if self.observe is not None:
             self.observe(drive, steps)
@@ -120,9 +121,9 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         (projection,) = self.projections
         drive = projection.current(x, self.neuron.quantize_8bit if self.quantized else None)
         if self.joint_bias is None:
-            return self._fire(drive.repeat_interleave(steps, 0), None, steps)
+            return self._fire(drive.repeat_interleave(steps, 0), None, steps, x.dtype)
         extra = self._quantized_joint_bias(self.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
-        return self._fire(drive.repeat_interleave(steps, 0), extra.repeat_interleave(steps, 0), steps)
+        return self._fire(drive.repeat_interleave(steps, 0), extra.repeat_interleave(steps, 0), steps, x.dtype)
 
     # ------------------------------------------------------------------ SLAYER path
     def forward_slayer(self, spikes: Spikes) -> Tensor:

@@ -191,8 +191,8 @@ class _FusedCuba(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, extra: Tensor | None, gamma: Tensor, beta: Tensor, mean: Tensor | None,
-                var: Tensor | None, eps: float, neuron: CubaNeuron, steps: int,
-                quantized: bool) -> tuple[Tensor, Tensor]:
+                var: Tensor | None, eps: float, neuron: CubaNeuron, steps: int, quantized: bool,
+                dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
         if extra is not None:
             extra = extra.contiguous(memory_format=torch.channels_last)
@@ -203,26 +203,30 @@ class _FusedCuba(torch.autograd.Function):
             scale = gamma * rstd
             shift = beta - mean * scale
         x_view = _view(x, steps)
-        spikes = torch.empty_like(x, memory_format=torch.channels_last)
-        count = np.empty(len(x_view), np.int64)
+        spikes = torch.empty_like(x, dtype=dtype, memory_format=torch.channels_last)
+        count, left = np.empty(len(x_view), np.int64), np.empty(len(x_view), np.bool_)
         share_threads()
-        cuba_kernel.forward(x_view, x_view if extra is None else _view(extra, steps), extra is not None, *_constants(
-            scale, shift, neuron, quantized, x_view.shape[2]), _view(spikes, steps), count)
+        for ctx.kind in (np.float32, np.float64):
+            constants = _constants(scale, shift, neuron, quantized, x_view.shape[2], ctx.kind)
+            cuba_kernel.forward(x_view, x_view if extra is None else _view(extra, steps), extra is not None, *constants,
+                                ctx.kind(_holds(neuron, ctx.kind)), _view(spikes, steps), count, left)
+            if not (quantized and left.any()):
+                break
         ctx.save_for_backward(x, extra, gamma, beta, mean, rstd, scale, shift)
-        ctx.neuron, ctx.steps, ctx.quantized = neuron, steps, quantized
+        ctx.neuron, ctx.steps, ctx.quantized, ctx.dtype = neuron, steps, quantized, dtype
         return spikes, torch.tensor(count.sum(), dtype=torch.float32)
 
     @staticmethod
     def backward(ctx: Any, grad_spikes: Tensor, grad_count: Tensor | None) -> tuple[Tensor | None, ...]:
         x, extra, gamma, _, mean, rstd, scale, shift = ctx.saved_tensors
         neuron, steps, quantized = ctx.neuron, ctx.steps, ctx.quantized
-        grad_spikes = grad_spikes.to(x.dtype).contiguous(memory_format=torch.channels_last)
+        grad_spikes = grad_spikes.to(ctx.dtype).contiguous(memory_format=torch.channels_last)
         x_view = _view(x, steps)
         channels = x.shape[1]
         grad_current = torch.empty_like(x, memory_format=torch.channels_last)
         sums = np.empty((2, len(x_view), channels), np.float32)
         share_threads()
-        constants = _constants(scale, shift, neuron, quantized, x_view.shape[2])
+        constants = _constants(scale, shift, neuron, quantized, x_view.shape[2], ctx.kind)
         unit = constants[5]
         cuba_kernel.backward(
             x_view, x_view if extra is None else _view(extra, steps), extra is not None, *constants,
@@ -249,23 +253,33 @@ class _FusedCuba(torch.autograd.Function):
             per_neuron = (np.resize(values.numpy(), width) for values in (scale, slope, offset))
             cuba_kernel.affine_pair(_view(grad_current, steps), x_view, *per_neuron, _view(grad_x, steps))
         return (grad_x, grad_current if extra is not None else None, grad_gamma, grad_beta,
-                None, None, None, None, None, None)
+                None, None, None, None, None, None, None)
 
 
-def _constants(scale: Tensor, shift: Tensor, neuron: CubaNeuron, quantized: bool, neurons: int) -> tuple:
-    """Arguments of the kernels from ``scale`` to ``quantized``; ``neurons`` is M."""
-    kind = np.float64 if quantized else np.float32
+def _constants(scale: Tensor, shift: Tensor, neuron: CubaNeuron, quantized: bool, neurons: int, kind: type) -> tuple:
+    """Arguments of the kernels from ``scale`` to ``quantized``; M ``neurons``, and states of type ``kind``."""
     unit = kind(neuron.s_scale if quantized else 1.0)
     width = cuba_kernel.tile_width(len(scale), neurons)
     bias = shift.detach().numpy()
     bias = np.rint(bias * unit) if quantized else bias
-    return (np.resize(scale.detach().numpy(), width), np.resize(bias, width), kind(neuron.keep_u), kind(neuron.keep_v),
-            kind(neuron.threshold) * unit, unit, quantized)
+    return (np.resize(scale.detach().numpy(), width), np.resize(bias, width).astype(kind), kind(neuron.keep_u),
+            kind(neuron.keep_v), kind(neuron.threshold) * unit, unit, quantized)
+
+
+def _holds(neuron: CubaNeuron, kind: type) -> float:
+    """Below which |u| and |v| a step of the integer neuron is exact in floating-point numbers of type ``kind``.
+
+    A decay multiplies the state by k / 4096, which adds the bits of k's odd part; a sum of two such states has one
+    bit more. Biases are far smaller.
+    """
+    odd = [k // (k & -k) for k in (round(4096 * neuron.keep_u), round(4096 * neuron.keep_v)) if k]
+    digits = np.finfo(kind).nmant + 1
+    return float(2.0 ** (digits - 1) // max(odd, default=1))
 
 
 def fused_cuba(x: Tensor, extra: Tensor | None, gamma: Tensor, beta: Tensor, neuron: CubaNeuron, steps: int, *,
                moments: tuple[Tensor, Tensor] | None = None, eps: float = 1e-5,
-               quantized: bool = False) -> tuple[Tensor, Tensor]:
+               quantized: bool = False, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
     """Spikes of a population, and their number, from its dendritic input.
 
     Parameters
@@ -276,20 +290,22 @@ def fused_cuba(x: Tensor, extra: Tensor | None, gamma: Tensor, beta: Tensor, neu
         The affine map; with ``moments`` the weight and bias of a batch normalisation by them.
     moments : (mean, var), optional
         Statistics *of this x*: gradients flow through them (training mode).
+    dtype : torch.dtype, optional
+        Of the spikes; by default that of x.
 
     Returns
     -------
-    spikes : (N T, C, F, V) tensor, dtype of x
+    spikes : (N T, C, F, V) tensor
     count : 0-dim float32 tensor
         Number of spikes; differentiable through the surrogate, for firing-rate regularisation.
     """
     if not x.is_cuda:
         mean, var = moments if moments is not None else (None, None)
-        return _FusedCuba.apply(x, extra, gamma, beta, mean, var, eps, neuron, steps, quantized)
+        return _FusedCuba.apply(x, extra, gamma, beta, mean, var, eps, neuron, steps, quantized, dtype or x.dtype)
     scale, shift = gamma, beta
     if moments is not None:
         var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), unbiased=False)
         scale = gamma * (var + eps).rsqrt()
         shift = beta - mean * scale
-    spikes = cuba_reference(x, extra, scale, shift, neuron, steps, quantized)
+    spikes = cuba_reference(x, extra, scale, shift, neuron, steps, quantized).to(dtype or x.dtype)
     return spikes, spikes.float().sum()

@@ -82,11 +82,11 @@ def _integrate(z, shift, keep_u, keep_v, unit, quantized, u, v):
 
 
 @compiled(parallel=True, **FAST)
-def forward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit, quantized, spikes, count):
+def forward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit, quantized, limit, spikes, count, left):
     """Spikes of one population and their number per sample.
 
-    ``shift`` has the precision of u and v: float64 when ``quantized``, so that decays of 24-bit states are exact.
-    It is in units of the state, and whole when ``quantized``.
+    ``shift`` has the precision of u and v. It is in units of the state, and whole when ``quantized``. ``left`` (N,)
+    says whether a state of a sample reached ``limit``, from where on its precision may not hold whole numbers.
     """
     samples, steps, neurons = x.shape
     width = scale.size
@@ -95,6 +95,7 @@ def forward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit, 
         u = np.empty(width, shift.dtype)
         v = np.empty(width, shift.dtype)
         fired = 0
+        beyond = False
         for start in range(0, neurons, width):
             stop = min(start + width, neurons)
             u[:] = 0
@@ -103,6 +104,11 @@ def forward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit, 
                 _dendrite(x[n, t, start:stop], scale, extra[n, t, start:stop], has_extra, z)
                 _integrate(z[:stop - start], shift, keep_u, keep_v, unit, quantized, u, v)
                 out = spikes[n, t, start:stop]
+                if quantized:
+                    outside = np.int32(0)
+                    for i in range(out.size):
+                        outside |= np.int32((abs(u[i]) >= limit) | (abs(v[i]) >= limit))
+                    beyond = beyond or outside != 0
                 here = np.int32(0)
                 for i in range(out.size):
                     spike = v[i] > threshold
@@ -111,6 +117,7 @@ def forward(x, extra, has_extra, scale, shift, keep_u, keep_v, threshold, unit, 
                     here = np.int32(here + np.int32(spike))
                 fired += here
         count[n] = fired
+        left[n] = beyond
 
 
 @compiled(parallel=True, **FAST)

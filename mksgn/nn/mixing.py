@@ -15,7 +15,7 @@ from mksgn.nn.elements import FAST, load, memory, store
 from mksgn.threads import share_threads
 
 
-def mixed(x: Tensor, mixing: Tensor) -> Tensor:
+def mixed(x: Tensor, mixing: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """y[b, k C + c, f, v] = sum over w of mixing[k, v, w] x[b, c, f, w].
 
     Parameters
@@ -23,35 +23,38 @@ def mixed(x: Tensor, mixing: Tensor) -> Tensor:
     x : (B, C, F, W) tensor
     mixing : (K, V, W) tensor
         Without gradient on a CPU: fixed weights.
+    dtype : torch.dtype, optional
+        Of the result; by default that of x.
 
     Returns
     -------
-    (B, K C, F, V) tensor, channels last, dtype of x
+    (B, K C, F, V) tensor, channels last
     """
+    dtype = dtype or x.dtype
     if x.is_cuda:
-        rows = x.permute(0, 2, 3, 1)
-        parts = [torch.matmul(matrix.to(x.dtype), rows) for matrix in mixing]
+        rows = x.to(dtype).permute(0, 2, 3, 1)
+        parts = [torch.matmul(matrix.to(dtype), rows) for matrix in mixing]
         return torch.cat(parts, dim=3).permute(0, 3, 1, 2)
-    y: Tensor = _Mixed.apply(x, mixing.detach().numpy())
+    y: Tensor = _Mixed.apply(x, mixing.detach().numpy(), dtype)
     return y
 
 
 class _Mixed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, mixing: np.ndarray) -> Tensor:
-        ctx.mixing = mixing
+    def forward(ctx: Any, x: Tensor, mixing: np.ndarray, dtype: torch.dtype) -> Tensor:
+        ctx.mixing, ctx.dtype = mixing, x.dtype
         ctx.shape = batch, channels, frames, _ = x.shape
         partitions, targets, _ = mixing.shape
-        y = torch.empty((batch, partitions * channels, frames, targets), dtype=x.dtype,
+        y = torch.empty((batch, partitions * channels, frames, targets), dtype=dtype,
                         memory_format=torch.channels_last)
         _combine(x, mixing[None].transpose(2, 1, 3, 0), y)
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        grad_x = torch.empty(ctx.shape, dtype=grad.dtype, memory_format=torch.channels_last)
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        grad_x = torch.empty(ctx.shape, dtype=ctx.dtype, memory_format=torch.channels_last)
         _combine(grad, ctx.mixing[None].transpose(3, 0, 2, 1), grad_x)
-        return grad_x, None
+        return grad_x, None, None
 
 
 def _combine(x: Tensor, weights: np.ndarray, y: Tensor) -> None:

@@ -137,7 +137,11 @@ class SpikingGraphNet(nn.Module):
         return list(zip(self.names, self.blocks))
 
     def forward(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> NetOutput:
-        """Logits and rates by the fused path. ``dtype`` bfloat16 is for training; float32 is exact when quantised."""
+        """Logits and rates by the fused path.
+
+        ``dtype`` is float32, or bfloat16 for training: of spikes, gradients, and the currents of a floating-point
+        network. Those of a quantised one are float32, so that its spikes are exact whatever ``dtype`` is.
+        """
         return self.forward_spikes(x, dtype=dtype)[0]
 
     def forward_spikes(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[NetOutput, Spikes]:

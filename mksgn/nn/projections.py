@@ -1,7 +1,8 @@
 """Projections: SLAYER synapses between populations, each with its integer twin in :mod:`mksgn.ir`.
 
 Fast tensors are (N T, C, F, V), channels last; SLAYER's are (N, C, F, V, T). ``hook`` is the
-neuron's ``quantize_8bit`` once the network is quantised, and None before.
+neuron's ``quantize_8bit`` once the network is quantised, and None before. Quantised currents are
+whole numbers of weight units and need float32, whatever type the spikes have.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mksgn import ir
 from mksgn.nn.lava_dl import slayer
 from mksgn.nn.mixing import mixed
 
+_aten: Any = getattr(torch, "ops").aten  # noqa: B009  (a namespace that torch does not declare)
 Hook = Callable[..., Tensor] | None
 
 
@@ -35,6 +37,15 @@ class Spikes(dict[str, Tensor]):
         if sources not in self._sums:
             self._sums[sources] = self.total(sources[:-1]) + self[sources[-1]]
         return self._sums[sources]
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether it is one of these trains or sums, which nobody may change."""
+        return any(tensor is train for train in (*self.values(), *self._sums.values()))
+
+
+def current_dtype(x: Tensor, hook: Hook) -> torch.dtype:
+    """The type of the currents that spikes ``x`` cause: float32 where they are whole numbers."""
+    return x.dtype if hook is None else torch.float32
 
 
 class Projection(nn.Module):
@@ -79,14 +90,11 @@ class Projection(nn.Module):
 
     def drive(self, spikes: Spikes, hook: Hook) -> Tensor:
         """Dendritic input from the spikes of the sources, fast path."""
-        return self.current(self._gather(spikes), hook)
+        return self.current(spikes.total(self.sources), hook)
 
     def drive_slayer(self, spikes: Spikes, hook: Hook) -> Tensor:
         """The same by SLAYER's synapse, (N, C, F, V, T)."""
-        return self.current_slayer(self._gather(spikes), hook)
-
-    def _gather(self, spikes: Spikes) -> Tensor:
-        return spikes.total(self.sources)
+        return self.current_slayer(spikes.total(self.sources), hook)
 
     def fold(self, scale: Tensor) -> None:
         """Multiply the weights of output channel o by ``scale[o]``."""
@@ -134,6 +142,9 @@ class ConvProjection(Projection):
                 x = x if every == 1 else x[(slice(None),) * dim + (slice(None, None, every),)]
             x = x.contiguous(memory_format=torch.channels_last)
             stride = (1, 1)
+        if hook is not None and x.dtype != torch.float32:
+            y: Tensor = _WholeConv.apply(x, self.weight(hook), stride, s.padding[:2], s.dilation[:2], s.groups)
+            return y
         return F.conv2d(x, self.weight(hook).to(x.dtype), None, stride, s.padding[:2], s.dilation[:2], s.groups)
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
@@ -144,6 +155,25 @@ class ConvProjection(Projection):
         s = self.synapse
         return ir.Conv(name, self.sources, target, weight_int, stride=tuple(s.stride[:2]),
                        padding=tuple(s.padding[:2]), dilation=tuple(s.dilation[:2]), groups=s.groups)
+
+
+class _WholeConv(torch.autograd.Function):
+    """Convolution in float32 of spikes kept in a shorter type, in which only its gradients are computed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, *geometry: Any) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.geometry = geometry
+        return F.conv2d(x.float(), weight, None, *geometry)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        stride, padding, dilation, groups = ctx.geometry
+        grad_x, grad_weight, _ = _aten.convolution_backward(
+            grad.to(x.dtype), x, weight.to(x.dtype), None, stride, padding, dilation, False, (0, 0), groups,
+            (*ctx.needs_input_grad[:2], False))
+        return grad_x, None if grad_weight is None else grad_weight.float(), None, None, None, None
 
 
 class PoolProjection(ConvProjection):
@@ -164,7 +194,7 @@ class PoolProjection(ConvProjection):
         gain = self.weight(hook)[:, :, :1, :1].reshape(1, -1, 1, 1)
         blocks = x.unflatten(2, (-1, self.window[0])).unflatten(4, (-1, self.window[1]))
         total = blocks.sum(dim=(3, 5), dtype=torch.float32)
-        return (total * gain).to(x.dtype).contiguous(memory_format=torch.channels_last)
+        return (total * gain).to(current_dtype(x, hook)).contiguous(memory_format=torch.channels_last)
 
 
 class IdentityProjection(Projection):
@@ -185,7 +215,7 @@ class IdentityProjection(Projection):
         return hook(weight) if hook else weight
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
-        return x if self.gain == 1.0 else x * self.gain
+        return x if self.gain == 1.0 else x.to(current_dtype(x, hook)) * self.gain
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         """One SLAYER synapse with the sum of their weights."""
@@ -227,7 +257,8 @@ class JointMixProjection(Projection):
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         weight = self.weight(hook)
         if not weight.requires_grad:
-            return mixed(x, weight)
+            return mixed(x, weight, current_dtype(x, hook))
+        x = x.to(current_dtype(x, hook))
         parts = [torch.matmul(matrix, x.permute(0, 2, 3, 1)) for matrix in weight.to(x.dtype)]
         return torch.cat(parts, dim=3).permute(0, 3, 1, 2)
 
@@ -280,8 +311,8 @@ class GraphConvProjection(Projection):
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         if hook is None:
             return F.conv2d(mixed(x, self.mixing), self.synapse.weight[..., 0].to(x.dtype))
-        rows = x.permute(0, 2, 1, 3).flatten(2)  # (N T, F, C V)
-        return F.linear(rows, self._matrix(hook).to(x.dtype)).unflatten(2, (self.out, self.joints)).permute(0, 2, 1, 3)
+        rows = x.float().permute(0, 2, 1, 3).flatten(2)  # (N T, F, C V)
+        return F.linear(rows, self._matrix(hook)).unflatten(2, (self.out, self.joints)).permute(0, 2, 1, 3)
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         dense = slayer.synapse.Dense(self.channels * self.joints, self.out * self.joints)
@@ -306,7 +337,8 @@ class DenseProjection(Projection):
         return hook(weight) if hook else weight
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
-        return F.linear(x.flatten(1), self.weight(hook).to(x.dtype))[:, :, None, None]
+        x = x.flatten(1).to(current_dtype(x, hook))
+        return F.linear(x, self.weight(hook).to(x.dtype))[:, :, None, None]
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         self.synapse._pre_hook_fx = hook

@@ -86,7 +86,9 @@ class ShortcutBlock(SpikingBlock):
         spikes[self.current_key], spikes[self.bias_key] = current, bias
         if self.quantized:
             bias = self._quantized_bias(bias)
-        return fused_cuba(current, None, torch.ones_like(bias), bias, self.neuron, steps, quantized=self.quantized)
+        dtype = spikes[self.projections[0].sources[0]].dtype
+        return fused_cuba(current, None, torch.ones_like(bias), bias, self.neuron, steps, quantized=self.quantized,
+                          dtype=dtype)
 
     def _branch(self, spikes: Spikes, steps: int) -> tuple[Tensor, Tensor]:
         """Current and bias (C,) that this block adds to U."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mksgn.nn.blocks import SpikingBlock
 from mksgn.nn.lava_dl import slayer
-from mksgn.nn.projections import ConvProjection, Hook, Projection, Spikes
+from mksgn.nn.projections import Hook, Projection, Spikes, current_dtype
 from mksgn.nn.tokens import MLP_RATIO, NeuronParameters, append, linear, neuron_parameters
 
 if TYPE_CHECKING:
@@ -77,13 +77,19 @@ class ProductProjection(Projection):
         super().__init__(sources, synapse, normed=True)
         self.heads = heads
 
-    def _gather(self, spikes: Spikes) -> Tensor:
+    def drive(self, spikes: Spikes, hook: Hook) -> Tensor:
+        q, k, v = (spikes[source] for source in self.sources)
+        dtype = current_dtype(q, hook)
+        return self.current(product(q.to(dtype), k.to(dtype), v.to(dtype), self.heads), hook)
+
+    def drive_slayer(self, spikes: Spikes, hook: Hook) -> Tensor:
         trains = [spikes[source] for source in self.sources]
-        # SLAYER's layout, with T last, is folded into the batch.
-        steps = trains[0].shape[4] if trains[0].dim() == 5 else 0
-        q, k, v = (train.movedim(4, 1).flatten(0, 1) if steps else train for train in trains)
+        steps = trains[0].shape[4]
+        q, k, v = (train.movedim(4, 1).flatten(0, 1) for train in trains)  # T, SLAYER's last, is folded into the batch
         p = product(q, k, v, self.heads)
-        return p.unflatten(0, (-1, steps)).movedim(1, 4) if steps else p
+        self.synapse._pre_hook_fx = hook
+        current: Tensor = self.synapse(p.unflatten(0, (-1, steps)).movedim(1, 4))
+        return current
 
     def weight(self, hook: Hook) -> Tensor:
         weight = self.synapse.weight[..., 0]
@@ -91,8 +97,6 @@ class ProductProjection(Projection):
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         return x * self.weight(hook).to(x.dtype).reshape(1, -1, 1, 1)
-
-    current_slayer = ConvProjection.current_slayer
 
 
 class ProductBlock(SpikingBlock):
