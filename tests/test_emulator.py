@@ -44,7 +44,8 @@ def membrane_trace(neuron, bias, inputs):
     assert torch.equal(membrane.run(a, len(inputs), states=False).spikes, trace.spikes)
     if membrane.plain:
         for drive in (a, a.to(torch.int32)):
-            spikes, sent, counted = membrane.fire(drive, [], np.array([[7]], np.int32), len(inputs), 1)
+            sent = np.zeros(1, np.int32)
+            spikes, counted = membrane.fire(drive, [], np.array([[7]], np.int32), sent, len(inputs), 1)
             fired = int(trace.spikes.sum())
             assert torch.equal(spikes, trace.spikes.to(torch.int8)) and sent.item() == fired
             assert counted.tolist() == [[fired, int(trace.active), 7 * fired]]
@@ -202,7 +203,7 @@ def test_counts_beyond_32_bits_are_counted_all_the_same():
     with Emulator(graph) as emulator:
         expected = emulator.run(x).counts
         network = emulator._network
-        network.readers = {name: Wide(r.names, r.fan, r.device) for name, r in network.readers.items()}
+        network.readers = {name: Wide(r.names, r.fan, r.row, r.device) for name, r in network.readers.items()}
         assert_same_counts(emulator.run(x).counts, expected)
 
 

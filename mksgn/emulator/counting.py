@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from mksgn.backend import Counts
 from mksgn.emulator.fire import TILE
 from mksgn.ir import Graph, Population
 from mksgn.ir.fanout import fanout
+
+_INT32_MAX = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -21,31 +24,41 @@ class Readers:
     ----------
     names : tuple of str
         K synapses.
-    fan : int32 ndarray (K, M)
-        M neurons in (F, V, C) order.
+    fan : int32 ndarray (L, M)
+        Weights met, of M neurons in (F, V, C) order; many synapses have the same, which stand here once.
+    row : intp ndarray (K,)
+        Each synapse's row of ``fan``.
     device : torch.device
     """
 
     names: tuple[str, ...]
     fan: np.ndarray
+    row: np.ndarray
     device: torch.device
 
     @classmethod
     def of(cls, graph: Graph, population: Population, device: torch.device) -> Readers:
         """The readers of ``population`` in ``graph``."""
         read = [(s, s.sources.count(population.name)) for s in graph.synapses if population.name in s.sources]
-        fans = [count * fanout(s, population.shape, graph[s.target].shape) for s, count in read]
-        fan = np.zeros((len(read), population.size), np.int32)
-        for row, values in zip(fan, fans):
-            row[:] = values.transpose(1, 2, 0).reshape(-1)
-        return cls(tuple(s.name for s, _ in read), fan, device)
+        rows: dict[bytes, int] = {}
+        row = []
+        for synapse, count in read:
+            fan = count * fanout(synapse, population.shape, graph[synapse.target].shape)
+            row.append(rows.setdefault(fan.transpose(1, 2, 0).astype(np.int32).tobytes(), len(rows)))
+        fans = [np.frombuffer(line, np.int32) for line in rows]
+        fan = np.stack(fans) if fans else np.zeros((0, population.size), np.int32)
+        return cls(tuple(s.name for s, _ in read), fan, np.array(row, np.intp), device)
 
     def fits(self, steps: int) -> bool:
         """Whether :func:`mksgn.emulator.fire.fire` can add up what a tile meets in ``steps`` steps, in 32 bits."""
-        return steps * TILE * max(int(self.fan.max(initial=0)), 1) < 1 << 31
+        return steps * TILE * max(self._most, 1) < 1 << 31
+
+    @cached_property
+    def _most(self) -> int:
+        return int(self.fan.max(initial=0))
 
     def met(self, sent: torch.Tensor) -> np.ndarray:
-        """Weights met: int64 (N, K), for ``sent`` messages per neuron (N, F, V, C)."""
+        """Weights met in each row of ``fan``: int64 (N, L), for ``sent`` messages per neuron (N, F, V, C)."""
         # Sums of whole numbers far below 2^53: exact in float64.
         fan = torch.as_tensor(self.fan, device=self.device).to(torch.float64)
         return (sent.flatten(1).to(torch.float64) @ fan.T).to("cpu", torch.int64).numpy()
@@ -71,6 +84,27 @@ class Tally:
             sample_spikes={name: np.zeros(samples, np.int64) for name in names},
             sample_active={name: np.zeros(samples, np.int64) for name in names[1:]},
             sent={population.name: _counter(population) for population in graph.populations})
+        self._fired: dict[str, np.ndarray] = {}
+        self._room: dict[str, int] = {}
+
+    def fired(self, name: str, steps: int) -> np.ndarray:
+        """int32 (M,), (F, V, C) order: where the spikes of each neuron of ``name`` in ``steps`` more steps are added.
+
+        Half as wide as the counts, and kept from batch to batch: nothing of the size of a population is added up anew
+        for every few samples.
+        """
+        if name not in self._fired:
+            self._fired[name] = np.zeros(self.counts.neurons[name], np.int32)
+        self._room[name] = self._room.get(name, _INT32_MAX) - steps
+        if self._room[name] < 0:
+            self._empty(name)
+            self._room[name] = _INT32_MAX - steps
+        return self._fired[name]
+
+    def _empty(self, name: str) -> None:
+        channels, frames, joints = self.counts.sent[name].shape
+        self.counts.sent[name] += self._fired[name].reshape(frames, joints, channels).transpose(2, 0, 1)
+        self._fired[name][:] = 0
 
     def messages(self, name: str, rows: slice, train: torch.Tensor, repeats: int = 1) -> None:
         """Count the messages (T, N, F, V, C) of a population, each sent ``repeats`` times."""
@@ -81,12 +115,15 @@ class Tally:
         self.weights_met(name, rows, self.readers[name].met(sent))
 
     def weights_met(self, name: str, rows: slice, met: np.ndarray) -> None:
-        """Enter what a population's messages met in each of its readers, int64 (N, K)."""
-        for synapse, values in zip(self.readers[name].names, met.T):
-            self._met[synapse][rows] += values
+        """Enter what a population's messages met in each row of its readers' fan, int64 (N, L)."""
+        readers = self.readers[name]
+        for synapse, row in zip(readers.names, readers.row):
+            self._met[synapse][rows] += met[:, row]
 
     def result(self) -> Counts:
         """The counts, once every sample has run."""
+        for name in self._fired:
+            self._empty(name)
         for name, met in self._met.items():
             self.counts.place(name, self._graded[name], met)
         # In every backend's memory order: what is later summed in floating point must not depend on the backend.

@@ -18,7 +18,7 @@ from mksgn.emulator.counting import Readers
 from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
 from mksgn.emulator.operators import operator
-from mksgn.emulator.run import Network, Run
+from mksgn.emulator.run import Inputs, Network, Run
 from mksgn.emulator.variants import KERNELS
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Graph, reset_steps, schedule
@@ -190,6 +190,7 @@ def _compile(graph: Graph, device: torch.device, kernel: str) -> Network:
         operators = [operator(graph, synapse, device, kernel) for synapse in graph.into(population.name)]
         network.last_use.update({name: population.name for op in operators for name in op.synapse.sources})
         network.operators[population.name] = operators
+        network.inputs[population.name] = Inputs.of(graph, operators)
         network.membranes[population.name] = Membrane(population, sum(o.bound for o in operators), device)
     network.readers.update({population.name: Readers.of(graph, population, device) for population in graph.populations})
     return network

@@ -13,6 +13,10 @@ import numpy as np
 
 from mksgn.compiled import compiled
 
+UNIT = np.float32(1 << 6)
+"""States lie so many times above weights."""
+STATE = np.float32(1 << 23)
+"""u wraps here."""
 LIMIT = np.float32((1 << 23) - 1)
 """v is clipped to +- this."""
 TILE = 2048
@@ -31,14 +35,16 @@ def _repeated(values, start, out):
 
 
 @compiled(parallel=True, nogil=True, error_model="numpy")
-def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, keep_v, threshold, fan, spikes, sent,
-         counted):
+def fire(acc, driven, first, first_weight, second, second_weight, terms, wraps, bias, keep_v, threshold, fan, spikes,
+         sent, counted):
     """Integrate all steps of every neuron. M neurons, channels fastest.
 
     acc : float32 or int32 (T or 1, N, M)
         Summed synaptic input, read only when ``driven``.
     first, second : int8 (T, N, M); first_weight, second_weight : float32 (C,)
         Inputs through one-to-one weights (residuals and gates), of which the first ``terms`` are read.
+    wraps : bool
+        Whether u can leave 24 bits, where it is wrapped, once.
     bias : float32 (M or C,), shifted
     keep_v : float32, (4096 - decay) / 4096; threshold : float32, shifted
     fan : int32 (K, M)
@@ -54,7 +60,7 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
         start = tile * TILE
         size = min(TILE, neurons - start)
         v = np.empty(size, np.float32)
-        a = np.empty(size, np.float32)
+        u = np.empty(size, np.float32)
         shift = np.empty(size, np.float32)
         one = np.empty(size, np.float32)
         two = np.empty(size, np.float32)
@@ -64,42 +70,50 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, bias, k
         total = sent[start:start + size]
         own = np.empty(size, np.int32)
         for n in range(samples):
-            for i in range(size):
-                v[i] = 0
-                own[i] = 0
+            fired = np.int32(0)
             active = np.int32(0)
             for t in range(steps):
                 if driven:
                     row = acc[0 if constant else t, n, start:start + size]
                     for i in range(size):
-                        a[i] = np.float32(row[i])
+                        u[i] = np.float32(row[i]) * UNIT
                 else:
-                    for i in range(size):
-                        a[i] = 0
+                    u[:] = 0
                 if terms > 0:
                     term = first[t, n, start:start + size]
                     for i in range(size):
-                        a[i] += np.float32(term[i]) * one[i]
+                        u[i] += np.float32(term[i]) * one[i] * UNIT
                 if terms > 1:
                     other = second[t, n, start:start + size]
                     for i in range(size):
-                        a[i] += np.float32(other[i]) * two[i]
+                        u[i] += np.float32(other[i]) * two[i] * UNIT
+                if wraps:
+                    for i in range(size):
+                        turns = np.float32(u[i] > STATE) - np.float32(u[i] <= -STATE)
+                        u[i] -= turns * (STATE + STATE)
                 out = spikes[t, n, start:start + size]
-                for i in range(size):
-                    volts = np.trunc(v[i] * keep_v) + a[i] * np.float32(64) + shift[i]
-                    volts = min(max(volts, -LIMIT), LIMIT)
-                    fired = volts > threshold
-                    active = np.int32(active + np.int32(fired | (volts != v[i])))
-                    v[i] = np.float32(0) if fired else volts
-                    out[i] = np.int8(fired)
-                for i in range(size):
-                    own[i] += np.int32(out[i])
-            line = counted[tile, n]
-            fired_here = np.int32(0)
+                if t == 0:  # from rest
+                    for i in range(size):
+                        volts = min(max(u[i] + shift[i], -LIMIT), LIMIT)
+                        spike = np.int32(volts > threshold)
+                        active = np.int32(active + (spike | np.int32(volts != 0)))
+                        fired = np.int32(fired + spike)
+                        own[i] = spike
+                        out[i] = np.int8(spike)
+                        v[i] = np.float32(0) if volts > threshold else volts
+                else:
+                    for i in range(size):
+                        volts = min(max(np.trunc(v[i] * keep_v) + u[i] + shift[i], -LIMIT), LIMIT)
+                        spike = np.int32(volts > threshold)
+                        active = np.int32(active + (spike | np.int32(volts != v[i])))
+                        fired = np.int32(fired + spike)
+                        own[i] += spike
+                        out[i] = np.int8(spike)
+                        v[i] = np.float32(0) if volts > threshold else volts
             for i in range(size):
                 total[i] += own[i]
-                fired_here = np.int32(fired_here + own[i])
-            line[0] = fired_here
+            line = counted[tile, n]
+            line[0] = fired
             line[1] = active
             for k in range(fan.shape[0]):
                 met = np.int32(0)

@@ -81,11 +81,11 @@ class Membrane:
     @property
     def plain(self) -> bool:
         """Whether :meth:`fire` can run these neurons: unary LIF on a CPU, exact in float32."""
-        return (self.device.type == "cpu" and not self.readout and self.keep_u == 0 and not self.wraps
-                and self.bound < INPUT_LIMIT and self.dtype is torch.float32)
+        return (self.device.type == "cpu" and not self.readout and self.keep_u == 0 and self.bound < INPUT_LIMIT
+                and self.dtype is torch.float32)
 
     def fire(self, drive: torch.Tensor | None, terms: list[tuple[torch.Tensor, np.ndarray]], fan: np.ndarray,
-             steps: int, samples: int) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+             sent: np.ndarray, steps: int, samples: int) -> tuple[torch.Tensor, np.ndarray]:
         """:meth:`run` of :attr:`plain` neurons from rest, by one compiled loop.
 
         Parameters
@@ -96,21 +96,20 @@ class Membrane:
             At most two further inputs through one-to-one weights.
         fan : int32 ndarray (K, M)
             Weights that each neuron's spike meets in the K synapses that read it.
+        sent : int32 ndarray (M,)
+            Added to: spikes of each neuron over samples and steps, in (F, V, C) order.
         steps, samples : int
             T and N.
 
         Returns
         -------
         spikes : int8 tensor (T, N, F, V, C)
-        sent : int32 ndarray (C, F, V)
-            Spikes of each neuron over samples and steps.
         counted : int64 ndarray (N, 2 + K)
             Spikes, active updates, and weights met in each synapse, of each sample.
         """
         channels, frames, joints = self.population.shape
         neurons = self.population.size
         spikes = torch.empty((steps, samples, neurons), dtype=torch.int8)
-        sent = np.zeros(neurons, np.int32)
         no_term = (np.zeros((1, 1, 1), np.int8), np.zeros(1, np.float32))
         given = [(x.reshape(steps, samples, neurons).numpy(), weight) for x, weight in terms]
         first, second = [*given, no_term, no_term][:2]
@@ -119,10 +118,9 @@ class Membrane:
         if drive is not None:
             current = drive.contiguous().reshape(-1, samples, neurons).numpy()
         counted = np.zeros((-(-neurons // TILE), samples, 2 + len(fan)), np.int64)
-        fire(current, drive is not None, *first, *second, len(given), bias, np.float32(self.keep_v / DECAY_UNITY),
+        fire(current, drive is not None, *first, *second, len(given), self.wraps, bias, np.float32(self.keep_v / DECAY_UNITY),
              np.float32(self.threshold), fan, spikes.numpy(), sent, counted)
-        per_neuron = sent.reshape(frames, joints, channels).transpose(2, 0, 1)
-        return spikes.reshape(steps, samples, frames, joints, channels), per_neuron, counted.sum(axis=0)
+        return spikes.reshape(steps, samples, frames, joints, channels), counted.sum(axis=0)
 
     def _float32_is_exact(self, limited: int, u_bound: int) -> bool:
         # v: the decay's product must be exact for all |v| < 2^23. The sum d + u + 64 bias may pass 2^24,

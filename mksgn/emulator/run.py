@@ -16,6 +16,37 @@ from mksgn.emulator.variants import COUNT_MAX
 from mksgn.ir import Graph, Schedule
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What a plain population reads.
+
+    Parameters
+    ----------
+    terms : list of (sources, float32 weights (C,))
+        At most two spike trains through one-to-one weights, which go into the neurons' own loop. Parallel synapses are
+        one term with the sum of their weights.
+    others : list of Operator
+        All other synapses.
+    """
+
+    terms: list[tuple[tuple[str, ...], np.ndarray]]
+    others: list[Operator]
+
+    @classmethod
+    def of(cls, graph: Graph, operators: list[Operator]) -> Inputs:
+        """The inputs of the population that ``operators`` lead to."""
+        terms: dict[tuple[str, ...], np.ndarray] = {}
+        others = []
+        for op in operators:
+            weight, sources = op.one_to_one, op.synapse.sources
+            spikes = graph.input.name not in sources and len(sources) <= COUNT_MAX
+            if weight is None or not spikes or (len(terms) == 2 and sources not in terms):
+                others.append(op)
+            else:
+                terms[sources] = terms[sources] + weight if sources in terms else weight
+        return cls(list(terms.items()), others)
+
+
 @dataclass
 class Network:
     """A graph ready to run on a device.
@@ -28,6 +59,8 @@ class Network:
     operators : dict of population to list of Operator
         Its incoming synapses.
     membranes : dict of population to Membrane
+    inputs : dict of population to Inputs
+        The same synapses as its neurons' own loop takes them.
     readers : dict of population to Readers
     last_use : dict of population to population
         After which population a spike train is needed no more.
@@ -38,6 +71,7 @@ class Network:
     device: torch.device
     operators: dict[str, list[Operator]] = field(default_factory=dict)
     membranes: dict[str, Membrane] = field(default_factory=dict)
+    inputs: dict[str, Inputs] = field(default_factory=dict)
     readers: dict[str, Readers] = field(default_factory=dict)
     last_use: dict[str, str] = field(default_factory=dict)
 
@@ -108,18 +142,11 @@ class Run:
     def _fire(self, name: str, trains: dict[str, torch.Tensor], rows: slice) -> Trace:
         """A plain population, each in its own time: one-to-one inputs go into the neurons' own loop."""
         samples = rows.stop - rows.start
-        rest: list[Operator] = []
-        terms: list[tuple[torch.Tensor, np.ndarray]] = []
         channels, frames, joints = self.graph[name].shape
-        for op in self.network.operators[name]:
-            weight = op.one_to_one
-            small = len(op.synapse.sources) <= COUNT_MAX
-            unary = all(trains[source].dtype is torch.int8 for source in op.synapse.sources)
-            if weight is None or not small or not unary or len(terms) == 2:
-                rest.append(op)
-                continue
-            x = self._summed(trains, op.synapse.sources)
-            terms.append((x.expand(self.steps, samples, frames, joints, channels).contiguous(), weight))
+        inputs = self.network.inputs[name]
+        rest = inputs.others
+        terms = [(self._summed(trains, sources).expand(self.steps, samples, frames, joints, channels).contiguous(),
+                  weight) for sources, weight in inputs.terms]
         drive: torch.Tensor | None = None
         if any(op.delays != (0,) or op.wraps for op in rest):
             drive = self._drive(name, trains, rest)
@@ -133,9 +160,9 @@ class Run:
                 else:
                     drive = a if drive is None else drive + a
         fan = self.network.readers[name].fan
-        spikes, sent, counted = self.network.membranes[name].fire(drive, terms, fan, self.steps, samples)
+        sent = self.tally.fired(name, self.steps * samples)
+        spikes, counted = self.network.membranes[name].fire(drive, terms, fan, sent, self.steps, samples)
         counts = self.tally.counts
-        counts.sent[name] += sent
         counts.sample_spikes[name][rows] = counted[:, 0]
         counts.sample_active[name][rows] = counted[:, 1]
         self.tally.weights_met(name, rows, counted[:, 2:])
