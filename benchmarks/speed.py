@@ -6,11 +6,12 @@
     python benchmarks/speed.py --json speed.json --results benchmarks/results
 
 What is compared takes turns (ours, baseline, ours, ...), several steps each, so that a noisy machine disturbs both
-alike and nobody pays for memory that the other one gave back; a ratio is that of the medians. Absolute times say
+alike; a ratio is that of the medians. Absolute times say
 little beyond the machine they are printed with. Training takes the precision that train_slayer.py would choose here.
 
     training   forward, loss and backward of MK-SGN, half the paper's widths: ours, stock SLAYER blocks, SpikingJelly
-               (torch backend; `pip install -e .[bench]`), the same network, weights, samples and loss
+               (torch backend; `pip install -e .[bench]`), the same network, weights, samples and loss,
+               each in a process of its own, so that none pays for memory that another gave back
     company    an epoch of the demo's training while another training runs beside it, against one alone
     neuron     FastNeuron against slayer.neuron.cuba.Neuron, forward and backward
     kernels    the emulator's three ways to compute a convolution, over firing rates
@@ -32,18 +33,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from _speed_baselines import HAS_SPIKINGJELLY, SpikingJelly, StockSlayer, cross_entropy_step
+from _speed_baselines import HAS_SPIKINGJELLY
 from _speed_dense import dense_operations
 from _speed_report import Curve, Rows, draw, machine, markdown, short, take_turns
 from _speed_sizes import full, lava_step, scaling
+from _speed_step import STACKS, seconds, shape
 from rich.console import Console
 from rich.table import Table
 
@@ -57,25 +59,19 @@ from mksgn.emulator import Emulator
 from mksgn.emulator.operators import operator
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Cuba, Graph, Population
-from mksgn.lower.reference import calibrate
 from mksgn.netx import read_net
-from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lava_dl import slayer
 from mksgn.nn.slayer_neuron import FastNeuron
 from mksgn.options import parse
 from mksgn.runtime.lava_backend import LavaBackend
 from mksgn.training.batches import preprocessed
 from mksgn.training.devices import choose_precision
-from mksgn.training.recipe import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 Section = Literal["training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
 SECTIONS: tuple[Section, ...] = ("training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling")
 SLOW: tuple[Section, ...] = ("company", "scaling")
 """Not measured with --quick."""
-MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
-                   surrogate_width=1.0)
-"""What is trained: the paper's form, which all three stacks have."""
 
 
 @dataclass(frozen=True)
@@ -103,56 +99,22 @@ class Options:
 
 
 def training(options: Options, rows: Rows, pack: Pack) -> None:
-    """One training step (batch 32; 8 with --quick), all three on the same weights."""
-    recipe = MEASURED
-    batch = 8 if options.quick else 32
-    torch.manual_seed(0)
-    net = SpikingGraphNet(recipe.net_config(pack))
-    indices = np.arange(batch) % len(pack)
-    x = torch.from_numpy(preprocessed(pack, indices, recipe.preprocess(pack)))
-    labels = torch.from_numpy(pack.labels[indices])
-
-    dtype = choose_precision("auto", torch.device("cpu"))  # as train_slayer.py does on this processor
-
-    def ours(samples: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        out = net(samples, dtype=dtype)
-        return out.logits, list(out.rates.values())
-
-    forwards: dict[str, Any] = {"ours": ours}
-    stock = StockSlayer(net)
-    forwards["stock SLAYER"] = lambda samples: stock(samples, recipe.time_steps)
-    parameters: list[torch.Tensor] = list(stock.parameters())
-    if HAS_SPIKINGJELLY:
-        jelly = SpikingJelly(net)
-        forwards["SpikingJelly"] = lambda samples: jelly(samples, recipe.time_steps)
-        parameters += list(jelly.parameters())
-    times = take_turns({name: partial(cross_entropy_step, forward, x, labels, parameters, recipe.rate_target,
-                                      recipe.rate_weight) for name, forward in forwards.items()},
-                       1 if options.quick else 3, calls=1 if options.quick else 3)
-    shape = (f"MK-SGN, half the paper's widths, {recipe.frames} frames x {pack.body.num_joints} joints, "
-             f"T = {recipe.time_steps}, batch {batch}")
-    what = f"training step ({shape}), synapses in {str(dtype).removeprefix('torch.')}"
+    """One training step (batch 32; 8 with --quick) of all stacks on the same weights, in turns, a process for each."""
+    batch, calls = (8, 2) if options.quick else (32, 3)
+    stacks = [stack for stack in STACKS if stack != "SpikingJelly" or HAS_SPIKINGJELLY]
+    times: dict[str, list[float]] = {stack: [] for stack in stacks}
+    for _ in range(1 if options.quick else 3):
+        for stack in stacks:
+            times[stack] += seconds(stack, data=options.data, batch=batch, calls=calls, threads=options.threads)
+    dtype = str(choose_precision("auto", torch.device("cpu"))).removeprefix("torch.")
+    what = f"training step ({shape(pack, batch)}), synapses in {dtype}"
     rows.pair(what, times, "ours", "stock SLAYER", 6.5)
     if HAS_SPIKINGJELLY:
         rows.pair(what, times, "ours", "SpikingJelly", 2.8)
     else:
         rows.console.print("SpikingJelly is not installed: its row is missing (pip install -e .[bench])", markup=False)
-    tuned = SpikingGraphNet(recipe.net_config(pack))
-    calibrate(tuned, x[:8].numpy())
-    tuned.quantize()
-    tuned.train()
-
-    def integers(samples: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        out = tuned(samples)
-        return out.logits, list(out.rates.values())
-
-    parameters += list(tuned.parameters())
-    times = take_turns({name: partial(cross_entropy_step, forward, x, labels, parameters, recipe.rate_target,
-                                      recipe.rate_weight)
-                        for name, forward in (("fine-tuning", integers), ("floating point", ours))},
-                       1 if options.quick else 3, calls=1 if options.quick else 3)
-    rows.pair(f"fine-tuning step of the integers, float32, beside a step in {str(dtype).removeprefix('torch.')}", times,
-              "fine-tuning", "floating point", 1.3, at_most=True)
+    rows.pair(f"fine-tuning step of the integers, spikes and gradients in {dtype}, beside a step in floating point",
+              times | {"floating point": times["ours"]}, "fine-tuning", "floating point", 1.3, at_most=True)
 
 
 def company(rows: Rows) -> None:

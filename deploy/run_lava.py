@@ -65,7 +65,7 @@ class Options:
     """Run a .net file on skeletons or tensors; see the head of this file."""
 
     GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "backend": "backend", "Lava": "layout",
-                                        "emulator": "device", "result": "json", "tensor": "input"}
+                                        "emulator": "device", "computation": "threads", "result": "json", "tensor": "input"}
 
     net: Path
     """The network: our mksgn.net, or a stock netx file."""
@@ -102,6 +102,9 @@ class Options:
     """Where the emulator computes: cpu (the default), cuda or cuda:N. Under torchrun cuda is each process's own."""
     batch_size: int | None = None
     """Samples that the emulator computes together; bounds its memory. Default 32."""
+    threads: int | None = None
+    """Threads of the emulator; in the layout blocks, Processes of Lava that compute side by side. Default: one per
+    core."""
     json: Path | None = None
     """Write the results here, whole or not at all."""
     all: bool = False
@@ -150,6 +153,13 @@ class Options:
                 if value is not None:
                     raise ConfigError("an option of the Lava backend has no effect on the emulator", where=f"--{name}",
                                       got=str(value), fix="leave it out, or choose --backend lava")
+        if self.threads is not None:
+            if self.threads < 1:
+                raise ConfigError("the number of threads is impossible", where="--threads", got=str(self.threads),
+                                  allowed="1 or more")
+            if "emulator" not in self.backends and (self.backend == "loihi2" or self.layout not in (None, "blocks")):
+                raise ConfigError("an option has no effect here", where="--threads", got=str(self.threads),
+                                  allowed="the emulator, and Lava's layout blocks", fix="leave it out")
         if "emulator" not in self.backends:
             for name, own in (("device", self.device), ("batch-size", self.batch_size)):
                 if own is not None:
@@ -212,9 +222,11 @@ def open_all(options: Options, graph: Graph, stack: ExitStack, bar: Bar, parts: 
         if name == "emulator":
             own = options.device == "cuda" and parts.world > 1
             given: dict[str, Any] = {"device": f"cuda:{parts.local}" if own else options.device,
-                                     "batch_size": options.batch_size}
+                                     "batch_size": options.batch_size, "threads": options.threads}
         else:  # a chip refuses the layout and the number of processes, and says so
             given = {"timeout_s": options.timeout, "max_processes": options.max_processes, "layout": options.layout}
+            if name == "lava":
+                given["blocks"] = options.threads
         backend = open_backend(name, graph, progress=bar.advance(name), **given)
         stack.callback(backend.close)
         opened.append(cast(Streaming, backend))

@@ -82,7 +82,7 @@ LIMITS: dict[str, Limit] = {
     "yaw": _WEIGHT, "pitch": _WEIGHT, "roll": _WEIGHT, "crop": Limit(0, 1, above=True), "noise": _WEIGHT,
     "mirror": _PART,
     # Training. A generator's seed has 32 bits.
-    "seed": Limit(0, (1 << 32) - 1, whole=True), "devices": _COUNT,
+    "seed": Limit(0, (1 << 32) - 1, whole=True), "devices": _COUNT, "threads": _COUNT,
     "epochs": _NUMBER, "tune_epochs": _NUMBER, "passes": _COUNT, "batch": _COUNT,
     "lr": _POSITIVE, "tune_lr": _POSITIVE, "estimator_lr": _POSITIVE, "ftm_lr": _POSITIVE, "average_lr": _POSITIVE,
     "average_part": _PART, "lr_step": _NUMBER, "lr_decay": _WEIGHT, "warm_up": _NUMBER, "milestones": _NUMBER,

@@ -1,4 +1,4 @@
-"""numba's thread pool follows torch's."""
+"""How many threads compute: torch's number, which numba's thread pool follows."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ def share_threads() -> None:
     """
     torch.set_num_threads(torch.get_num_threads())
     numba.set_num_threads(min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]
+
+
+def use_threads(count: int | None) -> None:
+    """Compute with so many threads from here on; None leaves torch's number, one per core or OMP_NUM_THREADS."""
+    if count is not None:
+        torch.set_num_threads(count)
+    share_threads()

@@ -22,7 +22,7 @@ from mksgn.training.starting import lineage
 
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
 STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "teacher", "device", "devices",
-          "precision")
+          "threads", "precision")
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,8 @@ class Options:
     """Where to train."""
     devices: int = 1
     """Processes or GPUs; under torchrun its own number is used."""
+    threads: int | None = None
+    """CPU threads; default: one per core, or what OMP_NUM_THREADS says. 1 for several at once."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the training step; evaluation and export are always exact."""
 

@@ -19,7 +19,8 @@ from mksgn.training.folder import check_folder
 
 DEFAULT = "nw-ucla"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
-STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "device", "precision")
+STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "device", "threads",
+          "precision")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Options:
     """Seed of initialisation, order and augmentation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
+    threads: int | None = None
+    """CPU threads; default: one per core, or what OMP_NUM_THREADS says. 1 for several at once."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the training step; loss and evaluation are always float32."""
 

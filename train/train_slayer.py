@@ -80,6 +80,7 @@ from mksgn.errors import ConfigError
 from mksgn.files import name_of
 from mksgn.nn import SpikingGraphNet
 from mksgn.options import parse
+from mksgn.threads import use_threads
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import (
@@ -159,6 +160,7 @@ def main(options: Options) -> None:
     else:
         recipe = options.recipe()
     torch.set_flush_denormal(True)
+    use_threads(options.threads)
     check_devices(options.devices, choose_device(options.device))
     speaks = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"  # of several processes
     say: Callable[[str], None] = partial(console.print, markup=False) if speaks else lambda _: None

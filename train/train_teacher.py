@@ -57,6 +57,7 @@ from mksgn.data.splits import training_split
 from mksgn.errors import ConfigError
 from mksgn.files import name_of, replacing
 from mksgn.options import parse
+from mksgn.threads import use_threads
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint, read_state, save_checkpoint
@@ -254,6 +255,7 @@ def main(options: Options) -> None:
     check_folders(options, folders)
     options, recipe = resumed(options, folders) if options.resume else (options, options.recipe())
     torch.set_flush_denormal(True)
+    use_threads(options.threads)
     pack = load(options.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out,
                 say=partial(console.print, markup=False))
     again = (f"python train/train_teacher.py --resume --modality {options.modality}"

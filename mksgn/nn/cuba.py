@@ -60,6 +60,7 @@ class CubaNeuron(slayer.neuron.cuba.Neuron):
                  scale: int = 64, surrogate: Surrogate | None = None) -> None:
         super().__init__(threshold=threshold, current_decay=current_decay, voltage_decay=voltage_decay, scale=scale)
         self.surrogate = surrogate or Surrogate()
+        self._kept: tuple[tuple, tuple[float, float]] = ((), (0.0, 0.0))
         self.rescale(scale)
 
     def quantize_8bit(self, weight: Tensor, descale: bool = False) -> Tensor:
@@ -81,12 +82,21 @@ class CubaNeuron(slayer.neuron.cuba.Neuron):
     @property
     def keep_u(self) -> float:
         """Fraction of u kept per step, a multiple of 1/4096."""
-        return 1.0 - float(self.cx_current_decay) / self.p_scale
+        return self._keeps()[0]
 
     @property
     def keep_v(self) -> float:
         """Fraction of v kept per step, a multiple of 1/4096."""
-        return 1.0 - float(self.cx_voltage_decay) / self.p_scale
+        return self._keeps()[1]
+
+    def _keeps(self) -> tuple[float, float]:
+        """Both, read from SLAYER's tensors again only where these have changed: that takes ten operations."""
+        decays = (self.current_decay, self.voltage_decay)
+        state = tuple((id(decay), decay._version) for decay in decays)
+        if self._kept[0] != state:
+            self._kept = state, (1.0 - float(self.cx_current_decay) / self.p_scale,
+                                 1.0 - float(self.cx_voltage_decay) / self.p_scale)
+        return self._kept[1]
 
     def dynamics_with_bias(self, current: Tensor, bias: Tensor) -> Tensor:
         """SLAYER's integer dynamics, with ``bias`` (broadcastable) added where SLAYER says it can be.
@@ -206,10 +216,11 @@ class _FusedCuba(torch.autograd.Function):
         spikes = torch.empty_like(x, dtype=dtype, memory_format=torch.channels_last)
         count, left = np.empty(len(x_view), np.int64), np.empty(len(x_view), np.bool_)
         share_threads()
+        other = x_view if extra is None else _view(extra, steps)
         for ctx.kind in (np.float32, np.float64):
             constants = _constants(scale, shift, neuron, quantized, x_view.shape[2], ctx.kind)
-            cuba_kernel.forward(x_view, x_view if extra is None else _view(extra, steps), extra is not None, *constants,
-                                ctx.kind(_holds(neuron, ctx.kind)), _view(spikes, steps), count, left)
+            limit = ctx.kind(_holds(neuron, ctx.kind) if quantized else 0)
+            cuba_kernel.forward(x_view, other, extra is not None, *constants, limit, _view(spikes, steps), count, left)
             if not (quantized and left.any()):
                 break
         ctx.save_for_backward(x, extra, gamma, beta, mean, rstd, scale, shift)
@@ -234,25 +245,23 @@ class _FusedCuba(torch.autograd.Function):
             np.float32(neuron.keep_v), _view(grad_spikes, steps),
             np.float32(0.0 if grad_count is None else grad_count.item()), _view(grad_current, steps), *sums)
         with np.errstate(invalid="ignore", over="ignore"):  # as in batch_moments
-            total = sums.sum(1, dtype=np.float64).astype(np.float32)
-        sum_current_x, sum_voltage = torch.from_numpy(total)
-        if mean is None:
-            grad_gamma, grad_beta = sum_current_x, sum_voltage
-            slope = offset = torch.zeros_like(scale)
-        else:
-            grad_scale, grad_shift = sum_current_x, sum_voltage
-            grad_gamma, grad_beta = rstd * (grad_scale - mean * grad_shift), grad_shift
-            grad_rstd = gamma * (grad_scale - mean * grad_shift)
-            elements = x.numel() / channels
-            slope = -grad_rstd * rstd**3 / elements
-            offset = -grad_shift * scale / elements - slope * mean
+            grad_scale, grad_shift = sums.sum(1, dtype=np.float64).astype(np.float32)
+            affine, grad_gamma = None, grad_scale
+            if mean is not None:
+                m, r, g, s = (each.detach().numpy() for each in (mean, rstd, gamma, scale))
+                grad_gamma = r * (grad_scale - m * grad_shift)
+                slope = -g * (grad_scale - m * grad_shift) * r**3 / np.float32(x.numel() / channels)
+                affine = s, slope, -grad_shift * s / np.float32(x.numel() / channels) - slope * m
+            elif not bool((scale == 1).all()):
+                affine = scale.detach().numpy(), np.zeros(channels, np.float32), np.zeros(channels, np.float32)
         grad_x = grad_current
-        if mean is not None or not bool((scale == 1).all()):
+        if affine is not None:
             grad_x = torch.empty_like(x, memory_format=torch.channels_last) if extra is not None else grad_current
             width = cuba_kernel.tile_width(channels, x_view.shape[2])
-            per_neuron = (np.resize(values.numpy(), width) for values in (scale, slope, offset))
-            cuba_kernel.affine_pair(_view(grad_current, steps), x_view, *per_neuron, _view(grad_x, steps))
-        return (grad_x, grad_current if extra is not None else None, grad_gamma, grad_beta,
+            cuba_kernel.affine_pair(_view(grad_current, steps), x_view, *(np.resize(each, width) for each in affine),
+                                    _view(grad_x, steps))
+        return (grad_x, grad_current if extra is not None else None, torch.from_numpy(grad_gamma),
+                torch.from_numpy(grad_shift),
                 None, None, None, None, None, None, None)
 
 

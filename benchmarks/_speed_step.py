@@ -1,0 +1,108 @@
+"""A training step of one stack, in a process of its own: section "training" of speed.py starts one for every turn.
+
+Alone in its process, a stack keeps the memory that it has warmed, and pays for nothing that another one gave back.
+
+    python benchmarks/_speed_step.py '{"stack": "ours", "data": "synthetic", "batch": 32, "calls": 3, "threads": 0}'
+
+prints the seconds of each step after the first one, as a JSON list.
+"""
+
+from __future__ import annotations
+
+import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
+
+# isort: split
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from _speed_baselines import SpikingJelly, StockSlayer, cross_entropy_step
+
+from mksgn.data.pack import Pack
+from mksgn.data.sources import load
+from mksgn.errors import BackendError
+from mksgn.lower.reference import calibrate
+from mksgn.nn import SpikingGraphNet
+from mksgn.threads import use_threads
+from mksgn.training.batches import preprocessed
+from mksgn.training.devices import choose_precision
+from mksgn.training.recipe import PRESETS
+
+MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
+                   surrogate_width=1.0)
+"""What is trained: the paper's form, which all stacks have."""
+STACKS = ("ours", "stock SLAYER", "SpikingJelly", "fine-tuning")
+
+
+def seconds(stack: str, **given: Any) -> list[float]:
+    """Seconds of the steps of one turn; ``given`` are the arguments of :func:`steps`.
+
+    Raises
+    ------
+    BackendError
+        When the process fails, with the last line of what it said.
+    """
+    done = subprocess.run([sys.executable, __file__, json.dumps({"stack": stack, **given})], capture_output=True,
+                          text=True, check=False)
+    if done.returncode:
+        raise BackendError("a training step failed", where=stack, got=(done.stderr.strip() or "?").splitlines()[-1])
+    values: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return values
+
+
+def steps(stack: str, data: str, batch: int, calls: int, threads: int) -> list[float]:
+    """Seconds of ``calls`` steps of ``batch`` samples after one that warms up; ``threads`` 0: torch's own number."""
+    use_threads(threads or None)
+    torch.manual_seed(0)
+    pack = load(data)
+    net = SpikingGraphNet(MEASURED.net_config(pack))
+    indices = np.arange(batch) % len(pack)
+    x = torch.from_numpy(preprocessed(pack, indices, MEASURED.preprocess(pack)))
+    run = prepared(stack, net, x, torch.from_numpy(pack.labels[indices]))
+    times = []
+    for _ in range(1 + calls):
+        began = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - began)
+    return times[1:]
+
+
+def prepared(stack: str, net: SpikingGraphNet, x: torch.Tensor, labels: torch.Tensor) -> Callable[[], Any]:
+    """Forward, loss and backward of ``stack`` on the weights of ``net``."""
+    module: torch.nn.Module = net
+    dtype = choose_precision("auto", torch.device("cpu"))  # as train_slayer.py does on this processor
+    if stack in ("ours", "fine-tuning"):
+        if stack == "fine-tuning":
+            calibrate(net, x[:8].numpy())
+            net.quantize()
+            net.train()
+
+        def forward(samples: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+            out = net(samples, dtype=dtype)
+            return out.logits, list(out.rates.values())
+    else:
+        baseline = {"stock SLAYER": StockSlayer, "SpikingJelly": SpikingJelly}[stack](net)
+        module = baseline
+
+        def forward(samples: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+            found: tuple[torch.Tensor, list[torch.Tensor]] = baseline(samples, MEASURED.time_steps)
+            return found
+    parameters: list[torch.Tensor] = list(module.parameters())
+    return lambda: cross_entropy_step(forward, x, labels, parameters, MEASURED.rate_target, MEASURED.rate_weight)
+
+
+def shape(pack: Pack, batch: int) -> str:
+    """What is measured, in words."""
+    return (f"MK-SGN, half the paper's widths, {MEASURED.frames} frames x {pack.body.num_joints} joints, "
+            f"T = {MEASURED.time_steps}, batch {batch}")
+
+
+if __name__ == "__main__":
+    print(json.dumps(steps(**json.loads(sys.argv[1]))))
