@@ -1,10 +1,6 @@
 """A training step of one stack, in a process of its own: section "training" of speed.py starts one for every turn.
 
 Alone in its process, a stack keeps the memory that it has warmed, and pays for nothing that another one gave back.
-
-    python benchmarks/_speed_step.py '{"stack": "ours", "data": "synthetic", "batch": 32, "calls": 3, "threads": 0}'
-
-prints the seconds of each step after the first one, as a JSON list.
 """
 
 from __future__ import annotations
@@ -19,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +35,12 @@ from mksgn.training.recipe import PRESETS
 MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
                    surrogate_width=1.0)
 """What is trained: the paper's form, which all stacks have."""
+_CHILD = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from _speed_step import steps
+print(json.dumps(steps(**json.loads(sys.argv[2]))))
+"""
 STACKS = ("ours", "stock SLAYER", "SpikingJelly", "fine-tuning")
 
 
@@ -49,7 +52,8 @@ def seconds(stack: str, **given: Any) -> list[float]:
     BackendError
         When the process fails, with the last line of what it said.
     """
-    done = subprocess.run([sys.executable, __file__, json.dumps({"stack": stack, **given})], capture_output=True,
+    asked = json.dumps({"stack": stack, **given})
+    done = subprocess.run([sys.executable, "-c", _CHILD, str(Path(__file__).parent), asked], capture_output=True,
                           text=True, check=False)
     if done.returncode:
         raise BackendError("a training step failed", where=stack, got=(done.stderr.strip() or "?").splitlines()[-1])
@@ -102,7 +106,3 @@ def shape(pack: Pack, batch: int) -> str:
     """What is measured, in words."""
     return (f"MK-SGN, half the paper's widths, {MEASURED.frames} frames x {pack.body.num_joints} joints, "
             f"T = {MEASURED.time_steps}, batch {batch}")
-
-
-if __name__ == "__main__":
-    print(json.dumps(steps(**json.loads(sys.argv[1]))))

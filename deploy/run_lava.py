@@ -65,7 +65,8 @@ class Options:
     """Run a .net file on skeletons or tensors; see the head of this file."""
 
     GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "backend": "backend", "Lava": "layout",
-                                        "emulator": "device", "computation": "threads", "result": "json", "tensor": "input"}
+                                        "emulator": "device", "computation": "threads", "result": "json",
+                                        "tensor": "input"}
 
     net: Path
     """The network: our mksgn.net, or a stock netx file."""

@@ -118,7 +118,8 @@ class Membrane:
         if drive is not None:
             current = drive.contiguous().reshape(-1, samples, neurons).numpy()
         counted = np.zeros((-(-neurons // TILE), samples, 2 + len(fan)), np.int64)
-        fire(current, drive is not None, *first, *second, len(given), self.wraps, bias, np.float32(self.keep_v / DECAY_UNITY),
+        keep_v = np.float32(self.keep_v / DECAY_UNITY)
+        fire(current, drive is not None, *first, *second, len(given), self.wraps, bias, keep_v,
              np.float32(self.threshold), fan, spikes.numpy(), sent, counted)
         return spikes.reshape(steps, samples, frames, joints, channels), counted.sum(axis=0)
 
