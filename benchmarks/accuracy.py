@@ -23,15 +23,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from _accuracy_rows import Row, ann_rows, spiking_row
-from _accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
-from _networks import NAMES, labels
-from _plots import LEGEND_LINE, legend_below, svg
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from mksgn.cli import describe_commit, exit_on_error, print_table, sample_progress
-from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError
 from mksgn.options import parse
 
@@ -65,6 +60,18 @@ class Options:
     curves: Path | None = None
     """Draw the learning curves of all --run and --teacher into this .svg; --markdown names every
     accuracy_curves*.svg beside it."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from _accuracy_rows import Row, ann_rows, spiking_row
+from _accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
+from _networks import NAMES, labels
+from _plots import LEGEND_LINE, legend_below, svg
+
+from mksgn.deploy.outputs import check_writable, write_json, write_text
 
 
 def draw(runs: list[Path], names: dict[str, str], path: Path) -> None:
@@ -166,5 +173,5 @@ def _curves(options: Options) -> list[str]:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

@@ -28,23 +28,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from mksgn import processor
-from mksgn.backend import RunResult
 from mksgn.cli import describe_commit, exit_on_error
-from mksgn.deploy.outputs import check_writable, write_text
-from mksgn.emulator import Emulator
-from mksgn.emulator.variants import KERNELS
-from mksgn.ir import Graph
 from mksgn.options import parse
-from mksgn.runtime import open_backend
-from mksgn.runtime.plan import LAYOUTS
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-# The tests' own generator and reference: there is one of each.
-random_graphs: Any = importlib.import_module("random_graphs")
-reference: Any = importlib.import_module("reference")
-
 INSTRUCTIONS = ("SSE41", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "DEFAULT")
 """What oneDNN may use (ONEDNN_MAX_CPU_ISA); the last: all that the processor has."""
 
@@ -65,6 +52,25 @@ class Options:
     """Of the first graph. The tests use seeds below 1000."""
     out: Path | None = None
     """Write the tables here, as Markdown."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from mksgn import processor
+from mksgn.backend import RunResult
+from mksgn.deploy.outputs import check_writable, write_text
+from mksgn.emulator import Emulator
+from mksgn.emulator.variants import KERNELS
+from mksgn.ir import Graph
+from mksgn.runtime import open_backend
+from mksgn.runtime.plan import LAYOUTS
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+# The tests' own generator and reference: there is one of each.
+random_graphs: Any = importlib.import_module("random_graphs")
+reference: Any = importlib.import_module("reference")
 
 
 @dataclass
@@ -206,4 +212,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(parse(Options, __doc__)))
+        sys.exit(main(given))

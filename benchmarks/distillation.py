@@ -10,48 +10,23 @@ this process, so that other programs on the machine disturb them little; the med
 
 from __future__ import annotations
 
-import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
-
-# isort: split
-
 import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-from mksgn.baselines.weights import BaselineConfig, save_baseline
 from mksgn.cli import exit_on_error, print_table
-from mksgn.data.pack import Pack
-from mksgn.data.preprocess import MODALITIES, Preprocess
-from mksgn.data.splits import split
-from mksgn.data.synthetic import synthetic_pack
-from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.limits import Limit, check_limits, check_number
-from mksgn.nn import SpikingGraphNet
 from mksgn.options import parse
-from mksgn.training.batches import Batches
-from mksgn.training.checkpoint import WEIGHTS
-from mksgn.training.distill import Distillation
-from mksgn.training.distiller import Distiller
-from mksgn.training.recipe import PRESETS, Recipe
-from mksgn.training.teachers import Teachers
-
-WAYS = {
-    "cached logits": Distillation(soft_labels="cached", gamma=(1.0, 1.0, 0.0)),
-    "online soft labels": Distillation(gamma=(1.0, 1.0, 0.0)),
-    "online soft labels and features": Distillation(),
-}
 
 
 @dataclass(frozen=True)
@@ -60,13 +35,13 @@ class Options:
 
     base_channels: int = 32
     """Width of the teachers' first layers: ours have 32, the published ones 64."""
-    widths: tuple[int, ...] = PRESETS["mksgn"].widths
-    """Channels of the student's layers."""
-    frames: int = PRESETS["mksgn"].frames
+    widths: tuple[int, ...] | None = None
+    """Channels of the student's layers. Default, as of the next three: what the preset mksgn has."""
+    frames: int | None = None
     """Video frames of student and teachers."""
-    time_steps: int = PRESETS["mksgn"].time_steps
+    time_steps: int | None = None
     """T."""
-    batch: int = PRESETS["mksgn"].batch
+    batch: int | None = None
     """Samples per step."""
     rounds: int = 5
     """Measured rounds, after one that warms up."""
@@ -76,13 +51,43 @@ class Options:
     """Write the numbers here."""
 
 
-def untrained_teachers(options: Options, pack: Pack, folder: Path) -> Teachers:
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import torch
+from torch import Tensor
+
+from mksgn.baselines.weights import BaselineConfig, save_baseline
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import MODALITIES, Preprocess
+from mksgn.data.splits import split
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.nn import SpikingGraphNet
+from mksgn.training.batches import Batches
+from mksgn.training.checkpoint import WEIGHTS
+from mksgn.training.distill import Distillation
+from mksgn.training.distiller import Distiller
+from mksgn.training.recipe import PRESETS, Recipe
+from mksgn.training.teachers import Teachers
+
+STUDENT = ("widths", "frames", "time_steps", "batch")
+"""Options that change the preset."""
+WAYS = {
+    "cached logits": Distillation(soft_labels="cached", gamma=(1.0, 1.0, 0.0)),
+    "online soft labels": Distillation(gamma=(1.0, 1.0, 0.0)),
+    "online soft labels and features": Distillation(),
+}
+
+
+def untrained_teachers(options: Options, recipe: Recipe, pack: Pack, folder: Path) -> Teachers:
     """Four fresh CTR-GCNs, as finished runs."""
     config = BaselineConfig(network="ctr-gcn", body=pack.body, classes=len(pack.class_names),
                             base_channels=options.base_channels)
     for modality in MODALITIES:
         (folder / modality).mkdir()
-        preprocess = Preprocess(frames=options.frames, modality=modality)
+        preprocess = Preprocess(frames=recipe.frames, modality=modality)
         save_baseline(folder / modality / WEIGHTS, config.build(), config, {
             "modality": modality, "preprocess": preprocess.to_json(), "data": "synthetic", "protocol": "synthetic",
             "labels": pack.class_names, "test": {"accuracy": 0.0}})
@@ -142,13 +147,12 @@ def main(options: Options) -> None:
         check_writable(options.json, "--json")
     torch.set_flush_denormal(True)
     torch.manual_seed(0)
-    pack = synthetic_pack(max(3 * options.batch, 240))
-    recipe = replace(PRESETS["mksgn"], widths=options.widths, frames=options.frames, time_steps=options.time_steps,
-                     batch=options.batch)
+    recipe = PRESETS["mksgn"].with_options(**{name: getattr(options, name) for name in STUDENT})
+    pack = synthetic_pack(max(3 * recipe.batch, 240))
     with tempfile.TemporaryDirectory() as folder:
-        teachers = untrained_teachers(options, pack, Path(folder))
+        teachers = untrained_teachers(options, recipe, pack, Path(folder))
         rows = {name: measured(call, options.rounds) for name, call in steps(options, recipe, pack, teachers)}
-    table = Table(title=f"batch {options.batch}, T = {options.time_steps}, {options.frames} frames, teachers' width "
+    table = Table(title=f"batch {recipe.batch}, T = {recipe.time_steps}, {recipe.frames} frames, teachers' width "
                         f"{options.base_channels}, {options.precision}, {torch.get_num_threads()} threads, "
                         f"{platform.machine()}")
     table.add_column("")
@@ -158,11 +162,12 @@ def main(options: Options) -> None:
         table.add_row(name, f"{1000 * seconds:.0f}", f"{seconds / rows['student alone']:.2f}")
     print_table(console, table)
     if options.json is not None:
-        write_json(options.json, {"options": {k: v for k, v in vars(options).items() if k != "json"},
+        used = {**vars(options), **{name: getattr(recipe, name) for name in STUDENT}}
+        write_json(options.json, {"options": {k: v for k, v in used.items() if k != "json"},
                                   "seconds": rows, "threads": torch.get_num_threads()})
 
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

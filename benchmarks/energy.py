@@ -28,42 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import tyro
-from _energy_record import (
-    confusion,
-    cost_row,
-    example,
-    layer_shares,
-    layers,
-    mapping,
-    paper,
-    populations,
-    samples,
-    synapses,
-    totals,
-)
-from _energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
-from _networks import title
 from rich.console import Console
 
 from mksgn.cli import exit_on_error, print_table, sample_progress
-from mksgn.data.splits import evenly
-from mksgn.deploy import report as run_report
-from mksgn.deploy.execution import Execution, execute, part_size
-from mksgn.deploy.outputs import check_writable, write_json, write_text
-from mksgn.deploy.samples import Selection, find_data, preprocess_of, select
-from mksgn.emulator import Emulator
-from mksgn.energy.costs import CostModel, cost_models, load_cost_model
 from mksgn.errors import ConfigError
-from mksgn.ir import Graph
-from mksgn.mapping import Board, Placement, board, place
 from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
-from mksgn.netx import read_net
 from mksgn.options import parse
-from mksgn.report import page
-from mksgn.runtime import open_backend
-from mksgn.runtime.loihi import measure
 
 HELD_SAMPLES = 4
 """Samples measured on a chip, each held there for tens of thousands of steps."""
@@ -111,6 +82,42 @@ class Options:
             check_writable(path, option)
         if len({path.resolve() for _, path in given}) < len(given):
             raise ConfigError("two results would go into one file", where=" and ".join(option for option, _ in given))
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+from _energy_record import (
+    confusion,
+    cost_row,
+    example,
+    layer_shares,
+    layers,
+    mapping,
+    paper,
+    populations,
+    samples,
+    synapses,
+    totals,
+)
+from _energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
+from _networks import title
+
+from mksgn.data.splits import evenly
+from mksgn.deploy import report as run_report
+from mksgn.deploy.execution import Execution, execute, part_size
+from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.deploy.samples import Selection, find_data, preprocess_of, select
+from mksgn.emulator import Emulator
+from mksgn.energy.costs import CostModel, cost_models, load_cost_model
+from mksgn.ir import Graph
+from mksgn.mapping import Board, Placement, board, place
+from mksgn.netx import read_net
+from mksgn.report import page
+from mksgn.runtime import open_backend
+from mksgn.runtime.loihi import measure
 
 
 def main(options: Options) -> None:
@@ -271,4 +278,4 @@ def write(options: Options, record: dict[str, Any], console: Console) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)

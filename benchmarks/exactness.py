@@ -16,10 +16,6 @@ as well, which stock Lava hands out one by one (slow). Exit code 1 if anything d
 
 from __future__ import annotations
 
-import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
-
-# isort: split
-
 import os
 import platform
 import sys
@@ -29,24 +25,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.backend import compare
 from mksgn.cli import describe_commit, exit_on_error, print_table
-from mksgn.data.pack import Pack
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import evenly, split
-from mksgn.deploy.outputs import write_json
-from mksgn.lower.reference import SlayerReference, calibrate
-from mksgn.nn import SpikingGraphNet
 from mksgn.options import parse
-from mksgn.runtime import open_backend
-from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network
-from mksgn.training.fusing import fixed_weights, sample_weights
-from mksgn.training.recipe import PRESETS
 
 NETWORKS: tuple[Literal["base-sgn", "mksgn", "mksgn-4"], ...] = ("base-sgn", "mksgn", "mksgn-4")
 
@@ -73,6 +57,25 @@ class Options:
     """Compare u and v of every population too (emulator against Lava, step by step)."""
     json: Path | None = None
     """Write the rows here."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import torch
+
+from mksgn.backend import compare
+from mksgn.data.pack import Pack
+from mksgn.data.splits import evenly, split
+from mksgn.deploy.outputs import write_json
+from mksgn.lower.reference import SlayerReference, calibrate
+from mksgn.nn import SpikingGraphNet
+from mksgn.runtime import open_backend
+from mksgn.training.batches import preprocessed
+from mksgn.training.checkpoint import load_network
+from mksgn.training.fusing import fixed_weights, sample_weights
+from mksgn.training.recipe import PRESETS
 
 
 def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
@@ -158,4 +161,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(parse(Options, __doc__)))
+        sys.exit(main(given))

@@ -10,31 +10,18 @@ changed here. Top-1 on the test split, and on its clean subset where the data ma
 
 from __future__ import annotations
 
-import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
-
-# isort: split
-
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import describe_commit, exit_on_error, print_table
-from mksgn.deploy.outputs import write_json
-from mksgn.deploy.samples import Selection, find_data, select
-from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
-from mksgn.ir import Graph
-from mksgn.netx import read_net
-from mksgn.nn import SpikingGraphNet
 from mksgn.options import parse
-from mksgn.training.checkpoint import load_network
 
 BATCH = 64
 
@@ -51,6 +38,22 @@ class Options:
     """Test samples, evenly spread over the classes; 0 for all."""
     json: Path | None = None
     """Write the rows here."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+import torch
+
+from mksgn.deploy.outputs import write_json
+from mksgn.deploy.samples import Selection, find_data, select
+from mksgn.emulator import Emulator
+from mksgn.ir import Graph
+from mksgn.netx import read_net
+from mksgn.nn import SpikingGraphNet
+from mksgn.training.checkpoint import load_network
 
 
 @torch.no_grad()
@@ -133,5 +136,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

@@ -17,20 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-from _speed_sizes import TABLE7, noise, untrained
 from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import describe_commit, exit_on_error, print_table
-from mksgn.deploy.outputs import check_writable, write_json, write_text
-from mksgn.deploy.report import hardware, versions
-from mksgn.deploy.samples import find_data, select
-from mksgn.emulator import Emulator
-from mksgn.ir import Graph
-from mksgn.mapping import board, place, tables
 from mksgn.mapping.plan import RESOURCES, Objective, limits_of
-from mksgn.netx import read_net
 from mksgn.options import parse
 
 Net = Literal["shipped", "full"]
@@ -60,6 +51,22 @@ class Options:
     """Write the rows here."""
     markdown: Path | None = None
     """Write the table here."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+from _speed_sizes import TABLE7, noise, untrained
+
+from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.deploy.report import hardware, versions
+from mksgn.deploy.samples import find_data, select
+from mksgn.emulator import Emulator
+from mksgn.ir import Graph
+from mksgn.mapping import board, place, tables
+from mksgn.netx import read_net
 
 
 def nets(options: Options, console: Console) -> dict[str, tuple[Graph, dict[str, np.ndarray]]]:
@@ -147,4 +154,4 @@ def write_markdown(path: Path, rows: list[dict[str, Any]], where_run: dict[str, 
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)

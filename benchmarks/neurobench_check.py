@@ -25,22 +25,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
-from mksgn.backend import Counts
 from mksgn.cli import describe_commit, exit_on_error, print_table
-from mksgn.deploy.outputs import check_writable, write_json
-from mksgn.deploy.report import versions
-from mksgn.deploy.samples import find_data, select
-from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
-from mksgn.ir import Conv, Dense, Graph, GraphConv, Synapse
-from mksgn.netx import read_net
 from mksgn.options import parse
 
 DIFFERENT = 1
@@ -65,6 +55,23 @@ class Options:
             raise ConfigError("at least one sample is needed", where="--samples", got=str(self.samples))
         if self.json is not None:
             check_writable(self.json, "--json")
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+import torch
+from torch import nn
+
+from mksgn.backend import Counts
+from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.deploy.report import versions
+from mksgn.deploy.samples import find_data, select
+from mksgn.emulator import Emulator
+from mksgn.ir import Conv, Dense, Graph, GraphConv, Synapse
+from mksgn.netx import read_net
 
 
 @dataclass(frozen=True)
@@ -213,5 +220,5 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        status = main(parse(Options, __doc__))
+        status = main(given)
     sys.exit(status)

@@ -20,25 +20,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from _paper_compare import comparisons
-from _paper_sections import (
-    Section,
-    agreed,
-    agreements,
-    arithmetic,
-    compared,
-    conventions_table,
-    first_layers,
-    fusion,
-    layer_tables,
-    like_for_like,
-    rates,
-)
 from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import describe_commit, exit_on_error, print_table
-from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.errors import ConfigError
 from mksgn.options import parse
 
@@ -53,6 +38,28 @@ class Options:
     """Write the tables here, as benchmarks/results/paper_tables.md."""
     layers: str | None = None
     """Print the layer table of this network only: name, kind, output, MACs, parameters."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from _paper_compare import comparisons
+from _paper_sections import (
+    Section,
+    agreed,
+    agreements,
+    arithmetic,
+    compared,
+    conventions_table,
+    first_layers,
+    fusion,
+    layer_tables,
+    like_for_like,
+    rates,
+)
+
+from mksgn.deploy.outputs import check_writable, write_json, write_text
 
 
 def rich_table(section: Section) -> Table:
@@ -134,4 +141,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(parse(Options, __doc__)))
+        sys.exit(main(given))

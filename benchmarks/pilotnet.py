@@ -24,24 +24,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
-from _pilotnet_report import markdown, notes, tables
 from rich.console import Console
 
-from mksgn.backend import Counts
 from mksgn.cli import describe_commit, exit_on_error, print_table
-from mksgn.deploy.outputs import check_writable, write_json, write_text
-from mksgn.emulator import Emulator
-from mksgn.energy.costs import CostModel, cost_models, load_cost_model
-from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
-from mksgn.ir import Graph
-from mksgn.mapping import Board, Placement, board, place
-from mksgn.mapping.grid import Grid
-from mksgn.mapping.layer import Cut, Layer
-from mksgn.mapping.plan import Plan, needs
-from mksgn.netx import read_net
 from mksgn.options import parse
 
 STEPS = 16
@@ -49,6 +36,52 @@ FOLDER = "gts/pilotnet_lif"
 RECORDED = {"layer_0": "input", "layer_1": "conv-0", "layer_2": "conv-1", "layer_3": "conv-2", "layer_4": "conv-3",
             "layer_5": "conv-4", "layer_7": "fc-0", "layer_8": "fc-1", "layer_9": "fc-2"}
 """Populations and the files of their recorded spikes."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Price PilotNet LIF with every cost model, beside Intel's measurement."""
+
+    board: str = "oheo-gulch"
+    """Where our mapper places it: a name, or a TOML file of limits."""
+    costs: tuple[Path, ...] = ()
+    """Cost tables of your own (TOML) to price it with, too."""
+    inputs: Annotated[tuple[float, ...], tyro.conf.arg(metavar="FACTOR")] = (1.0, 0.75, 0.5, 0.25, 0.0)
+    """What the frame is multiplied by in the last table: how much the result depends on the input."""
+    json: Path | None = None
+    """Write the results here, whole or not at all."""
+    results: Path | None = None
+    """Write the tables here as Markdown."""
+
+    def validate(self) -> None:
+        """Refuse what cannot be run, before anything is read."""
+        bad = [factor for factor in self.inputs if not 0 <= factor <= 1]
+        if not self.inputs or bad:
+            raise ConfigError("the frame cannot be multiplied so", where="--inputs", got=str(bad or "nothing"),
+                              allowed="factors from 0 to 1")
+        for option, path in (("--json", self.json), ("--results", self.results)):
+            if path is not None:
+                check_writable(path, option)
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+from _pilotnet_report import markdown, notes, tables
+
+from mksgn.backend import Counts
+from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.emulator import Emulator
+from mksgn.energy.costs import CostModel, cost_models, load_cost_model
+from mksgn.energy.work import CoreWork
+from mksgn.ir import Graph
+from mksgn.mapping import Board, Placement, board, place
+from mksgn.mapping.grid import Grid
+from mksgn.mapping.layer import Cut, Layer
+from mksgn.mapping.plan import Plan, needs
+from mksgn.netx import read_net
 
 
 @dataclass(frozen=True)
@@ -99,32 +132,6 @@ PUBLISHED = Published(
                     "layer_7": 12, "layer_8": 1, "layer_9": 1, "layer_10": 1},
     slices={"layer_0": 16, "layer_1": 4, "layer_2": 4, "layer_3": 8, "layer_4": 8, "layer_5": 16,
             "layer_7": 9, "layer_8": 50, "layer_9": 10, "layer_10": 1})
-
-
-@dataclass(frozen=True)
-class Options:
-    """Price PilotNet LIF with every cost model, beside Intel's measurement."""
-
-    board: str = "oheo-gulch"
-    """Where our mapper places it: a name, or a TOML file of limits."""
-    costs: tuple[Path, ...] = ()
-    """Cost tables of your own (TOML) to price it with, too."""
-    inputs: Annotated[tuple[float, ...], tyro.conf.arg(metavar="FACTOR")] = (1.0, 0.75, 0.5, 0.25, 0.0)
-    """What the frame is multiplied by in the last table: how much the result depends on the input."""
-    json: Path | None = None
-    """Write the results here, whole or not at all."""
-    results: Path | None = None
-    """Write the tables here as Markdown."""
-
-    def validate(self) -> None:
-        """Refuse what cannot be run, before anything is read."""
-        bad = [factor for factor in self.inputs if not 0 <= factor <= 1]
-        if not self.inputs or bad:
-            raise ConfigError("the frame cannot be multiplied so", where="--inputs", got=str(bad or "nothing"),
-                              allowed="factors from 0 to 1")
-        for option, path in (("--json", self.json), ("--results", self.results)):
-            if path is not None:
-                check_writable(path, option)
 
 
 def wheel_file(name: str) -> Path:
@@ -288,4 +295,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(parse(Options, __doc__)))
+        sys.exit(main(given))

@@ -11,27 +11,16 @@ without augmentation. No test sample has a part in it. docs/decisions/0011 draws
 
 from __future__ import annotations
 
-import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
-
-# isort: split
-
 import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from _training_samples import report, training_samples
-
 from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError
-from mksgn.nn import SpikingGraphNet
 from mksgn.options import parse
-from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network
-from mksgn.training.integers import PART
 
 COLUMNS = ("raised by, units", "samples", "mean rate, % of float's", "head's rate, % of float's",
            "class as in float, %", "accuracy, %")
@@ -51,6 +40,19 @@ class Options:
     """Training samples, evenly spaced; 0: all."""
     json: Path | None = None
     """Write the numbers here."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+import torch
+from _training_samples import report, training_samples
+
+from mksgn.nn import SpikingGraphNet
+from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network
+from mksgn.training.integers import PART
 
 
 @torch.no_grad()
@@ -112,5 +114,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

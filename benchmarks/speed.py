@@ -23,10 +23,6 @@ little beyond the machine they are printed with. Training takes the precision th
 
 from __future__ import annotations
 
-import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
-
-# isort: split
-
 import json
 import statistics
 import subprocess
@@ -39,33 +35,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-import numpy as np
-import torch
-from _speed_baselines import HAS_SPIKINGJELLY
-from _speed_dense import dense_operations
-from _speed_report import Curve, Rows, draw, machine, markdown, short, take_turns
-from _speed_sizes import full, lava_step, scaling
-from _speed_step import STACKS, seconds, shape
 from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import exit_on_error, print_table
-from mksgn.data.pack import Pack
-from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import evenly, split
-from mksgn.deploy.outputs import write_json, write_text
-from mksgn.emulator import Emulator
-from mksgn.emulator.operators import operator
 from mksgn.errors import ConfigError
-from mksgn.ir import Conv, Cuba, Graph, Population
-from mksgn.netx import read_net
-from mksgn.nn.lava_dl import slayer
-from mksgn.nn.slayer_neuron import FastNeuron
 from mksgn.options import parse
-from mksgn.runtime.lava_backend import LavaBackend
-from mksgn.training.batches import preprocessed
-from mksgn.training.devices import choose_precision
 
 ROOT = Path(__file__).resolve().parent.parent
 Section = Literal["training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
@@ -96,6 +72,33 @@ class Options:
     @property
     def rounds(self) -> int:
         return 2 if self.quick else 5
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+import torch
+from _speed_baselines import HAS_SPIKINGJELLY
+from _speed_dense import dense_operations
+from _speed_report import Curve, Rows, draw, machine, markdown, short, take_turns
+from _speed_sizes import full, lava_step, scaling
+from _speed_step import STACKS, seconds, shape
+
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Preprocess
+from mksgn.data.splits import evenly, split
+from mksgn.deploy.outputs import write_json, write_text
+from mksgn.emulator import Emulator
+from mksgn.emulator.operators import operator
+from mksgn.ir import Conv, Cuba, Graph, Population
+from mksgn.netx import read_net
+from mksgn.nn.lava_dl import slayer
+from mksgn.nn.slayer_neuron import FastNeuron
+from mksgn.runtime.lava_backend import LavaBackend
+from mksgn.training.batches import preprocessed
+from mksgn.training.devices import choose_precision
 
 
 def training(options: Options, rows: Rows, pack: Pack) -> None:
@@ -322,4 +325,4 @@ def main(options: Options) -> int:
 
 if __name__ == "__main__":
     with exit_on_error():
-        sys.exit(main(parse(Options, __doc__)))
+        sys.exit(main(given))

@@ -19,14 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _training_samples import report, training_samples
-
 from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC
-from mksgn.nn.unfolding import unfolded
 from mksgn.options import parse
-from mksgn.training.checkpoint import WEIGHTS, load_network
-from mksgn.training.integers import predictions
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,17 @@ class Options:
     """Training samples, evenly spaced; 0: all."""
     json: Path | None = None
     """Write the numbers here."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from _training_samples import report, training_samples
+
+from mksgn.nn.unfolding import unfolded
+from mksgn.training.checkpoint import WEIGHTS, load_network
+from mksgn.training.integers import predictions
 
 
 def rows(run: Path, options: Options) -> list[dict[str, Any]]:
@@ -71,5 +77,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

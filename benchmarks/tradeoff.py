@@ -25,24 +25,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _accuracy_rows import spiking_row
-from _networks import short_name
-from _plots import LEGEND_LINE, legend_below, standard_error, svg
 from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import describe_commit, exit_on_error, print_table
-from mksgn.deploy.outputs import check_writable, write_json, write_text
-from mksgn.energy.printed import TABLE3
 from mksgn.errors import ConfigError, MksgnError
 from mksgn.limits import LIMITS, check_number
 from mksgn.options import parse
-from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 ROOT = Path(__file__).resolve().parent.parent
 ENERGIES = (("paper_mj", "the paper's formula, Eq. 34", "#d55e00"), ("counted_mj", "counted events", "#0072b2"))
 """Which energies of a row are drawn, what they are called, and their colours."""
-PAPER = next(row for row in TABLE3 if row.name == "MK-SGN")
 NAME_WIDTH = 34
 """Letters of a line of a point's name."""
 
@@ -93,6 +86,21 @@ class Options:
             check_writable(self.json, "--json")
         if self.results is not None:
             shipped_rows(self.accuracy)
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from _accuracy_rows import spiking_row
+from _networks import short_name
+from _plots import LEGEND_LINE, legend_below, standard_error, svg
+
+from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.energy.printed import TABLE3
+from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
+
+PAPER = next(row for row in TABLE3 if row.name == "MK-SGN")
 
 
 def shipped_rows(path: Path) -> list[dict[str, Any]]:
@@ -263,5 +271,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

@@ -27,11 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.cli import exit_on_error, print_table
-from mksgn.deploy.outputs import check_writable
 from mksgn.errors import ConfigError
-from mksgn.ir import Graph, graph_difference
-from mksgn.netx import read_net, write_net
-from mksgn.nir import DT, MAX_BYTES, Assumptions, NirError, read_nir, write_nir
+from mksgn.limits import MAX_BYTES
 from mksgn.options import parse
 
 TEXT = 1 << 24
@@ -82,6 +79,16 @@ class Options:
         return Assumptions(DT if self.dt is None else self.dt, self.time_steps, self.message_bits or 0)
 
 
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from mksgn.deploy.outputs import check_writable
+from mksgn.ir import Graph, graph_difference
+from mksgn.netx import read_net, write_net
+from mksgn.nir import DT, Assumptions, NirError, read_nir, write_nir
+
+
 def main(options: Options) -> None:
     options.validate()
     console = Console(highlight=False)
@@ -121,4 +128,4 @@ def summary(options: Options, graph: Graph) -> str:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)

@@ -19,9 +19,6 @@ from pathlib import Path
 from rich.console import Console
 
 from mksgn.cli import exit_on_error
-from mksgn.data.pack import save_pack
-from mksgn.data.sources import load
-from mksgn.deploy.outputs import check_writable
 from mksgn.errors import ConfigError
 from mksgn.options import parse
 
@@ -42,6 +39,15 @@ class Options:
     """Replace a file at --out."""
 
 
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from mksgn.data.pack import save_pack
+from mksgn.data.sources import load
+from mksgn.deploy.outputs import check_writable
+
+
 def main(options: Options) -> None:
     console = Console(highlight=False, soft_wrap=True)
     check_writable(options.out, "--out")
@@ -59,5 +65,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

@@ -26,28 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 from rich.console import Console
 
 from mksgn.cli import describe_commit, exit_on_error, print_prose, print_table
-from mksgn.deploy.outputs import check_writable, write_json
-from mksgn.deploy.report import versions
-from mksgn.deploy.samples import find_data, select
-from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
-from mksgn.ir import Graph
-from mksgn.mapping import Board, board, place, tables
-from mksgn.mapping.placement import Placement, uniform_activity
 from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
-from mksgn.mapping.problems import chips_needed, larger_board, least_cores
-from mksgn.netx import read_net
 from mksgn.options import parse
 
 DOES_NOT_FIT = 1
 FEW_CHIPS = 16
 """Chips that are printed without --all."""
-Counted = tuple[dict[str, np.ndarray] | None, dict[str, float] | None]
 
 
 @dataclass(frozen=True)
@@ -86,6 +75,25 @@ class Options:
                               allowed="0 for all, or more")
         if self.json is not None:
             check_writable(self.json, "--json")
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+
+from mksgn.deploy.outputs import check_writable, write_json
+from mksgn.deploy.report import versions
+from mksgn.deploy.samples import find_data, select
+from mksgn.emulator import Emulator
+from mksgn.ir import Graph
+from mksgn.mapping import Board, board, place, tables
+from mksgn.mapping.placement import Placement, uniform_activity
+from mksgn.mapping.problems import chips_needed, larger_board, least_cores
+from mksgn.netx import read_net
+
+Counted = tuple[dict[str, np.ndarray] | None, dict[str, float] | None]
 
 
 def main(options: Options) -> int:
@@ -166,5 +174,5 @@ def show(placement: Placement, content: dict[str, Any], everything: bool, consol
 
 if __name__ == "__main__":
     with exit_on_error():
-        status = main(parse(Options, __doc__))
+        status = main(given)
     sys.exit(status)

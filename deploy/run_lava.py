@@ -36,24 +36,12 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-import numpy as np
 import tyro
 from rich.console import Console
 
-from mksgn.backend import Backend
 from mksgn.cli import describe_commit, exit_on_error, print_prose, print_table, sample_progress
-from mksgn.data.sources import load
-from mksgn.deploy import classes, report
-from mksgn.deploy.execution import Agreement, execute, part_size
-from mksgn.deploy.outputs import check_writable, write_arrays, write_json
-from mksgn.deploy.raw import Streaming, load_input, run_raw, tensor_shape
-from mksgn.deploy.samples import find_data, preprocess_of, select
-from mksgn.deploy.shards import Shards, shards
 from mksgn.errors import ConfigError
-from mksgn.ir import Graph
-from mksgn.netx import read_net
 from mksgn.options import parse
-from mksgn.runtime import open_backend
 
 DIFFERENT = 1
 MODEST = 20
@@ -195,6 +183,25 @@ class Options:
             return self.samples
         slow = self.backend == "loihi2" or self.layout in ("layers", "stock")
         return MODEST if slow else 0
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+
+from mksgn.backend import Backend
+from mksgn.data.sources import load
+from mksgn.deploy import classes, report
+from mksgn.deploy.execution import Agreement, execute, part_size
+from mksgn.deploy.outputs import check_writable, write_arrays, write_json
+from mksgn.deploy.raw import Streaming, load_input, run_raw, tensor_shape
+from mksgn.deploy.samples import find_data, preprocess_of, select
+from mksgn.deploy.shards import Shards, shards
+from mksgn.ir import Graph
+from mksgn.netx import read_net
+from mksgn.runtime import open_backend
 
 
 class Bar:
@@ -359,5 +366,5 @@ def run_tensor(options: Options, graph: Graph, console: Console,
 
 if __name__ == "__main__":
     with exit_on_error():
-        status = main(parse(Options, __doc__))
+        status = main(given)
     sys.exit(status)

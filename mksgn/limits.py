@@ -13,6 +13,9 @@ from typing import Any
 
 from mksgn.errors import ConfigError
 
+MAX_BYTES = 1 << 30
+"""Default limit on what a network's file may declare: data and states of a .net, parameters of a .nir."""
+
 
 @dataclass(frozen=True)
 class Limit:

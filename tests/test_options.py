@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from mksgn.options import parse, wrapped
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = sorted(f"{folder}/{path.name}" for folder in ("train", "deploy", "benchmarks")
                   for path in (ROOT / folder).glob("[a-z]*.py"))
+SLOW = {"torch", "lava", "numba", "scipy", "h5py", "lightning_fabric"}
+"""What takes seconds to load, or hundreds of milliseconds."""
 DESCRIPTION = """One line.
 
     python train/example.py --first 1                                          # a comment that makes it too wide
@@ -100,6 +103,18 @@ def test_every_file_that_is_no_part_is_a_program() -> None:
     for folder in ("train", "deploy", "benchmarks"):
         for part in (ROOT / folder).glob("_*.py"):
             assert "__main__" not in part.read_text(), part
+
+
+@pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--no-such-option", 2)])
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_options_are_read_before_anything_slow_is_loaded(path: str, option: str, code: int) -> None:
+    """Both answers come at once; the time itself would depend on the machine."""
+    done = subprocess.run([sys.executable, "-X", "importtime", ROOT / path, option], capture_output=True, text=True,
+                          timeout=120)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+              if line.startswith("import time:")}
+    assert done.returncode == code, done.stderr
+    assert "mksgn" in loaded and not loaded & SLOW
 
 
 @pytest.mark.parametrize("path", ["deploy/run_lava.py", "train/train_slayer.py"])

@@ -1,4 +1,7 @@
-"""The options of train_slayer.py, and the recipe they make of a preset."""
+"""The options of train_slayer.py, and the recipe they make of a preset.
+
+What needs torch is imported where it is used: --help does without.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import itertools
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -15,10 +18,9 @@ from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError, found_in
 from mksgn.files import name_of
 from mksgn.limits import check_limits
-from mksgn.training.checkpoint import CHECKPOINT, NET, WEIGHTS, read_meta
-from mksgn.training.distill import distillation
-from mksgn.training.recipe import PRESETS, Recipe
-from mksgn.training.starting import lineage
+
+if TYPE_CHECKING:
+    from mksgn.training.recipe import Recipe
 
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
 STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "teacher", "device", "devices",
@@ -144,6 +146,8 @@ class Options:
 
     def folder(self) -> Path:
         """Where this run lives; without --out the first runs/PRESET, runs/PRESET-2, ... that is free."""
+        from mksgn.training.checkpoint import CHECKPOINT, NET, WEIGHTS
+
         if self.out is None:
             if self.resume:
                 raise ConfigError("--resume needs the folder of the run", fix="name it with --out")
@@ -164,6 +168,9 @@ class Options:
 
     def lineage(self) -> dict[str, Any]:
         """For the files of a run that starts from another, see :func:`~mksgn.training.starting.lineage`."""
+        from mksgn.training.checkpoint import WEIGHTS, read_meta
+        from mksgn.training.starting import lineage
+
         if not self.start:
             return {}
         meta = read_meta(Path(self.start) / WEIGHTS)
@@ -171,6 +178,10 @@ class Options:
 
     def recipe(self) -> Recipe:
         """The recipe of the preset, or of the run it starts from, with the options."""
+        from mksgn.training.checkpoint import WEIGHTS, read_meta
+        from mksgn.training.distill import distillation
+        from mksgn.training.recipe import PRESETS, Recipe
+
         check_limits(self)
         if self.start and self.preset is None:
             meta = read_meta(Path(self.start) / WEIGHTS)
@@ -199,6 +210,9 @@ def resumed(options: Options, state: dict[str, Any]) -> tuple[Options, Recipe]:
 
     The number of fine-tuning epochs may be given anew.
     """
+    from mksgn.training.checkpoint import CHECKPOINT
+    from mksgn.training.recipe import Recipe
+
     if not {"recipe", "stage", "options"} <= state.keys() or not state["options"].keys() <= vars(options).keys():
         raise ConfigError("this checkpoint is of another program, or of an older version of this one",
                           where=str(options.out), fix="resume it with what wrote it, or start anew with --overwrite")

@@ -1,21 +1,23 @@
-"""The options of train_teacher.py, the recipe they make of a preset, and what a resumed run takes from a checkpoint."""
+"""The options of train_teacher.py, the recipe they make of a preset, and what a resumed run takes from a checkpoint.
+
+What needs torch is imported where it is used: --help does without.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from mksgn.baselines.recipe import PRESETS, TeacherRecipe
-from mksgn.baselines.weights import load_baseline
 from mksgn.data.preprocess import MODALITIES
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError, found_in
 from mksgn.limits import check_limits
-from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, read_state
-from mksgn.training.folder import check_folder
+
+if TYPE_CHECKING:
+    from mksgn.baselines.recipe import TeacherRecipe
 
 DEFAULT = "nw-ucla"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
@@ -135,6 +137,8 @@ class Options:
         ConfigError
             When a run to start from is of another modality, or they differ in their recipes; impossible values.
         """
+        from mksgn.baselines.recipe import PRESETS, TeacherRecipe
+
         self.check()
         names = TeacherRecipe.__dataclass_fields__.keys() & vars(self).keys()
         found = {modality: self.start_recipe(modality) for modality in self.modalities() if self.start is not None}
@@ -154,6 +158,9 @@ class Options:
 
     def started(self, modality: str) -> tuple[Path, dict[str, Any]]:
         """Folder and metadata of the finished run that --start names for a modality."""
+        from mksgn.baselines.weights import load_baseline
+        from mksgn.training.checkpoint import WEIGHTS
+
         assert self.start is not None
         folder = stream_folder(Path(self.start), modality) if self.modality == "all" else Path(self.start)
         meta = load_baseline(folder / WEIGHTS)[1]
@@ -164,6 +171,9 @@ class Options:
 
     def start_recipe(self, modality: str) -> TeacherRecipe:
         """Recipe of the finished run that --start names for a modality."""
+        from mksgn.baselines.recipe import TeacherRecipe
+        from mksgn.training.checkpoint import WEIGHTS
+
         folder, meta = self.started(modality)
         with found_in(folder / WEIGHTS, "start from another run, or name its --preset"):
             return TeacherRecipe.from_dict(meta["recipe"])
@@ -176,6 +186,9 @@ def stream_folder(base: Path, modality: str) -> Path:
 
 def check_folders(options: Options, folders: dict[str, Path]) -> None:
     """Refuse folders that hold other runs, none to resume, or no place to write to."""
+    from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS
+    from mksgn.training.folder import check_folder
+
     held = [folder for folder in folders.values() if (folder / CHECKPOINT).exists()]
     if options.resume and not held:
         raise ConfigError("there is no run to resume", where=", ".join(map(str, folders.values())),
@@ -193,6 +206,9 @@ def check_folders(options: Options, folders: dict[str, Path]) -> None:
 
 def resumed(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
     """Options and recipe that the run being resumed was started with, whatever the presets say today."""
+    from mksgn.baselines.recipe import TeacherRecipe
+    from mksgn.training.checkpoint import CHECKPOINT, read_state
+
     first = next(folder for folder in folders.values() if (folder / CHECKPOINT).exists())
     state = read_state(first / CHECKPOINT)
     options.check()

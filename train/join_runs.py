@@ -25,9 +25,6 @@ from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError
 from mksgn.files import name_of
 from mksgn.options import parse
-from mksgn.training.checkpoint import NET
-from mksgn.training.folder import check_folder
-from mksgn.training.joining import join
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,15 @@ class Options:
     """The data they were trained on, for the accuracy on its test split."""
     overwrite: bool = False
     """Replace an mksgn.net in --out."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from mksgn.training.checkpoint import NET
+from mksgn.training.folder import check_folder
+from mksgn.training.joining import join
 
 
 def main(options: Options) -> None:
@@ -65,5 +71,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

@@ -50,10 +50,6 @@ to the same weights, bit for bit, on CPU with the same number of threads.
 
 from __future__ import annotations
 
-import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
-
-# isort: split
-
 import json
 import math
 import os
@@ -66,20 +62,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from _slayer_options import STORED, Options, resumed
-from lightning_fabric import Fabric
 from rich.console import Console
-from torch import Tensor, nn
 
 from mksgn.cli import describe_commit, exit_on_error, print_command, progress_bar
-from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import Split, training_split
 from mksgn.errors import ConfigError
 from mksgn.files import name_of
-from mksgn.nn import SpikingGraphNet
 from mksgn.options import parse
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from mksgn.data.sources import SYNTHETIC, load
+from mksgn.data.splits import Split, training_split
+from mksgn.nn import SpikingGraphNet
 from mksgn.threads import use_threads
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
@@ -289,5 +291,5 @@ def report(folder: Path, options: Options, net: SpikingGraphNet, halves: Split, 
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

@@ -22,10 +22,6 @@ of its own; --modality all --start RUN means RUN-joint, RUN-bone, ...
 
 from __future__ import annotations
 
-import mksgn  # noqa: F401  (how threads wait is set before torch is loaded)
-
-# isort: split
-
 import json
 import math
 import shlex
@@ -37,26 +33,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from _teacher_options import STORED, Options, check_folders, resumed
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+
+from mksgn.cli import describe_commit, exit_on_error, print_table, training_progress
+from mksgn.errors import ConfigError
+from mksgn.files import name_of, replacing
+from mksgn.options import parse
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+import numpy as np
+import torch
 from torch import nn
 
 from mksgn.baselines.recipe import TeacherRecipe
 from mksgn.baselines.stack import unfold_persons
 from mksgn.baselines.streams import Scores, Stream, accuracies, fuse, load_stream, save_stream
 from mksgn.baselines.weights import BaselineConfig, begin_with, parameters, save_baseline
-from mksgn.cli import describe_commit, exit_on_error, print_table, training_progress
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import training_split
-from mksgn.errors import ConfigError
-from mksgn.files import name_of, replacing
-from mksgn.options import parse
 from mksgn.threads import use_threads
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
@@ -278,5 +280,5 @@ def main(options: Options) -> None:
 
 if __name__ == "__main__":
     with exit_on_error():
-        main(parse(Options, __doc__))
+        main(given)
     sys.exit(0)

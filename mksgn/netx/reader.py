@@ -8,9 +8,10 @@ from typing import Any
 from mksgn.errors import NetFileError
 from mksgn.ir import Graph
 from mksgn.ir.synapses import Shape
+from mksgn.limits import MAX_BYTES
 from mksgn.netx import metadata
 from mksgn.netx.layers import LayerReader
-from mksgn.netx.store import MAX_BYTES, open_net, unexpected
+from mksgn.netx.store import open_net, unexpected
 
 _STOCK_ROOT = {"layer", "simulation"}
 

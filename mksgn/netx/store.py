@@ -19,9 +19,8 @@ import h5py
 import numpy as np
 
 from mksgn.errors import NetFileError, typed
+from mksgn.limits import MAX_BYTES
 
-MAX_BYTES = 1 << 30
-"""Default limit on what a file may declare: bytes of data read, plus states of its neurons."""
 UNEXPECTED = "the file holds something that its reader does not expect"
 TEXT_BYTES_MAX = 4096
 ATTRIBUTE_BYTES_MAX = 1 << 16

@@ -1,6 +1,6 @@
 """Spiking graphs as NIR files (Neuromorphic Intermediate Representation) and back (docs/nir.md)."""
 
-from mksgn.nir.budget import MAX_BYTES
+from mksgn.limits import MAX_BYTES
 from mksgn.nir.errors import NirError
 from mksgn.nir.exporter import to_nir
 from mksgn.nir.files import read_nir, write_nir

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from mksgn.nir.errors import NirError
 
-MAX_BYTES = 1 << 30
-"""Default limit on the parameters of all nodes together, and on what a file may declare."""
-
 
 class Budget:
     """Bytes that may still be allocated.

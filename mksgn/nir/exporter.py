@@ -9,7 +9,8 @@ import nir
 import numpy as np
 
 from mksgn.ir import Graph, Population, Synapse
-from mksgn.nir.budget import MAX_BYTES, Budget
+from mksgn.limits import MAX_BYTES
+from mksgn.nir.budget import Budget
 from mksgn.nir.errors import NirError
 from mksgn.nir.manifest import encode
 from mksgn.nir.neurons import neuron_nodes, place_bias

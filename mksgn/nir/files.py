@@ -13,7 +13,8 @@ import numpy as np
 
 from mksgn.files import replacing
 from mksgn.ir import Graph
-from mksgn.nir.budget import MAX_BYTES, Budget
+from mksgn.limits import MAX_BYTES
+from mksgn.nir.budget import Budget
 from mksgn.nir.errors import NirError, unexpected
 from mksgn.nir.exporter import to_nir
 from mksgn.nir.foreign import Assumptions, from_foreign
