@@ -207,6 +207,19 @@ def test_counts_beyond_32_bits_are_counted_all_the_same():
         assert_same_counts(emulator.run(x).counts, expected)
 
 
+def test_spikes_of_a_neuron_beyond_32_bits_are_moved_in_time(monkeypatch):
+    """The narrow counters are emptied into the wide ones before they could overflow."""
+    graph = varied_graph(1)
+    x = random_messages(graph, 6, 2)
+    with Emulator(graph, batch_size=2) as emulator:
+        expected = emulator.run(x).counts
+        # One batch fills them: 2 samples x 4 steps.
+        monkeypatch.setattr("mksgn.emulator.counting._INT32_MAX", 2 * 4)
+        counts = emulator.run(x).counts
+    assert_same_counts(counts, expected)
+    assert all(np.array_equal(counts.sent[name], expected.sent[name]) for name in expected.sent)
+
+
 class Wide(Readers):
     """Readers whose counts are said not to fit."""
 

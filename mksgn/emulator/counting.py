@@ -13,7 +13,7 @@ from mksgn.emulator.fire import TILE
 from mksgn.ir import Graph, Population
 from mksgn.ir.fanout import fanout
 
-_INT32_MAX = (1 << 31) - 1
+_INT32_MAX = int(np.iinfo(np.int32).max)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ import numba
 import numpy as np
 
 from mksgn.compiled import compiled
+from mksgn.ir.graph import STATE_MAX, STATE_SHIFT
 
-UNIT = np.float32(1 << 6)
+UNIT = np.float32(1 << STATE_SHIFT)
 """States lie so many times above weights."""
-STATE = np.float32(1 << 23)
+STATE = np.float32(STATE_MAX)
 """u wraps here."""
-LIMIT = np.float32((1 << 23) - 1)
+LIMIT = np.float32(STATE_MAX - 1)
 """v is clipped to +- this."""
 TILE = 2048
 """Neurons that a thread steps together: long vector loops, and states that stay in its first cache."""
@@ -47,11 +48,12 @@ def fire(acc, driven, first, first_weight, second, second_weight, terms, wraps, 
         Whether u can leave 24 bits, where it is wrapped, once.
     bias : float32 (M or C,), shifted
     keep_v : float32, (4096 - decay) / 4096; threshold : float32, shifted
-    fan : int32 (K, M)
-        Weights that a spike of each neuron meets, in each of K synapses; T x TILE of them fit 32 bits.
+    fan : int32 (L, M)
+        Weights that a spike of each neuron meets in a synapse, for L kinds of synapses (:class:`Readers
+        <mksgn.emulator.counting.Readers>`); T x TILE of them fit 32 bits.
     spikes : int8 (T, N, M), out
     sent : int32 (M,), added to: spikes of each neuron
-    counted : int64 (tiles, N, 2 + K), out
+    counted : int64 (tiles, N, 2 + L), out
         Spikes, active updates (:class:`mksgn.backend.Counts`) and weights met, of each tile's neurons.
     """
     steps, samples, neurons = spikes.shape

@@ -94,8 +94,8 @@ class Membrane:
             Summed synaptic input.
         terms : list of (int8 tensor (T, N, F, V, C), float32 array (C,))
             At most two further inputs through one-to-one weights.
-        fan : int32 ndarray (K, M)
-            Weights that each neuron's spike meets in the K synapses that read it.
+        fan : int32 ndarray (L, M)
+            Weights that each neuron's spike meets, as :class:`mksgn.emulator.counting.Readers` has them.
         sent : int32 ndarray (M,)
             Added to: spikes of each neuron over samples and steps, in (F, V, C) order.
         steps, samples : int
@@ -104,8 +104,8 @@ class Membrane:
         Returns
         -------
         spikes : int8 tensor (T, N, F, V, C)
-        counted : int64 ndarray (N, 2 + K)
-            Spikes, active updates, and weights met in each synapse, of each sample.
+        counted : int64 ndarray (N, 2 + L)
+            Spikes, active updates, and weights met in each row of ``fan``, of each sample.
         """
         channels, frames, joints = self.population.shape
         neurons = self.population.size

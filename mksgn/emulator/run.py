@@ -145,8 +145,9 @@ class Run:
         channels, frames, joints = self.graph[name].shape
         inputs = self.network.inputs[name]
         rest = inputs.others
-        terms = [(self._summed(trains, sources).expand(self.steps, samples, frames, joints, channels).contiguous(),
-                  weight) for sources, weight in inputs.terms]
+        shape = (self.steps, samples, frames, joints, channels)
+        terms = [(self._summed(trains, sources).to(torch.int8).expand(shape).contiguous(), weight)
+                 for sources, weight in inputs.terms]
         drive: torch.Tensor | None = None
         if any(op.delays != (0,) or op.wraps for op in rest):
             drive = self._drive(name, trains, rest)
