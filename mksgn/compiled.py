@@ -49,7 +49,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
         if _has_place(Path(function.__code__.co_filename).parent):
-            with contextlib.suppress(RuntimeError):  # numba: "no locator available"
+            with contextlib.suppress(RuntimeError, OSError):  # numba: "no locator available"; a package in an archive
                 dispatcher._cache = _Cache(function)
         return dispatcher
 

@@ -118,9 +118,6 @@ class TokenBroadcast(Projection):
         weight = self.synapse.weight[..., 0]
         return hook(weight) if hook else weight
 
-    def current(self, x: Tensor, hook: Hook) -> Tensor:
-        return x.expand(-1, -1, *self.tokens)
-
     current_slayer = ConvProjection.current_slayer
 
     def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
