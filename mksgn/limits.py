@@ -1,4 +1,4 @@
-"""The numbers that each choice of a network and its training may be: declared once, for options, presets and files.
+"""The numbers that each choice of a network, its training and its files may be: declared once, for all who ask.
 
 A choice has one name everywhere: the field of a recipe, the option of a program (``--time-steps`` of ``time_steps``)
 and the entry in a stored recipe.

@@ -140,7 +140,8 @@ class Options:
     devices: int = 1
     """Processes or GPUs; under torchrun its own number is used."""
     threads: int | None = None
-    """CPU threads; default: one per core, or what OMP_NUM_THREADS says. 1 for several at once."""
+    """CPU threads; default: one per core, or what OMP_NUM_THREADS says. Give 1 to trainings side by
+    side."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the training step; evaluation and export are always exact."""
 

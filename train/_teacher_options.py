@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "nw-ucla"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
-STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "device", "threads",
-          "precision")
+STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "device", "threads", "precision")
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,8 @@ class Options:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
     threads: int | None = None
-    """CPU threads; default: one per core, or what OMP_NUM_THREADS says. 1 for several at once."""
+    """CPU threads; default: one per core, or what OMP_NUM_THREADS says. Give 1 to trainings side by
+    side."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the training step; loss and evaluation are always float32."""
 

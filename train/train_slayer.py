@@ -1,14 +1,14 @@
 """Train a spiking graph network on skeletons and export it as mksgn.net.
 
-    python train/train_slayer.py                                    # the demo: synthetic skeletons, five minutes
+    python train/train_slayer.py                                    # the demo: synthetic skeletons
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz  # MK-SGN, joint modality
     # taught by finished train_teacher.py runs
     python train/train_slayer.py --preset mksgn --data nw_ucla.npz --teacher RUN RUN --distil ce-kl --gamma 1 1 0
 
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
-               about five minutes on two cores with bfloat16, 99.8 % on the synthetic test split;
-               about nine without (float32: 11 to 13 s an epoch), 95.1 %
+               six minutes on two quiet cores, eleven on two busy ones (bfloat16); 97 % on the
+               synthetic test split
     mksgn      six layers with spiking attention, half the paper's widths, T = 2; on NW-UCLA about
                half an hour on one core; taught by two CTR-GCNs 90 % (see models/nw-ucla-joint)
     mksgn-4    mksgn with four modalities, added up (--fusion smf weighs them by mutual information),
