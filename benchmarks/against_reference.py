@@ -62,7 +62,7 @@ from mksgn import processor
 from mksgn.backend import RunResult
 from mksgn.deploy.outputs import check_writable, write_text
 from mksgn.emulator import Emulator
-from mksgn.emulator.variants import KERNELS
+from mksgn.emulator.emulator import KERNELS
 from mksgn.ir import Graph
 from mksgn.runtime import open_backend
 from mksgn.runtime.plan import LAYOUTS

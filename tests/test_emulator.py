@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lava_graphs import block_graph
 from random_graphs import random_messages
 from reference import simulate, step
 from same_counts import assert_same_counts
@@ -17,10 +16,9 @@ from varied_graphs import even, varied_graph
 
 from mksgn.backend import compare
 from mksgn.emulator import Emulator
-from mksgn.emulator.counting import Readers
+from mksgn.emulator.emulator import KERNELS
 from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
-from mksgn.emulator.variants import KERNELS, has_int8
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
 
@@ -40,15 +38,23 @@ def membrane_trace(neuron, bias, inputs):
     membrane = Membrane(population, max(abs(a) for a in inputs), CPU)
     a = torch.tensor(inputs, dtype=membrane.dtype).reshape(-1, 1, 1, 1, 1)
     trace = membrane.run(a, len(inputs), states=True)
-    # Without states the neuron takes a shorter way, and a plain one another: they must spike the same.
+    # Without states the neuron takes a shorter way, and in the compiled loop another: they must spike the same.
     assert torch.equal(membrane.run(a, len(inputs), states=False).spikes, trace.spikes)
-    if membrane.plain:
-        for drive in (a, a.to(torch.int32)):
-            sent = np.zeros(1, np.int32)
-            spikes, counted = membrane.fire(drive, [], np.array([[7]], np.int32), sent, len(inputs), 1)
-            fired = int(trace.spikes.sum())
-            assert torch.equal(spikes, trace.spikes.to(torch.int8)) and sent.item() == fired
-            assert counted.tolist() == [[fired, int(trace.active), 7 * fired]]
+    bits = max(2, max(abs(a) for a in inputs).bit_length() + 1)
+    if bits <= 24:
+        source = Population("a", (1, 1, 1), role="input", message_bits=bits)
+        after = Population("b", (7, 1, 1), Cuba(1))
+        synapses = (Conv("s", ("a",), "p", np.ones((1, 1, 1, 1), np.int16)),
+                    Conv("t", ("p",), "b", np.full((7, 1, 1, 1), 2, np.int16)))
+        graph = Graph((source, population, after), synapses, len(inputs))
+        with Emulator(graph) as emulator:
+            if emulator._program is not None:
+                result = emulator.run(np.array(inputs).reshape(1, 1, 1, 1, -1), "spikes")
+                fired = trace.spikes.flatten().to(torch.int64).tolist()
+                assert result.spikes["p"].ravel().tolist() == fired
+                assert result.counts.sent["p"].item() == sum(fired) == result.counts.spikes["p"]
+                assert result.counts.active["p"] == int(trace.active)
+                assert result.counts.synops["t"] == 7 * sum(fired)
     return [t.flatten().to(torch.int64).tolist() for t in (trace.u, trace.v, trace.spikes)], int(trace.active)
 
 
@@ -194,37 +200,30 @@ def test_a_varied_graph_is_the_reference(seed):
     assert all(counts.spikes[name] for name in ("coder", "mix", "both", "fused", "stc")), "a silent test net"
 
 
-def test_counts_beyond_32_bits_are_counted_all_the_same():
-    """2^21 fan-out x 4 steps x 2048 neurons of a tile would not fit: such neurons take the longer way."""
-    graph = varied_graph(4)
-    readers = Readers.of(graph, graph["coder"], CPU)
-    assert readers.fits(4) and not replace(readers, fan=readers.fan * (1 << 20)).fits(4)
-    x = random_messages(graph, 3, 4)
-    with Emulator(graph) as emulator:
-        expected = emulator.run(x).counts
-        network = emulator._network
-        network.readers = {name: Wide(r.names, r.fan, r.row, r.device) for name, r in network.readers.items()}
-        assert_same_counts(emulator.run(x).counts, expected)
-
-
-def test_spikes_of_a_neuron_beyond_32_bits_are_moved_in_time(monkeypatch):
+def test_spikes_of_a_neuron_beyond_16_bits_are_moved_in_time(monkeypatch):
     """The narrow counters are emptied into the wide ones before they could overflow."""
     graph = varied_graph(1)
     x = random_messages(graph, 6, 2)
     with Emulator(graph, batch_size=2) as emulator:
         expected = emulator.run(x).counts
-        # One batch fills them: 2 samples x 4 steps.
-        monkeypatch.setattr("mksgn.emulator.counting._INT32_MAX", 2 * 4)
+        # One sample fills them: 4 steps.
+        monkeypatch.setattr("mksgn.emulator.event_run._SENT_MAX", 4)
         counts = emulator.run(x).counts
     assert_same_counts(counts, expected)
     assert all(np.array_equal(counts.sent[name], expected.sent[name]) for name in expected.sent)
 
 
-class Wide(Readers):
-    """Readers whose counts are said not to fit."""
-
-    def fits(self, steps):
-        return False
+def test_memory_bounds_the_samples_at_once(monkeypatch):
+    graph = varied_graph(1)
+    x = random_messages(graph, 6, 2)
+    done: list[int] = []
+    with Emulator(graph, threads=1, progress=done.append) as emulator:
+        expected = emulator.run(x)
+        monkeypatch.setattr("mksgn.emulator.event_run.MEMORY", 1)
+        result = emulator.run(x)
+    assert done == [6, *range(1, 7)]
+    np.testing.assert_array_equal(result.output, expected.output)
+    assert_same_counts(result.counts, expected.counts)
 
 
 def test_some_gate_really_gates():
@@ -271,31 +270,13 @@ def test_kernels_agree(seed, kernel):
     samples = random_messages(graph, 5, seed)
     with Emulator(graph, batch_size=2, kernel=kernel) as emulator:
         result = emulator.run(samples, record="spikes")
-        plain = [name for name, membrane in emulator._network.membranes.items() if membrane.plain]
+        assert (emulator._program is None) == (kernel == "dense"), "the graph should take the compiled loop"
     with Emulator(graph, kernel="dense") as emulator:
         reference = emulator.run(samples, record="states")
-    assert plain, "the graph should have neurons that take the compiled loop"
     for name, spikes in result.spikes.items():
         np.testing.assert_array_equal(spikes, reference.spikes[name], err_msg=name)
     np.testing.assert_array_equal(result.output, reference.output)
     assert_same_counts(result.counts, reference.counts)
-
-
-def test_each_kernel_is_taken_where_it_can_be():
-    graph = block_graph()
-    chosen = {}
-    for kernel in KERNELS:
-        with Emulator(graph, kernel=kernel) as emulator:
-            emulator.run(np.zeros((2, 3, 6, 4), int))
-            chosen[kernel] = {op.synapse.name: op._fastest.chosen for ops in emulator._network.operators.values()
-                              for op in ops}
-    assert set(chosen["dense"].values()) == {"dense"}
-    assert chosen["event"]["project"] == chosen["event"]["fuse"] == "event"
-    assert chosen["event"]["code"] == chosen["int8"]["code"] == "dense", "its source is graded"
-    if has_int8():
-        assert chosen["int8"]["project"] == "int8"
-        assert chosen["int8"]["deepen"] == chosen["int8"]["fuse"] == "dense", "groups and other kinds are not for it"
-    assert all(kernel in KERNELS[1:] for kernel in chosen["auto"].values()), "the first batch decides"
 
 
 def test_lava_conv_wraps_each_source_at_24_bits():
@@ -342,14 +323,15 @@ def test_exactness_survives_the_caller_s_settings(kernel):
     try:
         torch.set_float32_matmul_precision("medium")
         with torch.autocast("cpu", torch.bfloat16), Emulator(graph, batch_size=20) as emulator:
-            assert emulator._network.operators["out"][0].dtype is torch.float32
             u = emulator.run(x, "states").u["out"][..., 0]
+            spikes = emulator.run(x, "spikes").spikes["out"][..., 0]
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
     u_exact = 64 * a.numpy()
     wrapped = np.where(u_exact > 2**23, u_exact - 2**24, np.where(u_exact <= -(2**23), u_exact + 2**24, u_exact))
     np.testing.assert_array_equal(u, wrapped)
+    np.testing.assert_array_equal(spikes, wrapped > 64 * 131071)
 
 
 def test_settings_come_back_after_an_error():

@@ -51,12 +51,11 @@ def step_all(graph: Graph, x: np.ndarray, interval: int | None = None, offset: i
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize(("synapse", "source", "target"), CASES, ids=lambda x: getattr(type(x), "__name__", ""))
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 3), (-128, 127)], ids=["spikes", "counts", "graded"])
-def test_synapse_is_the_equation(synapse, source, target, low, high, parallel):
+def test_synapse_is_the_equation(synapse, source, target, low, high):
     rng = np.random.default_rng(5)
-    apply = compiled(synapse, source, target, parallel)
+    apply = compiled(synapse, source, target)
     for kind in (np.int8, np.int32):
         x = rng.integers(low, high + 1, (3, *source))
         out = np.full((3, target[1], target[2], target[0]), 7, np.int32)  # it adds

@@ -38,7 +38,7 @@ class PyConvModelEvent(PyConvModelFixed):
         # (O, kX, kY, I / groups), flipped: Lava convolves, the kernels correlate.
         taps = self.weight[:, ::-1, ::-1].transpose(1, 2, 3, 0).astype(np.int16)
         if groups > 1 and groups == taps.shape[3] and taps.shape[2] == 1:
-            kernels.convolve_depthwise_image(x, np.ascontiguousarray(taps[:, :, 0]), *geometry, total)
+            kernels.convolve_depthwise(x, np.ascontiguousarray(taps[:, :, 0]), *geometry, total)
         else:
-            kernels.convolve_image(x, kernels.rows_by_input(taps, groups), groups, *geometry, total)
+            kernels.convolve(x, kernels.rows_by_input(taps, groups), groups, *geometry, total)
         self.a_buf = self.clamp_precision(total)

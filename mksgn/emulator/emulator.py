@@ -1,9 +1,16 @@
 """The emulator: a spiking graph on whole batches of samples, exact on every spike and state.
 
-A feed-forward graph can be run population by population, all steps at once: a population's drive is
-one convolution over samples x steps, and only the neurons step through time. The latency of a hop
-is then no more than a shift between the time axes of two populations, absent in :meth:`Emulator.run`
+A feed-forward graph can be run population by population, all steps at once: only the neurons step through time. The
+latency of a hop is then no more than a shift between the time axes of two populations, absent in :meth:`Emulator.run`
 (each population in its own time) and present in :meth:`Emulator.run_stream` (wall time).
+
+There are two ways to the same integers:
+
+event
+    A compiled loop that adds the weights of neurons that fired (:mod:`mksgn.emulator.loop`): on a CPU, for all but
+    sums that leave 24 bits, recorded states and wall time.
+dense
+    Torch operations in floating point (:mod:`mksgn.emulator.run`): for all that, and on CUDA devices.
 """
 
 from __future__ import annotations
@@ -14,16 +21,17 @@ import numpy as np
 import torch
 
 from mksgn.backend import RunResult
-from mksgn.emulator.counting import Readers
+from mksgn.emulator.assemble import assemble
+from mksgn.emulator.event_run import EventRun, Room
 from mksgn.emulator.exact import exact_arithmetic
-from mksgn.emulator.neuron import Membrane
-from mksgn.emulator.operators import operator
-from mksgn.emulator.run import Inputs, Network, Run
-from mksgn.emulator.variants import KERNELS
+from mksgn.emulator.network import Network
+from mksgn.emulator.program import Program
+from mksgn.emulator.run import Run
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
-from mksgn.ir import Graph, reset_steps, schedule
+from mksgn.ir import Graph, reset_steps
 from mksgn.ir.messages import check_messages, check_samples
 
+KERNELS = ("auto", "dense", "event")
 RECORDS = ("none", "spikes", "states")
 MESSAGE_BITS_MAX = 24
 """Widest graded message of Loihi 2; float32 holds it exactly."""
@@ -41,9 +49,9 @@ class Emulator:
         A torch device, such as "cpu" or "cuda:0".
     threads : int, optional
         CPU threads during a run; None leaves torch's setting.
-    kernel : 'auto', 'dense', 'int8' or 'event'
-        How synapses are computed on a CPU (:mod:`mksgn.emulator.variants`); the results are the same. 'auto' measures
-        each on the first batch; the others are taken where they are possible.
+    kernel : 'auto', 'dense' or 'event'
+        How :meth:`run` computes; the results are the same. 'auto' and 'event' take the compiled loop wherever it can do
+        what is asked for.
     progress : callable, optional
         Called with the number of samples done after each batch.
 
@@ -76,7 +84,10 @@ class Emulator:
         self.threads = threads
         self.progress = progress
         self.device = _device(device)
-        self._network: Network | None = _compile(graph, self.device, kernel)
+        self._network: Network | None = Network(graph, self.device)
+        compiled = self.device.type == "cpu" and kernel != "dense"
+        self._program: Program | None = assemble(graph, self._network.membranes) if compiled else None
+        self._rooms: list[Room] = []
 
     def __enter__(self) -> Emulator:
         return self
@@ -86,7 +97,8 @@ class Emulator:
 
     def close(self) -> None:
         """Release the weights; the emulator cannot run afterwards."""
-        self._network = None
+        self._network = self._program = None
+        self._rooms = []
 
     def run(self, samples: np.ndarray, record: str = "none") -> RunResult:
         """Run samples, each from rest, for the graph's T steps.
@@ -116,11 +128,18 @@ class Emulator:
             raise ConfigError("this net has no number of steps per sample", where="time_steps",
                               fix="run it on a tensor with --input")
         samples = check_samples(samples, self.graph.input, steps)
-        run = Run(network, len(samples), steps, record)
+        samples = samples if samples.ndim == 5 else samples[..., None]
         with exact_arithmetic(self.device, self.threads):
-            for start in range(0, len(samples), self.batch_size):
-                batch = samples[start:start + self.batch_size]
-                run.batch(batch if batch.ndim == 5 else batch[..., None], start)
+            if self._program is not None and record != "states" and steps <= EventRun.STEPS_MAX:
+                run: Run | EventRun = EventRun(network, self._program, self._rooms, len(samples), steps, record)
+            else:
+                run = Run(network, len(samples), steps, record)
+            size = run.batch_size(self.batch_size)
+            for start in range(0, len(samples), size):
+                batch = samples[start:start + size]
+                if not run.batch(batch, start):
+                    Run(network, len(batch), steps, "none").batch(batch, 0)  # says where and when
+                    raise AssertionError("the compiled loop found a state out of its range; torch did not")
                 if self.progress is not None:
                     self.progress(start + len(batch))
         return run.result()
@@ -181,19 +200,6 @@ class Emulator:
         if record not in RECORDS:
             raise ConfigError("unknown kind of record", got=repr(record), allowed=", ".join(RECORDS))
         return self._network
-
-
-def _compile(graph: Graph, device: torch.device, kernel: str) -> Network:
-    """Put the weights on the device, and everything else a run needs beside them."""
-    network = Network(graph, schedule(graph), device)
-    for population in graph.populations[1:]:
-        operators = [operator(graph, synapse, device, kernel) for synapse in graph.into(population.name)]
-        network.last_use.update({name: population.name for op in operators for name in op.synapse.sources})
-        network.operators[population.name] = operators
-        network.inputs[population.name] = Inputs.of(graph, operators)
-        network.membranes[population.name] = Membrane(population, sum(o.bound for o in operators), device)
-    network.readers.update({population.name: Readers.of(graph, population, device) for population in graph.populations})
-    return network
 
 
 def _check(graph: Graph) -> None:

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from mksgn.emulator.exact import FLOAT32_EXACT
-from mksgn.emulator.fire import TILE, fire
 from mksgn.errors import DataError
 from mksgn.ir import Population
 from mksgn.ir.bounds import INPUT_LIMIT
@@ -77,51 +76,6 @@ class Membrane:
             bias = bias if bias.ndim == 1 else bias.transpose(1, 2, 0)
             self.bias = torch.as_tensor(np.ascontiguousarray(bias) * _SCALE, device=device).to(self.dtype)
         self.clips = self.wraps or _steady(u_bound + bias_bound, self.keep_v) >= STATE_MAX
-
-    @property
-    def plain(self) -> bool:
-        """Whether :meth:`fire` can run these neurons: unary LIF on a CPU, exact in float32."""
-        return (self.device.type == "cpu" and not self.readout and self.keep_u == 0 and self.bound < INPUT_LIMIT
-                and self.dtype is torch.float32)
-
-    def fire(self, drive: torch.Tensor | None, terms: list[tuple[torch.Tensor, np.ndarray]], fan: np.ndarray,
-             sent: np.ndarray, steps: int, samples: int) -> tuple[torch.Tensor, np.ndarray]:
-        """:meth:`run` of :attr:`plain` neurons from rest, by one compiled loop.
-
-        Parameters
-        ----------
-        drive : float32 or int32 tensor (T or 1, N, F, V, C) or None
-            Summed synaptic input.
-        terms : list of (int8 tensor (T, N, F, V, C), float32 array (C,))
-            At most two further inputs through one-to-one weights.
-        fan : int32 ndarray (L, M)
-            Weights that each neuron's spike meets, as :class:`mksgn.emulator.counting.Readers` has them.
-        sent : int32 ndarray (M,)
-            Added to: spikes of each neuron over samples and steps, in (F, V, C) order.
-        steps, samples : int
-            T and N.
-
-        Returns
-        -------
-        spikes : int8 tensor (T, N, F, V, C)
-        counted : int64 ndarray (N, 2 + L)
-            Spikes, active updates, and weights met in each row of ``fan``, of each sample.
-        """
-        channels, frames, joints = self.population.shape
-        neurons = self.population.size
-        spikes = torch.empty((steps, samples, neurons), dtype=torch.int8)
-        no_term = (np.zeros((1, 1, 1), np.int8), np.zeros(1, np.float32))
-        given = [(x.reshape(steps, samples, neurons).numpy(), weight) for x, weight in terms]
-        first, second = [*given, no_term, no_term][:2]
-        bias = np.zeros(1, np.float32) if self.bias is None else self.bias.reshape(-1).numpy()
-        current = np.zeros((1, 1, 1), np.float32)
-        if drive is not None:
-            current = drive.contiguous().reshape(-1, samples, neurons).numpy()
-        counted = np.zeros((-(-neurons // TILE), samples, 2 + len(fan)), np.int64)
-        keep_v = np.float32(self.keep_v / DECAY_UNITY)
-        fire(current, drive is not None, *first, *second, len(given), self.wraps, bias, keep_v,
-             np.float32(self.threshold), fan, spikes.numpy(), sent, counted)
-        return spikes.reshape(steps, samples, frames, joints, channels), counted.sum(axis=0)
 
     def _float32_is_exact(self, limited: int, u_bound: int) -> bool:
         # v: the decay's product must be exact for all |v| < 2^23. The sum d + u + 64 bias may pass 2^24,

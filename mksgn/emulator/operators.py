@@ -1,4 +1,4 @@
-"""The four synapse kinds as exact tensor operations on batches.
+"""The four synapse kinds as exact tensor operations on batches: what any graph can be run with, on any device.
 
 Tensors are (B, F, V, C): images (samples times steps), frames, joints, channels. Channels last is
 what the fast convolutions and the per-joint products want.
@@ -13,10 +13,9 @@ import torch
 from torch.nn import functional
 
 from mksgn.emulator.exact import dtype_for, wrap24
-from mksgn.emulator.variants import Fastest, Variant, variants
 from mksgn.emulator.window import Window
 from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Synapse
-from mksgn.ir.bounds import SUM24, channels_last, sum_bound, wraps24
+from mksgn.ir.bounds import channels_last, sum_bound, wraps24
 
 
 class Operator:
@@ -28,13 +27,9 @@ class Operator:
     synapse : Synapse
         One of its synapses.
     device : torch.device
-    kernel : str
-        See :mod:`mksgn.emulator.variants`.
 
     Attributes
     ----------
-    bound : int
-        No sum of this synapse over all its sources exceeds this in absolute value.
     wraps : bool
         Whether a sum can leave 24 bits and is wrapped there, as Lava does it.
     delays : tuple of int
@@ -43,40 +38,17 @@ class Operator:
 
     delays: tuple[int, ...] = (0,)
 
-    def __init__(self, graph: Graph, synapse: Synapse, device: torch.device, kernel: str = "dense"):
+    def __init__(self, graph: Graph, synapse: Synapse, device: torch.device):
         source = graph[synapse.sources[0]]
         self.synapse = synapse
         self.source_shape, self.target_shape = source.shape, graph[synapse.target].shape
         self.device = device
         self.wraps = wraps24(graph, synapse)
-        unwrapped = sum_bound(graph, synapse)
-        self.bound = SUM24 if self.wraps else unwrapped
-        self.dtype = dtype_for(unwrapped)
-        found: dict[str, Variant] = {"dense": lambda x: self._apply(x.to(self.dtype), 0)}
-        if device.type == "cpu":
-            found |= variants(synapse, self.source_shape, self.target_shape, not source.message_bits,
-                              self.dtype is torch.float32 and not self.wraps)
-        self._fastest = Fastest(found, kernel)
-
-    @property
-    def variants(self) -> dict[str, Variant]:
-        """The ways this synapse can be computed here, by name."""
-        return self._fastest.variants
-
-    @property
-    def one_to_one(self) -> np.ndarray | None:
-        """float32 weights (C,) of a synapse from each neuron to its counterpart alone (residuals, gates), else None.
-
-        Also of one neuron's spikes to all joints, or to all joints of all frames, alike: the attention's broadcast.
-        """
-        return None
+        self.dtype = dtype_for(sum_bound(graph, synapse))
 
     def apply(self, x_bfvc: torch.Tensor, delay: int = 0) -> torch.Tensor:
-        """Summed weights (B, F', V', C') of the messages ``x_bfvc`` that are ``delay`` steps late; float or int32."""
-        if self.delays == (0,):
-            y = self._fastest(x_bfvc)
-        else:
-            y = self._apply(x_bfvc.to(self.dtype), delay)
+        """Summed weights (B, F', V', C') of the messages ``x_bfvc`` that are ``delay`` steps late."""
+        y = self._apply(x_bfvc.to(self.dtype), delay)
         return wrap24(y) if self.wraps else y
 
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
@@ -96,19 +68,6 @@ class _Conv(Operator):
         self.pointwise = s.weight.shape[2:] == (1, 1) and s.groups == 1
         weight = self._tensor(s.weight)
         self.weight = weight[:, :, 0, 0] if self.pointwise else weight.contiguous(memory_format=torch.channels_last)
-
-    @property
-    def one_to_one(self) -> np.ndarray | None:
-        s = self.synapse
-        if s.groups != len(s.weight) or s.weight.shape[1] != 1 or s.stride != (1, 1):
-            return None
-        plain = s.weight.shape[2:] == (1, 1) and s.padding == (0, 0)
-        # One position, padded so far that each tap of the kernel reaches one target.
-        frames, joints = s.weight.shape[2:]
-        spread = (self.source_shape[1:] == (1, 1) and self.target_shape[1:] == (frames, joints)
-                  and s.padding == (frames - 1, joints - 1) and s.dilation == (1, 1)
-                  and bool((s.weight == s.weight[:, :, :1, :1]).all()))
-        return s.weight[:, 0, 0, 0].astype(np.float32) if plain or spread else None
 
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         x_bfvc = self.window.take(x_bfvc)
@@ -150,12 +109,6 @@ class _JointMix(Operator):
         # (V' K, V): the rows of a target joint lie together, as its channels do.
         self.weight = self._tensor(self.synapse.weight.transpose(1, 0, 2)).flatten(0, 1)
 
-    @property
-    def one_to_one(self) -> np.ndarray | None:
-        weight = self.synapse.weight
-        broadcast = weight.shape[0] == 1 and weight.shape[2] == 1 and bool((weight == weight.flat[0]).all())
-        return np.full(self.source_shape[0], weight.flat[0], np.float32) if broadcast else None
-
     def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
         images, frames = x_bfvc.shape[:2]
         y = torch.matmul(self.weight, x_bfvc)  # (V' K, V) (B, F, V, C) -> (B, F, V' K, C)
@@ -187,6 +140,6 @@ class _GraphConv(Operator):
 _KINDS: dict[type, type[Operator]] = {Conv: _Conv, Dense: _Dense, JointMix: _JointMix, GraphConv: _GraphConv}
 
 
-def operator(graph: Graph, synapse: Synapse, device: torch.device, kernel: str = "dense") -> Operator:
+def operator(graph: Graph, synapse: Synapse, device: torch.device) -> Operator:
     """The operator of a synapse; parameters as for :class:`Operator`."""
-    return _KINDS[type(synapse)](graph, synapse, device, kernel)
+    return _KINDS[type(synapse)](graph, synapse, device)

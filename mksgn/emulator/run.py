@@ -1,79 +1,16 @@
-"""One pass of samples through the populations, in topological order."""
+"""One pass of samples through the populations with torch: any graph, any device, states and wall time included."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from mksgn.backend import RunResult
-from mksgn.emulator.counting import Readers, Tally
+from mksgn.emulator.counting import Tally
 from mksgn.emulator.exact import dtype_for
-from mksgn.emulator.neuron import Membrane, Trace
+from mksgn.emulator.network import Network
+from mksgn.emulator.neuron import Trace
 from mksgn.emulator.operators import Operator
-from mksgn.emulator.variants import COUNT_MAX
-from mksgn.ir import Graph, Schedule
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a plain population reads.
-
-    Parameters
-    ----------
-    terms : list of (sources, float32 weights (C,))
-        At most two spike trains through one-to-one weights, which go into the neurons' own loop. Parallel synapses are
-        one term with the sum of their weights.
-    others : list of Operator
-        All other synapses.
-    """
-
-    terms: list[tuple[tuple[str, ...], np.ndarray]]
-    others: list[Operator]
-
-    @classmethod
-    def of(cls, graph: Graph, operators: list[Operator]) -> Inputs:
-        """The inputs of the population that ``operators`` lead to."""
-        terms: dict[tuple[str, ...], np.ndarray] = {}
-        others = []
-        for op in operators:
-            weight, sources = op.one_to_one, op.synapse.sources
-            spikes = graph.input.name not in sources and len(sources) <= COUNT_MAX
-            if weight is None or not spikes or (len(terms) == 2 and sources not in terms):
-                others.append(op)
-            else:
-                terms[sources] = terms[sources] + weight if sources in terms else weight
-        return cls(list(terms.items()), others)
-
-
-@dataclass
-class Network:
-    """A graph ready to run on a device.
-
-    Parameters
-    ----------
-    graph : Graph
-    schedule : Schedule
-    device : torch.device
-    operators : dict of population to list of Operator
-        Its incoming synapses.
-    membranes : dict of population to Membrane
-    inputs : dict of population to Inputs
-        The same synapses as its neurons' own loop takes them.
-    readers : dict of population to Readers
-    last_use : dict of population to population
-        After which population a spike train is needed no more.
-    """
-
-    graph: Graph
-    schedule: Schedule
-    device: torch.device
-    operators: dict[str, list[Operator]] = field(default_factory=dict)
-    membranes: dict[str, Membrane] = field(default_factory=dict)
-    inputs: dict[str, Inputs] = field(default_factory=dict)
-    readers: dict[str, Readers] = field(default_factory=dict)
-    last_use: dict[str, str] = field(default_factory=dict)
 
 
 class Run:
@@ -98,8 +35,7 @@ class Run:
         self.network, self.graph = network, network.graph
         self.samples, self.steps, self.record = samples, steps, record
         self.hop, self.direct, self.resets = hop, direct, resets or {}
-        self.tally = Tally(self.graph, network.readers, samples, steps)
-        self._sums: dict[tuple[str, ...], torch.Tensor] = {}
+        self.tally = Tally(self.graph, samples, steps, network.device)
         self.arrays: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "u": {}, "v": {}}
         for population in self.graph.populations[1:]:
             shape = (samples, *population.shape, steps)
@@ -112,8 +48,18 @@ class Run:
         size = (samples, output.size) if output.role == "readout" else (samples, *output.shape, steps)
         self.output = np.zeros(size, np.int64)
 
-    def batch(self, x: np.ndarray, start: int) -> None:
-        """Run samples (N, C, F, V, T), or T = 1 for the same at every step, as rows ``start`` on."""
+    def batch_size(self, wanted: int) -> int:
+        """Samples to run at once: so many as ``wanted``."""
+        return wanted
+
+    def batch(self, x: np.ndarray, start: int) -> bool:
+        """Run samples (N, C, F, V, T), or T = 1 for the same at every step, as rows ``start`` on; returns True.
+
+        Raises
+        ------
+        DataError
+            As :meth:`mksgn.emulator.neuron.Membrane.run`.
+        """
         network = self.network
         messages = torch.as_tensor(np.ascontiguousarray(x.transpose(4, 0, 2, 3, 1))).to(network.device)
         repeats = self.steps // x.shape[4]
@@ -123,65 +69,16 @@ class Run:
         for population in self.graph.populations[1:]:
             name = population.name
             membrane = network.membranes[name]
-            counted = network.readers[name].fits(self.steps)
-            if membrane.plain and counted and not self.hop and self.record != "states":
-                trace = self._fire(name, trains, rows)
-            else:
-                trace = membrane.run(self._drive(name, trains, network.operators[name]), self.steps,
-                                     self.record == "states", self.resets.get(name, frozenset()))
-                self.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
-                if trace.spikes is not None:
-                    self.tally.messages(name, rows, trace.spikes)
+            trace = membrane.run(self._drive(name, trains, network.operators(name)), self.steps,
+                                 self.record == "states", self.resets.get(name, frozenset()))
+            self.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
             if trace.spikes is not None:
+                self.tally.messages(name, rows, trace.spikes)
                 trains[name] = trace.spikes
             self._keep(name, trace, rows)
             for source in [source for source in trains if network.last_use.get(source, name) == name]:
                 del trains[source]
-            self._sums = {sources: x for sources, x in self._sums.items() if all(s in trains for s in sources)}
-
-    def _fire(self, name: str, trains: dict[str, torch.Tensor], rows: slice) -> Trace:
-        """A plain population, each in its own time: one-to-one inputs go into the neurons' own loop."""
-        samples = rows.stop - rows.start
-        channels, frames, joints = self.graph[name].shape
-        inputs = self.network.inputs[name]
-        rest = inputs.others
-        shape = (self.steps, samples, frames, joints, channels)
-        terms = [(self._summed(trains, sources).to(torch.int8).expand(shape).contiguous(), weight)
-                 for sources, weight in inputs.terms]
-        drive: torch.Tensor | None = None
-        if any(op.delays != (0,) or op.wraps for op in rest):
-            drive = self._drive(name, trains, rest)
-        else:
-            for op in rest:
-                x = self._summed(trains, op.synapse.sources)
-                a = op.apply(x.flatten(0, 1))
-                a = a.reshape(*x.shape[:2], *a.shape[1:])
-                if drive is not None and drive.shape == a.shape and drive.dtype == a.dtype:
-                    drive += a  # new from its operator: no third tensor
-                else:
-                    drive = a if drive is None else drive + a
-        fan = self.network.readers[name].fan
-        sent = self.tally.fired(name, self.steps * samples)
-        spikes, counted = self.network.membranes[name].fire(drive, terms, fan, sent, self.steps, samples)
-        counts = self.tally.counts
-        counts.sample_spikes[name][rows] = counted[:, 0]
-        counts.sample_active[name][rows] = counted[:, 1]
-        self.tally.weights_met(name, rows, counted[:, 2:])
-        return Trace(spikes, None, None, None, torch.from_numpy(counted[:, 1]))
-
-    def _summed(self, trains: dict[str, torch.Tensor], sources: tuple[str, ...]) -> torch.Tensor:
-        """Messages of several populations that share weights, added once for all who read them."""
-        if len(sources) == 1:
-            return trains[sources[0]]
-        if sources not in self._sums:
-            # int8 holds the sum of COUNT_MAX spikes; more need a wider type.
-            wide = len(sources) > COUNT_MAX
-            parts = [trains[source].to(torch.float32) if wide else trains[source] for source in sources]
-            total = parts[0] + parts[1]
-            for part in parts[2:]:
-                total += part
-            self._sums[sources] = total
-        return self._sums[sources]
+        return True
 
     def _drive(self, name: str, trains: dict[str, torch.Tensor], operators: list[Operator]) -> torch.Tensor:
         """Summed synaptic input (T, N, F, V, C) of ``operators``, or (1, ...) when it is the same at all steps."""
@@ -192,8 +89,7 @@ class Run:
             for source in op.synapse.sources:
                 hops = 1 + self.network.schedule.wait[op.synapse.name, source]
                 shift = self.hop * (hops - (self.direct and source == self.graph.input.name))
-                # int8 holds the sum of so many spikes; more need a wider type.
-                x = trains[source] if len(op.synapse.sources) <= COUNT_MAX else trains[source].to(torch.float32)
+                x = trains[source]
                 groups[shift] = groups[shift] + x if shift in groups else x
             if op.wraps and len(groups) > 1:
                 # What arrives in one step is wrapped as one sum, however long it waited.

@@ -1,11 +1,10 @@
-"""The loops. Layout is (B, F, V, C): B independent images, channels contiguous.
+"""The loops of one image, (F, V, C), channels contiguous.
 
 ``x`` holds int8 messages: 0 or 1 for spikes, small counts where the spikes of several sources are
 summed, any value where the source is graded. ``out`` is int32 and is added to, so that several
 synapses can share it. Integer sums: the same in any order, exact while they fit 32 bits.
 
-Every kernel exists twice: ``name_image`` for one image in one thread, for use inside a Lava process, and ``name``,
-which deals the images of a batch to numba's threads.
+Every kernel takes one image, in one thread: numba's threads do not survive in a forked Lava process.
 
 Each convolution makes a list of the channels that sent something at a position, once, and adds their
 weight rows into the target positions, four rows at a time: one load and one store of the sums per four events.
@@ -15,7 +14,6 @@ weight rows into the target positions, four rows at a time: one load and one sto
 # (numba compiles these functions from their values' types; annotations would say nothing)
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from mksgn.compiled import compiled
@@ -77,7 +75,7 @@ def _add_rows(weight, events, factors, count, total, width):
 
 
 @compiled(**_JIT)
-def convolve_image(x, weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
+def convolve(x, weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
     """Convolution over (F, V); ``weight`` is int16 (kF, kV, I, O / groups), its row for input channel i."""
     frames, joints, channels = x.shape
     kernel_f, kernel_v, _, width = weight.shape
@@ -105,7 +103,7 @@ def convolve_image(x, weight, groups, stride_f, stride_v, padding_f, padding_v, 
 
 
 @compiled(**_JIT)
-def convolve_depthwise_image(x, weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
+def convolve_depthwise(x, weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
     """One input channel per output channel: all channels at once, silent or not. ``weight`` is int16 (kF, kV, C)."""
     frames, joints, channels = x.shape
     kernel_f, kernel_v, _ = weight.shape
@@ -127,7 +125,7 @@ def convolve_depthwise_image(x, weight, stride_f, stride_v, padding_f, padding_v
 
 
 @compiled(**_JIT)
-def mix_joints_image(x, partition, target, source, weight, out):
+def mix_joints(x, partition, target, source, weight, out):
     """Joint mixing: entry e adds weight[e] x[.., source[e], :] to channels partition[e] C .. of joint target[e]."""
     frames, _, channels = x.shape
     for f in range(frames):
@@ -141,7 +139,7 @@ def mix_joints_image(x, partition, target, source, weight, out):
 
 
 @compiled(**_JIT)
-def convolve_graph_image(x, first_edge, target, weight, out):
+def convolve_graph(x, first_edge, target, weight, out):
     """Graph convolution: edges sorted by source joint, ``first_edge[w]``..``first_edge[w + 1]``; weight (E, I, O)."""
     frames, joints, channels = x.shape
     width = weight.shape[2]
@@ -157,49 +155,12 @@ def convolve_graph_image(x, first_edge, target, weight, out):
 
 
 @compiled(**_JIT)
-def multiply_image(x, weight, out):
+def multiply(x, weight, out):
     """All-to-all: x (inputs,), weight int16 (inputs, outputs), out (outputs,)."""
     events = np.empty(x.size * SMALL, np.int32)
     factors = np.empty(x.size * SMALL, np.int32)
     count = _listed(x, 0, x.size, events, factors)
     _add_rows(weight, events, factors, count, out, weight.shape[1])
-
-
-# Each batch function is a function of its own: numba's cache does not tell a parallel version of a function from
-# a serial one, and a threaded kernel in a forked Lava process is ended by its OpenMP.
-@compiled(parallel=True, **_JIT)
-def convolve(x, weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
-    """:func:`convolve_image` of every image."""
-    for b in numba.prange(x.shape[0]):
-        convolve_image(x[b], weight, groups, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out[b])
-
-
-@compiled(parallel=True, **_JIT)
-def convolve_depthwise(x, weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out):
-    """:func:`convolve_depthwise_image` of every image."""
-    for b in numba.prange(x.shape[0]):
-        convolve_depthwise_image(x[b], weight, stride_f, stride_v, padding_f, padding_v, dilation_f, dilation_v, out[b])
-
-
-@compiled(parallel=True, **_JIT)
-def mix_joints(x, partition, target, source, weight, out):
-    """:func:`mix_joints_image` of every image."""
-    for b in numba.prange(x.shape[0]):
-        mix_joints_image(x[b], partition, target, source, weight, out[b])
-
-
-@compiled(parallel=True, **_JIT)
-def convolve_graph(x, first_edge, target, weight, out):
-    """:func:`convolve_graph_image` of every image."""
-    for b in numba.prange(x.shape[0]):
-        convolve_graph_image(x[b], first_edge, target, weight, out[b])
-
-
-@compiled(parallel=True, **_JIT)
-def multiply(x, weight, out):
-    """:func:`multiply_image` of every image."""
-    for b in numba.prange(x.shape[0]):
-        multiply_image(x[b], weight, out[b])
 
 
 @compiled(**_JIT)
@@ -273,16 +234,16 @@ def weights_met(messages, fan):
 
 
 def warm() -> None:
-    """Compile the one-thread kernels, or load them from numba's cache, so that forked processes inherit them."""
+    """Compile the kernels, or load them from numba's cache, so that forked processes inherit them."""
     out = np.zeros((1, 1, 1, 1), np.int32)
     tap, pair, index = np.ones((1, 1, 1, 1), np.int16), np.zeros(2, np.int32), np.zeros(1, np.int32)
     for kind in (np.int8, np.int32):
         x = np.ones((1, 1, 1, 1), kind)
-        convolve_image(x[0], tap, 1, 1, 1, 0, 0, 1, 1, out[0])
-        convolve_depthwise_image(x[0], tap[0], 1, 1, 0, 0, 1, 1, out[0])
-        mix_joints_image(x[0], index, index, index, index, out[0])
-        convolve_graph_image(x[0], pair, index, tap[0], out[0])
-        multiply_image(x.reshape(1), tap[0, 0], out.reshape(1))
+        convolve(x[0], tap, 1, 1, 1, 0, 0, 1, 1, out[0])
+        convolve_depthwise(x[0], tap[0], 1, 1, 0, 0, 1, 1, out[0])
+        mix_joints(x[0], index, index, index, index, out[0])
+        convolve_graph(x[0], pair, index, tap[0], out[0])
+        multiply(x.reshape(1), tap[0, 0], out.reshape(1))
         weights_met(x.reshape(1), index)
     add_columns(index, pair, index, index, pair.copy())
     flat, spikes = np.zeros(1, np.int32), np.zeros(1, np.int8)

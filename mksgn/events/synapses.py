@@ -18,15 +18,13 @@ Apply = Callable[[np.ndarray, np.ndarray], None]
 """``apply(x, out)``: int8 or int32 messages (B, F, V, C) in, int32 sums (B, F', V', C') added to."""
 
 
-def compiled(synapse: Synapse, source: Shape, target: Shape, parallel: bool = False) -> Apply:
+def compiled(synapse: Synapse, source: Shape, target: Shape) -> Apply:
     """The operator of a synapse without functional delays.
 
     Parameters
     ----------
     synapse : Synapse
     source, target : (C, F, V)
-    parallel : bool
-        Deal the images to numba's threads.
 
     Raises
     ------
@@ -34,21 +32,20 @@ def compiled(synapse: Synapse, source: Shape, target: Shape, parallel: bool = Fa
         When a ``Dense`` synapse has delays (:func:`by_delay`).
     """
     if isinstance(synapse, Conv):
-        return _conv(synapse, parallel)
+        return _conv(synapse)
     if isinstance(synapse, JointMix):
         k, v, w = (index.astype(np.int32) for index in np.nonzero(synapse.weight))
         values = synapse.weight[k, v, w].astype(np.int32)
-        mix = _kernel("mix_joints", parallel)
-        return lambda x, out: mix(x, k, v, w, values, out)
+        return _each(kernels.mix_joints, k, v, w, values)
     if isinstance(synapse, GraphConv):
-        return _graph_conv(synapse, source[2], parallel)
+        return _graph_conv(synapse, source[2])
     assert isinstance(synapse, Dense)
     if delayed(synapse):
         raise ValueError(f"synapse {synapse.name!r} has functional delays")
     rows, columns = channels_last(target), channels_last(source)
     weight = np.ascontiguousarray(synapse.weight[rows][:, columns].T.astype(np.int16))
-    multiply = _kernel("multiply", parallel)
-    return lambda x, out: multiply(x.reshape(len(x), -1), weight, out.reshape(len(out), -1))
+    multiply = _each(kernels.multiply, weight)
+    return lambda x, out: multiply(x.reshape(len(x), -1), out.reshape(len(out), -1))
 
 
 def by_delay(synapse: Synapse, source: Shape, target: Shape) -> list[tuple[int, Apply]]:
@@ -65,41 +62,33 @@ def by_delay(synapse: Synapse, source: Shape, target: Shape) -> list[tuple[int, 
                                   source, target)) for steps in np.unique(delay[synapse.weight != 0])]
 
 
-def _kernel(name: str, parallel: bool) -> Callable[..., None]:
-    """The batch kernel ``name``, in numba's threads or image by image in this one."""
-    if parallel:
-        return getattr(kernels, name)
-    one = getattr(kernels, f"{name}_image")
+def _each(kernel: Callable[..., None], *weights: Any) -> Apply:
+    """``kernel``, which takes an image, its weights and the sums, for every image of a batch."""
 
-    def each(x: np.ndarray, *arguments: Any) -> None:
-        *weights, out = arguments
+    def apply(x: np.ndarray, out: np.ndarray) -> None:
         for image, total in zip(x, out):
-            one(image, *weights, total)
+            kernel(image, *weights, total)
 
-    return each
+    return apply
 
 
-def _conv(synapse: Conv, parallel: bool) -> Apply:
+def _conv(synapse: Conv) -> Apply:
     geometry = (*synapse.stride, *synapse.padding, *synapse.dilation)
     taps = synapse.weight.transpose(2, 3, 1, 0)  # (kF, kV, I / groups, O)
     if synapse.groups > 1 and taps.shape[2] == 1 and taps.shape[3] == synapse.groups:
         each = np.ascontiguousarray(taps[:, :, 0])
-        depthwise = _kernel("convolve_depthwise", parallel)
-        return lambda x, out: depthwise(x, each, *geometry, out)
-    convolve = _kernel("convolve", parallel)
+        return _each(kernels.convolve_depthwise, each, *geometry)
     read = np.flatnonzero(synapse.weight.any(axis=(0, 2, 3)))
     if synapse.groups == 1 and len(read) < taps.shape[2]:
         # Channels that no weight reads (a spike coder's other modalities) are left out of the work, as of the counts.
-        part = kernels.rows_by_input(taps[:, :, read], 1)
-        return lambda x, out: convolve(np.ascontiguousarray(x[..., read]), part, 1, *geometry, out)
-    rows = kernels.rows_by_input(taps, synapse.groups)
-    return lambda x, out: convolve(x, rows, synapse.groups, *geometry, out)
+        convolve = _each(kernels.convolve, kernels.rows_by_input(taps[:, :, read], 1), 1, *geometry)
+        return lambda x, out: convolve(np.ascontiguousarray(x[..., read]), out)
+    return _each(kernels.convolve, kernels.rows_by_input(taps, synapse.groups), synapse.groups, *geometry)
 
 
-def _graph_conv(synapse: GraphConv, joints: int, parallel: bool) -> Apply:
+def _graph_conv(synapse: GraphConv, joints: int) -> Apply:
     order = np.argsort(synapse.edges[:, 0], kind="stable")
     first = np.searchsorted(synapse.edges[order, 0], np.arange(joints + 1)).astype(np.int32)
     targets = synapse.edges[order, 1].astype(np.int32)
     weight = np.ascontiguousarray(synapse.weight[order].transpose(0, 2, 1))
-    convolve = _kernel("convolve_graph", parallel)
-    return lambda x, out: convolve(x, first, targets, weight, out)
+    return _each(kernels.convolve_graph, first, targets, weight)

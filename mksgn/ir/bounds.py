@@ -38,6 +38,11 @@ def wraps24(graph: Graph, synapse: Synapse) -> bool:
     return isinstance(synapse, Conv) and sum_bound(graph, synapse) >= SUM24
 
 
+def input_bound(graph: Graph, synapse: Synapse) -> int:
+    """No input that ``synapse`` gives to a neuron in one step exceeds this in absolute value, wrapped as it may be."""
+    return SUM24 if wraps24(graph, synapse) else sum_bound(graph, synapse)
+
+
 def channels_last(shape: Shape) -> np.ndarray:
     """Indices that put neurons flattened in (C, F, V) order into (F, V, C) order."""
     return np.arange(int(np.prod(shape))).reshape(shape).transpose(1, 2, 0).ravel()

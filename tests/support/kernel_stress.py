@@ -1,4 +1,4 @@
-"""Every way in which the emulator computes a synapse, on random convolutions, against plain integers.
+"""Both ways in which the emulator computes a synapse, on random convolutions, against plain integers.
 
     python tests/support/kernel_stress.py --first 0 --cases 60
 
@@ -15,16 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from mksgn.emulator.exact import exact_arithmetic
-from mksgn.emulator.operators import operator
-from mksgn.emulator.variants import KERNELS
+from mksgn.emulator import Emulator
+from mksgn.emulator.emulator import KERNELS
 from mksgn.ir import Conv, Cuba, Graph, Population, output_shape
+from mksgn.ir.graph import VTH_MAX
 
 THREADS = (1, 2, 4)
 REPEATS = 2
 WORK = 1e7
 """Largest number of products of a case."""
-CPU = torch.device("cpu")
 
 
 def random_convolution(seed: int) -> tuple[Graph, int]:
@@ -42,13 +41,16 @@ def random_convolution(seed: int) -> tuple[Graph, int]:
             groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
         out = int(rng.integers(1, 81)) if groups == 1 else groups * int(rng.integers(1, 4))
         batch = int(rng.choice([1, 3, 7, 16, 33, 64]))
-        weight = (2 * rng.integers(-128, 128, (out, channels // groups, *kernel))).astype(np.int16)
+        shape = (out, channels // groups, *kernel)
+        largest = min(128, VTH_MAX // (2 * int(np.prod(shape[1:]))))  # the sums stay within a readout's range
+        weight = (2 * rng.integers(-largest, max(largest, 1), shape)).astype(np.int16)
         synapse = Conv("s", ("x",), "y", weight, stride, padding, dilation, groups)
         source = Population("x", (channels, *size), role="input")
         fits = all(n + 2 * p >= d * (k - 1) + 1 for n, p, d, k in zip(size, padding, dilation, kernel))
         if fits and batch * size[0] * size[1] * weight.size <= WORK:
             shape = output_shape(synapse, source.shape, source.shape)
-            return Graph((source, Population("y", shape, Cuba(1))), (synapse,), 1), batch
+            return Graph((source, Population("y", shape, Cuba(VTH_MAX, 4096, 0), role="readout")),
+                         (synapse,), 1), batch
 
 
 def plain(synapse: Conv, x_bfvc: np.ndarray, target: tuple[int, int, int]) -> np.ndarray:
@@ -76,22 +78,17 @@ def stress(first: int, cases: int) -> dict[str, Any]:
         (synapse,), rng = graph.synapses, np.random.default_rng(seed)
         channels, frames, joints = graph.input.shape
         x = (rng.random((batch, frames, joints, channels)) < rng.random()).astype(np.int8)
-        expected = plain(synapse, x, graph.output.shape)
-        ways = operator(graph, synapse, CPU).variants
-        # The event kernel first: numba has its threads by then, which once changed what torch did.
-        for threads, name in ((t, k) for t in THREADS for k in ("event", "int8", "dense") if k in ways):
-            with exact_arithmetic(CPU, threads):
+        expected = plain(synapse, x, graph.output.shape).transpose(0, 3, 1, 2).reshape(batch, -1)
+        for threads, kernel in ((t, k) for t in THREADS for k in compared):
+            with Emulator(graph, batch, threads=threads, kernel=kernel) as emulator:
                 for _ in range(REPEATS):
-                    got = ways[name](torch.from_numpy(x)).numpy()
-                    compared[name] += got.size
+                    got = emulator.run(x.transpose(0, 3, 1, 2)).output
+                    compared[kernel] += got.size
                     if (got != expected).any():
-                        differing.append(f"seed {seed}, {name}, {threads} threads: {int((got != expected).sum())} of "
-                                         f"{got.size}")
-    with exact_arithmetic(CPU, None):
-        ways["event"](torch.from_numpy(x))
-        threads = torch.get_num_threads()
-    return {"threads": threads, "capability": torch.backends.cpu.get_cpu_capability(), "compared": compared,
-            "differing": differing}
+                        wrong = int((got != expected).sum())
+                        differing.append(f"seed {seed}, {kernel}, {threads} threads: {wrong} of {got.size}")
+    return {"threads": torch.get_num_threads(), "capability": torch.backends.cpu.get_cpu_capability(),
+            "compared": compared, "differing": differing}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,225 @@
+"""From a graph to the program that the compiled loop runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from mksgn.emulator.layout import Layout, Links, adds_rows, layout, room
+from mksgn.emulator.neuron import Membrane
+from mksgn.emulator.program import (
+    ENTRY,
+    JOINED,
+    POPULATION,
+    ROWS,
+    Code,
+    Joined,
+    Program,
+    Reading,
+    filled,
+    rows_of,
+)
+from mksgn.emulator.rows import LANES
+from mksgn.ir import Conv, Dense, Graph, GraphConv, Population, Synapse
+from mksgn.ir.bounds import INPUT_LIMIT, wraps24
+from mksgn.ir.fanout import fanout
+from mksgn.ir.graph import STATE_SHIFT
+from mksgn.ir.schedule import delayed
+
+LARGEST = 1 << 28
+"""Weights or links that one synapse may have here."""
+_INT16_MAX = (1 << 15) - 1
+_INT32_MAX = (1 << 31) - 1
+
+
+def assemble(graph: Graph, membranes: Mapping[str, Membrane]) -> Program | None:
+    """The program of a graph on a CPU, or None where the graph needs what the compiled loop does not do.
+
+    That is: sums that can leave 24 bits, fan-outs beyond 15 bits, and more than :data:`LARGEST` weights or links.
+    """
+    if any(membrane.bound >= INPUT_LIMIT for membrane in membranes.values()):
+        return None
+    for synapse in graph.synapses:
+        source, target = graph[synapse.sources[0]].shape, graph[synapse.target].shape
+        if wraps24(graph, synapse) or room(synapse, source, target) > LARGEST:
+            return None
+    return _Assembly(graph, membranes).program()
+
+
+class _Assembly:
+    """The arrays of a program as they grow."""
+
+    def __init__(self, graph: Graph, membranes: Mapping[str, Membrane]) -> None:
+        self.graph, self.membranes = graph, membranes
+        self.lines: list[Population | Joined] = []
+        self.index: dict[str | Joined, int] = {}
+        for population in graph.populations:
+            for synapse in graph.into(population.name):
+                if self._joins(synapse) and synapse.sources not in self.index:
+                    self.index[synapse.sources] = len(self.lines)
+                    self.lines.append(synapse.sources)
+            self.index[population.name] = len(self.lines)
+            self.lines.append(population)
+        self.flat: dict[str, list[np.ndarray]] = {name: [] for name in Code._fields[2:]}  # after the two tables
+        self.length = dict.fromkeys(self.flat, 0)
+        self.entries: list[tuple[int, ...]] = []
+        self.readings: dict[str, list[Reading]] = {}
+        self.tables: dict[tuple[bytes, ...], int] = {}
+        self.fans: dict[bytes, int] = {}
+        self.links = 1
+        self.fits = True
+
+    def program(self) -> Program | None:
+        """The program; None where an array is too large."""
+        lines = []
+        neurons = 0
+        for each in self.lines:
+            frames, joints, width = rows_of(self.graph[each[0]].shape if isinstance(each, tuple) else each.shape)
+            line = dict.fromkeys(POPULATION, 0)
+            if isinstance(each, tuple):
+                width *= len(each)
+                line |= {"first_entry": len(self.entries), "entries": len(each)}
+                self.entries += [_entry(kind=JOINED, source=self.index[name]) for name in each]
+            else:
+                line |= {"neurons": neurons} | self._fan(each)
+                neurons += frames * joints * width
+                if each.neuron is not None:
+                    line |= self._neurons(each)
+            lines.append(line | {"frames": frames, "joints": joints, "width": width})
+        for number, line in enumerate(lines):
+            line["listed"] = int(number > 0 and any(entry[:2] == (ROWS, number) for entry in self.entries))
+        if max(self.length.values()) > _INT32_MAX - LANES[0] or not self.fits:
+            return None
+        flat = {name: np.concatenate([*parts, np.zeros(LANES[0], _type(name))]) for name, parts in self.flat.items()}
+        if np.abs(flat["weights"]).max() < 1 << 7:
+            flat["weights"] = flat["weights"].astype(np.int8)
+        table = np.array([[line[name] for name in POPULATION] for line in lines], np.int64)
+        frame = max(line["joints"] * line["width"] for line in lines)
+        return Program(tuple(self.lines), Code(table, np.array(self.entries, np.int64), **flat), self.readings, neurons,
+                       self.links, frame, max(line["fans"] for line in lines))
+
+    def _joins(self, synapse: Synapse) -> bool:
+        """Whether the spikes of its sources are listed together."""
+        return len(synapse.sources) > 1 and adds_rows(synapse) and self.graph.input.name not in synapse.sources
+
+    def _put(self, name: str, values: np.ndarray) -> int:
+        """Append to a flat array; returns where the values begin."""
+        self.flat[name].append(np.ascontiguousarray(values, _type(name)).ravel())
+        self.length[name] += values.size
+        return self.length[name] - values.size
+
+    def _neurons(self, population: Population) -> dict[str, int]:
+        """Enter the incoming synapses and the neurons of a population."""
+        neuron, membrane = population.neuron, self.membranes[population.name]
+        assert neuron is not None
+        frames, joints, width = rows_of(population.shape)
+        synapses = _merged(self.graph.into(population.name))
+        # Even weights are halved: the sums need a bit less.
+        halved = not any(bool((synapse.weight % 2).any()) for synapse in synapses)
+        first = len(self.entries)
+        for synapse in synapses:
+            self._synapse(synapse, halved)
+        own = self.entries[first:]
+        each_frame = population.bias is not None and population.bias.ndim == 3
+        bias = np.zeros((frames if each_frame else 1, joints, width), np.int32)
+        if population.bias is not None:
+            bias[..., :population.shape[0]] = population.bias.transpose(1, 2, 0) if each_frame else population.bias
+        bias <<= STATE_SHIFT
+        threshold, unit = neuron.vth << STATE_SHIFT, 1 << (STATE_SHIFT + halved)
+        wide = membrane.bound >> halved > _INT16_MAX
+        once = -1
+        if not (wide or membrane.wraps or membrane.readout or membrane.keep_u):
+            never = -_INT16_MAX - 1  # no sum is that small
+            once = self._put("fires", np.clip((threshold - bias) // unit, never, _INT16_MAX))
+            rests = np.where(bias % unit == 0, -bias // unit, never)
+            self._put("rests", np.where(np.abs(rests) > _INT16_MAX, never, rests))
+        return {"wide": wide, "shift": STATE_SHIFT + halved, "first_entry": first, "entries": len(own), "once": once,
+                "constant": all(entry[1] == 0 and not entry[-1] for entry in own), "bias": self._put("bias", bias),
+                "bias_step": joints * width if each_frame else 0, "threshold": threshold, "keep_u": membrane.keep_u,
+                "keep_v": membrane.keep_v, "wraps": membrane.wraps, "readout": membrane.readout}
+
+    def _synapse(self, synapse: Synapse, halved: bool) -> None:
+        """Enter a synapse."""
+        source, target = self.graph[synapse.sources[0]].shape, self.graph[synapse.target].shape
+        for delay, weight in _by_delay(synapse):
+            self._layout(synapse, layout(synapse, weight.astype(np.int32) >> halved, source, target), delay)
+
+    def _layout(self, synapse: Synapse, laid: Layout, delay: int) -> None:
+        weights = self._put("weights" if laid.kind == ROWS else "products", laid.weights)
+        line = {"kind": laid.kind, "weights": weights, "links": self._table(laid.links), "shared": laid.shared,
+                "parts": laid.parts, "part_width": laid.part_width, "channels": self._put("channels", laid.channels),
+                "channel_count": len(laid.channels), "delay": delay}
+        for name in [synapse.sources] if self._joins(synapse) else synapse.sources:
+            self.entries.append(_entry(**line, source=self.index[name]))
+        self.links = max(self.links, int(np.diff(laid.links.first).max(initial=0)) * max(len(laid.channels), 1))
+
+    def _table(self, links: Links) -> int:
+        """Enter a table of links, or find the same one; returns where it begins in ``first``."""
+        key = tuple(part.tobytes() for part in links)
+        if key not in self.tables:
+            at = self._put("rows", links.rows)
+            self._put("what", links.what)
+            self.tables[key] = self._put("first", links.first + at)
+        return self.tables[key]
+
+    def _fan(self, population: Population) -> dict[str, int]:
+        """Enter who reads a population, and the weights that its messages meet."""
+        rows: dict[bytes, int] = {}
+        frames: list[int] = []
+        found = self.readings[population.name] = []
+        for synapse in self.graph.synapses:
+            count = synapse.sources.count(population.name)
+            if not count:
+                continue
+            met = count * fanout(synapse, population.shape, self.graph[synapse.target].shape)
+            if (met == met.flat[0]).all():
+                found.append(Reading(synapse.name, -1, int(met.flat[0])))
+                continue
+            fan = filled(met.transpose(1, 2, 0))
+            self.fits &= int(fan.max()) <= _INT16_MAX and int(fan.max()) * fan[0].size <= _INT32_MAX
+            if fan.tobytes() not in rows:
+                rows[fan.tobytes()] = len(rows)
+                # Most frames are alike, but for those at the borders.
+                for frame in fan:
+                    if frame.tobytes() not in self.fans:
+                        self.fans[frame.tobytes()] = self._put("fan", frame)
+                    frames.append(self.fans[frame.tobytes()])
+            found.append(Reading(synapse.name, rows[fan.tobytes()]))
+        return {"fan": self._put("fan_frames", np.array(frames, np.int64)), "fans": len(rows)}
+
+
+def _entry(**values: int) -> tuple[int, ...]:
+    return tuple(int(values.get(column, 0)) for column in ENTRY)
+
+
+def _type(name: str) -> type:
+    """Of the elements of an array of :class:`Code`."""
+    return np.int16 if name in ("weights", "products", "fires", "rests", "fan") else np.int32
+
+
+def _by_delay(synapse: Synapse) -> list[tuple[int, np.ndarray]]:
+    """The weights of each functional delay, zeros in place of all others."""
+    if not isinstance(synapse, Dense) or not delayed(synapse):
+        return [(0, synapse.weight)]
+    delay = np.broadcast_to(np.asarray(synapse.delay), synapse.weight.shape)
+    return [(int(steps), np.where(delay == steps, synapse.weight, 0)) for steps in np.unique(delay)]
+
+
+def _merged(synapses: tuple[Synapse, ...]) -> list[Synapse]:
+    """Parallel synapses as one with the sum of their weights."""
+    found: dict[tuple[object, ...], Synapse] = {}
+    for synapse in synapses:
+        key: tuple[object, ...] = (type(synapse), synapse.sources, synapse.weight.shape)
+        if isinstance(synapse, Conv):
+            key += synapse.stride, synapse.padding, synapse.dilation, synapse.groups
+        elif delayed(synapse):
+            key += (synapse.name,)
+        elif isinstance(synapse, GraphConv):
+            key += (synapse.edges.tobytes(),)
+        both = synapse.weight if key not in found else found[key].weight.astype(np.int32) + synapse.weight
+        if np.abs(both).max() > _INT16_MAX:
+            key, both = (*key, synapse.name), synapse.weight
+        found[key] = replace(synapse, weight=both)
+    return list(found.values())
