@@ -81,7 +81,8 @@ def steps(stack: str, data: str, batch: int, calls: int, threads: int) -> list[f
 def prepared(stack: str, net: SpikingGraphNet, x: torch.Tensor, labels: torch.Tensor) -> Callable[[], Any]:
     """Forward, loss and backward of ``stack`` on the weights of ``net``."""
     module: torch.nn.Module = net
-    dtype = choose_precision("auto", torch.device("cpu"))  # as train_slayer.py does on this processor
+    # As train_slayer.py does on this processor.
+    dtype = choose_precision("auto", torch.device("cpu"), max(MEASURED.widths))
     if stack in ("ours", "fine-tuning"):
         if stack == "fine-tuning":
             calibrate(net, x[:8].numpy())

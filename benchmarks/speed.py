@@ -1,7 +1,7 @@
 """How fast training, emulator and Lava are beside the stock stack, each pair measured in one run.
 
     python benchmarks/speed.py --data nw_ucla.npz                  # everything: about 12 minutes on two cores
-    python benchmarks/speed.py --quick                             # under 3 minutes: fewer rounds, smaller batches
+    python benchmarks/speed.py --quick                             # under 3 minutes: four sections, fewer rounds
     python benchmarks/speed.py --only training neuron              # some of it
     python benchmarks/speed.py --json speed.json --results benchmarks/results
 
@@ -48,8 +48,8 @@ PAIR = ROOT / "models" / "nw-ucla" / "mksgn.net"
 """The net that we ship for accuracy."""
 Section = Literal["training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
 SECTIONS: tuple[Section, ...] = ("training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling")
-SLOW: tuple[Section, ...] = ("company", "scaling")
-"""Not measured with --quick."""
+SLOW: tuple[Section, ...] = ("company", "lava", "full", "scaling")
+"""Measured with --quick only when --only names them."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,21 @@ class Options:
     """The net that emulator and Lava run."""
     data: str = SYNTHETIC
     """Where its samples come from; synthetic skeletons fit the shipped net's body."""
-    only: tuple[Section, ...] = SECTIONS
-    """Sections to measure."""
+    only: tuple[Section, ...] | None = None
+    """Sections to measure; default: all, or the four of --quick."""
     quick: bool = False
-    """Fewer rounds and smaller batches: under 3 minutes."""
+    """Fewer rounds and smaller batches; without --only: training, neuron, kernels, emulator, under 3
+    minutes."""
     threads: int = 0
     """CPU threads of torch and numba; 0: what torch takes by itself."""
     json: Path | None = None
     """Write the rows here."""
     results: Path | None = None
     """Write speed.md and the scaling curves (SVG) into this folder."""
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        return self.only or tuple(name for name in SECTIONS if not self.quick or name not in SLOW)
 
     @property
     def rounds(self) -> int:
@@ -86,7 +91,7 @@ from _speed_baselines import HAS_SPIKINGJELLY
 from _speed_dense import dense_operations
 from _speed_report import Curve, Rows, draw, machine, markdown, short, take_turns
 from _speed_sizes import full, lava_step, scaling
-from _speed_step import STACKS, seconds, shape
+from _speed_step import MEASURED, STACKS, seconds, shape
 from torch.nn import functional
 
 from mksgn.data.pack import Pack
@@ -111,7 +116,7 @@ def training(options: Options, rows: Rows, pack: Pack) -> None:
     for _ in range(1 if options.quick else 3):
         for stack in stacks:
             times[stack] += seconds(stack, data=options.data, batch=batch, calls=calls, threads=options.threads)
-    dtype = str(choose_precision("auto", torch.device("cpu"))).removeprefix("torch.")
+    dtype = str(choose_precision("auto", torch.device("cpu"), max(MEASURED.widths))).removeprefix("torch.")
     what = f"training step ({shape(pack, batch)}), synapses in {dtype}"
     rows.pair(what, times, "ours", "stock SLAYER", 6.5)
     if HAS_SPIKINGJELLY:
@@ -291,7 +296,7 @@ def main(options: Options) -> int:
     console.print(", ".join(f"{key} {value}" for key, value in where.items()), markup=False)
     rows = Rows(console)
     curves: list[Curve] = []
-    chosen = [name for name in SECTIONS if name in options.only and not (options.quick and name in SLOW)]
+    chosen = [name for name in SECTIONS if name in options.sections]
     for number, name in enumerate(chosen, start=1):
         console.rule(f"{number}/{len(chosen)} {name}")
         began = time.perf_counter()
@@ -322,7 +327,7 @@ def main(options: Options) -> int:
         write_json(options.json, {"rows": rows.rows, "curves": [asdict(curve) for curve in curves], **where})
     if options.results is not None:
         command = f"python benchmarks/speed.py --data {Path(options.data).name}" + (" --quick" if options.quick else "")
-        if tuple(options.only) != SECTIONS:
+        if options.only:
             command += " --only " + " ".join(options.only)
         write_text(options.results / "speed.md", markdown(rows.rows, where, command))
         if curves:

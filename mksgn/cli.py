@@ -220,6 +220,7 @@ class EpochProgress:
 
     def __init__(self, console: Console, enabled: bool) -> None:
         self.console, self.enabled = console, enabled
+        self.reported = 0
         self.progress = training_progress(console, enabled)
         self.task: TaskID | None = None
 
@@ -236,12 +237,17 @@ class EpochProgress:
         note = (f"loss {loss:.3f}", f"accuracy {accuracy:.1%}", f"firing rate {rate:.3f}")
         self.progress.update(self.task, advance=1, note=note)
 
-    def report(self, stage: str, epoch: int, epochs: int, row: dict[str, float]) -> None:
-        """One line for a finished epoch."""
+    def report(self, stage: str, epoch: int, epochs: int, row: dict[str, float], later: int = 0) -> None:
+        """One line for a finished epoch; after the second, how long the rest and ``later`` epochs will take."""
         if self.enabled:
             val = f"  val {row['val_accuracy']:.1%}" if row["val_accuracy"] == row["val_accuracy"] else ""
             self.console.print(f"{stage:<5} {epoch:>3}/{epochs}  loss {row['loss']:.3f}  accuracy {row['accuracy']:.1%}"
                                f"{val}  firing rate {row['rate']:.3f}  {row['seconds']:.0f} s", highlight=False)
+        self.reported += 1
+        left = epochs - epoch + later
+        if self.enabled and self.reported == 2 and left:  # the first epoch compiles the kernels
+            self.console.print(f"about {max(1, round(left * row['seconds'] / 60))} min to go: {left} more epochs of "
+                               f"{row['seconds']:.0f} s", highlight=False)
 
 
 @contextmanager

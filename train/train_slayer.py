@@ -174,7 +174,7 @@ def main(options: Options) -> None:
     fabric = Fabric(accelerator=choose_device(options.device).type, devices=devices, num_nodes=nodes,
                     strategy="ddp" if devices * nodes > 1 else "auto")
     fabric.launch()
-    dtype = choose_precision(options.precision, fabric.device)
+    dtype = choose_precision(options.precision, fabric.device, max(recipe.widths))
 
     preprocess = recipe.preprocess(pack)
     teachers, also = None, None
@@ -247,7 +247,7 @@ def main(options: Options) -> None:
                     row["val_accuracy"] = float(correct.mean()) if len(val) else math.nan
                     row["seconds"] = time.perf_counter() - tick
                     log.write(stage, epoch, row)
-                    progress.report(stage, epoch + 1, epochs, row)
+                    progress.report(stage, epoch + 1, epochs, row, recipe.tune_epochs if stage == "float" else 0)
                     if chief:
                         save_checkpoint(checkpoint, net, optimiser, {
                             "stage": stage, "epoch": epoch,

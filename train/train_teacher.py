@@ -78,7 +78,7 @@ class Run:
     def __init__(self, options: Options, recipe: TeacherRecipe, modality: str, pack: Pack, folder: Path) -> None:
         self.options, self.recipe, self.modality, self.pack, self.folder = options, recipe, modality, pack, folder
         self.device = choose_device(options.device)
-        self.dtype = choose_precision(options.precision, self.device)
+        self.dtype = choose_precision(options.precision, self.device, 4 * recipe.base_channels)
         self.halves, self.unlabelled = training_split(pack, options.protocol, val_subjects=recipe.val_subjects,
                                                       seed=recipe.seed)
         mirrored = mirrored_joints(pack)

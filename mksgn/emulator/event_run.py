@@ -12,7 +12,7 @@ from mksgn.backend import RunResult
 from mksgn.emulator.counting import Tally
 from mksgn.emulator.loop import Scratch, run
 from mksgn.emulator.network import Network
-from mksgn.emulator.program import Program, Sizes, filled, rows_of
+from mksgn.emulator.program import Program, Sizes, rows_of
 from mksgn.ir import Population
 from mksgn.ir.graph import STATE_SHIFT
 
@@ -102,10 +102,6 @@ class EventRun:
         Returns False when a readout left its range or a current 32 bits: the results are worth nothing then.
         """
         count = len(x)
-        name = self.graph.input.name
-        messages = torch.as_tensor(np.ascontiguousarray(x.transpose(4, 0, 2, 3, 1)))
-        self.tally.messages(name, slice(start, start + count), messages, self.steps // x.shape[4])
-        rows = filled(x.transpose(0, 4, 2, 3, 1)).astype(np.int32)
         first = np.linspace(0, count, min(self.threads, count) + 1).astype(int)
         most = int(np.diff(first).max()) * self.steps
         if self._countable < most:
@@ -113,13 +109,15 @@ class EventRun:
         self._countable -= most
         with ThreadPoolExecutor(len(first) - 1) as pool:
             groups = range(len(first) - 1)
-            return all(pool.map(lambda g: self._group(g, rows[first[g]:first[g + 1]], start + int(first[g])), groups))
+            return all(pool.map(lambda g: self._group(g, x[first[g]:first[g + 1]], start + int(first[g])), groups))
 
     def _group(self, number: int, x: np.ndarray, start: int) -> bool:
         blocks, room = len(x) * self.steps, self.rooms[number]
         room.provide(self.sizes, blocks)
         own = slice(start, start + len(x))
-        fine = run(self.code, len(x), self.steps, x.reshape(-1), x.shape[1], room.arena, room.events, room.lengths,
+        rows = np.zeros((len(x), x.shape[4], *rows_of(self.graph.input.shape)), np.int32)
+        rows[..., :x.shape[1]] = x.transpose(0, 4, 2, 3, 1)
+        fine = run(self.code, len(x), self.steps, rows.reshape(-1), x.shape[4], room.arena, room.events, room.lengths,
                    room.scratch, room.sent, self._counted[own], self._final[own])
         for line, population in enumerate(self.program.lines):
             if isinstance(population, Population) and population.name in self._copied:
@@ -132,18 +130,17 @@ class EventRun:
     def _collect_sent(self) -> None:
         """Move the spikes of each neuron from the threads' narrow counters into wide ones."""
         begin = 0
-        for line, population in enumerate(self.program.lines):
+        for population in self.program.lines:
             if isinstance(population, Population):
                 shape = rows_of(population.shape)
                 own = slice(begin, begin + int(np.prod(shape)))
                 begin = own.stop
-                if line > 0:
-                    total = self.rooms[0].sent[own].astype(np.int64)
-                    for room in self.rooms[1:]:
-                        total += room.sent[own]
-                    each = total.reshape(shape)[..., :population.shape[0]].transpose(2, 0, 1)
-                    before = self._sent.get(population.name)
-                    self._sent[population.name] = each if before is None else before + each
+                total = self.rooms[0].sent[own].astype(np.int64)
+                for room in self.rooms[1:]:
+                    total += room.sent[own]
+                each = total.reshape(shape)[..., :population.shape[0]].transpose(2, 0, 1)
+                before = self._sent.get(population.name)
+                self._sent[population.name] = each if before is None else before + each
         for room in self.rooms:
             room.sent[:] = 0
         self._countable = _SENT_MAX
@@ -154,10 +151,11 @@ class EventRun:
         counts = self.tally.counts
         counts.sent |= self._sent
         for line, population in enumerate(self.program.lines):
-            if isinstance(population, Population) and line > 0:
+            if isinstance(population, Population):
                 counted = self._counted[:, line]
                 counts.sample_spikes[population.name][:] = counted[:, 0]
-                counts.sample_active[population.name][:] = counted[:, 1]
+                if line > 0:
+                    counts.sample_active[population.name][:] = counted[:, 1]
                 for reading in self.program.readings[population.name]:
                     met = counted[:, 2 + reading.row] if reading.each is None else reading.each * counted[:, 0]
                     self.tally.met[reading.synapse] += met

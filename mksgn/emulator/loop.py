@@ -375,6 +375,33 @@ def _add_sent(spikes, size, blocks, part, sent):
                 sent[start + i] = np.uint16(sent[start + i] + np.uint16(part[i]))
 
 
+@compiled(**_PART)
+def _count_input(code, samples, x, x_steps, repeats, count, columns, sent):
+    """Count the messages that the input sends, each ``repeats`` times."""
+    line = code.populations
+    frame = line[JOINTS] * line[WIDTH]
+    size = line[FRAMES] * frame
+    for n in range(samples):
+        own = from_place(count, n * columns)
+        for t in range(x_steps):
+            row = from_place(x, (n * x_steps + t) * size)
+            some = np.int64(0)
+            for i in range(size):
+                some += np.int64(row[i] != 0)
+                sent[i] = np.uint16(sent[i] + np.uint16(row[i] != 0) * repeats)
+            own[0] += some * repeats
+            for k in range(line[FANS]):
+                met = np.int64(0)
+                for f in range(line[FRAMES]):
+                    fan = from_place(code.fan, code.fan_frames[line[FAN] + k * line[FRAMES] + f])
+                    messages = from_place(row, f * frame)
+                    part = np.int32(0)
+                    for i in range(frame):
+                        part = np.int32(part + np.int32(np.int32(messages[i] != 0) * np.int32(fan[i])))
+                    met += part
+                own[2 + k] += met * repeats
+
+
 @compiled(**_JIT)
 def run(arrays, samples, steps, x, x_steps, arena, events, lengths, scratch, sent, counted, final):
     """Run a group of N samples, in one thread and without Python's lock.
@@ -414,6 +441,8 @@ def run(arrays, samples, steps, x, x_steps, arena, events, lengths, scratch, sen
     broken = np.zeros(1, np.int64)
     words = arena.view(np.uint64)
     columns = counted.shape[1] * counted.shape[2]
+    repeats = np.uint16(steps // x_steps)
+    _count_input(code, samples, pointer(x), x_steps, repeats, pointer(counted), columns, pointer(sent))
     for p in range(1, lines):
         line = from_place(code.populations, p * _LINE)
         if line[ENTRIES] and code.entries[line[FIRST_ENTRY] * _ENTRY + KIND] == JOINED:

@@ -33,11 +33,20 @@ def check_devices(count: int, device: torch.device) -> None:
                           "give fewer --devices, or --device cpu")
 
 
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """bfloat16 or float32 by name; 'auto' is bfloat16 where the machine multiplies it natively."""
+NARROW = 64
+"""Channels below which a network gains nothing from bfloat16 on a CPU. Two such trainings side by side lose by it."""
+
+
+def choose_precision(precision: str, device: torch.device, widest: int) -> torch.dtype:
+    """bfloat16 or float32 by name.
+
+    'auto' is bfloat16 where the machine multiplies it natively and the ``widest`` layer has at least :data:`NARROW`
+    channels (docs/surroundings.md has the measurement).
+    """
     if precision == "auto":
         # torch's own capability, too: the environment may restrict it to what a plainer processor has.
         native = bool({"amx_bf16", "avx512_bf16"} & set(units())) and "512" in torch.backends.cpu.get_cpu_capability()
+        native = native and widest >= NARROW
         if device.type == "cuda":
             native = torch.cuda.is_bf16_supported()
         precision = "bf16" if native else "fp32"

@@ -244,9 +244,10 @@ _QUARTER_TRANSFORMER = replace(_NW_UCLA, widths=(64,) * 6, strides=(1,) * 6)
 _TABLE_7_TRANSFORMER = replace(_QUARTER_TRANSFORMER, widths=(256,) * 6, frames=64, time_steps=4)
 
 PRESETS: dict[str, Recipe] = {
-    # Does the package work, on a fresh machine? Synthetic skeletons, three small layers.
-    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, root_range=1.0, epochs=40, tune_epochs=4,
-                   batch=16, lr=5e-3, weight_decay=0.01, dropout=0.0,
+    # Does the package work, on a fresh machine? Synthetic skeletons, three small layers. One step and a wide surrogate,
+    # as in the pair that we ship, learn more than four steps and the paper's width, in a third of the time.
+    "demo": Recipe(widths=(16, 16, 32), strides=(1, 2, 2), frames=24, root_range=1.0, time_steps=1, surrogate_width=2.0,
+                   residual_synapses=4, epochs=32, tune_epochs=2, batch=16, lr=5e-3, weight_decay=0.01, dropout=0.0,
                    augment=Augment(yaw=15.0, pitch=5.0, roll=3.0, crop=0.8)),
     # The paper's starting point: ST-GCN's ten layers with LIF for ReLU.
     "base-sgn": replace(_NW_UCLA, network="base-sgn", widths=(32, 32, 32, 32, 64, 64, 64, 128, 128, 128),
