@@ -24,14 +24,15 @@ import shlex
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 
-from mksgn.cli import exit_on_error, print_table, sample_progress
+from mksgn.cli import exit_on_error, print_prose, print_table, sample_progress
 from mksgn.errors import ConfigError
 from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
 from mksgn.options import parse
@@ -45,7 +46,7 @@ class Options:
     """Events, energy and latency of a .net file; see the head of this file."""
 
     net: Path
-    """The network: an mksgn.net."""
+    """The network: an mksgn.net. A bare name that is not here is looked for in runs (the newest) and models."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
     """As in deploy/run_lava.py. Default: what the net was trained on, if it lies here."""
     protocol: str | None = None
@@ -108,6 +109,7 @@ from _networks import title
 from mksgn.data.splits import evenly
 from mksgn.deploy import report as run_report
 from mksgn.deploy.execution import Execution, execute, part_size
+from mksgn.deploy.nets import find_net
 from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.deploy.samples import Selection, find_data, preprocess_of, select
 from mksgn.emulator import Emulator
@@ -123,6 +125,7 @@ from mksgn.runtime.loihi import measure
 def main(options: Options) -> None:
     options.validate()
     console = Console(highlight=False)
+    options = replace(options, net=find_net(options.net, partial(print_prose, console, style="yellow")))
     graph = read_net(options.net)
     name = title(graph.meta, str(options.net))
     models = find_models(options.cost)

@@ -14,7 +14,7 @@ little beyond the machine they are printed with. Training takes the precision th
                each in a process of its own, so that none pays for memory that another gave back
     company    an epoch of the demo's training while another training runs beside it, against one alone
     neuron     FastNeuron against slayer.neuron.cuba.Neuron, forward and backward
-    kernels    the emulator's compiled loop beside dense operations, over firing rates
+    kernels    the emulator's two ways, event and dense, over firing rates
     emulator   samples per second against stock Lava; the whole test set; the same dense operations as float32
     lava       time per step of the net: our Blocks, our ProcessModels, Lava's own
     full       MK-SGN of the paper's widths (Table 7), 64 frames x 25 joints, T = 4, untrained: start, step, memory
@@ -92,7 +92,6 @@ from _speed_dense import dense_operations
 from _speed_report import Curve, Rows, draw, machine, markdown, short, take_turns
 from _speed_sizes import full, lava_step, scaling
 from _speed_step import MEASURED, STACKS, seconds, shape
-from torch.nn import functional
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
@@ -172,26 +171,21 @@ def neuron(options: Options, rows: Rows) -> None:
 
 
 def kernels(options: Options, rows: Rows) -> None:
-    """The emulator's compiled loop beside float32 operations of torch, on one synapse, over firing rates."""
+    """The emulator's two ways, a convolution and its neurons, over firing rates: the same integers."""
     rng = np.random.default_rng(0)
     shape = (channels, *_) = (64, 32, 20)
+    neurons = Cuba(1, 4096, 4096)
+    populations = (Population("a", shape, role="input"), *(Population(name, shape, neurons) for name in "bc"))
+    copy = Conv("r", ("a",), "b", np.full((channels, 1, 1, 1), 2, np.int16), groups=channels)
     for taps in (9, 1):
         weight = (2 * rng.integers(-127, 128, (channels, channels, taps, 1))).astype(np.int16)
-        synapse = Conv("s", ("b",), "c", weight, padding=(taps // 2, 0))
-        copy = Conv("r", ("a",), "b", np.full((channels, 1, 1, 1), 2, np.int16), groups=channels)
-        neurons = Cuba(1, 4096, 4096)
-        populations = (Population("a", shape, role="input"), *(Population(name, shape, neurons) for name in "bc"))
-        graph = Graph(populations, (copy, synapse), 1)
-        dense = torch.from_numpy(weight.astype(np.float32)).contiguous(memory_format=torch.channels_last)
+        graph = Graph(populations, (copy, Conv("s", ("b",), "c", weight, padding=(taps // 2, 0))), 1)
         for rate in (0.01, 0.05, 0.15, 0.4):
             x = (rng.random((32, *shape)) < rate).astype(np.int8)
-            images = torch.from_numpy(x.astype(np.float32)).contiguous(memory_format=torch.channels_last)
-            convolve = partial(functional.conv2d, images, dense, padding=(taps // 2, 0))
-            with torch.inference_mode(), Emulator(graph) as compiled:
-                times = take_turns({"compiled loop": partial(compiled.run, x), "dense float32": convolve},
-                                   options.rounds)
-            rows.pair(f"{taps}x1 convolution, 64 -> 64 channels, with neurons, 32 images, {rate:.0%} of inputs spike",
-                      times, "compiled loop", "dense float32", None)
+            with Emulator(graph) as event, Emulator(graph, kernel="dense") as dense:
+                times = take_turns({"event": partial(event.run, x), "dense": partial(dense.run, x)}, options.rounds)
+            rows.pair(f"emulator, {taps}x1 convolution, 64 -> 64 channels, 32 images, {rate:.0%} of inputs spike",
+                      times, "event", "dense", None)
 
 
 def test_samples(options: Options, pack: Pack, graph: Graph, count: int) -> np.ndarray:

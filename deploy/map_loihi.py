@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +45,7 @@ class Options:
     """Place a .net file on a Loihi board; see the head of this file."""
 
     net: Annotated[Path, tyro.conf.arg(aliases=["-n"])]
-    """The .net file."""
+    """The .net file. A bare name that is not here is looked for in runs (the newest) and models."""
     board: str = "kapoho-point"
     """oheo-gulch, kapoho-point, hala-point (Loihi 2), loihi-1, kapoho-bay, nahuku, pohoiki-springs (Loihi 1), or a
     .toml file."""
@@ -83,6 +84,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
+from mksgn.deploy.nets import find_net
 from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.deploy.report import versions
 from mksgn.deploy.samples import find_data, select
@@ -101,6 +103,7 @@ def main(options: Options) -> int:
     options.validate()
     console = Console(highlight=False)
     target = board(options.board)
+    options = replace(options, net=find_net(options.net, partial(print_prose, console, style="yellow")))
     graph = read_net(options.net)
     refuse_giants(least_cores(graph, target), target)
     activity, active = count(options, graph, console)

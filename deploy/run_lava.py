@@ -31,7 +31,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
@@ -57,7 +57,8 @@ class Options:
                                         "tensor": "input"}
 
     net: Path
-    """The network: our mksgn.net, or a stock netx file."""
+    """The network: our mksgn.net, or a stock netx file. A bare name that is not here is looked for in runs
+    (the newest) and models."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
     """A pack or CTR-GCN .npz, a NW-UCLA .json or NTU .skeleton file or a folder of them, or 'synthetic'.
     Default: what the net was trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA."""
@@ -195,9 +196,10 @@ from mksgn.backend import Backend
 from mksgn.data.sources import load
 from mksgn.deploy import classes, report
 from mksgn.deploy.execution import Agreement, execute, part_size
+from mksgn.deploy.nets import find_net
 from mksgn.deploy.outputs import check_writable, write_arrays, write_json
 from mksgn.deploy.raw import Streaming, load_input, run_raw, tensor_shape
-from mksgn.deploy.samples import find_data, preprocess_of, select
+from mksgn.deploy.samples import data_or_synthetic, find_data, preprocess_of, select
 from mksgn.deploy.shards import Shards, shards
 from mksgn.ir import Graph
 from mksgn.netx import read_net
@@ -244,19 +246,22 @@ def open_all(options: Options, graph: Graph, stack: ExitStack, bar: Bar, parts: 
 def main(options: Options) -> int:
     options.validate()
     with shards() as parts:
-        return report_run(options, parts)
+        console = Console(highlight=False, quiet=not parts.chief)
+        net = find_net(options.net, partial(print_prose, console, style="yellow"))
+        return report_run(replace(options, net=net), console, parts, net != options.net)
 
 
-def report_run(options: Options, parts: Shards) -> int:
-    """Run, print, write; the exit code."""
-    console = Console(highlight=False, quiet=not parts.chief)
+def report_run(options: Options, console: Console, parts: Shards, searched: bool) -> int:
+    """Run, print, write; the exit code. ``searched``: the net is not where the user said, but where one was found."""
     graph = read_graph(options)
     size = sum(population.size for population in graph.populations[1:])
     print_prose(console, f"{options.net}: {len(graph.populations) - 1} populations, {size:,} neurons, "
                 f"{len(graph.synapses)} synapses, "
                 + (f"T = {graph.time_steps}" if graph.time_steps else "no number of steps of its own"), style="bold")
-    run = run_skeletons if options.input is None else run_tensor
-    content, agreement = run(options, graph, console, parts)
+    if options.input is None:
+        content, agreement = run_skeletons(options, graph, console, parts, searched)
+    else:
+        content, agreement = run_tensor(options, graph, console, parts)
     if agreement is not None:
         for line in report.check_lines(agreement):
             print_prose(console, line, style="" if agreement.equal else "red")
@@ -281,14 +286,15 @@ def read_graph(options: Options) -> Graph:
     return graph
 
 
-def run_skeletons(options: Options, graph: Graph, console: Console,
-                  parts: Shards) -> tuple[dict[str, Any], Agreement | None]:
+def run_skeletons(options: Options, graph: Graph, console: Console, parts: Shards,
+                  searched: bool) -> tuple[dict[str, Any], Agreement | None]:
     """Run samples of a data set: accuracy, classes, wrong samples, events.
 
     What a net says of synthetic skeletons that it does not know is no result, and not printed.
     """
     preprocess_of(graph, options.net)
-    source = find_data(graph, options.net, options.data)
+    anything = searched and options.data is None
+    source = data_or_synthetic(graph, options.net) if anything else find_data(graph, options.net, options.data)
     if source.note:
         print_prose(console, f"note: {source.note}", style="yellow")
     pack = load(source.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out,

@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,6 +202,24 @@ def test_the_default_data_is_what_the_net_was_trained_on(program: Program, net: 
     outcome = program("--net", elsewhere / "own.net", "--backend", "emulator", "--split", "val", "--json", "v.json")
     names = json.loads(Path("v.json").read_text())["names"]
     assert str(pack_path) in outcome.out and names and all("_s03_" in name for name in names)
+
+
+def test_a_bare_name_means_the_newest_run_and_then_a_shipped_model(program: Program, net: Path) -> None:
+    """``--net mksgn.net``, typed in a fresh checkout or after a training."""
+    asked = ("--net", "mksgn.net", "--backend", "emulator", "--samples", 12)
+    outcome = program(*asked)
+    assert outcome.code == 0 and "mksgn.net is not in this folder: " in outcome.out and "nw-ucla" in outcome.out
+    assert "predictions on them mean nothing" in outcome.out, "NW-UCLA is not here"
+    for number, name in enumerate(("older", "newer")):
+        copy = Path("runs") / name / "mksgn.net"
+        copy.parent.mkdir(parents=True)
+        shutil.copy(net, copy)
+        os.utime(copy, (1e9 + number, 1e9 + number))
+    assert "mksgn.net is not in this folder: runs/newer/mksgn.net is used" in program(*asked).out
+    shutil.copy(net, "mksgn.net")
+    assert "is used" not in program(*asked).out
+    outcome = program("--net", "other.net", "--backend", "emulator")
+    assert outcome.code == 2 and "other.net" in outcome.err
 
 
 def test_a_net_of_other_classes_runs_without_accuracy(program: Program, folder: Path) -> None:

@@ -114,6 +114,18 @@ def find_data(graph: Graph, net: Path, given: str | None) -> Source:
                       got=f"{trained:.120} is in none of {looked}", fix=_NAME_DATA)
 
 
+def data_or_synthetic(graph: Graph, net: Path) -> Source:
+    """:func:`find_data` of a net that was found by its bare name, on a machine that may not have its data.
+
+    Synthetic skeletons take the place of data that is not here: they show that the net runs, and the note says that its
+    predictions mean nothing.
+    """
+    try:
+        return find_data(graph, net, None)
+    except ConfigError:
+        return find_data(graph, net, SYNTHETIC)
+
+
 def preprocess_of(graph: Graph, net: Path) -> Preprocess:
     """The preprocessing stored in a net, checked against the net's own input.
 

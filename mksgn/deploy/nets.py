@@ -1,0 +1,36 @@
+"""Which network a bare file name means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's folder, where it is a checkout."""
+
+
+def find_net(net: Path, say: Callable[[str], None]) -> Path:
+    """The file that ``net`` names: itself where it exists, else the one that a newcomer means by a bare name.
+
+    A bare name, such as ``mksgn.net``, is looked for in the newest folder of ``runs`` that has it, and then in the
+    folders of ``models``, first those of the current folder and then those of the project. A name that is nowhere, and
+    any path with a folder, comes back as it is, for whoever opens it to refuse.
+
+    Parameters
+    ----------
+    net : Path
+    say : callable
+        Called with a sentence that names the file, where it is not ``net`` itself.
+
+    Returns
+    -------
+    Path
+    """
+    if net.exists() or len(net.parts) != 1:
+        return net
+    for base in dict.fromkeys((Path(), ROOT)):
+        made = sorted(base.glob(f"runs/*/{net}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in (*made, *sorted(base.glob(f"models/*/{net}"))):
+            say(f"{net} is not in this folder: {path} is used")
+            return path
+    return net
