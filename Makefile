@@ -25,6 +25,7 @@ setup: ## create .venv: CPython 3.10, the hashed requirements.lock, this project
 	@sh .ci/setup
 
 demo: setup ## train a small network on synthetic skeletons, write mksgn.net, run it on Lava processes
+	@echo 'Two steps: training takes about three minutes on two cores; then Lava runs the test set in half a minute.'
 	$(PY) train/train_slayer.py $(DEMO_TRAIN)
 	$(PY) deploy/run_lava.py $(DEMO_RUN)
 

@@ -21,6 +21,7 @@ from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
+from mksgn.ir.graph import VTH_MAX
 
 CPU = torch.device("cpu")
 DECAYS = st.sampled_from([0, 1, 819, 1024, 2048, 3072, 4095, 4096]) | st.integers(0, 4096)
@@ -224,6 +225,23 @@ def test_memory_bounds_the_samples_at_once(monkeypatch):
     assert done == [6, *range(1, 7)]
     np.testing.assert_array_equal(result.output, expected.output)
     assert_same_counts(result.counts, expected.counts)
+
+
+@pytest.mark.parametrize("channels", [65536, 65537])
+def test_more_channels_than_a_list_can_name(channels):
+    """The last channel that 16 bits name, and one more, whose net takes the other way."""
+    rng = np.random.default_rng(1)
+    weight = even(rng, (3, channels))
+    weight[:, 40:-40] = 0  # the sums stay small
+    shape = (channels, 1, 1)
+    populations = (Population("a", shape, role="input"), Population("b", shape, Cuba(1, 4096, 4096)),
+                   Population("c", (3, 1, 1), Cuba(VTH_MAX, 4096, 0), role="readout"))
+    copy = Conv("r", ("a",), "b", np.full((channels, 1, 1, 1), 2, np.int16), groups=channels)
+    graph = Graph(populations, (copy, Dense("s", ("b",), "c", weight)), 1)
+    x = (rng.random((2, channels, 1, 1)) < 0.5).astype(np.int8)
+    with Emulator(graph) as emulator:
+        assert (emulator._program is None) == (channels > 65536)
+        np.testing.assert_array_equal(emulator.run(x).output, x[:, :, 0, 0].astype(int) @ weight.T.astype(int))
 
 
 def test_some_gate_really_gates():

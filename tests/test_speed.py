@@ -81,3 +81,20 @@ def test_bad_folder(tmp_path):
     done = subprocess.run([sys.executable, str(BENCHMARKS / "speed.py"), "--results", str(tmp_path / "none")],
                           capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 2 and "does not exist" in done.stderr + done.stdout
+
+
+def test_processors_side_by_side(tmp_path: Path):
+    """A column per processor, whatever precision each took; files of two commits are refused."""
+    row = {"against": "stock", "ratio": 6.46, "target": ">= 6.5", "met": False}
+    files = {"a": ("big", "bfloat16", 9.8, True), "b": ("plain", "float32", 6.46, False)}
+    for name, (cpu, precision, ratio, met) in files.items():
+        rows = [row | {"what": f"training step (batch 8), synapses in {precision}", "ratio": ratio, "met": met}]
+        content = {"cpu": cpu, "commit": "c1", "torch_threads": 2, "rows": rows}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    ask = [sys.executable, str(BENCHMARKS / "speed_columns.py"), "--out", str(tmp_path / "speed.md"), "--json"]
+    subprocess.run([*ask, str(tmp_path / "a.json"), str(tmp_path / "b.json")], check=True)
+    page = (tmp_path / "speed.md").read_text()
+    assert "| training step (batch 8) | stock | >= 6.5 | 9.80 | **6.46** |" in page and "- B: plain" in page
+    (tmp_path / "b.json").write_text((tmp_path / "b.json").read_text().replace("c1", "c2"))
+    done = subprocess.run([*ask, str(tmp_path / "a.json"), str(tmp_path / "b.json")], capture_output=True, text=True)
+    assert done.returncode == 2 and "several commits" in done.stderr and "Traceback" not in done.stderr

@@ -7,8 +7,7 @@
 
 Presets
     demo       shows that everything works: a small MK-SGN on synthetic skeletons;
-               six minutes on two quiet cores, eleven on two busy ones (bfloat16); 97 % on the
-               synthetic test split
+               three minutes on two cores, 99 % on the synthetic test split
     mksgn      six layers with spiking attention, half the paper's widths, T = 2; on NW-UCLA about
                half an hour on one core; taught by two CTR-GCNs 90 % (see models/nw-ucla-joint)
     mksgn-4    mksgn with four modalities, added up (--fusion smf weighs them by mutual information),

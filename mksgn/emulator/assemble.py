@@ -32,12 +32,15 @@ LARGEST = 1 << 28
 """Weights or links that one synapse may have here."""
 _INT16_MAX = (1 << 15) - 1
 _INT32_MAX = (1 << 31) - 1
+_CHANNELS = 1 << 16
+"""Lists name channels in 16 bits."""
 
 
 def assemble(graph: Graph, membranes: Mapping[str, Membrane]) -> Program | None:
     """The program of a graph on a CPU, or None where the graph needs what the compiled loop does not do.
 
-    That is: sums that can leave 24 bits, fan-outs beyond 15 bits, and more than :data:`LARGEST` weights or links.
+    That is: sums that can leave 24 bits, fan-outs beyond 15 bits, lists of channels beyond 16 bits, and more than
+    :data:`LARGEST` weights or links.
     """
     if any(membrane.bound >= INPUT_LIMIT for membrane in membranes.values()):
         return None
@@ -90,6 +93,7 @@ class _Assembly:
             lines.append(line | {"frames": frames, "joints": joints, "width": width})
         for number, line in enumerate(lines):
             line["listed"] = int(number > 0 and any(entry[:2] == (ROWS, number) for entry in self.entries))
+            self.fits &= not line["listed"] or line["width"] <= _CHANNELS
         if max(self.length.values()) > _INT32_MAX - LANES[0] or not self.fits:
             return None
         flat = {name: np.concatenate([*parts, np.zeros(LANES[0], _type(name))]) for name, parts in self.flat.items()}
