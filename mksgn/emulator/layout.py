@@ -64,7 +64,7 @@ def room(synapse: Synapse, source: Shape, target: Shape) -> int:
     """The larger of how many weights and how many links its layout has."""
     read, made, matrix = source[1] * source[2], target[1] * target[2], source[0] * pad(target[0])
     if isinstance(synapse, Conv):
-        return int(np.prod(synapse.weight.shape[2:])) * max(matrix, made)
+        return int(np.prod(synapse.weight.shape[2:])) * max(pad(target[0]) if _each(synapse) else matrix, made)
     if isinstance(synapse, Dense):
         return read * made * matrix
     return synapse.weight.size if isinstance(synapse, JointMix) else len(synapse.edges) * matrix
