@@ -1,7 +1,7 @@
 """How fast training, emulator and Lava are beside the stock stack, each pair measured in one run.
 
     python benchmarks/speed.py --data nw_ucla.npz                  # everything: about 12 minutes on two cores
-    python benchmarks/speed.py --quick                             # under 3 minutes: four sections, fewer rounds
+    python benchmarks/speed.py --quick                             # under 3 minutes: five sections, fewer rounds
     python benchmarks/speed.py --only training neuron              # some of it
     python benchmarks/speed.py --json speed.json --results benchmarks/results
 
@@ -9,6 +9,7 @@ What is compared takes turns (ours, baseline, ours, ...), several steps each, so
 alike; a ratio is that of the medians. Absolute times say
 little beyond the machine they are printed with. Training takes the precision that train_slayer.py would choose here.
 
+    bound      what the machine can do at most: reading and writing memory, multiply-adds of a large matrix product
     training   forward, loss and backward of MK-SGN, half the paper's widths: ours, stock SLAYER blocks, SpikingJelly
                (torch backend; `pip install -e .[bench]`), the same network, weights, samples and loss,
                each in a process of its own, so that none pays for memory that another gave back
@@ -46,8 +47,9 @@ from mksgn.options import parse
 ROOT = Path(__file__).resolve().parent.parent
 PAIR = ROOT / "models" / "nw-ucla" / "mksgn.net"
 """The net that we ship for accuracy."""
-Section = Literal["training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
-SECTIONS: tuple[Section, ...] = ("training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling")
+Section = Literal["bound", "training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling"]
+SECTIONS: tuple[Section, ...] = (
+    "bound", "training", "company", "neuron", "kernels", "emulator", "lava", "full", "scaling")
 SLOW: tuple[Section, ...] = ("company", "lava", "full", "scaling")
 """Measured with --quick only when --only names them."""
 
@@ -61,10 +63,10 @@ class Options:
     data: str = SYNTHETIC
     """Where its samples come from; synthetic skeletons fit the shipped net's body."""
     only: tuple[Section, ...] | None = None
-    """Sections to measure; default: all, or the four of --quick."""
+    """Sections to measure; default: all, or the five of --quick."""
     quick: bool = False
-    """Fewer rounds and smaller batches; without --only: training, neuron, kernels, emulator, under 3
-    minutes."""
+    """Fewer rounds and smaller batches; without --only: bound, training, neuron, kernels, emulator,
+    under 3 minutes."""
     threads: int = 0
     """CPU threads of torch and numba; 0: what torch takes by itself."""
     json: Path | None = None
@@ -105,6 +107,19 @@ from mksgn.nn.slayer_neuron import FastNeuron
 from mksgn.runtime.lava_backend import LavaBackend
 from mksgn.training.batches import preprocessed
 from mksgn.training.devices import choose_precision
+
+
+def bound(options: Options, rows: Rows) -> None:
+    """Memory far beyond the caches, and matrix products, with the threads of the other sections."""
+    memory = torch.ones(1 << 26)
+    for what, use in (("reading", memory.sum), ("writing", partial(memory.fill_, 2.0))):
+        seconds = statistics.median(take_turns({what: use}, options.rounds + 3)[what])
+        rows.add(f"machine: {what} memory", memory.numel() * memory.element_size() / seconds / 1e9, "GB/s")
+    for dtype in (torch.float32, torch.bfloat16):
+        name = str(dtype).removeprefix("torch.")
+        matrix = torch.rand(2048, 2048).to(dtype)
+        seconds = statistics.median(take_turns({name: partial(torch.mm, matrix, matrix)}, options.rounds)[name])
+        rows.add(f"machine: multiply-adds of a matrix product in {name}", len(matrix) ** 3 / seconds / 1e9, "G/s")
 
 
 def training(options: Options, rows: Rows, pack: Pack) -> None:
@@ -294,7 +309,9 @@ def main(options: Options) -> int:
     for number, name in enumerate(chosen, start=1):
         console.rule(f"{number}/{len(chosen)} {name}")
         began = time.perf_counter()
-        if name == "training":
+        if name == "bound":
+            bound(options, rows)
+        elif name == "training":
             training(options, rows, pack)
         elif name == "company":
             company(rows)

@@ -227,6 +227,25 @@ def test_memory_bounds_the_samples_at_once(monkeypatch):
     assert_same_counts(result.counts, expected.counts)
 
 
+def test_a_run_after_an_error_counts_from_zero():
+    shape = (3, 1, 1)
+    populations = (Population("a", shape, role="input", message_bits=8), Population("b", shape, Cuba(9, 4096, 4096)),
+                   Population("c", (1, 1, 1), Cuba(300, 4096, 0), role="readout"))
+    copy = Conv("r", ("a",), "b", np.full((3, 1, 1, 1), 2, np.int16), groups=3)
+    graph = Graph(populations, (copy, Dense("s", ("b",), "c", np.full((1, 3), 200, np.int16))), 1)
+    good = np.array([9, 0, 0], np.int8).reshape(1, *shape)
+    with Emulator(graph) as emulator:
+        assert emulator._program is not None
+        expected = emulator.run(good)
+        assert expected.counts.sent["b"].sum() == 1
+        with pytest.raises(DataError, match="a readout left its range"):
+            emulator.run(np.full((4, *shape), 9, np.int8))
+        again = emulator.run(good)
+    assert_same_counts(again.counts, expected.counts)
+    for name, sent in expected.counts.sent.items():
+        np.testing.assert_array_equal(again.counts.sent[name], sent)
+
+
 @pytest.mark.parametrize("channels", [65536, 65537])
 def test_more_channels_than_a_list_can_name(channels):
     """The last channel that 16 bits name, and one more, whose net takes the other way."""

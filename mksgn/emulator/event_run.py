@@ -30,7 +30,7 @@ class Room:
     arena : int8; events : uint16; lengths : int32
         As :func:`mksgn.emulator.loop.run` has them.
     sent : uint16 (neurons,)
-        Zeros between runs.
+        Spikes of each neuron, since they were last collected.
     scratch : Scratch
     """
 
@@ -80,6 +80,8 @@ class EventRun:
         self.rooms = rooms
         while len(rooms) < self.threads:
             rooms.append(Room(np.zeros(program.neurons, np.uint16), Scratch.of(program)))
+        for room in rooms:
+            room.sent[:] = 0  # an earlier run may have ended in an error
         self._sent: dict[str, np.ndarray] = {}
         self._countable = _SENT_MAX
         output = self.graph.output
