@@ -94,7 +94,7 @@ def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, t
     assert "[accuracy_curves_x.svg](accuracy_curves_x.svg)" in text
     assert ElementTree.parse(tmp_path / "accuracy_curves_x.svg").getroot().tag.endswith("svg")
     drawn = (tmp_path / "accuracy_curves_x.svg").read_text()
-    for name in ("MK-SGN, joint, T = 4, seed 1", "MK-SGN, joint, T = 4, seed 2", "Spikformer, joint, T = ",
+    for name in ("MK-SGN, joint, T = 1, seed 1", "MK-SGN, joint, T = 1, seed 2", "Spikformer, joint, T = ",
                  "CTR-GCN, joint, base width 8", "CTR-GCN, bone, base width 8"):
         assert f"<!-- {name}" in drawn, "networks are named, not folders"
 
