@@ -32,8 +32,10 @@ from mksgn.cli import describe_commit, exit_on_error
 from mksgn.options import parse
 
 ROOT = Path(__file__).resolve().parent.parent
-INSTRUCTIONS = ("SSE41", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "DEFAULT")
-"""What oneDNN may use (ONEDNN_MAX_CPU_ISA); the last: all that the processor has."""
+INSTRUCTIONS = {"SSE41": "penryn", "AVX2": "haswell", "AVX2_VNNI": "alderlake", "AVX512_CORE": "skylake-avx512",
+                "AVX512_CORE_VNNI": "cascadelake", "DEFAULT": None}
+"""What oneDNN may use (ONEDNN_MAX_CPU_ISA), and the processor that the compiled loop is compiled for
+(NUMBA_CPU_NAME); the last: all that this processor has."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +162,12 @@ def kernels(options: Options, progress: Progress) -> dict[str, dict[str, Any]]:
     """Each kernel on random convolutions, in a process for each set of instructions."""
     task = progress.add_task("kernels", total=len(INSTRUCTIONS))
     found = {}
-    for name in INSTRUCTIONS if options.cases else ():
+    for name, target in INSTRUCTIONS.items() if options.cases else ():
+        compiled = {"NUMBA_CPU_NAME": target} if target else {}
         plain = {"ATEN_CPU_CAPABILITY": "avx2"} if name in ("SSE41", "AVX2", "AVX2_VNNI") else {}
         done = subprocess.run([sys.executable, ROOT / "tests" / "support" / "kernel_stress.py", "--first",
                                str(options.seed), "--cases", str(options.cases)], capture_output=True, text=True,
-                              env={**os.environ, "ONEDNN_MAX_CPU_ISA": name, **plain})
+                              env={**os.environ, "ONEDNN_MAX_CPU_ISA": name, **plain, **compiled})
         if done.returncode:
             found[name] = {"compared": {}, "differing": [f"the process ended with {done.returncode}: "
                                                          f"{done.stderr.strip().splitlines()[-1:]}"]}
@@ -198,14 +201,15 @@ def main(options: Options) -> int:
         f"{total:,} spikes compared with the reference: {sum(p.differing for p in found.values()):,} numbers differ.",
         "",
         table(HEADER, rows), "",
-        "Sums of random convolutions by each kernel against plain integers, 1, 2 and 4 threads, each twice, with the "
-        "instructions that oneDNN may use (`ONEDNN_MAX_CPU_ISA`):", "",
+        "Sums of random convolutions, computed in each way, against plain integers, 1, 2 and 4 threads, each twice, with "
+        "the instructions that oneDNN and the compiled loop may use (`ONEDNN_MAX_CPU_ISA`, `NUMBA_CPU_NAME`):", "",
         table(["instructions", *KERNELS[1:], "cases that differ"], lines), "",
         f"{processor.describe()}, {os.cpu_count()} cores; torch {version('torch')}, lava-nc {version('lava-nc')}; "
         f"{describe_commit()}; {time.perf_counter() - began:.0f} s. Lava's CPU simulator, no chip."])
     console.print(text, highlight=False, soft_wrap=True, markup=False)
     if options.out is not None:
-        command = f"python benchmarks/against_reference.py --spikes {options.spikes:g} --lava {options.lava}"
+        command = (f"python benchmarks/against_reference.py --spikes {options.spikes:g} --lava {options.lava} "
+                   f"--cases {options.cases}")
         write_text(options.out, f"# Random graphs: every backend is the reference\n\n`{command}`\n\n{text}\n")
     return 1 if differing else 0
 

@@ -46,7 +46,7 @@ def assemble(graph: Graph, membranes: Mapping[str, Membrane]) -> Program | None:
         return None
     for synapse in graph.synapses:
         source, target = graph[synapse.sources[0]].shape, graph[synapse.target].shape
-        if wraps24(graph, synapse) or room(synapse, source, target) > LARGEST:
+        if wraps24(graph, synapse) or room(synapse, source, target) * len(_by_delay(synapse)) > LARGEST:
             return None
     return _Assembly(graph, membranes).program()
 
@@ -97,10 +97,11 @@ class _Assembly:
         if max(self.length.values()) > _INT32_MAX - LANES[0] or not self.fits:
             return None
         flat = {name: np.concatenate([*parts, np.zeros(LANES[0], _type(name))]) for name, parts in self.flat.items()}
-        if np.abs(flat["weights"]).max() < 1 << 7:
+        if (flat["weights"].astype(np.int8) == flat["weights"]).all():
             flat["weights"] = flat["weights"].astype(np.int8)
         table = np.array([[line[name] for name in POPULATION] for line in lines], np.int64)
-        frame = max(line["joints"] * line["width"] for line in lines)
+        frame = max(line["joints"] * line["width"] for line, each in zip(lines, self.lines)
+                    if isinstance(each, Population))
         return Program(tuple(self.lines), Code(table, np.array(self.entries, np.int64), **flat), self.readings, neurons,
                        self.links, frame, max(line["fans"] for line in lines))
 

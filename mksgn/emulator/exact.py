@@ -13,7 +13,6 @@ from contextlib import contextmanager
 import torch
 
 from mksgn.ir.bounds import SUM24
-from mksgn.threads import share_threads
 
 FLOAT32_EXACT = 1 << 24
 """All integers up to this, inclusive, are float32 numbers."""
@@ -41,7 +40,6 @@ def exact_arithmetic(device: torch.device, threads: int | None) -> Iterator[None
     try:
         if threads is not None:
             torch.set_num_threads(threads)
-        share_threads()
         torch.set_float32_matmul_precision("highest")  # neither TF32 on CUDA nor bf16 on a CPU
         with torch.inference_mode(), torch.autocast(device.type, enabled=False), \
                 torch.backends.cudnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=False):

@@ -166,7 +166,6 @@ class Program:
             totals.append(total)
         return self.code._replace(populations=table), Sizes(*totals)
 
-
     def place(self, code: Code, line: int) -> int:
         """Where the messages of a line begin in ``code``, which :meth:`placed` made, for one sample and step."""
         return int(code.populations[line, POPULATION.index("place")])
@@ -177,11 +176,9 @@ def rows_of(shape: Shape) -> tuple[int, int, int]:
     return shape[1], shape[2], pad(shape[0])
 
 
-def filled(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """``values`` with zeros appended along the channels' ``axis``, up to the width of a row."""
-    more = [(0, 0)] * values.ndim
-    more[axis] = (0, pad(values.shape[axis]) - values.shape[axis])
-    return np.pad(values, more)
+def filled(values: np.ndarray) -> np.ndarray:
+    """``values`` with zeros appended to the channels, the last axis, up to the width of a row."""
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, pad(values.shape[-1]) - values.shape[-1])])
 
 
 def _packed(sizes: np.ndarray, ends: list[int]) -> tuple[np.ndarray, int]:

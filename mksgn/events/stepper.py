@@ -15,7 +15,7 @@ from mksgn.errors import DataError
 from mksgn.events import kernels
 from mksgn.events.synapses import Apply, by_delay
 from mksgn.ir import Graph, Population
-from mksgn.ir.bounds import INPUT_LIMIT, SUM24, sum_bound, wraps24
+from mksgn.ir.bounds import INPUT_LIMIT, SUM24, input_bound, wraps24
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
 
 SILENT = 1 << 23
@@ -102,10 +102,9 @@ class Stepper:
                     if not self.per_sample or self.reset_interval is None or delay < self.reset_interval]
             if wraps24(self.graph, synapse):
                 wrapped.append(read)
-                bound += SUM24
             else:
                 inputs += read
-                bound += sum_bound(self.graph, synapse)
+            bound += input_bound(self.graph, synapse)
         channels, frames, joints = population.shape
         shape = (1, frames, joints, channels)
         bias = np.zeros((channels, frames, joints), np.int32)
