@@ -201,8 +201,8 @@ def main(options: Options) -> int:
         f"{total:,} spikes compared with the reference: {sum(p.differing for p in found.values()):,} numbers differ.",
         "",
         table(HEADER, rows), "",
-        "Sums of random convolutions, computed in each way, against plain integers, 1, 2 and 4 threads, each twice, with "
-        "the instructions that oneDNN and the compiled loop may use (`ONEDNN_MAX_CPU_ISA`, `NUMBA_CPU_NAME`):", "",
+        "Sums of random convolutions, computed in each way, against plain integers, 1, 2 and 4 threads, each twice, "
+        "with the instructions that oneDNN and the compiled loop may use (`ONEDNN_MAX_CPU_ISA`, `NUMBA_CPU_NAME`):", "",
         table(["instructions", *KERNELS[1:], "cases that differ"], lines), "",
         f"{processor.describe()}, {os.cpu_count()} cores; torch {version('torch')}, lava-nc {version('lava-nc')}; "
         f"{describe_commit()}; {time.perf_counter() - began:.0f} s. Lava's CPU simulator, no chip."])
