@@ -29,17 +29,17 @@ from typing import Any
 import numpy as np
 from _networks import NAMES, averaging, described, motion_scale
 
-from mksgn.baselines.streams import Stream, accuracies, fuse, load_stream
-from mksgn.baselines.weights import load_baseline
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.deploy.samples import Selection, find_data, select
 from mksgn.emulator import Emulator
 from mksgn.energy import counted_energy_mj, paper_energy_mj
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
+from mksgn.programs.samples import Selection, find_data, select
+from mksgn.teachers.scores import Stream, accuracies, fuse, load_stream
+from mksgn.teachers.weights import load_baseline
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
 from mksgn.training.finish import split_of

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.backend import Counts, RunResult
-from mksgn.deploy.samples import Selection
+from mksgn.counts import Counts
 from mksgn.energy import paper_energy_mj
 from mksgn.energy.causes import ratio_causes
 from mksgn.energy.costs import Cost, CostModel, Range
@@ -19,6 +18,8 @@ from mksgn.energy.printed import TABLE6_RATES, table6_name
 from mksgn.energy.work import CoreWork
 from mksgn.ir import Graph
 from mksgn.mapping import Placement, tables
+from mksgn.programs.samples import Selection
+from mksgn.run.backend import RunResult
 
 ROLES = {"input": "input", "hidden": "hidden", "readout": "output"}
 

@@ -14,17 +14,17 @@ import torch
 from _paper_layers import Setting
 from torch.utils.flop_counter import FlopCounterMode
 
-from mksgn.baselines import CTRGCN, STGCN, GraphStack
-from mksgn.baselines.agcn import AGCN
-from mksgn.baselines.msg3d import MSG3D
-from mksgn.baselines.shiftgcn import ShiftGCN
 from mksgn.energy import dense_macs
 from mksgn.energy.printed import TABLE7
 from mksgn.ir import Graph
 from mksgn.ir.fanout import fanout
-from mksgn.lower import to_graph
 from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn.lowering import to_graph
 from mksgn.skeleton import NTU25, UCLA20, Body
+from mksgn.teachers import CTRGCN, STGCN, GraphStack
+from mksgn.teachers.agcn import AGCN
+from mksgn.teachers.msg3d import MSG3D
+from mksgn.teachers.shiftgcn import ShiftGCN
 
 NETWORKS: dict[str, Any] = {"ST-GCN": STGCN, "2s-AGCN": AGCN, "Shift-GCN": ShiftGCN, "MS-G3D": MSG3D,
                             "CTR-GCN": CTRGCN}

@@ -17,8 +17,8 @@ from _plots import LEGEND_LINE, legend_below, svg
 from _speed_baselines import HAS_SPIKINGJELLY
 from rich.console import Console
 
-from mksgn.cli import describe_commit
-from mksgn.deploy.report import hardware
+from mksgn.commit import describe_commit
+from mksgn.programs.run_report import hardware
 
 
 def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1,

@@ -14,10 +14,10 @@ from _speed_report import Curve, Rows, take_turns
 
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
-from mksgn.lower import to_graph
-from mksgn.lower.reference import calibrate
+from mksgn.lava.backend import LavaBackend
 from mksgn.nn import NetConfig, SpikingGraphNet
-from mksgn.runtime.lava_backend import LavaBackend
+from mksgn.nn.lowering import to_graph
+from mksgn.nn.slayer_backend import calibrate
 from mksgn.skeleton import NTU25
 
 TABLE7: dict[str, Any] = {"widths": (64, 64, 128, 128, 256, 256), "strides": (1, 1, 2, 1, 2, 1)}

@@ -25,8 +25,8 @@ from _speed_baselines import SpikingJelly, StockSlayer, cross_entropy_step
 from mksgn.data.pack import Pack
 from mksgn.data.sources import load
 from mksgn.errors import BackendError
-from mksgn.lower.reference import calibrate
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.slayer_backend import calibrate
 from mksgn.threads import use_threads
 from mksgn.training.batches import preprocessed
 from mksgn.training.devices import choose_precision

@@ -10,12 +10,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import print_table
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import evenly
-from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.errors import ConfigError
+from mksgn.programs.console import print_table
+from mksgn.programs.outputs import check_writable, write_json
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import WEIGHTS, read_meta
 from mksgn.training.finish import split_of

@@ -26,9 +26,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from mksgn.cli import describe_commit, exit_on_error, print_table, sample_progress
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table, sample_progress
+from mksgn.programs.options import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = "metrics.jsonl"
@@ -71,7 +72,7 @@ from _accuracy_tables import as_markdown, check_headline, headlines, readme_tabl
 from _networks import NAMES, labels
 from _plots import LEGEND_LINE, legend_below, svg
 
-from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.programs.outputs import check_writable, write_json, write_text
 
 
 def draw(runs: list[Path], names: dict[str, str], path: Path) -> None:

@@ -28,8 +28,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from mksgn.cli import describe_commit, exit_on_error
-from mksgn.options import parse
+from mksgn.commit import describe_commit
+from mksgn.programs.console import exit_on_error
+from mksgn.programs.options import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTRUCTIONS = {"SSE41": "penryn", "AVX2": "haswell", "AVX2_VNNI": "alderlake", "AVX512_CORE": "skylake-avx512",
@@ -61,13 +62,13 @@ if __name__ == "__main__":
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
 from mksgn import processor
-from mksgn.backend import RunResult
-from mksgn.deploy.outputs import check_writable, write_text
 from mksgn.emulator import Emulator
 from mksgn.emulator.emulator import KERNELS
 from mksgn.ir import Graph
-from mksgn.runtime import open_backend
-from mksgn.runtime.plan import LAYOUTS
+from mksgn.lava.process_plan import LAYOUTS
+from mksgn.programs.outputs import check_writable, write_text
+from mksgn.run.backend import RunResult
+from mksgn.run.registry import open_backend
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 # The tests' own generator and reference: there is one of each.

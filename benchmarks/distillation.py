@@ -24,9 +24,9 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import exit_on_error, print_table
 from mksgn.limits import Limit, check_limits, check_number
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ if __name__ == "__main__":
 import torch
 from torch import Tensor
 
-from mksgn.baselines.weights import BaselineConfig, save_baseline
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
-from mksgn.deploy.outputs import check_writable, write_json
 from mksgn.nn import SpikingGraphNet
+from mksgn.programs.outputs import check_writable, write_json
+from mksgn.teachers.weights import BaselineConfig, save_baseline
 from mksgn.training.batches import Batches
 from mksgn.training.checkpoint import WEIGHTS
 from mksgn.training.distill import Distillation

@@ -32,10 +32,10 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from mksgn.cli import exit_on_error, print_prose, print_table, sample_progress
 from mksgn.errors import ConfigError
 from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_prose, print_table, sample_progress
+from mksgn.programs.options import parse
 
 HELD_SAMPLES = 4
 """Samples measured on a chip, each held there for tens of thousands of steps."""
@@ -107,19 +107,19 @@ from _energy_tables import as_csv, costs_table, layers_table, mapping_lines, tot
 from _networks import title
 
 from mksgn.data.splits import evenly
-from mksgn.deploy import report as run_report
-from mksgn.deploy.execution import Execution, execute, part_size
-from mksgn.deploy.nets import find_net
-from mksgn.deploy.outputs import check_writable, write_json, write_text
-from mksgn.deploy.samples import Selection, find_data, preprocess_of, select
 from mksgn.emulator import Emulator
 from mksgn.energy.costs import CostModel, cost_models, load_cost_model
 from mksgn.ir import Graph
+from mksgn.loihi import measure
 from mksgn.mapping import Board, Placement, board, place
 from mksgn.netx import read_net
+from mksgn.programs import run_report
+from mksgn.programs.nets import find_net
+from mksgn.programs.outputs import check_writable, write_json, write_text
+from mksgn.programs.samples import Selection, find_data, preprocess_of, select
 from mksgn.report import page
-from mksgn.runtime import open_backend
-from mksgn.runtime.loihi import measure
+from mksgn.run.execution import Execution, execute, part_size
+from mksgn.run.registry import open_backend
 
 
 def main(options: Options) -> None:

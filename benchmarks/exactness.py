@@ -28,9 +28,10 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.commit import describe_commit
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 NETWORKS: tuple[Literal["base-sgn", "mksgn", "mksgn-4"], ...] = ("base-sgn", "mksgn", "mksgn-4")
 
@@ -65,13 +66,13 @@ if __name__ == "__main__":
 
 import torch
 
-from mksgn.backend import compare
 from mksgn.data.pack import Pack
 from mksgn.data.splits import evenly, split
-from mksgn.deploy.outputs import write_json
-from mksgn.lower.reference import SlayerReference, calibrate
 from mksgn.nn import SpikingGraphNet
-from mksgn.runtime import open_backend
+from mksgn.nn.slayer_backend import SlayerReference, calibrate
+from mksgn.programs.outputs import write_json
+from mksgn.run.comparison import compare
+from mksgn.run.registry import open_backend
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
 from mksgn.training.fusing import fixed_weights, sample_weights

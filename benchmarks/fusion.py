@@ -19,9 +19,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 BATCH = 64
 
@@ -47,12 +48,12 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 
-from mksgn.deploy.outputs import write_json
-from mksgn.deploy.samples import Selection, find_data, select
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
+from mksgn.programs.outputs import write_json
+from mksgn.programs.samples import Selection, find_data, select
 from mksgn.training.checkpoint import load_network
 
 

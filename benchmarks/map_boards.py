@@ -20,9 +20,10 @@ from typing import Any, Literal, get_args
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.commit import describe_commit
 from mksgn.mapping.plan import RESOURCES, Objective, limits_of
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 Net = Literal["shipped", "full"]
 NETS: tuple[Net, ...] = get_args(Net)
@@ -60,13 +61,13 @@ if __name__ == "__main__":
 import numpy as np
 from _speed_sizes import TABLE7, noise, untrained
 
-from mksgn.deploy.outputs import check_writable, write_json, write_text
-from mksgn.deploy.report import hardware, versions
-from mksgn.deploy.samples import find_data, select
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
 from mksgn.mapping import board, place, tables
 from mksgn.netx import read_net
+from mksgn.programs.outputs import check_writable, write_json, write_text
+from mksgn.programs.run_report import hardware, versions
+from mksgn.programs.samples import find_data, select
 
 
 def nets(options: Options, console: Console) -> dict[str, tuple[Graph, dict[str, np.ndarray]]]:

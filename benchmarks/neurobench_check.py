@@ -29,9 +29,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 DIFFERENT = 1
 
@@ -65,13 +66,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from mksgn.backend import Counts
-from mksgn.deploy.outputs import check_writable, write_json
-from mksgn.deploy.report import versions
-from mksgn.deploy.samples import find_data, select
+from mksgn.counts import Counts
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Dense, Graph, GraphConv, Synapse
 from mksgn.netx import read_net
+from mksgn.programs.outputs import check_writable, write_json
+from mksgn.programs.run_report import versions
+from mksgn.programs.samples import find_data, select
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ from _paper_sections import (
     rates,
 )
 
-from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.programs.outputs import check_writable, write_json, write_text
 
 
 def rich_table(section: Section) -> Table:

@@ -27,9 +27,10 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 STEPS = 16
 FOLDER = "gts/pilotnet_lif"
@@ -71,8 +72,7 @@ if __name__ == "__main__":
 import numpy as np
 from _pilotnet_report import markdown, notes, tables
 
-from mksgn.backend import Counts
-from mksgn.deploy.outputs import check_writable, write_json, write_text
+from mksgn.counts import Counts
 from mksgn.emulator import Emulator
 from mksgn.energy.costs import CostModel, cost_models, load_cost_model
 from mksgn.energy.work import CoreWork
@@ -82,6 +82,7 @@ from mksgn.mapping.grid import Grid
 from mksgn.mapping.layer import Cut, Layer
 from mksgn.mapping.plan import Plan, needs
 from mksgn.netx import read_net
+from mksgn.programs.outputs import check_writable, write_json, write_text
 
 
 @dataclass(frozen=True)

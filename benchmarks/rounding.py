@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error
+from mksgn.programs.options import parse
 
 COLUMNS = ("raised by, units", "samples", "mean rate, % of float's", "head's rate, % of float's",
            "class as in float, %", "accuracy, %")

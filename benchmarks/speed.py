@@ -39,10 +39,10 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import exit_on_error, print_table
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIR = ROOT / "models" / "nw-ucla" / "mksgn.net"
@@ -98,13 +98,13 @@ from _speed_step import MEASURED, STACKS, seconds, shape
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import evenly, split
-from mksgn.deploy.outputs import write_json, write_text
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Graph, Population
+from mksgn.lava.backend import LavaBackend
 from mksgn.netx import read_net
 from mksgn.nn.lava_dl import slayer
 from mksgn.nn.slayer_neuron import FastNeuron
-from mksgn.runtime.lava_backend import LavaBackend
+from mksgn.programs.outputs import write_json, write_text
 from mksgn.training.batches import preprocessed
 from mksgn.training.devices import choose_precision
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mksgn.cli import exit_on_error
 from mksgn.errors import ConfigError, DataError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error
+from mksgn.programs.options import parse
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)
 
-from mksgn.deploy.outputs import check_writable, write_text
+from mksgn.programs.outputs import check_writable, write_text
 
 PRECISIONS = ("bfloat16", "float32")
 

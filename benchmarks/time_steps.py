@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mksgn.cli import exit_on_error
 from mksgn.data.sources import SYNTHETIC
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error
+from mksgn.programs.options import parse
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error, print_table
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError, MksgnError
 from mksgn.limits import LIMITS, check_number
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 ENERGIES = (("paper_mj", "the paper's formula, Eq. 34", "#d55e00"), ("counted_mj", "counted events", "#0072b2"))
@@ -96,8 +97,8 @@ from _accuracy_rows import spiking_row
 from _networks import short_name
 from _plots import LEGEND_LINE, legend_below, standard_error, svg
 
-from mksgn.deploy.outputs import check_writable, write_json, write_text
 from mksgn.energy.printed import TABLE3
+from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 PAPER = next(row for row in TABLE3 if row.name == "MK-SGN")

@@ -26,10 +26,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from mksgn.cli import exit_on_error, print_table
 from mksgn.errors import ConfigError
 from mksgn.limits import MAX_BYTES
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
 
 TEXT = 1 << 24
 """Names and JSON of a file that just fits into its limit."""
@@ -83,10 +83,10 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
-from mksgn.deploy.outputs import check_writable
 from mksgn.ir import Graph, graph_difference
 from mksgn.netx import read_net, write_net
 from mksgn.nir import DT, Assumptions, NirError, read_nir, write_nir
+from mksgn.programs.outputs import check_writable
 
 
 def main(options: Options) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mksgn.cli import exit_on_error
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error
+from mksgn.programs.options import parse
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ if __name__ == "__main__":
 
 from mksgn.data.pack import save_pack
 from mksgn.data.sources import load
-from mksgn.deploy.outputs import check_writable
+from mksgn.programs.outputs import check_writable
 
 
 def main(options: Options) -> None:

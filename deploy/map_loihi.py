@@ -30,10 +30,11 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from mksgn.cli import describe_commit, exit_on_error, print_prose, print_table
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
 from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_prose, print_table
+from mksgn.programs.options import parse
 
 DOES_NOT_FIT = 1
 FEW_CHIPS = 16
@@ -84,16 +85,16 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from mksgn.deploy.nets import find_net
-from mksgn.deploy.outputs import check_writable, write_json
-from mksgn.deploy.report import versions
-from mksgn.deploy.samples import find_data, select
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
 from mksgn.mapping import Board, board, place, tables
 from mksgn.mapping.placement import Placement, uniform_activity
 from mksgn.mapping.problems import chips_needed, larger_board, least_cores
 from mksgn.netx import read_net
+from mksgn.programs.nets import find_net
+from mksgn.programs.outputs import check_writable, write_json
+from mksgn.programs.run_report import versions
+from mksgn.programs.samples import find_data, select
 
 Counted = tuple[dict[str, np.ndarray] | None, dict[str, float] | None]
 

@@ -39,9 +39,10 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import tyro
 from rich.console import Console
 
-from mksgn.cli import describe_commit, exit_on_error, print_prose, print_table, sample_progress
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_prose, print_table, sample_progress
+from mksgn.programs.options import parse
 
 DIFFERENT = 1
 MODEST = 20
@@ -192,18 +193,18 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from mksgn.backend import Backend
 from mksgn.data.sources import load
-from mksgn.deploy import classes, report
-from mksgn.deploy.execution import Agreement, execute, part_size
-from mksgn.deploy.nets import find_net
-from mksgn.deploy.outputs import check_writable, write_arrays, write_json
-from mksgn.deploy.raw import Streaming, load_input, run_raw, tensor_shape
-from mksgn.deploy.samples import data_or_synthetic, find_data, preprocess_of, select
-from mksgn.deploy.shards import Shards, shards
 from mksgn.ir import Graph
 from mksgn.netx import read_net
-from mksgn.runtime import open_backend
+from mksgn.programs import classes, run_report
+from mksgn.programs.nets import find_net
+from mksgn.programs.outputs import check_writable, write_arrays, write_json
+from mksgn.programs.samples import data_or_synthetic, find_data, preprocess_of, select
+from mksgn.run.backend import Backend
+from mksgn.run.execution import Agreement, execute, part_size
+from mksgn.run.registry import open_backend
+from mksgn.run.shards import Shards, shards
+from mksgn.run.tensors import Streaming, load_input, run_raw, tensor_shape
 
 
 class Bar:
@@ -263,15 +264,15 @@ def report_run(options: Options, console: Console, parts: Shards, searched: bool
     else:
         content, agreement = run_tensor(options, graph, console, parts)
     if agreement is not None:
-        for line in report.check_lines(agreement):
+        for line in run_report.check_lines(agreement):
             print_prose(console, line, style="" if agreement.equal else "red")
     if options.json is not None and parts.chief:
-        write_json(options.json, {**content, "check": report.comparison(agreement), "backend": options.backend,
+        write_json(options.json, {**content, "check": run_report.comparison(agreement), "backend": options.backend,
                                   "net": str(options.net), "time_steps": graph.time_steps,
-                                  "versions": report.versions(), "commit": describe_commit()})
+                                  "versions": run_report.versions(), "commit": describe_commit()})
         console.print(f"wrote {options.json}", markup=False, soft_wrap=True)
     if options.backend != "loihi2":
-        console.print(f"({report.SIMULATED})")
+        console.print(f"({run_report.SIMULATED})")
     return 0 if agreement is None or agreement.equal else DIFFERENT
 
 
@@ -318,17 +319,17 @@ def run_skeletons(options: Options, graph: Graph, console: Console, parts: Shard
         done = execute(first, second[0] if second else None, mine, record,
                        part_size(graph, steps, record, len(options.backends)), bar.part)
     done = parts.join(done, len(selection))
-    result = report.accuracy(selection, done.predictions)
-    measured = report.events(graph, done.counts)
+    result = run_report.accuracy(selection, done.predictions)
+    measured = run_report.events(graph, done.counts)
     said = classes.record(graph, selection, done.output, done.predictions)
     listed = None if source.note else classes.samples_table(selection, done.predictions, said["scores"], options.all)
-    print_prose(console, report.accuracy_line(result, selection), style="bold")
+    print_prose(console, run_report.accuracy_line(result, selection), style="bold")
     console.print()
     for table in (classes.classes_table(said["classes"], options.all) if said["classes"] else None, listed):
         if table is not None:
             print_table(console, table)
             console.print()
-    print_table(console, report.events_table(measured, len(selection)))
+    print_table(console, run_report.events_table(measured, len(selection)))
     console.print(f"{options.backend}: {done.seconds:.1f} s, start-up included")
     known = [None if label < 0 else int(label) for label in selection.labels]
     return {**result, "samples": len(selection), "available": selection.available, **measured,
@@ -352,12 +353,12 @@ def run_tensor(options: Options, graph: Graph, console: Console,
         # A stream whose input takes no hop does not run in blocks, so Lava's counts of a stream need records.
         record = options.record(options.backend == "emulator")
         raw = run_raw(first, second[0] if second else None, x, record, options.reset_interval)
-    measured = report.events(graph, raw.counts)
+    measured = run_report.events(graph, raw.counts)
     how = f"{raw.windows} windows of {graph.time_steps}, each from rest" if raw.windows else "one stream"
     console.print(f"{options.input}: {x.shape[3]} steps, {how}; backend {' and '.join(options.backends)}",
                   markup=False, soft_wrap=True)
     console.print(f"out {raw.out.shape}: {np.count_nonzero(raw.out):,} non-zero, sum {raw.out.sum(dtype=np.int64):,}")
-    print_table(console, report.events_table(measured, raw.counts.samples, stream=not raw.windows))
+    print_table(console, run_report.events_table(measured, raw.counts.samples, stream=not raw.windows))
     console.print(f"{options.backend}: {raw.seconds:.1f} s, start-up included")
     if options.dump is not None:
         write_arrays(options.dump, {**(raw.populations if options.all else {}), "out": raw.out})

@@ -17,7 +17,7 @@ from mksgn.errors import ConfigError, found_in
 from mksgn.limits import check_limits
 
 if TYPE_CHECKING:
-    from mksgn.baselines.recipe import TeacherRecipe
+    from mksgn.training.teacher_recipe import TeacherRecipe
 
 DEFAULT = "nw-ucla"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
@@ -137,7 +137,7 @@ class Options:
         ConfigError
             When a run to start from is of another modality, or they differ in their recipes; impossible values.
         """
-        from mksgn.baselines.recipe import PRESETS, TeacherRecipe
+        from mksgn.training.teacher_recipe import PRESETS, TeacherRecipe
 
         self.check()
         names = TeacherRecipe.__dataclass_fields__.keys() & vars(self).keys()
@@ -158,7 +158,7 @@ class Options:
 
     def started(self, modality: str) -> tuple[Path, dict[str, Any]]:
         """Folder and metadata of the finished run that --start names for a modality."""
-        from mksgn.baselines.weights import load_baseline
+        from mksgn.teachers.weights import load_baseline
         from mksgn.training.checkpoint import WEIGHTS
 
         assert self.start is not None
@@ -171,8 +171,8 @@ class Options:
 
     def start_recipe(self, modality: str) -> TeacherRecipe:
         """Recipe of the finished run that --start names for a modality."""
-        from mksgn.baselines.recipe import TeacherRecipe
         from mksgn.training.checkpoint import WEIGHTS
+        from mksgn.training.teacher_recipe import TeacherRecipe
 
         folder, meta = self.started(modality)
         with found_in(folder / WEIGHTS, "start from another run, or name its --preset"):
@@ -206,8 +206,8 @@ def check_folders(options: Options, folders: dict[str, Path]) -> None:
 
 def resumed(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
     """Options and recipe that the run being resumed was started with, whatever the presets say today."""
-    from mksgn.baselines.recipe import TeacherRecipe
     from mksgn.training.checkpoint import CHECKPOINT, read_state
+    from mksgn.training.teacher_recipe import TeacherRecipe
 
     first = next(folder for folder in folders.values() if (folder / CHECKPOINT).exists())
     state = read_state(first / CHECKPOINT)

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mksgn.cli import exit_on_error, print_command
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError
 from mksgn.files import name_of
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_command
+from mksgn.programs.options import parse
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,11 @@ from typing import Any
 from _slayer_options import STORED, Options, resumed
 from rich.console import Console
 
-from mksgn.cli import describe_commit, exit_on_error, print_command, progress_bar
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
 from mksgn.files import name_of
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_command, progress_bar
+from mksgn.programs.options import parse
 
 if __name__ == "__main__":
     with exit_on_error():

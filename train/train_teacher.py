@@ -38,10 +38,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from mksgn.cli import describe_commit, exit_on_error, print_table, training_progress
+from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
 from mksgn.files import name_of, replacing
-from mksgn.options import parse
+from mksgn.programs.console import exit_on_error, print_table, training_progress
+from mksgn.programs.options import parse
 
 if __name__ == "__main__":
     with exit_on_error():
@@ -51,14 +52,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from mksgn.baselines.recipe import TeacherRecipe
-from mksgn.baselines.stack import unfold_persons
-from mksgn.baselines.streams import Scores, Stream, accuracies, fuse, load_stream, save_stream
-from mksgn.baselines.weights import BaselineConfig, begin_with, parameters, save_baseline
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import training_split
+from mksgn.teachers.scores import Scores, Stream, accuracies, fuse, load_stream, save_stream
+from mksgn.teachers.stack import unfold_persons
+from mksgn.teachers.weights import BaselineConfig, begin_with, parameters, save_baseline
 from mksgn.threads import use_threads
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.batches import Batches, preprocessed
@@ -67,6 +67,7 @@ from mksgn.training.devices import choose_device, choose_precision
 from mksgn.training.folder import run_folders
 from mksgn.training.recipe import lateral_joints, mirrored_joints
 from mksgn.training.starting import lineage
+from mksgn.training.teacher_recipe import TeacherRecipe
 from mksgn.training.teachers import SCORES
 
 METRICS = "metrics.jsonl"

@@ -11,8 +11,8 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from lava_models.block.process import Block
+from mksgn.counts.step_tally import StepTally
 from mksgn.events.stepper import Stepper
-from mksgn.events.tally import Tally
 from mksgn.ir.partition import Part
 
 
@@ -34,7 +34,7 @@ class PyBlockModel(PyLoihiProcessModel):
         super().__init__(proc_params)
         part: Part = proc_params["part"]
         self._entry = part.graph.input.name
-        self._tally = Tally(part)
+        self._tally = StepTally(part)
         self._names = [population.name for population in part.graph.populations[1:]]
         self._record = part.record
         self._stepper = Stepper(part.graph, part.wait, part.reset_interval, part.reset_phase,

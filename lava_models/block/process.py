@@ -6,7 +6,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from mksgn.events.tally import entries
+from mksgn.counts.step_tally import entries
 from mksgn.ir.partition import Part
 
 RECORDS = ("none", "spikes", "states")
@@ -25,7 +25,7 @@ class Block(AbstractProcess):
 
     - ``v``: v of the last population, (V, F, C): a readout's result;
     - ``counted``: events counted in the Process itself, int64 (samples, entries), its columns those of
-      :func:`mksgn.events.tally.entries`: spikes, updates that changed a neuron, weights that spikes met.
+      :func:`mksgn.counts.step_tally.entries`: spikes, updates that changed a neuron, weights that spikes met.
 
     Parameters
     ----------

@@ -20,7 +20,6 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from mksgn.backend import RunResult
 from mksgn.emulator.assemble import assemble
 from mksgn.emulator.event_run import EventRun, Room
 from mksgn.emulator.exact import exact_arithmetic
@@ -30,6 +29,7 @@ from mksgn.emulator.run import Run
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Graph, reset_steps
 from mksgn.ir.messages import check_messages, check_samples
+from mksgn.run.backend import RunResult
 
 KERNELS = ("auto", "dense", "event")
 RECORDS = ("none", "spikes", "states")

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from mksgn.backend import RunResult
-from mksgn.emulator.counting import Tally
+from mksgn.counts.batch_tally import BatchTally
 from mksgn.emulator.loop import Scratch, run
 from mksgn.emulator.network import Network
 from mksgn.emulator.program import Program, Sizes, rows_of
 from mksgn.ir import Population
 from mksgn.ir.graph import STATE_SHIFT
+from mksgn.run.backend import RunResult
 
 MEMORY = 1 << 28
 """Bytes of messages and lists that a thread may hold, as long as one sample fits."""
@@ -73,7 +73,7 @@ class EventRun:
     def __init__(self, network: Network, program: Program, rooms: list[Room], samples: int, steps: int,
                  record: str) -> None:
         self.graph, self.program, self.steps, self.record = network.graph, program, steps, record
-        self.tally = Tally(network.graph, samples, steps, network.device)
+        self.tally = BatchTally(network.graph, samples, steps)
         self.code, self.sizes = program.placed(record == "spikes")
         self.threads = torch.get_num_threads()
         self._counted = np.zeros((samples, len(program.lines), 2 + program.fans), np.int64)

@@ -421,7 +421,7 @@ def run(arrays, samples, steps, x, x_steps, arena, events, lengths, scratch, sen
     sent : uint16 (neurons,), added to
         Spikes of each neuron.
     counted : int64 (N, P, 2 + L), added to
-        Spikes, active updates (:class:`mksgn.backend.Counts`) and weights met.
+        Spikes, active updates (:class:`mksgn.counts.Counts`) and weights met.
     final : int32 (N, rows of the output), out
         v of a readout after the last step.
 

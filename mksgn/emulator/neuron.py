@@ -30,7 +30,7 @@ class Trace:
     """What :meth:`Membrane.run` returns; tensors (T, N, F, V, C), or None where not asked for.
 
     ``final_v`` is (N, F, V, C): v after the last step. ``active`` is int64 (N,): updates that changed
-    something (:class:`mksgn.backend.Counts`).
+    something (:class:`mksgn.counts.Counts`).
     """
 
     spikes: torch.Tensor | None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mksgn.backend import RunResult
-from mksgn.emulator.counting import Tally
+from mksgn.counts.batch_tally import BatchTally
 from mksgn.emulator.exact import dtype_for
 from mksgn.emulator.network import Network
 from mksgn.emulator.neuron import Trace
 from mksgn.emulator.operators import Operator
+from mksgn.run.backend import RunResult
 
 
 class Run:
@@ -35,7 +35,7 @@ class Run:
         self.network, self.graph = network, network.graph
         self.samples, self.steps, self.record = samples, steps, record
         self.hop, self.direct, self.resets = hop, direct, resets or {}
-        self.tally = Tally(self.graph, samples, steps, network.device)
+        self.tally = BatchTally(self.graph, samples, steps)
         self.arrays: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "u": {}, "v": {}}
         for population in self.graph.populations[1:]:
             shape = (samples, *population.shape, steps)
@@ -65,7 +65,7 @@ class Run:
         repeats = self.steps // x.shape[4]
         trains = {self.graph.input.name: messages.to(torch.float32)}
         rows = slice(start, start + x.shape[0])
-        self.tally.messages(self.graph.input.name, rows, messages, repeats)
+        self.tally.messages(self.graph.input.name, rows, repeats * _sent(messages))
         for population in self.graph.populations[1:]:
             name = population.name
             membrane = network.membranes[name]
@@ -73,7 +73,7 @@ class Run:
                                  self.record == "states", self.resets.get(name, frozenset()))
             self.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
             if trace.spikes is not None:
-                self.tally.messages(name, rows, trace.spikes)
+                self.tally.messages(name, rows, _sent(trace.spikes))
                 trains[name] = trace.spikes
             self._keep(name, trace, rows)
             for source in [source for source in trains if network.last_use.get(source, name) == name]:
@@ -142,3 +142,8 @@ class Run:
 def _host(values_tnfvc: torch.Tensor) -> np.ndarray:
     """(T, N, F, V, C) on the device to (N, C, F, V, T) here."""
     return values_tnfvc.to("cpu").numpy().transpose(1, 4, 2, 3, 0)
+
+
+def _sent(train: torch.Tensor) -> np.ndarray:
+    """Messages (T, N, F, V, C) to how many each neuron sent, int64 (N, F, V, C)."""
+    return (train != 0).sum(dim=0).cpu().numpy()

@@ -10,8 +10,8 @@ oneDNN, which computes torch's convolutions on a CPU, has faults with channels l
 - a target position of a strided convolution that meets nothing but padding ends the process (SIGSEGV).
 
 So on an axis with a stride the library sees no padding, nothing beyond what is read, and no stride where one tap or one
-target makes it needless; the borders are really there, as zeros. The sums are the same. tests/test_kernels.py holds
-every kernel against plain integers on random geometries.
+target makes it needless; the borders are really there, as zeros. The sums are the same. tests/emulator/test_kernels.py
+holds every kernel against plain integers on random geometries.
 """
 
 from __future__ import annotations

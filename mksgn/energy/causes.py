@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mksgn.backend import Counts
+from mksgn.counts import Counts
 from mksgn.energy.paper import dense_macs, read_channels
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Graph

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mksgn.backend import Counts
+from mksgn.counts import Counts
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Synapse
 from mksgn.ir.synapses import Shape

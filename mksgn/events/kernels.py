@@ -191,7 +191,7 @@ def step_neurons(a, bias, u, v, keep_u, keep_v, threshold, spikes):
     a, bias (shifted), u, v : int32; keep_u, keep_v : float64, (4096 - decay) / 4096; threshold shifted;
     spikes : int8 out. Products with a 12-bit decay are exact in float64. u wraps once, v saturates.
 
-    Returns the updates that changed something (:class:`mksgn.backend.Counts`).
+    Returns the updates that changed something (:class:`mksgn.counts.Counts`).
     """
     active = 0
     for i in range(a.size):

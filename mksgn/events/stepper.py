@@ -124,7 +124,7 @@ class Stepper:
     def step(self, t: int) -> dict[str, int]:
         """Compute step ``t`` of every population, from what was sent before it.
 
-        Returns the neuron updates of each that changed something (:class:`mksgn.backend.Counts`).
+        Returns the neuron updates of each that changed something (:class:`mksgn.counts.Counts`).
         """
         active = {}
         for n in self._neurons:

@@ -2,7 +2,7 @@
 
 A network is an ordered set of named populations; the order is topological and the names follow the
 paper's Table 6 (``block2.sgsa.q`` is its SG-SA2_lifq). It holds spike-driven operations only, so
-that :func:`mksgn.lower.to_graph` can write every one of them as integers.
+that :func:`mksgn.nn.lowering.to_graph` can write every one of them as integers.
 """
 
 from __future__ import annotations

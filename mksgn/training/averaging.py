@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
-from mksgn.schedule import AveragedTail
+from mksgn.training.averaged_tail import AveragedTail
 
 AVERAGE = "average"
 """Name of the average in a checkpoint."""

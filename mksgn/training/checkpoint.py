@@ -13,11 +13,11 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from mksgn.baselines.weights import save_tensors
 from mksgn.errors import ConfigError, MksgnError, typed
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.projections import GraphConvProjection
 from mksgn.nn.unfolding import unfolded
+from mksgn.teachers.weights import save_tensors
 from mksgn.training.shapes import check_tensors, config_of, state_of
 
 CHECKPOINT, FLOAT, WEIGHTS, NET = "checkpoint.safetensors", "float.safetensors", "weights.safetensors", "mksgn.net"

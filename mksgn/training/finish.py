@@ -12,9 +12,9 @@ import torch
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import Split, training_split
-from mksgn.lower import to_graph
 from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.lowering import to_graph
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, save_network
 from mksgn.training.fusing import fixed_weights, sample_weights

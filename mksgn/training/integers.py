@@ -13,8 +13,8 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import evenly
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
-from mksgn.lower import to_graph
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.lowering import to_graph
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.cli import describe_commit
+from mksgn.commit import describe_commit
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import Split, evenly
 from mksgn.errors import ConfigError
 from mksgn.files import name_of
 from mksgn.ir import Graph, graph_difference
-from mksgn.lower.ensemble import ensemble_graph
 from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.ensemble import ensemble_graph
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, load_network, read_meta, save_network
 from mksgn.training.finish import accuracies, split_of
@@ -31,7 +31,7 @@ SHARED = ("preprocess", "data", "protocol", "labels", "joints", "edges")
 
 
 def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, Any]:
-    """Write the ensemble of finished runs (:func:`mksgn.lower.ensemble.ensemble_graph`) into the folder ``out``.
+    """Write the ensemble of finished runs (:func:`mksgn.nn.ensemble.ensemble_graph`) into the folder ``out``.
 
     Parameters
     ----------

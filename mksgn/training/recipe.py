@@ -12,7 +12,7 @@ from mksgn.errors import ConfigError, typed
 from mksgn.limits import check_limits
 from mksgn.nn import NetConfig
 from mksgn.nn.tokens import TRANSFORMERS
-from mksgn.schedule import AveragedTail
+from mksgn.training.averaged_tail import AveragedTail
 from mksgn.training.distill import Distillation
 
 NETWORKS = ("mksgn", "base-sgn", *TRANSFORMERS)

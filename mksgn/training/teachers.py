@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mksgn.baselines.stack import LAYERS, unfold_persons
-from mksgn.baselines.streams import load_stream
-from mksgn.baselines.weights import BaselineConfig, load_baseline
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.errors import ConfigError, typed
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.unfolding import unfolded
+from mksgn.teachers.scores import load_stream
+from mksgn.teachers.stack import LAYERS, unfold_persons
+from mksgn.teachers.weights import BaselineConfig, load_baseline
 from mksgn.training.batches import Also
 from mksgn.training.checkpoint import WEIGHTS, holds_network, load_network, read_meta
 

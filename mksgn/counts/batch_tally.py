@@ -1,0 +1,94 @@
+"""Counting the events of a run, samples side by side, as it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mksgn.counts.counts import Counts
+from mksgn.ir import Graph, Population
+from mksgn.ir.fanout import fanout
+
+
+@dataclass(frozen=True)
+class Readers:
+    """The synapses that read a population, and how many non-zero weights each neuron's message meets in them.
+
+    Parameters
+    ----------
+    names : tuple of str
+        K synapses.
+    fan : float64 ndarray (L, M)
+        Weights met, of M neurons in (F, V, C) order; many synapses have the same, which stand here once.
+    row : tuple of int
+        Each synapse's row of ``fan``.
+    """
+
+    names: tuple[str, ...]
+    fan: np.ndarray
+    row: tuple[int, ...]
+
+    @classmethod
+    def of(cls, graph: Graph, population: Population) -> Readers:
+        """The readers of ``population`` in ``graph``."""
+        read = [(s, s.sources.count(population.name)) for s in graph.synapses if population.name in s.sources]
+        rows: dict[bytes, int] = {}
+        row = []
+        for synapse, count in read:
+            fan = count * fanout(synapse, population.shape, graph[synapse.target].shape)
+            row.append(rows.setdefault(fan.transpose(1, 2, 0).astype(np.float64).tobytes(), len(rows)))
+        table = np.array([np.frombuffer(line, np.float64) for line in rows]).reshape(len(rows), population.size)
+        return cls(tuple(s.name for s, _ in read), table, tuple(row))
+
+    def met(self, sent: np.ndarray) -> np.ndarray:
+        """Weights met in each row of ``fan``: int64 (N, L), for ``sent`` messages per neuron, int64 (N, F, V, C)."""
+        # Sums of whole numbers far below 2^53: exact in float64.
+        return (sent.reshape(len(sent), -1).astype(np.float64) @ self.fan.T).astype(np.int64)
+
+
+class BatchTally:
+    """Counts of a run in progress, whose samples run side by side.
+
+    Parameters
+    ----------
+    graph : Graph
+    samples, steps : int
+
+    Attributes
+    ----------
+    counts : Counts
+    met : dict of synapse to int64 ndarray (samples,)
+        Weights that its messages met.
+    """
+
+    def __init__(self, graph: Graph, samples: int, steps: int) -> None:
+        self.graph = graph
+        self.met = {s.name: np.zeros(samples, np.int64) for s in graph.synapses}
+        names = [population.name for population in graph.populations]
+        self.counts = Counts(
+            samples, steps, neurons={population.name: population.size for population in graph.populations},
+            sample_spikes={name: np.zeros(samples, np.int64) for name in names},
+            sample_active={name: np.zeros(samples, np.int64) for name in names[1:]})
+        self._readers: dict[str, Readers] = {}
+
+    def messages(self, name: str, rows: slice, sent: np.ndarray) -> None:
+        """Count how many messages each neuron of a population sent over all steps: int64 (N, F, V, C)."""
+        if name not in self._readers:
+            self._readers[name] = Readers.of(self.graph, self.graph[name])
+        readers = self._readers[name]
+        self.counts.sample_spikes[name][rows] = sent.sum(axis=(1, 2, 3))
+        each = sent.sum(axis=0).transpose(2, 0, 1)
+        self.counts.sent[name] = self.counts.sent[name] + each if name in self.counts.sent else each
+        met = readers.met(sent)
+        for synapse, row in zip(readers.names, readers.row):
+            self.met[synapse][rows] += met[:, row]
+
+    def result(self) -> Counts:
+        """The counts, once every sample has run."""
+        for synapse in self.graph.synapses:
+            self.counts.place(synapse.name, self.graph[synapse.sources[0]].message_bits > 0, self.met[synapse.name])
+        # In every backend's memory order: what is later summed in floating point must not depend on the backend.
+        silent = {population.name: np.zeros(population.shape, np.int64) for population in self.graph.populations}
+        self.counts.sent = {name: np.ascontiguousarray(sent) for name, sent in (silent | self.counts.sent).items()}
+        return self.counts

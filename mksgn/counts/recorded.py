@@ -1,0 +1,87 @@
+"""Events counted from recorded spikes and states."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from mksgn.counts import Counts
+from mksgn.ir import Graph, Population
+from mksgn.ir.fanout import fanout
+from mksgn.ir.graph import DECAY_UNITY
+
+
+def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray]
+                  ) -> dict[str, np.ndarray]:
+    """Messages of each neuron in each sample, int64 (N, C, F, V) by population; enters their sums into ``counts``.
+
+    Parameters as of :func:`count_recorded`.
+    """
+    messages = (stream != 0).reshape(*stream.shape[:3], counts.samples, counts.steps)
+    sent = {graph.input.name: messages.sum(axis=4, dtype=np.int64).transpose(3, 2, 1, 0)}
+    sent.update({name: values.sum(axis=4, dtype=np.int64) for name, values in spikes.items()})
+    for population in graph.populations:
+        counts.neurons[population.name] = population.size
+        counts.sent[population.name] = sent[population.name].sum(axis=0)
+    return sent
+
+
+def count_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray],
+                   u: dict[str, np.ndarray], v: dict[str, np.ndarray],
+                   resets: Mapping[str, Collection[int]]) -> None:
+    """Fill ``counts`` from everything that was sent, and active updates from states, where they were recorded.
+
+    Parameters
+    ----------
+    graph : Graph
+    counts : Counts
+        Its ``samples`` and ``steps`` are set.
+    stream : int ndarray (V, F, C, N T)
+        The input's messages.
+    spikes : dict of population to int8 ndarray (N, C, F, V, T)
+    u, v : dict of population to int32 ndarray (N, C, F, V, T)
+        States after each step; empty where they were not recorded.
+    resets : mapping of population to steps
+        Before which, from 0, it was reset within a sample (or stream).
+    """
+    sent = sent_recorded(graph, counts, stream, spikes)
+    for population in graph.populations:
+        name = population.name
+        counts.sample_spikes[name] = sent[name].sum(axis=(1, 2, 3))
+        if name in v:
+            counts.sample_active[name] = active_updates(population, spikes[name], u[name], v[name],
+                                                        resets.get(name, ()))
+    for synapse in graph.synapses:
+        source = graph[synapse.sources[0]]
+        weights = fanout(synapse, source.shape, graph[synapse.target].shape)
+        met = sum(np.tensordot(sent[name], weights, 3) for name in synapse.sources)
+        counts.place(synapse.name, source.message_bits > 0, np.asarray(met, np.int64))
+
+
+def active_updates(population: Population, spikes: np.ndarray, u: np.ndarray, v: np.ndarray,
+                   resets: Collection[int]) -> np.ndarray:
+    """Updates that changed something, by sample (:class:`mksgn.counts.Counts`); samples start at rest.
+
+    Parameters
+    ----------
+    population : Population
+    spikes, u, v : ndarray (N, C, F, V, T)
+        After each step; v after its reset by a spike.
+    resets : collection of int
+        Steps before which u and v were set to 0.
+
+    Returns
+    -------
+    int64 ndarray (N,)
+    """
+    assert population.neuron is not None
+    active = np.zeros(len(spikes), np.int64)
+    for step in range(spikes.shape[4]):
+        rest = step == 0 or step in resets
+        changed = spikes[..., step] != 0
+        changed |= v[..., step] != (0 if rest else v[..., step - 1])
+        if population.neuron.current_decay < DECAY_UNITY:
+            changed |= u[..., step] != (0 if rest else u[..., step - 1])
+        active += changed.sum(axis=(1, 2, 3), dtype=np.int64)
+    return active

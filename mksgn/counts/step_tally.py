@@ -1,0 +1,65 @@
+"""Counting what the populations of a part do, step by step, into one array: a Lava Var."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mksgn.events import kernels
+from mksgn.ir.fanout import fanout
+from mksgn.ir.graph import Graph
+from mksgn.ir.partition import Part
+
+Entry = tuple[str, str]
+
+
+def entries(graph: Graph) -> tuple[Entry, ...]:
+    """Columns of the array, (quantity, name): 'spikes' of every population, 'active' of the neurons, 'met' of synapses.
+
+    Spikes include the messages of the input; 'met' are the non-zero weights that messages meet.
+    """
+    return (*(("spikes", p.name) for p in graph.populations), *(("active", p.name) for p in graph.populations[1:]),
+            *(("met", s.name) for s in graph.synapses))
+
+
+class StepTally:
+    """Adds up the events of a part.
+
+    Parameters
+    ----------
+    part : Part
+        Says which wall step belongs to which sample.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        graph = part.graph
+        self._column = {entry: number for number, entry in enumerate(entries(graph))}
+        # Of each population: (column, weights that a message of each neuron meets), neurons in (F, V, C) order.
+        self._read: dict[str, list[tuple[int, np.ndarray]]] = {p.name: [] for p in graph.populations}
+        for synapse in graph.synapses:
+            for source in synapse.sources:
+                met = fanout(synapse, graph[source].shape, graph[synapse.target].shape)
+                flat = np.ascontiguousarray(met.transpose(1, 2, 0), np.int32).reshape(-1)
+                self._read[source].append((self._column["met", synapse.name], flat))
+
+    def add(self, counted: np.ndarray, t: int, name: str, messages: np.ndarray, active: int | None = None) -> None:
+        """Count step ``t`` of population ``name``.
+
+        Parameters
+        ----------
+        counted : int64 ndarray (samples, len(entries))
+            Added to.
+        messages : int8 or int32 ndarray (F, V, C)
+            What it sent.
+        active : int, optional
+            Neuron updates that changed something; None for the input, which has no neurons.
+        """
+        sample = self.part.sample(name, t)
+        if sample is None:
+            return
+        row, flat = counted[sample], messages.reshape(-1)
+        row[self._column["spikes", name]] += np.count_nonzero(flat)
+        if active is not None:
+            row[self._column["active", name]] += active
+        for column, fan in self._read[name]:
+            row[column] += kernels.weights_met(flat, fan)

@@ -1,0 +1,357 @@
+"""The Lava backend: a spiking graph as Lava Processes on the CPU simulator, exact on every spike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mksgn.counts import Counts
+from mksgn.counts.recorded import count_recorded, sent_recorded
+from mksgn.errors import BackendError, ConfigError
+from mksgn.ir import Graph, reset_steps, schedule
+from mksgn.ir.schedule import has_delays
+from mksgn.lava.guard import Host
+from mksgn.lava.limits import check_descriptors, check_processes, check_shared_memory, cpus
+from mksgn.lava.process_plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, plan, plan_blocks
+from mksgn.lava.timing import (
+    Recorder,
+    Timing,
+    check_record,
+    sample_timing,
+    samples_as_stream,
+    stream_timing,
+    wall_stream,
+)
+from mksgn.lava.wire import graph_message
+from mksgn.run.backend import RunResult
+
+TIMEOUT_S = 600.0
+_STOP_S = 20.0
+
+
+@dataclass
+class Effort:
+    """What the last run took.
+
+    Parameters
+    ----------
+    os_processes : int
+    pids : tuple of int
+        Those below the host process, of every network that the run started.
+    start_s : float
+        Building, compiling and starting the Lava network.
+    steps : int
+        Wall steps, the pipeline's filling and draining included.
+    run_s : float
+        Running them, collecting what was recorded included.
+    """
+
+    os_processes: int = 0
+    pids: tuple[int, ...] = ()
+    start_s: float = 0.0
+    steps: int = 0
+    run_s: float = 0.0
+
+
+class LavaBackend:
+    """Runs a graph as Lava Processes (``Loihi2SimCfg``, tag ``fixed_pt``): our fast ones, or stock Lava's.
+
+    Each run starts its own Processes and ends them; many samples in one call share the start-up.
+    Samples follow each other every T steps without a gap. What a functional delay carries past its sample's end is
+    lost, and neurons that fire on their bias before the first sample arrives send nothing into it: the sample alone
+    decides. On Loihi 2, where nothing takes a message back, graphs with functional delays run one sample at a time.
+
+    Parameters
+    ----------
+    graph : Graph
+    max_processes : int
+        Bound of the OS processes of a run; more raise :class:`BackendError` before anything starts.
+    timeout_s : float
+        Longest silence, in seconds, before a run is given up: the start-up, or one sample.
+    progress : callable, optional
+        Called with the number of samples done (of :meth:`run`) or of steps done (:meth:`run_stream`).
+    layout : 'blocks', 'layers' or 'stock'
+        See :mod:`mksgn.lava.process_plan`; the spikes are the same. 'blocks' cannot hold an input without a hop: such
+        streams run as 'layers'.
+    blocks : int, optional
+        OS processes that compute in the layout 'blocks'; None: as many as CPUs that this process may use.
+    delays : 'process' or 'relay', optional
+        See :func:`mksgn.lava.process_plan.plan`. Both are exact; 'process' (the default) takes one OS process per
+        delay, 'relay' two. Not for 'blocks'.
+    unroll_limit : int, optional
+        See :data:`mksgn.lava.process_plan.UNROLL_LIMIT`. 0: every convolution is a ``Conv``. Not for 'blocks'.
+    models : mapping of 'module:Process' to 'module:ProcessModel', optional
+        ProcessModels that replace those of the layout.
+
+    Raises
+    ------
+    ConfigError
+        When an option is out of range.
+    BackendError
+        When the graph cannot be run here.
+
+    Examples
+    --------
+    >>> with LavaBackend(graph) as lava:                             # doctest: +SKIP
+    ...     result = lava.run(samples, record="spikes")
+    """
+
+    name = "lava"
+    target = "lava"
+
+    def __init__(self, graph: Graph, max_processes: int = MAX_PROCESSES, timeout_s: float = TIMEOUT_S,
+                 progress: Callable[[int], None] | None = None, layout: str = "blocks", blocks: int | None = None,
+                 delays: str | None = None, unroll_limit: int | None = None,
+                 models: Mapping[str, str] | None = None) -> None:
+        if max_processes < 1 or timeout_s <= 0:
+            raise ConfigError("the process limit and the timeout must be positive",
+                              got=f"{max_processes} processes, {timeout_s} s")
+        self.graph = graph
+        self.max_processes, self.timeout_s, self.progress = max_processes, timeout_s, progress
+        if layout not in LAYOUTS:
+            raise ConfigError("unknown layout of Lava Processes", where="layout", got=repr(layout),
+                              allowed=", ".join(LAYOUTS))
+        if (delays is not None or unroll_limit is not None) if layout == "blocks" else blocks is not None:
+            raise ConfigError("an option has no effect in this layout", where=f"layout {layout!r}",
+                              got="blocks" if layout != "blocks" else "delays or unroll_limit",
+                              fix="leave it out, or choose another layout")
+        self.layout = layout
+        self.blocks = blocks or cpus()
+        self.delays = delays or "process"
+        self.unroll_limit = unroll_limit
+        self.models = dict(models or {})
+        self.effort = Effort()
+        self.chip: dict[str, str] = {}
+        self._counted: dict[str, dict[str, np.ndarray]] = {}
+        self._host: Host | None = None
+        self._closed = False
+        self._plan("none", (), 1, self.layout, False)
+
+    def __enter__(self) -> LavaBackend:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def counts_alone(self) -> bool:
+        """Whether samples are counted with nothing recorded: blocks count in their Processes."""
+        return self.layout == "blocks" and not self.models
+
+    def close(self) -> None:
+        """End every process this backend has started. May be called twice."""
+        self._closed = True
+        self._end()
+
+    def run(self, samples: np.ndarray, record: str = "none") -> RunResult:
+        """Run samples, each from rest, for the graph's T steps.
+
+        Parameters
+        ----------
+        samples : int ndarray (N, C, F, V) or (N, C, F, V, T)
+            Without T, the same messages are sent at every step (PCM, paper Eq. 3).
+        record : 'none', 'spikes' or 'states'
+            'states' also reads u and v of every neuron after every step. Blocks send them whole; the other
+            layouts hand them out one message per value, about 60 us each, so for small nets.
+
+        Returns
+        -------
+        RunResult
+            Blocks count events in their Processes (Var ``counted``). In the other layouts counts need recorded
+            spikes, and active updates recorded states; ``sent`` needs recorded spikes in every layout.
+
+        Raises
+        ------
+        DataError
+            When samples have the wrong shape, type or range.
+        BackendError
+            When Lava fails, a process of it dies, or it falls silent; nothing is left running.
+        ConfigError
+            When the graph has no T, or ``record`` is unknown.
+        """
+        check_record(record)
+        steps = self.graph.time_steps
+        if steps is None:
+            raise ConfigError("this net has no number of steps per sample", where="time_steps",
+                              fix="run it on a tensor with --input")
+        stream = samples_as_stream(samples, self.graph.input, steps)
+        total = stream.shape[3] // steps
+        together = 1 if self.target == "loihi2" and has_delays(self.graph) else total
+        output = np.zeros((total, self.graph.output.size), np.int64)
+        times = schedule(self.graph)
+        recorder = Recorder(self.graph, total, steps, times.depth, record)
+        self.effort, self._counted = Effort(), {}
+        for first in range(0, total, together):
+            timing = sample_timing(together, steps, times, record == "states")
+            part = stream[..., first * steps:(first + together) * steps]
+            done = [first]
+
+            def on_segment(last: int, result: np.ndarray | None, first: int = first, done: list[int] = done) -> None:
+                if result is not None:
+                    output[first + (last - times.latency) // steps - 1] = result
+                finished = first + min(max((last - times.latency) // steps, 0), together)
+                if self.progress is not None and finished > done[0]:
+                    done[0] = finished
+                    self.progress(finished)
+
+            self._stream(part, timing, record, recorder, first, on_segment)
+        return self._result(stream, total, steps, record, recorder, output, {})
+
+    def run_stream(self, x: np.ndarray, record: str = "none", reset_interval: int | None = None,
+                   reset_offset: int = 0, direct_input: bool | None = None) -> RunResult:
+        """Run one stream in wall time, as stock netx runs it.
+
+        Neurons integrate their bias from the first step, and nothing is reset unless asked for.
+        Where branches of different depth meet, the shorter one waits (:mod:`mksgn.ir.schedule`).
+
+        Parameters
+        ----------
+        x : int ndarray (C, F, V, steps)
+            The input's message at each wall step.
+        record : 'none', 'spikes' or 'states'
+        reset_interval, reset_offset : int
+            As in ``lava.lib.dl.netx.hdf5.Network``: a population at depth d, the first being 1, resets
+            before the wall steps t = 1, 2, ... with t = reset_offset + d modulo reset_interval.
+        direct_input : bool, optional
+            As :meth:`mksgn.emulator.Emulator.run_stream`: the input reaches the first neurons without a hop. None:
+            where the net is a stock one whose input layer has neurons (``meta["input_weight"]``).
+
+        Returns
+        -------
+        RunResult
+            With N = 1 and T = steps, in wall time.
+
+        Raises
+        ------
+        DataError, BackendError, ConfigError
+            As :meth:`run`.
+        """
+        check_record(record)
+        stream = wall_stream(x, self.graph.input)
+        steps = stream.shape[3]
+        if direct_input is None:
+            direct_input = "input_weight" in self.graph.meta
+        timing = stream_timing(steps, reset_interval, reset_offset, record == "states", direct_input)
+        output = np.zeros((1, self.graph.output.size), np.int64)
+        recorder = Recorder(self.graph, 1, steps, {p.name: 0 for p in self.graph.populations}, record)
+
+        def on_segment(last: int, result: np.ndarray | None) -> None:
+            if result is not None:
+                output[0] = result
+            if self.progress is not None:
+                self.progress(last)
+
+        self.effort, self._counted = Effort(), {}
+        self._stream(stream, timing, record, recorder, 0, on_segment)
+        resets = reset_steps(schedule(self.graph), reset_interval, reset_offset, steps)
+        return self._result(stream, 1, steps, record, recorder, output, resets)
+
+    def _plan(self, record: str, recorded: tuple[str, ...], segment: int, layout: str, direct: bool) -> Plan:
+        if layout == "blocks":
+            return plan_blocks(self.graph, self.blocks, record, segment)
+        return plan(self.graph, recorded, segment, self.delays, self._unroll_limit(layout, direct))
+
+    def _unroll_limit(self, layout: str, direct: bool) -> int:
+        if self.unroll_limit is not None:
+            return self.unroll_limit
+        # Our Conv is event-driven itself: unrolled it would only be larger. But only Sparse takes an input directly.
+        return 0 if layout == "layers" and not direct else UNROLL_LIMIT
+
+    def _stream(self, stream: np.ndarray, timing: Timing, record: str, recorder: Recorder, sample: int,
+                on_segment: Callable[[int, np.ndarray | None], None]) -> None:
+        """Run one network over ``stream``, whose first sample is number ``sample``."""
+        if self._closed:
+            raise BackendError("the Lava backend is closed", fix="make a new one")
+        recorded = tuple(name for name in recorder.arrays["spikes"] if self.graph[name].role != "readout")
+        layout = "layers" if self.layout == "blocks" and timing.direct else self.layout
+        # A spiking output is the result: blocks send it with everything else they record.
+        record = "spikes" if record == "none" and recorded else record
+        needed = self._plan(record, recorded, timing.segment, layout, timing.direct)
+        check_processes(needed, self.max_processes)
+        check_shared_memory(needed)
+        if self.target == "lava":
+            check_descriptors(needed)
+        readout = self.graph.output.role == "readout"
+        try:
+            host = self._start()
+            host.send({"op": "run", "ends": timing.ends, "reads": timing.reads, "stream": stream,
+                       "reset_interval": timing.reset_interval, "reset_offset": timing.reset_offset,
+                       "direct": timing.direct, "steps": timing.steps, "own_time": timing.own_time,
+                       "recorded": recorded, "record": record, "read_output": readout,
+                       "layout": layout, "blocks": self.blocks, "delays": self.delays,
+                       "unroll_limit": self._unroll_limit(layout, timing.direct), "models": self.models,
+                       "target": self.target, "chip": self.chip})
+            message = host.receive()
+            self.effort.os_processes = needed.os_processes
+            self.effort.pids += tuple(message["children"])
+            self.effort.start_s += message["seconds"]
+            self.effort.steps += timing.ends[-1]
+            started = time.perf_counter()
+            while (message := host.receive())["event"] == "segment":
+                for quantity in ("spikes", "u", "v"):
+                    for name, values in message.get(quantity, {}).items():
+                        if name not in recorder.arrays[quantity]:
+                            continue
+                        recorder.place(quantity, name, message["first"], values, sample, len(timing.reads))
+                result = message.get("result")
+                on_segment(message["last"], None if result is None else _readout(result))
+            self._counted = message["counted"]
+            self.effort.run_s += time.perf_counter() - started
+            self._stop(host)
+        except BaseException:
+            # KeyboardInterrupt included: whatever happened, nothing may go on running.
+            self._end()
+            raise
+
+    def _start(self) -> Host:
+        if self._host is None:
+            self._host = Host(self.timeout_s)
+            self._host.send({"op": "graph", "graph": graph_message(self.graph)})
+            self._host.receive()
+        return self._host
+
+    def _stop(self, host: Host) -> None:
+        """Wait for Lava's own orderly stop; all results are here, so a stop that hangs is ended instead."""
+        host.timeout_s = min(_STOP_S, self.timeout_s)
+        try:
+            host.receive()
+            host.timeout_s = self.timeout_s
+        except BackendError:
+            self._end()
+
+    def _end(self) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            host.close()
+
+    def _result(self, stream: np.ndarray, samples: int, steps: int, record: str, recorder: Recorder,
+                output: np.ndarray, resets: dict[str, frozenset[int]]) -> RunResult:
+        spikes, u, v = (recorder.arrays[quantity] for quantity in ("spikes", "u", "v"))
+        final = self.graph.output
+        result = output if final.role == "readout" else spikes[final.name].astype(np.int64)
+        counts = Counts(samples, steps)
+        if self._counted:
+            _counted_by_blocks(self.graph, counts, self._counted)
+            if record != "none":
+                sent_recorded(self.graph, counts, stream, spikes)
+        elif record != "none":
+            count_recorded(self.graph, counts, stream, spikes, u, v, resets)
+        return RunResult(result, counts, *((spikes, u, v) if record != "none" else ()))
+
+
+def _counted_by_blocks(graph: Graph, counts: Counts, counted: dict[str, dict[str, np.ndarray]]) -> None:
+    counts.neurons.update({population.name: population.size for population in graph.populations})
+    counts.sample_spikes.update(counted["spikes"])
+    counts.sample_active.update(counted["active"])
+    for synapse in graph.synapses:
+        counts.place(synapse.name, graph[synapse.sources[0]].message_bits > 0, counted["met"][synapse.name])
+
+
+def _readout(v: np.ndarray) -> np.ndarray:
+    """v (V, F, C) of a readout as sums v / 64 in weight units, flat in (C, F, V) order; rounded down."""
+    return v.astype(np.int64).transpose(2, 1, 0).reshape(-1) // 64
+
+

@@ -1,0 +1,50 @@
+"""Running spiking graphs: on the emulator, as Lava Processes, on Loihi 2. Importing this imports no Lava."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+from mksgn.errors import ConfigError
+from mksgn.ir import Graph
+from mksgn.run.backend import Backend
+
+BACKENDS = {
+    "emulator": "mksgn.emulator:Emulator",
+    "lava": "mksgn.lava.backend:LavaBackend",
+    "loihi2": "mksgn.loihi:Loihi2Backend",
+}
+
+__all__ = ["BACKENDS", "open_backend"]
+
+
+def open_backend(name: str, graph: Graph, **options: Any) -> Backend:
+    """The backend called ``name``, ready to run ``graph``. Use it as a context manager.
+
+    Parameters
+    ----------
+    name : 'emulator', 'lava' or 'loihi2'
+    graph : Graph
+    **options
+        Keyword arguments of the backend's class. None means: not given.
+
+    Raises
+    ------
+    ConfigError
+        When the name is unknown, or an option has no effect on this backend.
+    BackendError
+        When the backend cannot run here.
+    """
+    if name not in BACKENDS:
+        raise ConfigError("unknown backend", where="backend", got=repr(name), allowed=", ".join(BACKENDS))
+    module, _, class_name = BACKENDS[name].partition(":")
+    backend = getattr(importlib.import_module(module), class_name)
+    given = {key: value for key, value in options.items() if value is not None}
+    accepted = [key for key in inspect.signature(backend).parameters if key != "graph"]
+    unknown = sorted(set(given) - set(accepted))
+    if unknown:
+        raise ConfigError("an option has no effect on this backend", where=f"backend {name!r}", got=", ".join(unknown),
+                          allowed=", ".join(accepted), fix="leave it out, or choose another backend")
+    result: Backend = backend(graph, **given)
+    return result

@@ -1,0 +1,86 @@
+"""The promise of the package, on real samples: SLAYER = emulator = Lava, every spike of every population."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True,
+                          timeout=800)
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_networks_are_exact_on_real_samples(nw_ucla_path, tmp_path):
+    """Base-SGN's ten layers and MK-SGN's six, every graph convolution; Lava's models and our Blocks."""
+    rows = exact_rows(nw_ucla_path, tmp_path, ("stock", "blocks"), "base-sgn", "mksgn")
+    assert [row["network"] for row in rows] == ["base-sgn, layer", "base-sgn, fused", "mksgn, learned",
+                                            "mksgn, layer", "mksgn, fused"]
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_four_modalities_are_exact_on_real_samples(nw_ucla_path, tmp_path):
+    """Four spike coders, their weights folded into synapses of their own; stock Lava runs those in test_fusion.py."""
+    rows = exact_rows(nw_ucla_path, tmp_path, ("blocks",), "mksgn-4")
+    assert [row["network"] for row in rows] == ["mksgn-4, learned", "mksgn-4, layer", "mksgn-4, fused"]
+
+
+def exact_rows(data: Path, folder: Path, layouts: tuple[str, ...], *networks: str) -> list[dict]:
+    """Rows of exactness.py, nothing differing in any, and no network silent."""
+    out = folder / "exact.json"
+    done = run("benchmarks/exactness.py", "--data", str(data), "--samples", "1", "--width", "4",
+               "--frames", "8", "--json", str(out), "--layouts", *layouts, "--networks", *networks)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-8000:]
+    rows = json.loads(out.read_text())["rows"]
+    for row in rows:
+        for label in ("slayer_emulator", *(f"emulator_lava_{layout}" for layout in layouts)):
+            assert row[label]["differing"] == 0
+            assert row[label]["readouts_compared"] == 10
+        assert row["fired"] > 0.02 * row["spikes_compared"], "a comparison of silent networks proves nothing"
+    return rows
+
+
+def test_a_difference_is_reported(tmp_path):
+    """The comparison can fail: one weight changed between two backends is found and named."""
+    from dataclasses import replace
+
+    import numpy as np
+    import torch
+
+    from mksgn.emulator import Emulator
+    from mksgn.ir import Graph
+    from mksgn.nn import NetConfig, SpikingGraphNet
+    from mksgn.nn.slayer_backend import SlayerReference, calibrate
+    from mksgn.run.comparison import compare
+    from mksgn.skeleton import UCLA20
+
+    torch.manual_seed(0)
+    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,)))
+    samples = np.random.default_rng(0).integers(-127, 128, (2, 3, 8, 20)).astype(np.int8)
+    calibrate(net, samples)
+    net.quantize()
+    slayer = SlayerReference(net)
+    graph = slayer.graph
+    synapses = list(graph.synapses)
+    index = next(i for i, s in enumerate(synapses) if s.target == "block1.lif2")
+    synapses[index] = replace(synapses[index], weight=-synapses[index].weight)
+    broken = Graph(graph.populations, tuple(synapses), graph.time_steps)
+    with Emulator(broken) as emulator:
+        result = compare(slayer.run(samples), emulator.run(samples, record="spikes"), tuple(net.names))
+    assert not result.equal
+    assert result.first is not None
+    assert result.first.population == "block1.lif2"
+    assert "spikes block1.mix" not in result.differing

@@ -1,0 +1,100 @@
+"""benchmarks/speed.py: its rows, and that its baselines are the network they claim to be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.skeleton import UCLA20
+
+BENCHMARKS = Path(__file__).resolve().parent.parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def baselines(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import _speed_baselines
+
+    return _speed_baselines
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", ["StockSlayer", "SpikingJelly"])
+def test_a_baseline_is_the_same_network(baselines, name):
+    """Same weights, same batch norm: the same spikes, but for the rounding of SLAYER's states and of float sums."""
+    if name == "SpikingJelly":
+        pytest.importorskip("spikingjelly")
+    torch.manual_seed(0)
+    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=4, frames=8, widths=(8, 8), strides=(1, 2)))
+    baseline = getattr(baselines, name)(net)
+    x = torch.randint(-127, 128, (4, 3, 8, 20), dtype=torch.int8)
+    with torch.no_grad():
+        out, ours = net.forward_spikes(x)
+        logits, rates = baseline(x, 4)
+        spikes, _ = baseline.walk(baseline.repeat(x.float() / 64, 4))
+    assert len(rates) == len(out.rates)
+    for population in ("sc", "block1.lif2", "block1.sgsa.k_and_v", "block1.stc"):
+        theirs = spikes[population]
+        # (N, C, F, V, T) of SLAYER and (T, N, C, F, V) of SpikingJelly to (N T, C, F, V).
+        theirs = theirs.permute(0, 4, 1, 2, 3) if name == "StockSlayer" else theirs.transpose(0, 1)
+        same = (theirs.flatten(0, 1) == ours[population]).float().mean()
+        assert same > 0.97, (population, float(same))
+    assert 0 < float(spikes["sc"].mean()) < 0.9
+    assert logits.shape == (4, 4)
+
+
+@pytest.mark.timeout(180)
+def test_rows(tmp_path):
+    out = tmp_path / "speed.json"
+    done = subprocess.run([sys.executable, str(BENCHMARKS / "speed.py"), "--quick", "--only", "neuron", "--json", out,
+                           "--results", tmp_path], capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(out.read_text())
+    (row,) = result["rows"]
+    assert {"what", "ours", "baseline", "ratio", "target", "met"} <= set(row)
+    assert row["ratio"] == pytest.approx(row["baseline"] / row["ours"])
+    assert row["met"] == (row["ratio"] >= 10)
+    assert result["torch"] and result["cpu_count"]
+    assert "| neuron alone" in (tmp_path / "speed.md").read_text()
+
+
+def test_curves_say_what_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import _speed_report
+
+    curves = [_speed_report.Curve("samples", "emulator, time of one run", "a net", [(1, [0.1, 0.2, 0.3]), (2, [0.3])]),
+              _speed_report.Curve("Blocks", "Lava, one time step", "a net", [(1, [0.2]), (2, [0.1])], linear=False)]
+    assert curves[0].medians() == [0.2, 0.3]
+    _speed_report.draw(curves, tmp_path / "speed.svg")
+    drawn = (tmp_path / "speed.svg").read_text()
+    for text in ("emulator, time of one run, s", "Lava, one time step, s", "samples", "Blocks", "the fastest and the"):
+        assert text in drawn
+
+
+def test_bad_folder(tmp_path):
+    done = subprocess.run([sys.executable, str(BENCHMARKS / "speed.py"), "--results", str(tmp_path / "none")],
+                          capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 2 and "does not exist" in done.stderr + done.stdout
+
+
+def test_processors_side_by_side(tmp_path: Path):
+    """A column per processor, whatever precision each took; files of two commits are refused."""
+    row = {"against": "stock", "ratio": 6.46, "target": ">= 6.5", "met": False}
+    files = {"a": ("big", "bfloat16", 9.8, True), "b": ("plain", "float32", 6.46, False)}
+    for name, (cpu, precision, ratio, met) in files.items():
+        rows = [row | {"what": f"training step (batch 8), synapses in {precision}", "ratio": ratio, "met": met}]
+        content = {"cpu": cpu, "commit": "c1", "torch_threads": 2, "rows": rows}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    ask = [sys.executable, str(BENCHMARKS / "speed_columns.py"), "--out", str(tmp_path / "speed.md"), "--json"]
+    subprocess.run([*ask, str(tmp_path / "a.json"), str(tmp_path / "b.json")], check=True)
+    page = (tmp_path / "speed.md").read_text()
+    assert "| training step (batch 8) | stock | >= 6.5 | 9.80 | **6.46** |" in page and "- B: plain" in page
+    (tmp_path / "b.json").write_text((tmp_path / "b.json").read_text().replace("c1", "c2"))
+    done = subprocess.run([*ask, str(tmp_path / "a.json"), str(tmp_path / "b.json")], capture_output=True, text=True)
+    assert done.returncode == 2 and "several commits" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,109 @@
+"""deploy/convert_nir.py from its command line: both directions, another tool's file, and what can be wrong."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import nir
+import numpy as np
+import pytest
+from any_graphs import branched_graph
+
+from mksgn.ir import graph_difference
+from mksgn.netx import read_net, write_net
+
+PROGRAM = Path(__file__).resolve().parent.parent.parent / "deploy" / "convert_nir.py"
+
+
+class Outcome(NamedTuple):
+    """Exit code and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+            ) -> Callable[..., Outcome]:
+    """Runs the program in a folder that holds a network of ours."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    write_net(branched_graph(), "a.net")
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", [str(PROGRAM), *map(str, arguments)])
+        code = 0
+        try:
+            runpy.run_path(str(PROGRAM), run_name="__main__")
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return Outcome(code, printed.out, printed.err)
+
+    return run
+
+
+def test_there_and_back(program: Callable[..., Outcome]) -> None:
+    there = program("--net", "a.net", "--out", "a.nir")
+    assert there.code == 0 and "Conv2d" in there.out and "the same network" in there.out, there
+    assert nir.read("a.nir").nodes["input"].input_type["input"].tolist() == [2, 4, 3]
+    back = program("--net", "a.nir", "--out", "b.net")
+    assert back.code == 0 and "5 populations" in back.out and "T = 4" in back.out, back
+    assert graph_difference(branched_graph(), read_net("b.net")) == ""
+
+
+def test_another_tools_file_and_its_dt(program: Callable[..., Outcome]) -> None:
+    tau = np.full(2, 2e-3)
+    graph = nir.NIRGraph.from_list(nir.Linear(np.array([[0.5, 0.25, 1.0], [1.0, 0.0, -1.5]])),
+                                   nir.LIF(tau, tau / 1e-3, np.zeros(2), np.ones(2)))
+    nir.write("other.nir", graph)
+    done = program("--net", "other.nir", "--out", "other.net", "--dt", "1e-3", "--time-steps", "7", "--message-bits", 8)
+    assert done.code == 0, done
+    net = read_net("other.net")
+    assert net.time_steps == 7 and net.input.message_bits == 8
+    assert net.output.neuron is not None and net.output.neuron.voltage_decay == 2048
+    ratio = net.synapses[0].weight / net.output.neuron.vth
+    assert ratio.tolist() == [[0.5, 0.25, 1.0], [1.0, 0.0, -1.5]]
+
+
+OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
+    "same suffix": (("--net", "a.net", "--out", "b.net"), "the suffixes"),
+    "no suffix": (("--net", "a.net", "--out", "b"), "the suffixes"),
+    "no such net": (("--net", "missing.net", "--out", "a.nir"), "cannot be found"),
+    "no such nir": (("--net", "missing.nir", "--out", "a.net"), "cannot be found"),
+    "no folder": (("--net", "a.net", "--out", "no/a.nir"), "does not exist"),
+    "T of a net": (("--net", "a.net", "--out", "a.nir", "--time-steps", 4), "--time-steps"),
+    "bits of a net": (("--net", "a.net", "--out", "a.nir", "--message-bits", 4), "--message-bits"),
+    "foreign net": (("--net", "a.net", "--out", "a.nir", "--foreign"), "--foreign"),
+    "too large": (("--net", "a.net", "--out", "a.nir", "--max-mb", 0), "--max-mb"),
+    "no time": (("--net", "a.net", "--out", "a.nir", "--dt", 0), "time step"),
+    "no number": (("--net", "a.net", "--out", "a.nir", "--dt", "soon"), "soon"),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_options_without_effect_or_sense(program: Callable[..., Outcome], kind: str) -> None:
+    arguments, message = OPTIONS[kind]
+    outcome = program(*arguments)
+    assert outcome.code == 2 and message in outcome.err, outcome
+    assert not Path("a.nir").exists() and not Path("b.net").exists()
+
+
+def test_what_is_said_about_a_file_of_ours_has_no_effect(program: Callable[..., Outcome]) -> None:
+    assert program("--net", "a.net", "--out", "a.nir").code == 0
+    outcome = program("--net", "a.nir", "--out", "b.net", "--time-steps", 9)
+    assert outcome.code == 2 and "no effect" in outcome.err and not Path("b.net").exists()
+    outcome = program("--net", "a.nir", "--out", "b.net", "--foreign")
+    assert outcome.code == 2 and "node '" in outcome.err and not Path("b.net").exists()
+
+
+def test_help_teaches() -> None:
+    done = subprocess.run([sys.executable, str(PROGRAM), "--help"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "--time-steps" in done.stdout and "mksgn.nir" in done.stdout, done.stderr

@@ -1,0 +1,132 @@
+"""The options of all programs: how they are read, and what --help shows of them on a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import pytest
+import tyro
+from programs import Program, program_module
+
+from mksgn.programs.options import parse, wrapped
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROGRAMS = sorted(f"{folder}/{path.name}" for folder in ("train", "deploy", "benchmarks")
+                  for path in (ROOT / folder).glob("[a-z]*.py"))
+SLOW = {"torch", "lava", "numba", "scipy", "h5py", "lightning_fabric"}
+"""What takes seconds to load, or hundreds of milliseconds."""
+DESCRIPTION = """One line.
+
+    python train/example.py --first 1                                          # a comment that makes it too wide
+    python train/example.py --a-long-option first --another-long-option second --a-third third
+
+Lists
+    word       an explanation that is so long that it does not fit on one line of a terminal with 80 columns
+               and goes on here
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Options of every kind."""
+
+    GROUPS: ClassVar[dict[str, str]] = {"second": "size", "third": "flag"}
+
+    first: int
+    """Of
+    several (lines)."""
+    size: float | None = None
+    """None means half. Default: as it is."""
+    pair: tuple[float, float] | None = None
+    """Two."""
+    kinds: tuple[Literal["a", "b"], ...] = ("a",)
+    """Some."""
+    folder: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
+    """Folders."""
+    flag: bool = False
+    """A flag."""
+    count: int = 0
+    """A number."""
+
+
+def example(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Example:
+    monkeypatch.setattr(sys, "argv", ["example.py", *arguments])
+    monkeypatch.setenv("COLUMNS", "80")
+    return parse(Example, DESCRIPTION)
+
+
+def headings(shown: str) -> list[str]:
+    """The groups of a help text, drawn as boxes or with lines of dashes."""
+    return re.findall(r"^\W*(\w[\w ]*) options\W*$", shown, re.MULTILINE)
+
+
+def test_options_are_read_into_their_dataclass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert example(monkeypatch, "--first", "1") == Example(1)
+    assert example(monkeypatch, "--first", "1", "--size", "2", "--pair", "1", "2", "--kinds", "b", "a", "--folder", "x",
+                   "--flag", "--count", "3") == Example(1, 2.0, (1.0, 2.0), ("b", "a"), (Path("x"),), True, 3)
+
+
+def test_help_has_groups_and_says_no_more_than_it_must(monkeypatch: pytest.MonkeyPatch,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        example(monkeypatch, "--help")
+    assert not exit_.value.code
+    shown = capsys.readouterr().out
+    assert headings(shown) == ["second", "third"] and "Of several (lines). (required)" in shown
+    for text in ("--size FLOAT", "--pair FLOAT FLOAT", "--kinds {a,b} [{a,b} ...]", "--folder RUN [RUN ...]",
+                 "(default: a)", "(default: 0)"):
+        assert text in shown
+    assert "None)" not in shown and "False" not in shown and "{None}" not in shown and "--no-flag" not in shown
+
+
+def test_descriptions_are_wrapped_and_commands_are_not() -> None:
+    assert wrapped(DESCRIPTION, 80).splitlines() == [
+        "One line.", "", "    # a comment that makes it too wide", "    python train/example.py --first 1",
+        "    python train/example.py --a-long-option first --another-long-option second --a-third third", "", "Lists",
+        "    word       an explanation that is so long that it does not fit on one line",
+        "               of a terminal with 80 columns and goes on here"]
+    assert wrapped(DESCRIPTION, 200).splitlines()[2] == DESCRIPTION.splitlines()[2]
+
+
+def test_every_file_that_is_no_part_is_a_program() -> None:
+    """What is named without an underscore can be started: it says how, and reads its options in the one way."""
+    for path in PROGRAMS:
+        text = (ROOT / path).read_text()
+        assert '__name__ == "__main__"' in text and "parse(Options, __doc__)" in text, path
+        assert f"python {path}" in (ast.get_docstring(ast.parse(text)) or ""), path
+    for folder in ("train", "deploy", "benchmarks"):
+        for part in (ROOT / folder).glob("_*.py"):
+            assert "__main__" not in part.read_text(), part
+
+
+@pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--no-such-option", 2)])
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_options_are_read_before_anything_slow_is_loaded(path: str, option: str, code: int) -> None:
+    """Both answers come at once; the time itself would depend on the machine."""
+    done = subprocess.run([sys.executable, "-X", "importtime", ROOT / path, option], capture_output=True, text=True,
+                          timeout=120)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+              if line.startswith("import time:")}
+    assert done.returncode == code, done.stderr
+    assert "mksgn" in loaded and not loaded & SLOW
+
+
+@pytest.mark.parametrize("path", ["deploy/run_lava.py", "train/train_slayer.py"])
+def test_help_fits_80_columns(path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+                              tmp_path: Path) -> None:
+    program = Program(path, capsys, monkeypatch, tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    outcome = program("--help")
+    assert outcome.code == 0
+    for line in outcome.out.splitlines():
+        assert len(line) <= 80 or line.lstrip().startswith(("python", "torchrun")), line
+    assert "(default: None)" not in outcome.out and "{None}" not in outcome.out and "{[" not in outcome.out
+    with program_module(path) as module:
+        groups = module.Options.GROUPS
+    assert headings(outcome.out) == list(groups)

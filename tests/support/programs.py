@@ -1,0 +1,90 @@
+"""Programs of train/, deploy/ and benchmarks/ run as a user runs them, and small nets to run them on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Preprocess
+from mksgn.ir import Graph
+from mksgn.nn import SpikingGraphNet
+from mksgn.nn.lowering import to_graph
+from mksgn.training.recipe import Recipe, lateral_joints
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LOWER = 2
+
+
+class Outcome(NamedTuple):
+    """Exit code and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@contextmanager
+def program_module(path: str) -> Iterator[ModuleType]:
+    """A program as a module, whose functions a test can call; ``sys`` is afterwards as it was."""
+    name = Path(path).stem
+    spec = importlib.util.spec_from_file_location(name, ROOT / path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, name, module)  # dataclasses look their module up
+        patch.syspath_prepend(str((ROOT / path).parent))  # as Python does for a program
+        spec.loader.exec_module(module)
+        yield module
+
+
+class Program:
+    """Runs a program in this process, in an empty folder, on a machine without data sets."""
+
+    def __init__(self, path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+                 folder: Path) -> None:
+        self.path, self.capsys, self.monkeypatch = ROOT / path, capsys, monkeypatch
+        monkeypatch.chdir(folder)
+        monkeypatch.delenv("MKSGN_DATA", raising=False)
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.syspath_prepend(str(self.path.parent))
+
+    def __call__(self, *arguments: object) -> Outcome:
+        self.monkeypatch.setattr(sys, "argv", [str(self.path), *map(str, arguments)])
+        try:
+            runpy.run_path(str(self.path), run_name="__main__")
+            code: Any = 0
+        except SystemExit as exit_:
+            code = exit_.code or 0
+        printed = self.capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return Outcome(int(code), printed.out, printed.err)
+
+
+def graph_for(pack: Pack, data: str, network: str = "base-sgn", persons: int = 1, **meta: Any) -> Graph:
+    """An untrained integer net of two layers for ``pack``, with the attributes that train_slayer.py writes."""
+    torch.manual_seed(4)
+    recipe = Recipe(network=network, widths=(8, 8), strides=(1, 2), frames=8, persons=persons, val_subjects=(3,))
+    net = SpikingGraphNet(recipe.net_config(pack))
+    net.eval()
+    net.quantize()
+    graph = to_graph(net)
+    # An untrained net is nearly silent, and its predictions all alike: lower the thresholds.
+    lower = tuple(p if p.neuron is None else replace(p, neuron=replace(p.neuron, vth=p.neuron.vth // LOWER))
+                  for p in graph.populations)
+    return Graph(lower, graph.synapses, graph.time_steps, {
+        **graph.meta, "preset": "demo", "data": data, "protocol": meta.pop("protocol", "synthetic"),
+        "preprocess": Preprocess(frames=8, persons=persons, lateral=lateral_joints(pack)).to_json(),
+        "labels": list(pack.class_names), "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints,
+        "recipe": json.dumps(recipe.to_dict()), "commit": "test", **meta})

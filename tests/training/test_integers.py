@@ -1,0 +1,93 @@
+"""The choice between fine-tuned integers and those of rounding alone, on training samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from lively_nets import lively
+
+from mksgn.data.preprocess import MODALITIES, Preprocess
+from mksgn.data.synthetic import synthetic_pack
+from mksgn.emulator import Emulator
+from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn.lowering import to_graph
+from mksgn.training.batches import preprocessed
+from mksgn.training.checkpoint import load_network, save_network
+from mksgn.training.integers import predictions, settled
+
+TRAIN = np.arange(0, 60, 2)
+
+
+def network(pack, **choices) -> SpikingGraphNet:
+    torch.manual_seed(0)
+    net = SpikingGraphNet(NetConfig(body=pack.body, classes=len(pack.class_names), frames=8, widths=(8, 8),
+                                    strides=(1, 2), time_steps=2, **choices))
+    return lively(net, preprocessed(pack, TRAIN, Preprocess(frames=8, modality=net.config.modalities)))
+
+
+def spoil(net: SpikingGraphNet) -> None:
+    """The classes' weights with the other sign."""
+    with torch.no_grad():
+        for parameter in net.readout.parameters():
+            parameter.neg_()
+
+
+@pytest.fixture(scope="module")
+def pack():
+    return synthetic_pack(60, seed=1)
+
+
+def rounding(path) -> SpikingGraphNet:
+    net = load_network(path, quantized=False)
+    net.quantize()
+    return net
+
+
+def test_spoilt_integers_are_not_kept(pack, tmp_path):
+    preprocess = Preprocess(frames=8)
+    floating = tmp_path / "float.safetensors"
+    save_network(floating, network(pack))
+    tuned = rounding(floating)
+    spoil(tuned)
+    kept, said = settled(tuned, floating, pack, TRAIN, preprocess)
+    assert said["integers"] == "rounded" and said["agreement_tuned"] < said["agreement_rounded"]
+    assert all(torch.equal(value, kept.state_dict()[name]) for name, value in rounding(floating).state_dict().items())
+    # The two figures, by hand.
+    samples = preprocessed(pack, TRAIN, preprocess)
+    expected = predictions(load_network(floating, quantized=False), samples)
+    assert len(set(expected.tolist())) > 1
+    for net, name in ((kept, "rounded"), (tuned, "tuned")):
+        with Emulator(to_graph(net)) as emulator:
+            assert said[f"agreement_{name}"] == (emulator.run(samples).predictions == expected).mean()
+
+
+def test_fine_tuned_integers_that_agree_as_often_are_kept(pack, tmp_path):
+    floating = tmp_path / "float.safetensors"
+    save_network(floating, network(pack))
+    tuned = rounding(floating)
+    kept, said = settled(tuned, floating, pack, TRAIN, Preprocess(frames=8))
+    assert kept is tuned and said["integers"] == "fine-tuned"
+    assert said["agreement_tuned"] == said["agreement_rounded"]
+
+
+def test_rounding_alone_has_the_fixed_weights_too(pack, tmp_path):
+    """Of SMF the file of the float stage has the estimator; its integers have the weights that were fixed."""
+    net = network(pack, modalities=MODALITIES, fusion="smf", coder_width=4)
+    floating = tmp_path / "float.safetensors"
+    save_network(floating, net)
+    net.fix_fusion((0.25, 0.5, 0.75, 1.0))
+    net.quantize()
+    spoil(net)
+    kept, said = settled(net, floating, pack, TRAIN, Preprocess(frames=8, modality=MODALITIES))
+    assert said["integers"] == "rounded" and kept is not net
+    assert kept.config.fusion_weights == net.config.fusion_weights
+
+
+def test_a_mode_is_put_back(pack):
+    net = network(pack)
+    samples = preprocessed(pack, TRAIN, Preprocess(frames=8))
+    for mode in (True, False):
+        net.train(mode)
+        assert len(predictions(net, samples)) == len(samples) and net.training is mode
+    assert predictions(net, samples[:0]).shape == (0,)
