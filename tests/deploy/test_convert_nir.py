@@ -12,7 +12,7 @@ from typing import NamedTuple
 import nir
 import numpy as np
 import pytest
-from any_graphs import branched_graph
+from written_graphs import branched_graph
 
 from mksgn.ir import graph_difference
 from mksgn.netx import read_net, write_net

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lava_graphs import block_graph, dense_graph
 from programs import Program, graph_for, program_module
+from random_graphs import dense_graph
 from rich.console import Console
+from written_graphs import block_graph
 
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator

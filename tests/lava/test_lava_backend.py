@@ -12,9 +12,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from lava_graphs import T, block_graph, even
 from reference import simulate, simulate_wall, synaptic_input
 from same_counts import assert_same_counts
+from written_graphs import T, block_graph, even
 
 from mksgn.emulator import Emulator
 from mksgn.errors import BackendError, ConfigError, DataError

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 from reference import simulate
-from small_lava_graph import LIF, small_graph, small_samples
+from written_graphs import LIF, small_graph, small_samples
 
 from mksgn.errors import BackendError
 from mksgn.ir import Graph
@@ -35,7 +35,7 @@ PROGRAM = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as on a terminal, also where a shell's & ignores it
 import numpy as np
-from small_lava_graph import LIF, small_graph, small_samples
+from written_graphs import LIF, small_graph, small_samples
 from mksgn.lava.backend import LavaBackend
 with LavaBackend(small_graph(), layout="stock", models={LIF: "lava_faults:SlowModel"},
                  progress=lambda done: print("samples", done, flush=True)) as lava:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lava_graphs import bias_behind_a_delay
 from random_graphs import random_graph, random_messages, samples_of
 from reference import Recording, simulate, simulate_wall
+from written_graphs import bias_behind_a_delay
 
 from mksgn.emulator import Emulator
 from mksgn.emulator.emulator import KERNELS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,12 @@ import nir
 import numpy as np
 import pytest
 import torch
-from any_graphs import branched_graph, chain_graph, graphs
+from any_graphs import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lava_dl_wheel import wheel_file
 from nir_torch import run
+from written_graphs import branched_graph, chain_graph
 
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
@@ -186,10 +187,7 @@ def test_the_demo_network(tmp_path: Path, network: str, graph_conv: str) -> None
     ("tiny.net", None), ("gts/ntidigits/ntidigits.net", 5), ("gts/pilotnet_lif/network.net", None), ("mnist.net", None),
     ("mnist.net", 3)])
 def test_stock_networks(tmp_path: Path, name: str, layers: int | None) -> None:
-    found = [f for f in importlib.metadata.files("lava-dl") or () if str(f).endswith(f"lib/dl/netx/{name}")]
-    if not found:
-        pytest.skip(f"this lava-dl carries no {name}")
-    graph = read_net(str(found[0].locate()), num_layers=layers)
+    graph = read_net(wheel_file(name), num_layers=layers)
     write_nir(graph, tmp_path / "stock.nir", max_bytes=2 << 30)
     nir.read(tmp_path / "stock.nir")
     back = read_nir(tmp_path / "stock.nir", max_bytes=2 << 30)
