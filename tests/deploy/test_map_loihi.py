@@ -21,10 +21,7 @@ from mksgn.mapping import boards
 from mksgn.mapping.placement import uniform_activity
 from mksgn.netx import write_net
 
-
-@pytest.fixture
-def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
-    return Program("deploy/map_loihi.py", capsys, monkeypatch, tmp_path)
+PROGRAM = "deploy/map_loihi.py"
 
 
 @pytest.fixture

@@ -45,11 +45,6 @@ JSON_KEYS = {"accuracy", "samples", "subsets", "spikes", "synops", "macs", "ener
              "predictions", "labels", "names", "backend", "net", "versions", "rates", "seconds", "check"}
 
 
-@pytest.fixture
-def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
-    return Program("deploy/run_lava.py", capsys, monkeypatch, tmp_path)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("nets")
