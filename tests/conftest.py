@@ -155,7 +155,7 @@ def no_process_left_behind() -> Iterator[None]:
     os.environ[SESSION_VARIABLE] = mark
     known = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (left := _left_behind(mark, known)) and time.monotonic() < deadline:
         time.sleep(0.1)
     if left:

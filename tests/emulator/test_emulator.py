@@ -145,7 +145,7 @@ def test_batch_size_record_and_repetition_change_nothing(seed):
     assert torch.get_num_threads() == 1, "the caller's thread count comes back"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("seed", range(6))
 def test_kernels_agree(seed, kernel):

@@ -105,7 +105,7 @@ def run_in_lava(graph: Graph, x: np.ndarray, interval: int | None, offset: int) 
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("interval", "offset"), [(None, 0), (7, 3)])
 def test_stream_is_genuine_lava(interval, offset):
     graph = lava_chain()
