@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import runpy
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -61,6 +62,15 @@ def execute(path: str, *arguments: object) -> int:
         except SystemExit as exit_:
             return int(exit_.code or 0)
     return 0
+
+
+def run_program(path: str, *arguments: object) -> Outcome:
+    """:func:`execute` with one thread, where there is no ``capsys``: in fixtures that several tests share."""
+    torch.set_num_threads(1)
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = execute(path, *arguments)
+    return Outcome(code, out.getvalue(), err.getvalue())
 
 
 class Program:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import torch
-from programs import ROOT, Outcome, execute
+from programs import ROOT, Outcome, run_program
 from safetensors.torch import load_file
 
 from mksgn.netx import read_net
@@ -52,12 +50,9 @@ def environment() -> dict[str, str]:
 
 def train(*arguments: str, check: bool = True) -> Outcome:
     """Run train_slayer.py in this process, with one thread."""
-    torch.set_num_threads(1)
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = execute(PROGRAM, *arguments)
-    assert not check or code == 0, err.getvalue()[-2000:]
-    return Outcome(code, out.getvalue(), err.getvalue())
+    done = run_program(PROGRAM, *arguments)
+    assert not check or done.code == 0, done.err[-2000:]
+    return done
 
 
 def kill_after(last: tuple[str, int], arguments: list[str], folder: Path) -> None:
