@@ -22,7 +22,9 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, graph_difference
 from mksgn.netx import read_net
-from mksgn.nir import NirError, exporter, read_nir, to_nir, write_nir
+from mksgn.nir import NirError, read_nir, to_nir, write_nir
+from mksgn.nir.budget import Budget
+from mksgn.nir.exporter import NirBuilder
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.training.recipe import Recipe
@@ -37,7 +39,7 @@ def weights(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 def ends(graph: Graph) -> dict[str, str]:
     """Name of the NIR node of every population."""
-    builder = exporter._Builder(graph, 1e-4, exporter.Budget(1 << 30))
+    builder = NirBuilder(graph, 1e-4, Budget(1 << 30))
     builder.build()
     return builder.ends
 
