@@ -164,11 +164,11 @@ def test_checkpoint_restores_optimiser_and_rng(tmp_path):
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(fresh.state_dict()["state"][index][name]))
 
 
-def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, tmp_path):
+def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, pack_path, tmp_path):
     """Fine-tuning alone, with the recipe of the run, repeats what it did after its float stage; weights of another
     network are refused."""
     again = tmp_path / "again"
-    train("--start", str(whole_run), "--epochs", "0", "--out", str(again))
+    train("--start", str(whole_run), "--data", str(pack_path), "--epochs", "0", "--out", str(again))
     first, second = (load_file(folder / "weights.safetensors") for folder in (whole_run, again))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
     last = [json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1]) for folder in (whole_run, again)]
@@ -176,7 +176,8 @@ def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, tmp_path):
     assert read_meta(again / "weights.safetensors")["started_from"] == [whole_run.name]
     assert read_meta(again / "weights.safetensors")["epochs_before"] == 2
     tuned = tmp_path / "tuned"
-    train("--start", str(whole_run), "--epochs", "0", "--integers", "tuned", "--out", str(tuned))
+    train("--start", str(whole_run), "--data", str(pack_path), "--epochs", "0", "--integers", "tuned",
+          "--out", str(tuned))
     assert "integers" not in read_net(tuned / "mksgn.net").meta
     last, checkpoint = (load_file(tuned / f"{name}.safetensors") for name in ("weights", "checkpoint"))
     assert all(torch.equal(value, checkpoint[name]) for name, value in last.items())
