@@ -149,6 +149,7 @@ def test_every_row_of_the_paper_meets_its_own_network():
             program.replaced("text", "new", Path("README.md"))
 
 
+@pytest.mark.slow
 def test_the_trade_off_has_a_point_per_price(runs, pack_path, capsys, monkeypatch, tmp_path):
     program = Program("benchmarks/tradeoff.py", capsys, monkeypatch, tmp_path)
     ask = ["--run", runs["seed1"], "--data", pack_path, "--targets", "1e3", "1e9", "--epochs", "3", "--lr", "2e-3",

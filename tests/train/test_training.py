@@ -57,6 +57,7 @@ def test_a_run_leaves_everything_it_promises(whole_run):
     assert not list(whole_run.glob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bits(whole_run, tiny, tmp_path):
     """SIGKILL after an epoch in each stage, then --resume: weights, log and net equal the uninterrupted run's."""
     kill_after(("float", 0), [*tiny, "--out", str(tmp_path)], tmp_path)
@@ -65,6 +66,7 @@ def test_a_killed_run_resumes_to_the_same_bits(whole_run, tiny, tmp_path):
     assert_same_run(whole_run, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["fabric", "torchrun"])
 def test_two_gloo_processes_train_one_model(launcher, tiny, tmp_path):
     program = [str(ROOT / "train" / "train_slayer.py"), *tiny, "--epochs", "1", "--tune-epochs", "1",

@@ -125,6 +125,7 @@ def test_running_moments_follow_torch():
             torch.testing.assert_close(a, b)
 
 
+@pytest.mark.slow
 def test_a_run_averages_and_resumes_to_the_same_bits(pack_path, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     averaged = [*AVERAGED, "--data", str(pack_path)]
