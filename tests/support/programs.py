@@ -54,7 +54,6 @@ def execute(path: str, *arguments: object) -> int:
     """Run a program of this repository in this process, as ``python path arguments`` would; its exit code."""
     program = ROOT / path
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "200")
         patch.setattr(sys, "argv", [str(program), *map(str, arguments)])
         patch.syspath_prepend(str(program.parent))
         try:
@@ -81,6 +80,7 @@ class Program:
         self.path, self.capsys = path, capsys
         monkeypatch.chdir(folder)
         monkeypatch.delenv("MKSGN_DATA", raising=False)
+        monkeypatch.setenv("COLUMNS", "200")
 
     def __call__(self, *arguments: object) -> Outcome:
         code = execute(self.path, *arguments)
