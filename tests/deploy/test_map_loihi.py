@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lava_graphs import block_graph, dense_graph
-from programs import Program, graph_for, program_module
+from programs import Program, graph_for
 from rich.console import Console
 
 from mksgn.data.synthetic import synthetic_pack
@@ -19,6 +19,7 @@ from mksgn.ir.fanout import fanout
 from mksgn.mapping import boards
 from mksgn.mapping.placement import uniform_activity
 from mksgn.netx import write_net
+from mksgn.programs.placement import show_placement
 
 
 @pytest.fixture
@@ -79,8 +80,7 @@ def test_the_summary_fits_80_columns() -> None:
     content = record(placement, placement.work(uniform_activity(graph, placement.steps)))
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, color_system=None, highlight=False)
-    with program_module("deploy/map_loihi.py") as map_loihi:
-        map_loihi.show(placement, content, False, console)
+    show_placement(console, placement, content, False)
     lines = file.getvalue().splitlines()
     assert lines[0].startswith("fits") and max(map(len, lines)) <= 80
     assert "chip" in file.getvalue() and "\N{HORIZONTAL ELLIPSIS}" not in file.getvalue()

@@ -21,8 +21,8 @@ from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
 from mksgn.lava import limits
 from mksgn.lava.backend import LavaBackend
-from mksgn.lava.guard import end_session
-from mksgn.lava.process_plan import LAYOUTS, plan, plan_blocks
+from mksgn.lava.process_plan import LAYOUTS, plan_blocks, plan_processes
+from mksgn.lava.sessions import end_session
 from mksgn.lava.unroll import lava_kernel, matrix, nonzeros
 from mksgn.lava.wire import Frames, graph_from_message, graph_message, pack
 from mksgn.run.backend import RunResult
@@ -97,14 +97,15 @@ def test_plan_shares_delays_and_counts_processes():
     graph = block_graph()
     kinds: dict[str, dict[str, int]] = {}
     for delays in ("process", "relay"):
-        layout = plan(graph, ("body",), 4, delays)
+        layout = plan_processes(graph, ("body",), 4, delays)
         kinds[delays] = {}
         for node in layout.nodes:
             kinds[delays][node.kind] = kinds[delays].get(node.kind, 0) + 1
         assert layout.os_processes == len(layout.nodes) + 4
     # coder waits 2 steps before body, 3 before gate and strided; mixed and partner wait 1; body waits 1 before strided.
-    late = {(n.population, n.steps) for n in plan(graph).nodes if n.kind == "delay"}
-    waits = {(source, steps) for (_, source), steps in plan(graph).schedule.wait.items() if steps and source != "in"}
+    late = {(n.population, n.steps) for n in plan_processes(graph).nodes if n.kind == "delay"}
+    waits = {(source, steps) for (_, source), steps in plan_processes(graph).schedule.wait.items()
+             if steps and source != "in"}
     assert late == waits
     assert kinds["process"] == {"source": 2, "neuron": 9, "sparse": 13, "delay": len(late), "sink": 1}
     assert kinds["relay"] == {"source": 2, "neuron": 9, "sparse": 13, "relay": len(late), "relay_synapse": len(late),
@@ -143,7 +144,7 @@ def test_long_waits_take_several_relays():
     chain = ["in", "first", *names]
     synapses = [Dense(f"s{i}", (chain[i],), chain[i + 1], weight) for i in range(len(chain) - 1)]
     synapses.append(Dense("skip", ("first",), names[-1], weight))
-    relays = [n for n in plan(Graph(tuple(populations), tuple(synapses), T), delays="relay").nodes
+    relays = [n for n in plan_processes(Graph(tuple(populations), tuple(synapses), T), delays="relay").nodes
               if n.kind == "relay_synapse"]
     assert sorted(node.steps for node in relays) == [6, 63]  # 69 steps, at most 63 per relay
 
@@ -247,7 +248,7 @@ def test_block_is_exact_and_counts_agree(layout):
     check_run(graph, samples, result)
     assert result.u and result.v
     assert done == [1, 2, 3]
-    assert lava.effort.steps == len(samples) * T + plan(graph).schedule.latency
+    assert lava.effort.steps == len(samples) * T + plan_processes(graph).schedule.latency
     with Emulator(graph) as emulator:
         expected = emulator.run(samples, record="states")
     assert_same_counts(result.counts, expected.counts)
