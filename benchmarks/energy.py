@@ -102,10 +102,16 @@ from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.programs.samples import find_data, preprocess_of, select
 from mksgn.report import Record, page
 from mksgn.report.energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
-from mksgn.report.provenance import hardware, versions
-from mksgn.report.record import check_fits, example_number, example_section, find_models, make_record, net_section
+from mksgn.report.record import (
+    check_fits,
+    example_number,
+    example_section,
+    find_models,
+    make_record,
+    net_section,
+    run_section,
+)
 from mksgn.report.run_file import Accuracy, accuracy
-from mksgn.report.schema import Run
 from mksgn.run.execution import Execution, execute, part_size
 
 
@@ -126,25 +132,17 @@ def main(options: Options) -> None:
     done = count(options, graph, selection, console)
     seconds = time.perf_counter() - started
     placement = place(graph, target, done.counts.activity(), objective=options.objective)
-    right = accuracy(selection, done.predictions)
     number = example_number(selection, done.predictions)
     with Emulator(graph) as emulator:
         example = example_section(graph, selection, number, emulator.run(selection.x[number:number + 1], "spikes"))
-    record = make_record(net_section(graph, options.net, selection.class_names, done.counts.steps),
-                         run_section(options, selection, right, seconds), graph, done.counts, placement, models,
-                         selection, done.predictions, example)
+    run = run_section("python " + shlex.join(sys.argv), options.backend, selection, done.predictions, seconds,
+                      datetime.datetime.now(datetime.timezone.utc))
+    record = make_record(net_section(graph, options.net, selection.class_names, done.counts.steps), run, graph,
+                         done.counts, placement, models, selection, done.predictions, example)
     if chip is not None:
         record["measured"] = chip
-    show(record, right, selection, console)
+    show(record, accuracy(selection, done.predictions), selection, console)
     write(options, record, console)
-
-
-def run_section(options: Options, selection: Selection, right: Accuracy, seconds: float) -> Run:
-    """How, where and on what."""
-    return {"command": "python " + shlex.join(sys.argv), "backend": options.backend, "samples": len(selection),
-            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-            "hardware": hardware(), "versions": versions(), "seconds": seconds, "data": Path(selection.data).name,
-            "split": selection.split, "accuracy": right["accuracy"], "subsets": right["subsets"]}
 
 
 def find_samples(options: Options, graph: Graph, console: Console) -> Selection:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -14,40 +14,14 @@ from mksgn.counts.step_tally import enter_counted
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Graph, reset_steps, schedule
 from mksgn.ir.schedule import has_delays
-from mksgn.lava.host_handle import HostHandle
+from mksgn.lava.graph_host import Effort, GraphHost
 from mksgn.lava.limits import check_descriptors, check_processes, check_shared_memory, cpus
 from mksgn.lava.process_plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, ProcessPlan, plan_blocks, plan_processes
 from mksgn.lava.stream_data import Recorder, check_record, samples_as_stream, wall_stream
 from mksgn.lava.timing import Timing, sample_timing, stream_timing
-from mksgn.lava.wire import graph_message
 from mksgn.run.backend import RunResult
 
 TIMEOUT_S = 600.0
-_STOP_S = 20.0
-
-
-@dataclass
-class Effort:
-    """What the last run took.
-
-    Parameters
-    ----------
-    os_processes : int
-    pids : tuple of int
-        Those below the host process, of every network that the run started.
-    start_s : float
-        Building, compiling and starting the Lava network.
-    steps : int
-        Wall steps, the pipeline's filling and draining included.
-    run_s : float
-        Running them, collecting what was recorded included.
-    """
-
-    os_processes: int = 0
-    pids: tuple[int, ...] = ()
-    start_s: float = 0.0
-    steps: int = 0
-    run_s: float = 0.0
 
 
 class LavaBackend:
@@ -107,7 +81,6 @@ class LavaBackend:
                               got=f"{max_processes} processes, {timeout_s} s")
         self.graph = graph
         self.max_processes, self.progress = max_processes, progress
-        self._timeout_s = timeout_s
         if layout not in LAYOUTS:
             raise ConfigError("unknown layout of Lava Processes", where="layout", got=repr(layout),
                               allowed=", ".join(LAYOUTS))
@@ -123,7 +96,7 @@ class LavaBackend:
         self.effort = Effort()
         self.machine: dict[str, str] = {}  # the one that the host process is in
         self._counted: dict[str, dict[str, np.ndarray]] = {}
-        self._host: HostHandle | None = None
+        self._host = GraphHost(graph, timeout_s)
         self._closed = False
         self._plan("none", (), 1, self.layout, False)
 
@@ -136,18 +109,16 @@ class LavaBackend:
     @property
     def timeout_s(self) -> float:
         """Longest silence in seconds; it may be changed while a run is going on."""
-        return self._timeout_s
+        return self._host.timeout_s
 
     @timeout_s.setter
     def timeout_s(self, seconds: float) -> None:
-        self._timeout_s = seconds
-        if self._host is not None:
-            self._host.timeout_s = seconds
+        self._host.timeout_s = seconds
 
     @property
     def host_pid(self) -> int | None:
         """Process and session id of the process that runs Lava; None where there is none."""
-        return None if self._host is None else self._host.pid
+        return self._host.pid
 
     @property
     def counts_alone(self) -> bool:
@@ -157,7 +128,7 @@ class LavaBackend:
     def close(self) -> None:
         """End every process this backend has started. May be called twice."""
         self._closed = True
-        self._end()
+        self._host.close()
 
     def run(self, samples: np.ndarray, record: str = "none") -> RunResult:
         """Run samples, each from rest, for the graph's T steps.
@@ -287,58 +258,21 @@ class LavaBackend:
         check_shared_memory(needed)
         if not self.on_chip:
             check_descriptors(needed)
-        readout = self.graph.output.role == "readout"
-        try:
-            host = self._start()
-            host.send({"op": "run", "ends": timing.ends, "reads": timing.reads, "stream": stream,
-                       "reset_interval": timing.reset_interval, "reset_offset": timing.reset_offset,
-                       "direct": timing.direct, "steps": timing.steps, "own_time": timing.own_time,
-                       "recorded": recorded, "record": record, "read_output": readout,
-                       "layout": layout, "blocks": self.blocks, "delays": self.delays,
-                       "unroll_limit": self._unroll_limit(layout, timing.direct), "models": self.models,
-                       "builder": self.builder, "machine": self.machine})
-            message = host.receive()
-            self.effort.os_processes = needed.os_processes
-            self.effort.pids += tuple(message["children"])
-            self.effort.start_s += message["seconds"]
-            self.effort.steps += timing.ends[-1]
-            started = time.perf_counter()
-            while (message := host.receive())["event"] == "segment":
-                for quantity in ("spikes", "u", "v"):
-                    for name, values in message.get(quantity, {}).items():
-                        if name not in recorder.arrays[quantity]:
-                            continue
+        self.effort.os_processes = needed.os_processes
+
+        def keep(message: dict[str, Any]) -> None:
+            for quantity in ("spikes", "u", "v"):
+                for name, values in message.get(quantity, {}).items():
+                    if name in recorder.arrays[quantity]:
                         recorder.place(quantity, name, message["first"], values, sample, len(timing.reads))
-                result = message.get("result")
-                on_segment(message["last"], None if result is None else _readout(result))
-            self._counted = message["counted"]
-            self.effort.run_s += time.perf_counter() - started
-            self._stop(host)
-        except BaseException:
-            # KeyboardInterrupt included: whatever happened, nothing may go on running.
-            self._end()
-            raise
+            result = message.get("result")
+            on_segment(message["last"], None if result is None else _readout(result))
 
-    def _start(self) -> HostHandle:
-        if self._host is None:
-            self._host = HostHandle(self.timeout_s)
-            self._host.send({"op": "graph", "graph": graph_message(self.graph)})
-            self._host.receive()
-        return self._host
-
-    def _stop(self, host: HostHandle) -> None:
-        """Wait for Lava's own orderly stop; all results are here, so a stop that hangs is ended instead."""
-        host.timeout_s = min(_STOP_S, self.timeout_s)
-        try:
-            host.receive()
-            host.timeout_s = self.timeout_s
-        except BackendError:
-            self._end()
-
-    def _end(self) -> None:
-        host, self._host = self._host, None
-        if host is not None:
-            host.close()
+        request = {**asdict(timing), "stream": stream, "recorded": recorded, "record": record,
+                   "read_output": self.graph.output.role == "readout", "layout": layout, "blocks": self.blocks,
+                   "delays": self.delays, "unroll_limit": self._unroll_limit(layout, timing.direct),
+                   "models": self.models, "builder": self.builder, "machine": self.machine}
+        self._counted = self._host.run(request, self.effort, keep)
 
     def _result(self, stream: np.ndarray, samples: int, steps: int, record: str, recorder: Recorder,
                 output: np.ndarray, resets: dict[str, frozenset[int]]) -> RunResult:

@@ -189,11 +189,11 @@ def _indices(graph: Graph, pack: Pack, source: Source, protocol: str | None,
     if protocol is None and source.own:
         protocol = _entry(graph, "protocol", str, "") or None
     if part == "test":
-        halves = split(pack, protocol, val_fraction=0)
-        return halves.test, halves.clean, halves.protocol
+        divided = split(pack, protocol, val_fraction=0)
+        return divided.test, divided.clean, divided.protocol
     subjects, seed = _validation(graph) if source.own else (None, 0)
-    halves = split(pack, protocol, val_subjects=subjects, seed=seed)
-    return getattr(halves, part), None, halves.protocol
+    divided = split(pack, protocol, val_subjects=subjects, seed=seed)
+    return getattr(divided, part), None, divided.protocol
 
 
 def _validation(graph: Graph) -> tuple[tuple[int, ...] | None, int]:

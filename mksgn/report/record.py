@@ -5,6 +5,7 @@ Its sections are those of :class:`mksgn.report.schema.Record`. Numbers are means
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from mksgn.mapping import Board, Placement, place
 from mksgn.report.counted_rows import layer_rows, paper, population_rows, synapse_rows, totals
 from mksgn.report.modelled_rows import cost_row, layer_shares, mapping_section
 from mksgn.report.network_names import title
+from mksgn.report.provenance import hardware, versions
+from mksgn.report.run_file import accuracy
 from mksgn.report.schema import Confusion, CountedAndPriced, Example, Net, Record, Run, Samples
 from mksgn.run.backend import RunResult
 
@@ -92,6 +95,16 @@ def net_section(graph: Graph, path: Path, class_names: Iterable[str], steps: int
     return {"name": "/".join(path.resolve().parts[-2:]), "title": title(graph.meta, str(path)),
             "preset": graph.meta.get("preset"), "classes": list(class_names), "time_steps": steps, "parameters": None,
             "commit": graph.meta.get("commit")}
+
+
+def run_section(command: str, backend: str, selection: Selection, predictions: np.ndarray, seconds: float,
+                now: datetime.datetime) -> Run:
+    """How, where and on what a net ran; ``now`` is in UTC."""
+    right = accuracy(selection, predictions)
+    return {"command": command, "backend": backend, "samples": len(selection),
+            "date": now.strftime("%Y-%m-%d %H:%M UTC"), "hardware": hardware(), "versions": versions(),
+            "seconds": seconds, "data": Path(selection.data).name, "split": selection.split,
+            "accuracy": right["accuracy"], "subsets": right["subsets"]}
 
 
 def find_models(names: Iterable[str]) -> list[CostModel]:
