@@ -11,9 +11,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from programs import Program
+
+    from mksgn.data.pack import Pack
 
 # Set before anything imports numpy, torch or numba, and inherited by every process a test starts: the tests
 # run in parallel themselves, so one thread each is fastest on a small machine.
@@ -96,6 +102,33 @@ def nw_ucla_path(data_dir: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def pack() -> Pack:
+    """Some 96 synthetic sequences, eight of each class; a test that changes a pack makes its own."""
+    from mksgn.data.synthetic import synthetic_pack
+
+    return synthetic_pack(96)
+
+
+@pytest.fixture(scope="session")
+def pack_path(pack: Pack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of ``pack``, ``small.npz``."""
+    from mksgn.data.pack import save_pack
+
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    save_pack(pack, path)
+    return path
+
+
+@pytest.fixture
+def program(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+            tmp_path: Path) -> Program:
+    """The program that the module of the test names as ``PROGRAM``, in an empty folder: ``program("--net", net)``."""
+    from programs import Program
+
+    return Program(request.module.PROGRAM, capsys, monkeypatch, tmp_path)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Packs that tests convert go into no user's cache, and none that is there is read."""
@@ -122,7 +155,7 @@ def no_process_left_behind() -> Iterator[None]:
     os.environ[SESSION_VARIABLE] = mark
     known = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (left := _left_behind(mark, known)) and time.monotonic() < deadline:
         time.sleep(0.1)
     if left:

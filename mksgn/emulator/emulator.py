@@ -89,6 +89,11 @@ class Emulator:
         self._program: Program | None = assemble(graph, self._network.membranes) if compiled else None
         self._rooms: list[Room] = []
 
+    @property
+    def compiled(self) -> bool:
+        """Whether runs without states take the compiled loop: on a CPU, where it can hold the graph."""
+        return self._program is not None
+
     def __enter__(self) -> Emulator:
         return self
 

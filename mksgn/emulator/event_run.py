@@ -18,7 +18,8 @@ from mksgn.run.backend import RunResult
 
 MEMORY = 1 << 28
 """Bytes of messages and lists that a thread may hold, as long as one sample fits."""
-_SENT_MAX = (1 << 16) - 1
+SENT_MAX = (1 << 16) - 1
+"""Spikes of one neuron that a narrow counter of a thread can hold."""
 
 
 @dataclass
@@ -67,7 +68,7 @@ class EventRun:
     record : 'none' or 'spikes'
     """
 
-    STEPS_MAX = _SENT_MAX
+    STEPS_MAX = SENT_MAX
     """A neuron's spikes in one sample are counted in 16 bits."""
 
     def __init__(self, network: Network, program: Program, rooms: list[Room], samples: int, steps: int,
@@ -83,7 +84,7 @@ class EventRun:
         for room in rooms:
             room.sent[:] = 0  # an earlier run may have ended in an error
         self._sent: dict[str, np.ndarray] = {}
-        self._countable = _SENT_MAX
+        self._countable = SENT_MAX
         output = self.graph.output
         self._final = np.zeros((samples, int(np.prod(rows_of(output.shape)))), np.int32)
         spiking = [p for p in self.graph.populations[1:] if p.role != "readout"]
@@ -95,7 +96,7 @@ class EventRun:
         """Samples to run at once: ``wanted``, or fewer where a thread would hold more than :data:`MEMORY`."""
         sizes = self.sizes
         bytes_each = (sizes.messages + 2 * sizes.events + 4 * sizes.lists) * self.steps
-        each = max(1, min(MEMORY // max(bytes_each, 1), _SENT_MAX // self.steps))
+        each = max(1, min(MEMORY // max(bytes_each, 1), SENT_MAX // self.steps))
         return min(wanted, self.threads * each)
 
     def batch(self, x: np.ndarray, start: int) -> bool:
@@ -145,7 +146,7 @@ class EventRun:
                 self._sent[population.name] = each if before is None else before + each
         for room in self.rooms:
             room.sent[:] = 0
-        self._countable = _SENT_MAX
+        self._countable = SENT_MAX
 
     def result(self) -> RunResult:
         """Everything recorded and counted."""

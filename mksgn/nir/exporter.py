@@ -49,7 +49,7 @@ def to_nir(graph: Graph, dt: float = DT, max_bytes: int = MAX_BYTES) -> nir.NIRG
     budget = Budget(max_bytes, _TOO_LARGE)
     metadata = encode(graph, dt)
     budget.spend(sum(array.nbytes for array in metadata["arrays"].values()), "metadata")
-    builder = _Builder(graph, dt, budget)
+    builder = NirBuilder(graph, dt, budget)
     try:
         builder.build()
     except MemoryError as error:
@@ -87,8 +87,8 @@ def _check(graph: Graph) -> None:
                            where=where)
 
 
-class _Builder:
-    """Collects nodes and edges, population by population."""
+class NirBuilder:
+    """Collects nodes and edges, population by population; ``ends`` names the node that sends for a population."""
 
     def __init__(self, graph: Graph, dt: float, budget: Budget) -> None:
         self.graph, self.dt, self.budget = graph, dt, budget

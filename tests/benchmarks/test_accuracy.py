@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from programs import ROOT, Program, program_module
+from programs import Program, program_module
+from slayer_runs import train
 from teacher_runs import teacher_run
 
-from mksgn.data.pack import Pack, save_pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import split
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.energy.printed import TABLE1, TABLE3
 from mksgn.errors import ConfigError
@@ -31,21 +28,8 @@ TINY = ["--frames", "8", "--batch", "32", "--epochs", "1", "--tune-epochs", "1"]
 
 
 def trained(folder: Path, *options: str) -> Path:
-    subprocess.run([sys.executable, str(ROOT / "train" / "train_slayer.py"), *TINY, "--out", str(folder), *options],
-                   cwd=ROOT, check=True, capture_output=True, timeout=300)
+    train(*TINY, "--out", str(folder), *options)
     return folder
-
-
-@pytest.fixture(scope="module")
-def pack() -> Pack:
-    return synthetic_pack(120)
-
-
-@pytest.fixture(scope="module")
-def data(pack, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "small.npz"
-    save_pack(pack, path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,8 @@ from mksgn.ir import Graph
 from mksgn.mapping.plan import OBJECTIVES
 from mksgn.netx import read_net, write_net
 
+PROGRAM = "benchmarks/energy.py"
 SAMPLES = 6
-
-
-@pytest.fixture
-def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
-    return Program("benchmarks/energy.py", capsys, monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-from programs import program_module
+from programs import Program, program_module
 
 from mksgn.errors import ConfigError
 from mksgn.mapping import board
 
-BENCHMARKS = Path(__file__).resolve().parent.parent.parent / "benchmarks"
+PROGRAM = "benchmarks/pilotnet.py"
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +31,6 @@ def pilotnet() -> Iterator[ModuleType]:
 def counted(pilotnet: ModuleType) -> tuple:
     graph, frame = pilotnet.load()
     return graph, frame, pilotnet.count(graph, frame)
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(BENCHMARKS / "pilotnet.py"), *arguments], capture_output=True, text=True,
-                          timeout=100, env={**os.environ, "COLUMNS": "160"})
 
 
 def test_every_neuron_spikes_as_often_as_recorded(pilotnet: ModuleType, counted: tuple) -> None:
@@ -115,13 +107,13 @@ def test_an_error_factor_is_modelled_over_measured(pilotnet: ModuleType, counted
 
 
 @pytest.mark.timeout(120)
-def test_the_program(tmp_path: Path, pilotnet: ModuleType) -> None:
+def test_the_program(tmp_path: Path, program: Program, pilotnet: ModuleType) -> None:
     table = tmp_path / "mine.toml"
     table.write_text('title = "mine"\nabout = "twice the price"\nbase = "loihi1"\n[energy.synop]\nvalue = 47.2\n'
                      'unit = "pJ"\nsource = "a guess"\nbasis = "assumed"\n')
     out, page = tmp_path / "out.json", tmp_path / "page.md"
-    done = run("--inputs", "1", "--costs", str(table), "--json", str(out), "--results", str(page))
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = program("--inputs", 1, "--costs", table, "--json", out, "--results", page)
+    assert done.code == 0, done.out + done.err
     record = json.loads(out.read_text())
     assert set(record["placements"]) == {"compiler's", "ours, fewest cores", "ours, least time"}
     assert sum(row["neurons_that_differ"] or 0 for row in record["layers"]) == 0
@@ -133,7 +125,7 @@ def test_the_program(tmp_path: Path, pilotnet: ModuleType) -> None:
         assert total == pytest.approx(sum(p["cores"] for p in record["placements"].values()))
     # Every figure on the terminal is in the page, and the other way round.
     for text in ("408.9", "1.094", "loihi1-fitted", "Operations alone"):
-        assert text in done.stdout and text in page.read_text()
+        assert text in done.out and text in page.read_text()
     assert page.read_text().count("\n| **measured on Loihi 2** |") == 3
 
 
@@ -155,9 +147,9 @@ def test_two_tables_of_one_name_are_refused(pilotnet: ModuleType, tmp_path: Path
         pilotnet.main(pilotnet.Options(costs=(table,)))
 
 
-def test_an_error_is_one_message() -> None:
-    done = run("--board", "loihi3")
-    assert done.returncode == 2 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+def test_an_error_is_one_message(program: Program) -> None:
+    done = program("--board", "loihi3")
+    assert done.code == 2 and done.err.startswith("error: ")
 
 
 def test_another_lava_dl_is_named(pilotnet: ModuleType) -> None:

@@ -17,6 +17,7 @@ from mksgn.skeleton import UCLA20
 
 @pytest.fixture(scope="module")
 def pack() -> Pack:
+    """The data of the demo, in place of the small pack that other tests share."""
     return synthetic_pack(1500, seed=0)
 
 

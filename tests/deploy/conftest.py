@@ -1,4 +1,4 @@
-"""What the tests of deploy/run_lava.py share: the program, and nets and data to run it on."""
+"""What the tests of deploy/run_lava.py share: nets and data to run it on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from programs import Program, graph_for
+from programs import graph_for
 
 from mksgn.data.pack import save_pack
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.netx import write_net
-
-
-@pytest.fixture
-def run_lava(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
-    """deploy/run_lava.py, run as a user runs it."""
-    return Program("deploy/run_lava.py", capsys, monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import runpy
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import nir
 import numpy as np
 import pytest
-from any_graphs import branched_graph
+from programs import Program
+from written_graphs import branched_graph
 
 from mksgn.ir import graph_difference
 from mksgn.netx import read_net, write_net
@@ -20,37 +18,14 @@ from mksgn.netx import read_net, write_net
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "deploy" / "convert_nir.py"
 
 
-class Outcome(NamedTuple):
-    """Exit code and what was printed."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-            ) -> Callable[..., Outcome]:
-    """Runs the program in a folder that holds a network of ours."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+def program(program: Program) -> Program:
+    """The program, in a folder that holds a network of ours."""
     write_net(branched_graph(), "a.net")
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", [str(PROGRAM), *map(str, arguments)])
-        code = 0
-        try:
-            runpy.run_path(str(PROGRAM), run_name="__main__")
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return Outcome(code, printed.out, printed.err)
-
-    return run
+    return program
 
 
-def test_there_and_back(program: Callable[..., Outcome]) -> None:
+def test_there_and_back(program: Program) -> None:
     there = program("--net", "a.net", "--out", "a.nir")
     assert there.code == 0 and "Conv2d" in there.out and "the same network" in there.out, there
     assert nir.read("a.nir").nodes["input"].input_type["input"].tolist() == [2, 4, 3]
@@ -59,7 +34,7 @@ def test_there_and_back(program: Callable[..., Outcome]) -> None:
     assert graph_difference(branched_graph(), read_net("b.net")) == ""
 
 
-def test_another_tools_file_and_its_dt(program: Callable[..., Outcome]) -> None:
+def test_another_tools_file_and_its_dt(program: Program) -> None:
     tau = np.full(2, 2e-3)
     graph = nir.NIRGraph.from_list(nir.Linear(np.array([[0.5, 0.25, 1.0], [1.0, 0.0, -1.5]])),
                                    nir.LIF(tau, tau / 1e-3, np.zeros(2), np.ones(2)))
@@ -89,14 +64,14 @@ OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
-def test_options_without_effect_or_sense(program: Callable[..., Outcome], kind: str) -> None:
+def test_options_without_effect_or_sense(program: Program, kind: str) -> None:
     arguments, message = OPTIONS[kind]
     outcome = program(*arguments)
     assert outcome.code == 2 and message in outcome.err, outcome
     assert not Path("a.nir").exists() and not Path("b.net").exists()
 
 
-def test_what_is_said_about_a_file_of_ours_has_no_effect(program: Callable[..., Outcome]) -> None:
+def test_what_is_said_about_a_file_of_ours_has_no_effect(program: Program) -> None:
     assert program("--net", "a.net", "--out", "a.nir").code == 0
     outcome = program("--net", "a.nir", "--out", "b.net", "--time-steps", 9)
     assert outcome.code == 2 and "no effect" in outcome.err and not Path("b.net").exists()

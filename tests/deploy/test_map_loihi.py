@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lava_graphs import block_graph, dense_graph
 from programs import Program, graph_for
+from random_graphs import dense_graph
 from rich.console import Console
+from written_graphs import block_graph
 
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
@@ -21,10 +22,7 @@ from mksgn.mapping.placement import uniform_activity
 from mksgn.netx import write_net
 from mksgn.programs.placement import show_placement
 
-
-@pytest.fixture
-def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
-    return Program("deploy/map_loihi.py", capsys, monkeypatch, tmp_path)
+PROGRAM = "deploy/map_loihi.py"
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +23,7 @@ from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PROGRAM = "deploy/run_lava.py"
 FOLDERS = sorted(path.parent for path in (ROOT / "models").glob("*/mksgn.net"))
 
 
@@ -93,14 +91,12 @@ def test_slayer_runs_the_shipped_network_as_the_emulator_does(folder, nw_ucla_pa
 
 
 @pytest.mark.timeout(600)
-def test_the_shipped_network_is_as_accurate_as_it_says(folder, nw_ucla_path, tmp_path):
+def test_the_shipped_network_is_as_accurate_as_it_says(program, folder, nw_ucla_path, tmp_path):
     """60 samples spread over the test split; the whole split takes minutes and is in the card."""
     out = tmp_path / "r.json"
-    done = subprocess.run(
-        [sys.executable, "deploy/run_lava.py", "--net", str(folder / "mksgn.net"), "--data", str(nw_ucla_path),
-         "--backend", "emulator", "--samples", "60", "--json", str(out)],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = program("--net", folder / "mksgn.net", "--data", nw_ucla_path, "--backend", "emulator", "--samples", 60,
+                   "--json", out)
+    assert done.code == 0, done.err[-2000:]
     result = json.loads(out.read_text())
     assert result["samples"] == 60
     stated = read_net(folder / "mksgn.net").meta["accuracy_integer"]
@@ -109,14 +105,12 @@ def test_the_shipped_network_is_as_accurate_as_it_says(folder, nw_ucla_path, tmp
 
 
 @pytest.mark.timeout(300)
-def test_the_shipped_network_runs_without_its_data(folder, tmp_path):
+def test_the_shipped_network_runs_without_its_data(program, folder, tmp_path):
     """On a fresh machine: synthetic skeletons, predictions without labels to compare them with, and it says so."""
     out = tmp_path / "r.json"
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "deploy" / "run_lava.py"), "--net", str(folder / "mksgn.net"), "--data",
-         "synthetic", "--backend", "emulator", "--samples", "2", "--json", str(out)],
-        cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = program("--net", folder / "mksgn.net", "--data", "synthetic", "--backend", "emulator", "--samples", 2,
+                   "--json", out)
+    assert done.code == 0, done.err[-2000:]
     result = json.loads(out.read_text())
     assert result["accuracy"] is None
     assert len(result["predictions"]) == 2

@@ -22,10 +22,12 @@ from mksgn.netx import read_net, write_net
 from mksgn.programs.samples import Source, select
 from mksgn.report.run_file import SkeletonRunFile
 
+PROGRAM = "deploy/run_lava.py"
 
-def test_skeletons_on_the_emulator(run_lava: Program, net: Path, pack_path: Path, tmp_path: Path) -> None:
+
+def test_skeletons_on_the_emulator(program: Program, net: Path, pack_path: Path, tmp_path: Path) -> None:
     report = tmp_path / "r.json"
-    outcome = run_lava("--net", net, "--data", pack_path, "--backend", "emulator", "--json", report)
+    outcome = program("--net", net, "--data", pack_path, "--backend", "emulator", "--json", report)
     assert outcome.code == 0, outcome.err
     result = json.loads(report.read_text())
     check_type(result, SkeletonRunFile, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
@@ -81,33 +83,33 @@ def assert_classes(result: dict[str, Any], pack: Pack, printed: str) -> None:
     assert all(name in printed for name in wrong[:20]) and wrong[20] not in printed
 
 
-def test_the_default_data_is_what_the_net_was_trained_on(run_lava: Program, net: Path, folder: Path, pack_path: Path,
+def test_the_default_data_is_what_the_net_was_trained_on(program: Program, net: Path, folder: Path, pack_path: Path,
                                                          tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome = run_lava("--net", net, "--backend", "emulator", "--samples", 7)
+    outcome = program("--net", net, "--backend", "emulator", "--samples", 7)
     assert outcome.code == 0 and "synthetic: 7 of 492 samples, split test" in outcome.out
     write_net(graph_for(synthetic_pack(12), "small.npz"), folder / "own.net")
-    outcome = run_lava("--net", folder / "own.net", "--backend", "emulator")
+    outcome = program("--net", folder / "own.net", "--backend", "emulator")
     assert f"{pack_path}: 60 of 60" in outcome.out and "note:" not in outcome.out
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     write_net(graph_for(synthetic_pack(12), "small.npz"), elsewhere / "own.net")
-    outcome = run_lava("--net", elsewhere / "own.net", "--backend", "emulator", "--samples", 2)
+    outcome = program("--net", elsewhere / "own.net", "--backend", "emulator", "--samples", 2)
     assert outcome.code == 2 and "trained on is not here" in outcome.err and "small.npz is in none of" in outcome.err
     assert "--data PATH" in outcome.err and "--input x.npy" in outcome.err and "accuracy" not in outcome.out
     write_net(graph_for(synthetic_pack(12), ""), elsewhere / "unknown.net")
-    outcome = run_lava("--net", elsewhere / "unknown.net", "--backend", "emulator")
+    outcome = program("--net", elsewhere / "unknown.net", "--backend", "emulator")
     assert outcome.code == 2 and "does not say what it was trained on" in outcome.err
     monkeypatch.setenv("MKSGN_DATA", str(folder))
     # The recipe holds subject 3 out; the split is cut as in training.
-    outcome = run_lava("--net", elsewhere / "own.net", "--backend", "emulator", "--split", "val", "--json", "v.json")
+    outcome = program("--net", elsewhere / "own.net", "--backend", "emulator", "--split", "val", "--json", "v.json")
     names = json.loads(Path("v.json").read_text())["names"]
     assert str(pack_path) in outcome.out and names and all("_s03_" in name for name in names)
 
 
-def test_a_bare_name_means_the_newest_run_and_then_a_shipped_model(run_lava: Program, net: Path) -> None:
+def test_a_bare_name_means_the_newest_run_and_then_a_shipped_model(program: Program, net: Path) -> None:
     """``--net mksgn.net``, typed in a fresh checkout or after a training."""
     asked = ("--net", "mksgn.net", "--backend", "emulator", "--samples", 12)
-    outcome = run_lava(*asked)
+    outcome = program(*asked)
     assert outcome.code == 0 and "mksgn.net is not in this folder: " in outcome.out and "nw-ucla" in outcome.out
     assert "predictions on them mean nothing" in outcome.out, "NW-UCLA is not here"
     for number, name in enumerate(("older", "newer")):
@@ -115,19 +117,19 @@ def test_a_bare_name_means_the_newest_run_and_then_a_shipped_model(run_lava: Pro
         copy.parent.mkdir(parents=True)
         shutil.copy(net, copy)
         os.utime(copy, (1e9 + number, 1e9 + number))
-    assert "mksgn.net is not in this folder: runs/newer/mksgn.net is used" in run_lava(*asked).out
+    assert "mksgn.net is not in this folder: runs/newer/mksgn.net is used" in program(*asked).out
     shutil.copy(net, "mksgn.net")
-    assert "is used" not in run_lava(*asked).out
-    outcome = run_lava("--net", "other.net", "--backend", "emulator")
+    assert "is used" not in program(*asked).out
+    outcome = program("--net", "other.net", "--backend", "emulator")
     assert outcome.code == 2 and "other.net" in outcome.err
 
 
-def test_a_net_of_other_classes_runs_without_accuracy(run_lava: Program, folder: Path) -> None:
+def test_a_net_of_other_classes_runs_without_accuracy(program: Program, folder: Path) -> None:
     """The shipped net on a machine without its data: synthetic skeletons on request, no result of them printed."""
     pack = synthetic_pack(12)
     graph = graph_for(pack, "nw_ucla.npz", labels=[f"other {i}" for i in range(12)], protocol="nw-ucla-xview")
     write_net(graph, folder / "other.net")
-    outcome = run_lava("--net", folder / "other.net", "--backend", "emulator", "--samples", 3, "--json", "o.json",
+    outcome = program("--net", folder / "other.net", "--backend", "emulator", "--samples", 3, "--json", "o.json",
                       "--data", "synthetic")
     assert outcome.code == 0
     assert "note: the net was trained on nw_ucla.npz" in outcome.out
@@ -137,39 +139,39 @@ def test_a_net_of_other_classes_runs_without_accuracy(run_lava: Program, folder:
     assert result["labels"] == [None] * 3 and result["spikes"] > 0 and len(result["predictions"]) == 3
 
 
-def test_real_recordings(run_lava: Program, data_dir: Path, folder: Path) -> None:
+def test_real_recordings(program: Program, data_dir: Path, folder: Path) -> None:
     raw = data_dir / "raw"
     one_frame = raw / "nw-ucla" / "a02_s09_e04_v02.json"
     assert read(one_frame).lengths.tolist() == [1]
     write_net(graph_for(read(one_frame.parent), "ucla", "mksgn", protocol="nw-ucla-xview"), folder / "ucla.net")
-    outcome = run_lava("--net", folder / "ucla.net", "--data", one_frame, "--backend", "emulator", "--json", "u.json")
+    outcome = program("--net", folder / "ucla.net", "--data", one_frame, "--backend", "emulator", "--json", "u.json")
     assert outcome.code == 0, outcome.err
     result = json.loads(Path("u.json").read_text())
     assert result["names"] == ["a02_s09_e04_v02"] and result["labels"] == [1] and result["split"] == "all"
-    outcome = run_lava("--net", folder / "ucla.net", "--data", raw / "nw-ucla", "--backend", "emulator")
+    outcome = program("--net", folder / "ucla.net", "--data", raw / "nw-ucla", "--backend", "emulator")
     assert outcome.code == 2 and "no samples in this split" in outcome.err and "--split all" in outcome.err
     two = raw / "ntu" / "S001C003P008R002A058.skeleton"
     write_net(graph_for(read(two), "ntu", persons=2, protocol="ntu60-xsub"), folder / "ntu.net")
-    outcome = run_lava("--net", folder / "ntu.net", "--data", two, "--backend", "emulator", "--json", "n.json")
+    outcome = program("--net", folder / "ntu.net", "--data", two, "--backend", "emulator", "--json", "n.json")
     assert outcome.code == 0, outcome.err
     assert json.loads(Path("n.json").read_text())["labels"] == [57]
-    outcome = run_lava("--net", folder / "ntu.net", "--data", raw / "ntu", "--backend", "emulator")
+    outcome = program("--net", folder / "ntu.net", "--data", raw / "ntu", "--backend", "emulator")
     assert outcome.code == 0 and "split test of ntu60-xsub" in outcome.out
-    outcome = run_lava("--net", folder / "ntu.net", "--data", one_frame, "--backend", "emulator")
+    outcome = program("--net", folder / "ntu.net", "--data", one_frame, "--backend", "emulator")
     assert outcome.code == 2 and "20 joints" in outcome.err and "25 joints" in outcome.err
     msr = sorted((raw / "msr-action3d").glob("*.txt"))[0]
-    assert run_lava("--net", folder / "ntu.net", "--data", msr).code == 2
+    assert program("--net", folder / "ntu.net", "--data", msr).code == 2
 
 
-def test_a_cross_subject_net_knows_the_first_classes_of_the_larger_set(run_lava: Program, folder: Path) -> None:
+def test_a_cross_subject_net_knows_the_first_classes_of_the_larger_set(program: Program, folder: Path) -> None:
     pack = synthetic_pack(12)
     names = list(pack.class_names)
     fewer = replace(pack, class_names=tuple(names[:6]), labels=pack.labels % 6)
     save_pack(fewer, folder / "fewer.npz")
     write_net(graph_for(pack, "x"), folder / "more.net")
     arguments = ("--net", folder / "more.net", "--split", "all", "--backend", "emulator", "--data")
-    assert "on 12 samples" in run_lava(*arguments, folder / "fewer.npz").out
+    assert "on 12 samples" in program(*arguments, folder / "fewer.npz").out
     save_pack(replace(fewer, labels=np.full(12, -1)), folder / "unknown.npz")
-    outcome = run_lava(*arguments, folder / "unknown.npz")
+    outcome = program(*arguments, folder / "unknown.npz")
     assert outcome.code == 0 and "accuracy: none, the samples have no labels" in outcome.out
     assert outcome.out.count("syn_a") == 12 and "score" in outcome.out, "predictions are listed"

@@ -21,12 +21,12 @@ from mksgn.ir import Graph
 from mksgn.netx import read_net
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PROGRAM = ROOT / "deploy" / "run_lava.py"
+PROGRAM = "deploy/run_lava.py"
 
 @pytest.mark.lava
 @pytest.mark.timeout(300)
-def test_lava_agrees_with_the_emulator_on_every_spike(run_lava: Program, net: Path) -> None:
-    outcome = run_lava("--net", net, "--samples", 3, "--check", "--json", "c.json")
+def test_lava_agrees_with_the_emulator_on_every_spike(program: Program, net: Path) -> None:
+    outcome = program("--net", net, "--samples", 3, "--check", "--json", "c.json")
     assert outcome.code == 0, outcome.out + outcome.err
     result = json.loads(Path("c.json").read_text())
     graph = read_net(net)
@@ -35,18 +35,19 @@ def test_lava_agrees_with_the_emulator_on_every_spike(run_lava: Program, net: Pa
     assert result["check"]["backends"] == ["lava", "emulator"] and result["backend"] == "lava"
     assert f"{size * 12:,} spikes" in outcome.out and "0 differ" in outcome.out
     # Lava's counts come from its recorded spikes, the emulator's from its own sums.
-    outcome = run_lava("--net", net, "--samples", 3, "--backend", "emulator", "--json", "e.json")
+    outcome = program("--net", net, "--samples", 3, "--backend", "emulator", "--json", "e.json")
     counted = json.loads(Path("e.json").read_text())
     for key in ("spikes", "synops", "macs", "rates", "energy_mj_paper", "predictions", "accuracy", "names"):
         assert counted[key] == result[key], key
 
 
 @pytest.mark.timeout(300)
-def test_processes_share_a_test_set(run_lava: Program, net: Path, tmp_path: Path) -> None:
+def test_processes_share_a_test_set(program: Program, net: Path, tmp_path: Path) -> None:
     """torchrun: the same counts and predictions as one process, printed and written once."""
     arguments = ["--net", str(net), "--backend", "emulator", "--samples", "31", "--json"]
-    assert run_lava(*arguments, "one.json").code == 0
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", str(PROGRAM)]
+    assert program(*arguments, "one.json").code == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3",
+               str(ROOT / PROGRAM)]
     done = subprocess.run([*command, *arguments, "three.json"], cwd=tmp_path, capture_output=True, text=True,
                           timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -60,12 +61,12 @@ def test_processes_share_a_test_set(run_lava: Program, net: Path, tmp_path: Path
 
 
 @pytest.mark.skipif(importlib.util.find_spec("lava.utils.loihi2_profiler") is not None, reason="the extension is here")
-def test_loihi_says_what_it_needs(run_lava: Program, net: Path) -> None:
-    outcome = run_lava("--net", net, "--backend", "loihi2", "--samples", 1, "--json", "l.json")
+def test_loihi_says_what_it_needs(program: Program, net: Path) -> None:
+    outcome = program("--net", net, "--backend", "loihi2", "--samples", 1, "--json", "l.json")
     assert outcome.code == 2 and "Loihi" in outcome.err and "INRC" in outcome.err and not Path("l.json").exists()
 
 
-def test_a_difference_is_reported_and_exits_with_1(run_lava: Program, net: Path,
+def test_a_difference_is_reported_and_exits_with_1(program: Program, net: Path,
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     import mksgn.run.registry
 
@@ -87,7 +88,7 @@ def test_a_difference_is_reported_and_exits_with_1(run_lava: Program, net: Path,
     monkeypatch.setattr(module, "Wrong", Wrong, raising=False)
     monkeypatch.setitem(mksgn.run.registry.BACKENDS, "lava", f"{__name__}:Wrong")
     monkeypatch.setitem(sys.modules, __name__, module)
-    outcome = run_lava("--net", net, "--samples", 3, "--check", "--json", "d.json")
+    outcome = program("--net", net, "--samples", 3, "--check", "--json", "d.json")
     assert outcome.code == 1
     found = json.loads(Path("d.json").read_text())["check"]
     assert not found["equal"] and found["differing"] == {"spikes sc": 1}
@@ -100,8 +101,8 @@ def test_as_a_process(net: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def start(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, str(PROGRAM), *arguments], cwd=tmp_path, env=environment, text=True,
-                              capture_output=True, timeout=240)
+        return subprocess.run([sys.executable, str(ROOT / PROGRAM), *arguments], cwd=tmp_path, env=environment,
+                              text=True, capture_output=True, timeout=240)
 
     done = start("--net", str(net), "--backend", "emulator", "--samples", "2", "--json", "r.json")
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,8 @@ from mksgn.ir import Graph
 from mksgn.netx import write_net
 from mksgn.skeleton import NTU25
 
+PROGRAM = "deploy/run_lava.py"
+
 OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
     "no input for dump": (("--dump", "o.npz"), "--dump"),
     "no input for reset": (("--reset-interval", 4), "--reset-interval"),
@@ -43,32 +45,32 @@ OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
-def test_options_without_effect_or_sense(run_lava: Program, net: Path, kind: str) -> None:
+def test_options_without_effect_or_sense(program: Program, net: Path, kind: str) -> None:
     arguments, message = OPTIONS[kind]
-    outcome = run_lava("--net", net, *arguments)
+    outcome = program("--net", net, *arguments)
     assert outcome.code == 2 and outcome.err.startswith("error: ") and message in outcome.err
 
 
-def test_unknown_backend_and_missing_net(run_lava: Program, net: Path) -> None:
-    outcome = run_lava("--net", net, "--backend", "cloud")
+def test_unknown_backend_and_missing_net(program: Program, net: Path) -> None:
+    outcome = program("--net", net, "--backend", "cloud")
     assert outcome.code == 2 and "cloud" in outcome.err
-    outcome = run_lava()
+    outcome = program()
     assert outcome.code == 2 and "--net" in outcome.err
 
 
-def test_unreadable_nets(run_lava: Program, net: Path, stock: Path) -> None:
+def test_unreadable_nets(program: Program, net: Path, stock: Path) -> None:
     content = net.read_bytes()
     Path("truncated.net").write_bytes(content[:len(content) // 2])
     Path("empty.net").write_bytes(b"")
     Path("text.net").write_text("not a net")
     for name in ("truncated.net", "empty.net", "text.net", "missing.net", "."):
-        outcome = run_lava("--net", name)
+        outcome = program("--net", name)
         assert outcome.code == 2 and outcome.err.startswith("error: "), name
-    outcome = run_lava("--net", stock / "tiny.net")
+    outcome = program("--net", stock / "tiny.net")
     assert outcome.code == 2 and "--input x.npy" in outcome.err
 
 
-def test_nets_that_contradict_themselves(run_lava: Program, pack_path: Path) -> None:
+def test_nets_that_contradict_themselves(program: Program, pack_path: Path) -> None:
     pack = synthetic_pack(12)
     good = graph_for(pack, "synthetic")
     bones = good.meta["edges"]
@@ -83,28 +85,28 @@ def test_nets_that_contradict_themselves(run_lava: Program, pack_path: Path) -> 
             ({"preprocess": json.dumps({**preprocess, "persons": 1.0})}, "does not make its input"),
             ({"preprocess": json.dumps({**preprocess, "shear": 1})}, "cannot be read")):
         write_net(Graph(good.populations, good.synapses, good.time_steps, {**good.meta, **changes}), "bad.net")
-        outcome = run_lava("--net", "bad.net", "--backend", "emulator", "--data", pack_path)
+        outcome = program("--net", "bad.net", "--backend", "emulator", "--data", pack_path)
         assert outcome.code == 2 and message in outcome.err, (changes, outcome)
     changes = {"recipe": "[]", "data": pack_path.name}
     write_net(Graph(good.populations, good.synapses, good.time_steps, {**good.meta, **changes}), "bad.net")
-    outcome = run_lava("--net", "bad.net", "--backend", "emulator", "--split", "train", "--data", pack_path)
+    outcome = program("--net", "bad.net", "--backend", "emulator", "--split", "train", "--data", pack_path)
     assert outcome.code == 2 and "recipe" in outcome.err
 
 
-def test_bad_skeletons(run_lava: Program, net: Path) -> None:
+def test_bad_skeletons(program: Program, net: Path) -> None:
     pack = synthetic_pack(36)
     save_pack(pack.subset(pack.ids["view"] < 3), Path("train.npz"))
-    outcome = run_lava("--net", net, "--data", "train.npz")
+    outcome = program("--net", net, "--data", "train.npz")
     assert outcome.code == 2 and "no samples in this split" in outcome.err
     arrays = {"data": np.full_like(pack.data, np.nan), "offsets": pack.offsets, "labels": pack.labels,
               "names": pack.names, "joint_names": np.array(pack.joint_names), "edges": pack.edges}
     np.savez("nan.npz", **arrays)
-    outcome = run_lava("--net", net, "--data", "nan.npz")
+    outcome = program("--net", net, "--data", "nan.npz")
     assert outcome.code == 2 and "not a finite number" in outcome.err and pack.names[0] in outcome.err
     data = np.ones((2, 1, 25, 3), np.float32)
     save_pack(Pack(data, np.array([0, 2]), np.array([0]), np.array(["a"]), ("c",), NTU25.joint_names or (),
                    NTU25.edges), Path("ntu.npz"))
-    outcome = run_lava("--net", net, "--data", "ntu.npz", "--split", "all")
+    outcome = program("--net", net, "--data", "ntu.npz", "--split", "all")
     assert outcome.code == 2 and "25 joints" in outcome.err and "20 joints" in outcome.err
     Path("empty.skeleton").write_text("")
-    assert run_lava("--net", net, "--data", "empty.skeleton").code == 2
+    assert program("--net", net, "--data", "empty.skeleton").code == 2

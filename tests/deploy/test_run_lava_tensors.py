@@ -17,32 +17,34 @@ from mksgn.ir import Cuba, Dense, Graph, Population
 from mksgn.netx import read_net, write_net
 from mksgn.report.run_file import TensorRunFile
 
+PROGRAM = "deploy/run_lava.py"
+
 
 @pytest.mark.lava
 @pytest.mark.timeout(300)
-def test_stock_net_in_lava_gives_the_golden_spikes(run_lava: Program, stock: Path) -> None:
+def test_stock_net_in_lava_gives_the_golden_spikes(program: Program, stock: Path) -> None:
     """lava-dl's test_tinynet: input through the bias of the first neurons, 17 steps per sample."""
     bias = np.load(stock / "gts" / "tinynet" / "input_bias.npy").transpose(2, 1, 0)
     np.save("x.npy", np.repeat(bias[..., None], 17, axis=-1))
     arguments = ("--net", stock / "tiny.net", "--input", "x.npy", "--reset-interval", 17, "--dump", "out.npz")
     golden = np.load(stock / "gts" / "tinynet" / "output.npy")[0]
-    outcome = run_lava(*arguments, "--all", "--check-states")
+    outcome = program(*arguments, "--all", "--check-states")
     assert outcome.code == 0 and "0 differ" in outcome.out and "states" in outcome.out, outcome.out + outcome.err
     with np.load("out.npz") as dumped:
         assert set(dumped.files) == {"out", "input", "layer_0", "layer_1", "layer_2"}
         assert np.array_equal(dumped["out"][..., 2:17], golden[..., 1:]) and golden.any()
         assert np.array_equal(dumped["layer_2"], dumped["out"]) and dumped["layer_1"].shape == (24, 6, 6, 17)
-    assert run_lava(*arguments, "--backend", "emulator").code == 0
+    assert program(*arguments, "--backend", "emulator").code == 0
     with np.load("out.npz") as dumped:
         assert dumped.files == ["out"] and np.array_equal(dumped["out"][..., 2:17], golden[..., 1:])
 
 
-def test_stock_net_with_delays_gives_the_golden_spikes(run_lava: Program, stock: Path) -> None:
+def test_stock_net_with_delays_gives_the_golden_spikes(program: Program, stock: Path) -> None:
     """lava-dl's test_axonal_delay_ntidigits: float 0 and 1 of shape (64, 3000) into the net's (1, 1, 64)."""
     files = stock / "gts" / "ntidigits"
-    outcome = run_lava("--net", files / "ntidigits.net", "--input", files / "input.npy", "--dump", "out.npz")
+    outcome = program("--net", files / "ntidigits.net", "--input", files / "input.npy", "--dump", "out.npz")
     assert outcome.code == 2 and "average" in outcome.err
-    outcome = run_lava("--net", files / "ntidigits.net", "--num-layers", 5, "--input", files / "input.npy", "--dump",
+    outcome = program("--net", files / "ntidigits.net", "--num-layers", 5, "--input", files / "input.npy", "--dump",
                       "out.npz", "--backend", "emulator", "--json", "out.json")
     assert outcome.code == 0, outcome.err
     golden = np.load(files / "output.npy")
@@ -55,7 +57,7 @@ def test_stock_net_with_delays_gives_the_golden_spikes(run_lava: Program, stock:
     assert result["accuracy"] is None and result["windows"] == 0
 
 
-def test_stock_net_that_does_not_say_its_input(run_lava: Program) -> None:
+def test_stock_net_that_does_not_say_its_input(program: Program) -> None:
     """It starts with a conv layer: the shape is that of the tensor, or --input-shape."""
     with h5py.File("conv.net", "w") as file:
         conv = {"type": np.array([b"conv"]), "shape": [1, 3, 2], "weight": np.full((1, 2, 2, 2), 2.0), "stride": 1,
@@ -67,24 +69,24 @@ def test_stock_net_that_does_not_say_its_input(run_lava: Program) -> None:
     np.save("x.npy", x)
     np.save("flat.npy", x.reshape(24, 5))
     run = ("--net", "conv.net", "--backend", "emulator", "--input")
-    assert run_lava(*run, "x.npy", "--dump", "a.npz").code == 0
-    assert run_lava(*run, "flat.npy", "--input-shape", 2, 4, 3, "--dump", "b.npz").code == 0
+    assert program(*run, "x.npy", "--dump", "a.npz").code == 0
+    assert program(*run, "flat.npy", "--input-shape", 2, 4, 3, "--dump", "b.npz").code == 0
     with np.load("a.npz") as a, np.load("b.npz") as b:
         assert a["out"].shape == (1, 3, 2, 5) and a["out"].any() and np.array_equal(a["out"], b["out"])
     for arguments, message in ((("flat.npy",), "does not say the shape of its input"),
                                (("x.npy", "--input-shape", 2, 3, 4), "does not fit its ends"),
                                (("x.npy", "--input-shape", 3, 4, 3), "does not fit the first layer"),
                                (("x.npy", "--input-shape", 2, 0, 3), "impossible input shape")):
-        outcome = run_lava(*run, *arguments)
+        outcome = program(*run, *arguments)
         assert outcome.code == 2 and message in outcome.err, outcome.err
 
 
-def test_tensor_into_a_net_with_windows(run_lava: Program, net: Path) -> None:
+def test_tensor_into_a_net_with_windows(program: Program, net: Path) -> None:
     graph = read_net(net)
     x = np.random.default_rng(0).integers(-127, 128, (*graph.input.shape, 8))
     np.save("x.npy", x)
     arguments = ("--net", net, "--backend", "emulator", "--dump", "o.npz", "--all", "--input")
-    outcome = run_lava(*arguments, "x.npy")
+    outcome = program(*arguments, "x.npy")
     assert outcome.code == 0 and "2 windows of 4" in outcome.out
     with Emulator(graph) as emulator:
         windows = [emulator.run(x[None, ..., n:n + 4], "spikes") for n in (0, 4)]
@@ -96,12 +98,12 @@ def test_tensor_into_a_net_with_windows(run_lava: Program, net: Path) -> None:
         assert set(dumped.files) == {"out", *(population.name for population in graph.populations)}
         first = dumped["out"]
     np.save("flat.npy", x.reshape(-1, 8).astype(np.float32))
-    run_lava(*arguments, "flat.npy")
+    program(*arguments, "flat.npy")
     with np.load("o.npz") as dumped:
         assert np.array_equal(dumped["out"], first)
 
 
-def test_stream_through_a_net_with_awkward_names(run_lava: Program, tmp_path: Path) -> None:
+def test_stream_through_a_net_with_awkward_names(program: Program, tmp_path: Path) -> None:
     """Populations called like numpy.savez's own argument, with a slash, and like the result."""
     chain = Graph((Population("file", (1, 1, 2), role="input"), Population("a/b", (2, 1, 1), Cuba(10)),
                    Population("out", (1, 1, 1), Cuba(131071, 4096, 0), role="readout")),
@@ -109,12 +111,12 @@ def test_stream_through_a_net_with_awkward_names(run_lava: Program, tmp_path: Pa
                    Dense("r", ("a/b",), "out", np.array([[2, 4]], np.int16))))
     write_net(chain, tmp_path / "chain.net")
     np.save("x.npy", np.array([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0]], bool))
-    outcome = run_lava("--net", "chain.net", "--input", "x.npy", "--dump", "o.npz", "--all", "--backend", "emulator")
+    outcome = program("--net", "chain.net", "--input", "x.npy", "--dump", "o.npz", "--all", "--backend", "emulator")
     assert outcome.code == 0, outcome.err
     with np.load("o.npz") as dumped:
         assert dumped["a/b"][:, 0, 0].tolist() == [[0, 1, 0, 1, 0], [0, 0, 1, 1, 0]]
         assert dumped["out"].tolist() == [[[[12]]]] and dumped["file"].shape == (1, 1, 2, 5)
-    assert run_lava("--net", "chain.net").code == 2
+    assert program("--net", "chain.net").code == 2
 
 
 BAD_INPUT: dict[str, tuple[Any, str]] = {
@@ -132,31 +134,31 @@ BAD_INPUT: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD_INPUT)
-def test_bad_tensors(run_lava: Program, net: Path, kind: str) -> None:
+def test_bad_tensors(program: Program, net: Path, kind: str) -> None:
     array, message = BAD_INPUT[kind]
     np.save("x.npy", array, allow_pickle=True)
-    outcome = run_lava("--net", net, "--input", "x.npy", "--backend", "emulator", "--dump", "o.npz")
+    outcome = program("--net", net, "--input", "x.npy", "--backend", "emulator", "--dump", "o.npz")
     assert outcome.code == 2 and message in outcome.err and not Path("o.npz").exists()
 
 
-def test_damaged_tensors(run_lava: Program, net: Path) -> None:
+def test_damaged_tensors(program: Program, net: Path) -> None:
     np.save("x.npy", np.zeros((3, 8, 20, 4), int))
     whole = Path("x.npy").read_bytes()
     for content, message in ((b"", "cannot be read"), (whole[:-100], "cannot be read"), (b"x" * 100, "cannot be read"),
                              (whole[:40], "cannot be read")):
         Path("x.npy").write_bytes(content)
-        outcome = run_lava("--net", net, "--input", "x.npy", "--backend", "emulator")
+        outcome = program("--net", net, "--input", "x.npy", "--backend", "emulator")
         assert outcome.code == 2 and message in outcome.err
     with Path("huge.npy").open("wb") as stream:  # a header that declares terabytes
         np.lib.format.write_array_header_1_0(
             stream, {"descr": "<i8", "fortran_order": False, "shape": (3, 8, 20, 1 << 40)})
     np.savez("z.npz", x=np.zeros(3))
     for name, message in (("huge.npy", "cannot be read"), ("z.npz", "several arrays"), ("none.npy", "does not exist")):
-        outcome = run_lava("--net", net, "--input", name, "--backend", "emulator")
+        outcome = program("--net", net, "--input", name, "--backend", "emulator")
         assert outcome.code == 2 and message in outcome.err
 
 
-def test_reset_interval_has_no_effect_on_windows(run_lava: Program, net: Path) -> None:
+def test_reset_interval_has_no_effect_on_windows(program: Program, net: Path) -> None:
     np.save("x.npy", np.zeros((3, 8, 20, 4), int))
-    outcome = run_lava("--net", net, "--input", "x.npy", "--reset-interval", 4, "--backend", "emulator")
+    outcome = program("--net", net, "--input", "x.npy", "--reset-interval", 4, "--backend", "emulator")
     assert outcome.code == 2 and "no effect on this net" in outcome.err

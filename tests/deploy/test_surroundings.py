@@ -21,9 +21,9 @@ import numba.core.caching
 import numpy as np
 import pytest
 import torch
-from lava_graphs import block_graph
 from programs import ROOT, Program, graph_for
 from recordings import assert_same, ctrgcn, person, skeleton_text, ucla_json
+from written_graphs import block_graph
 
 from mksgn import compiled as compiling
 from mksgn.data.pack import load_pack, save_pack

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-from pathlib import Path
-
 import numpy as np
 import pytest
+from lava_dl_wheel import wheel_file
 from random_graphs import random_messages
-from varied_graphs import even, varied_graph
+from written_graphs import sparse_even, varied_graph
 
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError, DataError
@@ -44,9 +42,9 @@ def lava_chain() -> Graph:
          Population("a", (4, 3, 3), Cuba(2500, 2500, 1000), rng.integers(-60, 60, 4)),
          Population("b", (6, 1, 1), Cuba(150, 4096, 3072), rng.integers(-20, 20, 6)),
          Population("c", (5, 1, 1), Cuba(200, 1000, 1024), np.array([40, -10, 0, 7, 90]))),
-        (Conv("ab", ("in",), "a", even(rng, (4, 2, 3, 2)), (2, 1), (1, 1), (1, 2)),
-         Dense("bc", ("a",), "b", even(rng, (6, 36))),
-         Dense("cd", ("b",), "c", even(rng, (5, 6)), rng.integers(0, 9, (5, 6)))))
+        (Conv("ab", ("in",), "a", sparse_even(rng, 4, 2, 3, 2), (2, 1), (1, 1), (1, 2)),
+         Dense("bc", ("a",), "b", sparse_even(rng, 6, 36)),
+         Dense("cd", ("b",), "c", sparse_even(rng, 5, 6), rng.integers(0, 9, (5, 6)))))
 
 
 def run_in_lava(graph: Graph, x: np.ndarray, interval: int | None, offset: int) -> dict[str, dict[str, np.ndarray]]:
@@ -107,7 +105,7 @@ def run_in_lava(graph: Graph, x: np.ndarray, interval: int | None, offset: int) 
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("interval", "offset"), [(None, 0), (7, 3)])
 def test_stream_is_genuine_lava(interval, offset):
     graph = lava_chain()
@@ -123,18 +121,10 @@ def test_stream_is_genuine_lava(interval, offset):
     assert result.output.shape == (1, 5, 1, 1, STEPS)
 
 
-def golden(name: str) -> Path:
-    """A file of lava-dl's own tests, which its wheel carries."""
-    for entry in metadata.files("lava-dl") or []:
-        if entry.as_posix().endswith(f"netx/gts/{name}"):
-            return Path(str(entry.locate()))
-    pytest.skip(f"this lava-dl carries no {name}")
-
-
 def test_ntidigits_with_axonal_delays_is_golden():
-    net = read_net(golden("ntidigits/ntidigits.net"), num_layers=5)
-    x = np.load(golden("ntidigits/input.npy")).astype(np.int8)
-    expected = np.load(golden("ntidigits/output.npy"))
+    net = read_net(wheel_file("gts/ntidigits/ntidigits.net"), num_layers=5)
+    x = np.load(wheel_file("gts/ntidigits/input.npy")).astype(np.int8)
+    expected = np.load(wheel_file("gts/ntidigits/output.npy"))
     with Emulator(net) as emulator:
         out = emulator.run_stream(x.reshape(64, 1, 1, -1).transpose(1, 2, 0, 3)).output.reshape(242, -1)
     # The golden output is one step later than a Lava run's (lava-dl's test compares step 3000 with step 2).
@@ -145,8 +135,8 @@ def test_ntidigits_with_axonal_delays_is_golden():
 def test_pilotnet_lif_is_golden_in_every_layer():
     # The arrays come from a Loihi run that resets every 17 steps and in which v of a neuron that just spiked
     # reads 128 (the chip's refractory marker) where Lava has 0.
-    net = read_net(golden("pilotnet_lif/network.net"))
-    image = np.load(golden("pilotnet_lif/image.npy")).transpose(2, 1, 0)
+    net = read_net(wheel_file("gts/pilotnet_lif/network.net"))
+    image = np.load(wheel_file("gts/pilotnet_lif/image.npy")).transpose(2, 1, 0)
     with Emulator(net) as emulator:
         result = emulator.run_stream(np.repeat(image[..., None], 24, axis=-1), "states", reset_interval=17)
     names = ["input", *(f"conv-{i}" for i in range(5)), *(f"fc-{i}" for i in range(3))]
@@ -154,7 +144,7 @@ def test_pilotnet_lif_is_golden_in_every_layer():
         spikes = result.spikes[population.name][0]
 
         def load(suffix: str, shape=spikes.shape, name=name) -> np.ndarray:
-            values = np.load(golden(f"pilotnet_lif/{name}{suffix}.npy")).astype(int)
+            values = np.load(wheel_file(f"gts/pilotnet_lif/{name}{suffix}.npy")).astype(int)
             return values.transpose(2, 1, 0, 3) if values.ndim == 4 else values.reshape(shape)
 
         np.testing.assert_array_equal(spikes, load(""), name)

@@ -179,7 +179,7 @@ def test_causes_are_factors_of_the_ratio_by_hand():
 
 def test_causes_explain_every_synapse_of_a_net():
     from random_graphs import random_messages
-    from varied_graphs import varied_graph
+    from written_graphs import varied_graph
 
     from mksgn.emulator import Emulator
 

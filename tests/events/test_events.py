@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from lava_graphs import T, block_graph, even
 from random_graphs import random_graph, random_messages
 from reference import simulate_wall, synaptic_input
+from written_graphs import T, block_graph, even
 
 from mksgn.errors import DataError
 from mksgn.events.stepper import Stepper

@@ -18,13 +18,13 @@ print(CspRecvPort._req_callback.__module__)
 
 
 def output(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 
 
 @pytest.mark.lava
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("port", "received"), [("stock", "1"), ("repaired", "1 2")])
 def test_a_selector_is_woken_by_every_message(port, received):
     """The stock port is tested too: when it no longer loses the message, the repair can go."""
@@ -32,7 +32,7 @@ def test_a_selector_is_woken_by_every_message(port, received):
 
 
 @pytest.mark.lava
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_the_host_of_lava_repairs_its_ports():
     """Every process of Lava is forked from the host once it has imported Lava."""
     assert output("-c", HOST) == "mksgn.lava.channels"

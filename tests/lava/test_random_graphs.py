@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lava_graphs import bias_behind_a_delay
 from random_graphs import random_graph, random_messages, samples_of
 from reference import Recording, simulate, simulate_wall
+from written_graphs import bias_behind_a_delay
 
 from mksgn.emulator import Emulator
 from mksgn.emulator.emulator import KERNELS
@@ -40,7 +40,7 @@ def check(graph: Graph, result: RunResult, expected: Recording, active: bool = T
     return compared
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", [0, 20, 40])
 def test_the_emulator_is_the_reference(first):
     compared = 0
@@ -54,7 +54,7 @@ def test_the_emulator_is_the_reference(first):
     assert compared > 75_000
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_the_emulator_is_the_reference_on_larger_graphs():
     compared = 0
     for seed in (28, 50):
@@ -103,7 +103,7 @@ LAVA = [(19, {}), (1, {"blocks": 1}), (7, {}), (8, {}), (3, {"layout": "layers"}
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("seed", "options"), LAVA)
 def test_lava_is_the_reference(seed, options):
     """Samples back to back, with functional delays and biases: what one sample left behind reaches no other."""
@@ -120,7 +120,7 @@ def test_lava_is_the_reference(seed, options):
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_delayed_synapses_without_weights():
     graph = bias_behind_a_delay()
     silent = replace(graph.synapses[1], weight=np.zeros((1, 1), np.int16))
@@ -130,7 +130,7 @@ def test_delayed_synapses_without_weights():
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("layout", ["blocks", "layers"])
 def test_a_spike_from_before_the_sample_does_not_count(layout):
     graph = bias_behind_a_delay()
@@ -145,7 +145,7 @@ def test_a_spike_from_before_the_sample_does_not_count(layout):
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("layout", ["blocks", "layers", "stock"])
 def test_a_convolution_wraps_the_sum_of_all_its_sources_once(layout):
     """Unrolled into a Sparse it would not wrap; with two sources that arrive together it wraps their sum."""

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lava_graphs import T
 from loihi_fake import chip_graph, extension_path, fake_in_reach
+from written_graphs import T
 
 from mksgn.emulator import Emulator
 from mksgn.errors import BackendError, ConfigError, DataError

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lava_graphs import bias_behind_a_delay, block_graph
 from loihi_fake import chip_graph, extension_path, fake_in_reach
 from reference import simulate
+from written_graphs import bias_behind_a_delay, block_graph
 
 from mksgn.errors import BackendError, ConfigError
 from mksgn.loihi import Loihi2Backend, loihi_status

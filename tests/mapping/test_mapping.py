@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lava_graphs import block_graph, dense_graph, even
+from random_graphs import dense_graph
+from written_graphs import block_graph, even
 
 from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError

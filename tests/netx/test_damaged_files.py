@@ -18,15 +18,15 @@ import pytest
 import torch
 from recordings import fields
 from structures import Damage, bounded_memory, hdf5_damages, npz_damages, safetensors_damages, spread
+from written_graphs import layered_graph
 
 from mksgn.data.pack import Pack, load_pack, save_pack
 from mksgn.errors import ConfigError, DataError, GraphError, MksgnError, NetFileError
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, graphs_equal
+from mksgn.ir import Conv, Cuba, Dense, Graph, Population, graphs_equal
 from mksgn.netx import read_net, write_net
-from mksgn.netx.layers import LayerReader
+from mksgn.netx.arrays import READERS
 from mksgn.nir import NirError, read_nir, write_nir
 from mksgn.nir.errors import UNEXPECTED
-from mksgn.nir.foreign import _Foreign
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 from mksgn.training.checkpoint import (
@@ -65,25 +65,10 @@ def check(path: Path, damages: Iterator[Damage], read: Callable[[Path], Any], *e
     assert 0 < valid < tried / 2
 
 
-def graph() -> Graph:
-    """One layer of every kind, a concat, biases, delays, a readout."""
-    edges = np.array([[0, 0], [1, 1], [0, 1]])
-    return Graph((
-        Population("x", (2, 3, 2), role="input", message_bits=4),
-        Population("a", (2, 3, 2), Cuba(3), bias=np.array([1, 2])), Population("b", (2, 3, 2), Cuba(3)),
-        Population("c", (1, 3, 2), Cuba(3, 2048), bias=np.arange(6).reshape(1, 3, 2)),
-        Population("d", (2, 1, 1), Cuba(3), role="readout")), (
-        Conv("s", ("x",), "a", np.full((2, 2, 1, 1), 2, np.int16)),
-        JointMix("m", ("a",), "b", np.full((1, 2, 2), 4, np.int16)),
-        GraphConv("g", ("a", "b"), "c", np.full((3, 1, 2), 6, np.int16), edges),
-        Dense("h", ("c",), "d", np.full((2, 6), 8, np.int16), delay=np.full(6, 3)),
-    ), 4, {"labels": ["one", "two"], "accuracy": 0.5, "seed": 3, "taught": True})
-
-
 @pytest.mark.timeout(600)
 def test_nets(tmp_path: Path) -> None:
     path = tmp_path / "a.net"
-    write_net(graph(), path)
+    write_net(layered_graph(), path)
     check(path, hdf5_damages(path), read_net, NetFileError, GraphError)
 
 
@@ -117,7 +102,7 @@ def test_stock_nets(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_nir_files(tmp_path: Path) -> None:
     path = tmp_path / "a.nir"
-    write_nir(graph(), path)
+    write_nir(layered_graph(), path)
     check(path, hdf5_damages(path), read_nir, NirError, GraphError)
 
 
@@ -203,14 +188,14 @@ def test_what_no_check_foresaw_names_the_layer_and_keeps_its_cause(tmp_path: Pat
     def fail(*_: object) -> None:
         raise ZeroDivisionError("of our own")
 
-    write_net(graph(), tmp_path / "a.net")
-    write_nir(graph(), tmp_path / "a.nir")
-    monkeypatch.setattr(LayerReader, "_synapse", fail)
+    write_net(layered_graph(), tmp_path / "a.net")
+    write_nir(layered_graph(), tmp_path / "a.nir")
+    monkeypatch.setitem(READERS, "conv", fail)
     with pytest.raises(NetFileError, match="does not expect") as caught:
         read_net(tmp_path / "a.net")
     assert caught.value.where.endswith("a.net: layer/2") and "ZeroDivisionError: of our own" in caught.value.got
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    monkeypatch.setattr(_Foreign, "read", fail)
+    monkeypatch.setattr("mksgn.nir.foreign.read_neuron", fail)
     with pytest.raises(NirError, match="does not expect") as other:
         read_nir(tmp_path / "a.nir", foreign=True)
     assert other.value.where.endswith("a.nir") and isinstance(other.value.__cause__, ZeroDivisionError)

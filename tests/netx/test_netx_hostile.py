@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,36 +9,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from written_graphs import layered_graph
 
-import mksgn
 from mksgn.errors import GraphError, MksgnError, NetFileError
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, graphs_equal
-from mksgn.netx import read_net, write_net
+from mksgn.ir import graphs_equal
+from mksgn.netx import read_net
 
 Change = Callable[[h5py.File], None]
-
-
-def graph() -> Graph:
-    """input, conv, jointmix, graphconv, dense with delay: layers 0, 2, 4, 6, 9 (and concats, a flatten between)."""
-    def populations() -> tuple[Population, ...]:
-        return (Population("x", (2, 3, 2), role="input"), Population("a", (2, 3, 2), Cuba(3), bias=np.array([1, 2])),
-                Population("b", (2, 3, 2), Cuba(3)), Population("c", (1, 3, 2), Cuba(3)),
-                Population("d", (2, 1, 1), Cuba(3), role="readout"))
-
-    edges = np.array([[0, 0], [1, 1], [0, 1]])
-    return Graph(populations(), (
-        Conv("s", ("x",), "a", np.full((2, 2, 1, 1), 2, np.int16)),
-        JointMix("m", ("a",), "b", np.full((1, 2, 2), 4, np.int16)),
-        GraphConv("g", ("a", "b"), "c", np.full((3, 1, 2), 6, np.int16), edges),
-        Dense("h", ("c",), "d", np.full((2, 6), 8, np.int16), delay=np.full(6, 3)),
-    ), 4, {"labels": ["one", "two"]})
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Path:
-    path = tmp_path / "a.net"
-    write_net(graph(), path)
-    return path
 
 
 def replace(where: str, value: object) -> Change:
@@ -246,24 +218,24 @@ def test_a_hostile_file_gives_one_clear_error(net: Path, case: str) -> None:
     change, message = CASES[case]
     with h5py.File(net, "r+") as file:
         change(file)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(MksgnError, match=message) as caught:
         read_net(net)
     assert isinstance(caught.value, (NetFileError, GraphError))
     assert caught.value.where or isinstance(caught.value, GraphError)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None, "h5py's own error shows through"
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5, "the reader believed a declared size"
 
 
 def test_the_unchanged_file_is_fine(net: Path) -> None:
     """Otherwise the cases above could fail for another reason."""
-    assert graphs_equal(read_net(net), graph())
+    assert graphs_equal(read_net(net), layered_graph())
 
 
 def test_the_size_limit_is_the_callers(net: Path) -> None:
     with pytest.raises(NetFileError, match="size limit"):
         read_net(net, max_bytes=500)
-    assert graphs_equal(read_net(net, max_bytes=5000), graph())
+    assert graphs_equal(read_net(net, max_bytes=5000), layered_graph())
 
 
 def test_num_layers_is_for_stock_files(net: Path) -> None:
@@ -289,127 +261,9 @@ def test_a_text_heap_that_lies_about_its_size_is_not_allocated(net: Path) -> Non
     with h5py.File(net, "r+") as file:
         del file["layer/2/neuron/type"]
         file["layer/2/neuron/type"] = "CUBA"
-    assert graphs_equal(read_net(net), graph())
+    assert graphs_equal(read_net(net), layered_graph())
     content = net.read_bytes()
     heap = content.index(b"GCOL")
     net.write_bytes(content[:heap + 8] + (3 << 30).to_bytes(8, "little") + content[heap + 16:])
     with pytest.raises(NetFileError, match="text heap of 3221225472 bytes"):
         read_net(net)
-
-
-# What is not a file of ours at all ---------------------------------------------------------------
-
-
-def test_missing_directory_and_special_files(tmp_path: Path) -> None:
-    with pytest.raises(NetFileError, match="cannot be found"):
-        read_net(tmp_path / "none.net")
-    with pytest.raises(NetFileError, match="cannot be found"):
-        read_net("a\0b.net")
-    with pytest.raises(NetFileError, match="directory"):
-        read_net(tmp_path)
-    os.mkfifo(tmp_path / "pipe.net")
-    with pytest.raises(NetFileError, match="special file"):
-        read_net(tmp_path / "pipe.net")
-
-
-class _Bomb:
-    def __reduce__(self) -> tuple:
-        return os.abort, ()
-
-
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x89HDF\r\n\x1a\n", pickle.dumps(_Bomb()), b"PK\x03\x04" * 50],
-                         ids=["empty", "text", "signature only", "pickle", "zip"])
-def test_what_is_not_hdf5(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "a.net"
-    path.write_bytes(content)
-    with pytest.raises(NetFileError, match=r"not an HDF5 file|damaged"):
-        read_net(path)
-
-
-def test_every_truncation_is_an_error(net: Path) -> None:
-    content = net.read_bytes()
-    for size in range(0, len(content), len(content) // 60):
-        net.write_bytes(content[:size])
-        with pytest.raises(NetFileError, match=r"not an HDF5 file|damaged"):
-            read_net(net)
-
-
-@pytest.mark.timeout(120)
-def test_flipped_bytes_never_leak_another_exception(net: Path) -> None:
-    """Random damage gives an error of ours or a valid graph; in a child, should HDF5 itself crash."""
-    program = """
-        import sys
-        import numpy as np
-        from mksgn.errors import GraphError, NetFileError
-        from mksgn.netx import read_net
-
-        rng, content = np.random.default_rng(0), open(sys.argv[1], "rb").read()
-        refused = 0
-        for _ in range(150):
-            damaged = bytearray(content)
-            for place in rng.integers(0, len(content), rng.integers(1, 30)):
-                damaged[place] = rng.integers(256)
-            open(sys.argv[1], "wb").write(damaged)
-            try:
-                read_net(sys.argv[1])
-            except (NetFileError, GraphError):
-                refused += 1
-        print(refused)
-    """
-    environment = {**os.environ, "PYTHONPATH": str(Path(mksgn.__file__).parent.parent)}
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(net)], capture_output=True, text=True,
-                          env=environment, timeout=110)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 40 < int(done.stdout) <= 150
-
-
-# Stock files -------------------------------------------------------------------------------------
-
-
-def stock_file(path: Path, layers: list[dict]) -> Path:
-    with h5py.File(path, "w") as file:
-        for number, layer in enumerate(layers):
-            for key, value in layer.items():
-                file[f"layer/{number}/{key}"] = np.array([value.encode()]) if key == "type" else value
-    return path
-
-
-NEURON = {"neuron/type": "CUBA", "neuron/iDecay": 4096, "neuron/vDecay": 0, "neuron/vThMant": 9}
-INPUT = {"type": "input", "shape": [2, 2, 2]}
-CONV = {"type": "conv", "shape": [1, 2, 2], "weight": np.full((1, 2, 1, 1), 2.0), "stride": 1, "padding": 0,
-        "dilation": 1, "groups": 1, **NEURON}
-DENSE = {"type": "dense", "shape": [2], "weight": np.full((2, 4), 2.0), **NEURON}
-FLATTEN = {"type": "flatten", "shape": [4, 1, 1]}
-
-
-@pytest.mark.parametrize(("layers", "message"), [
-    ([INPUT, CONV, DENSE], "flatten layer must stand before"),
-    ([INPUT, CONV, FLATTEN], "must be followed by a dense"),
-    ([INPUT, FLATTEN, CONV], "must be followed by a dense"),
-    ([INPUT, {**CONV, "delay": np.ones(1)}], "unknown field"),
-    ([INPUT, {**CONV, "neuron/vThMant": (1 << 18) - 1}, FLATTEN, DENSE], "never spike feed another layer"),
-    ([INPUT, {key: value for key, value in CONV.items() if not key.startswith("neuron")}], "no neurons"),
-    ([INPUT, {**CONV, "neuron/type": "SDNN"}], "neuron type"),
-    ([{**INPUT, "neuron/type": "SDNN", "neuron/vThMant": 0}, CONV], "neuron type"),
-    ([{**INPUT, "weight": 3.0}, CONV], "input without neurons has no weight"),
-    ([{**INPUT, **NEURON, "weight": 0.5}, CONV], "whole numbers"),
-    ([INPUT, CONV, {"type": "average", "shape": [1, 1, 1]}], "layer type is not supported"),
-    ([INPUT, CONV, {"type": "concat", "shape": [1, 2, 2], "layers": [0, 1]}], "layer type is not supported"),
-    ([INPUT, {**CONV, "name": "a"}], "unknown field"),
-    ([CONV], "does not say the shape of its input"),
-    ([CONV, INPUT], "does not say the shape of its input"),
-    ([DENSE, INPUT], "first layer"),
-    ([FLATTEN], "at least one population|must be followed by a dense"),
-    ([{**DENSE, "weight": np.zeros((0, 4))}], "weights have the wrong shape"),
-    ([{**DENSE, "inFeatures": 5}], "contradicts the weights"),
-    ([INPUT], "at least one population"),
-])
-def test_stock_files_that_we_do_not_run(tmp_path: Path, layers: list[dict], message: str) -> None:
-    with pytest.raises(MksgnError, match=message):
-        read_net(stock_file(tmp_path / "a.net", layers))
-
-
-def test_the_stock_layers_of_these_cases_are_fine(tmp_path: Path) -> None:
-    read = read_net(stock_file(tmp_path / "a.net", [INPUT, CONV, FLATTEN, {**DENSE, "delay": np.array([0.0, 5.0])}]))
-    dense = read.synapses[1]
-    assert isinstance(dense, Dense) and dense.delay is not None and dense.delay.tolist() == [[0] * 4, [5] * 4]

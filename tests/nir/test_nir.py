@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +11,20 @@ import nir
 import numpy as np
 import pytest
 import torch
-from any_graphs import branched_graph, chain_graph, graphs
+from any_graphs import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lava_dl_wheel import wheel_file
 from nir_torch import run
+from written_graphs import branched_graph, chain_graph
 
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, graph_difference
 from mksgn.netx import read_net
-from mksgn.nir import NirError, exporter, read_nir, to_nir, write_nir
+from mksgn.nir import NirError, read_nir, to_nir, write_nir
+from mksgn.nir.budget import Budget
+from mksgn.nir.exporter import NirBuilder
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.training.recipe import Recipe
@@ -36,7 +39,7 @@ def weights(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 def ends(graph: Graph) -> dict[str, str]:
     """Name of the NIR node of every population."""
-    builder = exporter._Builder(graph, 1e-4, exporter.Budget(1 << 30))
+    builder = NirBuilder(graph, 1e-4, Budget(1 << 30))
     builder.build()
     return builder.ends
 
@@ -186,10 +189,7 @@ def test_the_demo_network(tmp_path: Path, network: str, graph_conv: str) -> None
     ("tiny.net", None), ("gts/ntidigits/ntidigits.net", 5), ("gts/pilotnet_lif/network.net", None), ("mnist.net", None),
     ("mnist.net", 3)])
 def test_stock_networks(tmp_path: Path, name: str, layers: int | None) -> None:
-    found = [f for f in importlib.metadata.files("lava-dl") or () if str(f).endswith(f"lib/dl/netx/{name}")]
-    if not found:
-        pytest.skip(f"this lava-dl carries no {name}")
-    graph = read_net(str(found[0].locate()), num_layers=layers)
+    graph = read_net(wheel_file(name), num_layers=layers)
     write_nir(graph, tmp_path / "stock.nir", max_bytes=2 << 30)
     nir.read(tmp_path / "stock.nir")
     back = read_nir(tmp_path / "stock.nir", max_bytes=2 << 30)

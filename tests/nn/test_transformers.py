@@ -14,7 +14,7 @@ from lively_nets import lively, samples_for
 from programs import Program
 from random_graphs import random_messages
 from reference import simulate
-from varied_graphs import even
+from written_graphs import sparse_even
 
 from mksgn.data.pack import save_pack
 from mksgn.data.readers import read
@@ -277,11 +277,11 @@ def test_sums_over_all_tokens_stay_within_u():
 def test_broadcast_is_its_equation(seed, frames, joints, uniform, gated):
     """One neuron to all joints of all frames by a padded convolution, in the emulator's own loop or outside it."""
     rng = np.random.default_rng(seed)
-    weight = np.broadcast_to(even(rng, (3, 1, 1, 1), 0.0), (3, 1, frames, joints)).copy()
+    weight = np.broadcast_to(sparse_even(rng, 3, 1, 1, 1, zeros=0.0), (3, 1, frames, joints)).copy()
     if not uniform:
-        weight = even(rng, weight.shape)
+        weight = sparse_even(rng, *weight.shape)
     shape = (3, frames, joints)
-    eye = even(rng, (3, 1, 1, 1))
+    eye = sparse_even(rng, 3, 1, 1, 1)
     populations = [Population("in", (3, 1, 1), role="input"), Population("relay", (3, 1, 1), Cuba(40)),
                    Population("spread", shape, Cuba(60)), Population("gate", shape, Cuba(90, 4096, 4096))]
     padding = (frames - 1, joints - 1)

@@ -1,54 +1,17 @@
-"""Graphs of every kind of synapse, drawn by hypothesis or written out: what files must hold."""
+"""Tiny graphs that hypothesis draws and shrinks: whatever a file must hold, whether or not anything fires.
+
+Graphs to run, with thresholds within reach, are in random_graphs.py.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from hypothesis import strategies as st
+from written_graphs import full_even
 
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse, output_shape
 
 Shape = tuple[int, int, int]
-META = {"preset": "demo", "accuracy": 0.1 + 0.2, "epochs": 2**53 + 1, "clean": True,
-        "labels": ["wave", "Händeklatschen", ""], "mean": [0.5, -1e-300], "window": [0, 52],
-        "flags": [True, False], "empty": [], "note": ""}
-
-
-def weights(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return 2 * rng.integers(-128, 128, size=shape).astype(np.int16)
-
-
-def branched_graph() -> Graph:
-    """Two branches, a shared-weight sum, all four synapse kinds, both forms of bias, delays, a readout."""
-    rng = np.random.default_rng(5)
-    edges = np.array([[0, 0], [1, 1], [2, 2], [0, 1], [2, 1]])
-    populations = (
-        Population("coordinates", (2, 4, 3), role="input", message_bits=8),
-        Population("code", (4, 4, 3), Cuba(60), bias=rng.integers(-4096, 4096, 4)),
-        Population("mixed", (12, 4, 3), Cuba(131071, 1024, 0)),
-        Population("fused", (4, 4, 3), Cuba(0, 0, 4096), bias=rng.integers(-9, 9, (4, 4, 3))),
-        Population("block/out", (4, 2, 3), Cuba(80)),
-        Population("scores é", (5, 1, 1), Cuba(77, 4096, 0), bias=np.arange(5), role="readout"),
-    )
-    synapses: tuple[Synapse, ...] = (
-        Conv("encode", ("coordinates",), "code", weights(rng, 4, 2, 3, 3), padding=(1, 1)),
-        JointMix("mix", ("code",), "mixed", weights(rng, 3, 3, 3)),
-        GraphConv("fuse", ("code",), "fused", weights(rng, 5, 4, 4), edges),
-        Conv("temporal", ("fused", "code"), "block/out", weights(rng, 4, 2, 3, 1), (2, 1), (1, 0), groups=2),
-        Conv("residual", ("mixed",), "block/out", weights(rng, 4, 12, 1, 1), stride=(2, 1)),
-        Dense("head", ("block/out",), "scores é", weights(rng, 5, 24), delay=rng.integers(0, 63, 24)),
-        Dense("skip", ("mixed",), "scores é", weights(rng, 5, 144), delay=rng.integers(0, 63, (5, 144))),
-    )
-    return Graph(populations, synapses, time_steps=4, meta=META)
-
-
-def chain_graph() -> Graph:
-    """A chain of stock types."""
-    rng = np.random.default_rng(6)
-    return Graph(
-        (Population("input", (2, 5, 4), role="input"), Population("a", (3, 3, 4), Cuba(50), bias=np.array([1, -2, 3])),
-         Population("b", (6, 1, 1), Cuba(70, 2048, 128)), Population("c", (2, 1, 1), Cuba(99), role="readout")),
-        (Conv("s0", ("input",), "a", weights(rng, 3, 2, 3, 1)), Dense("s1", ("a",), "b", weights(rng, 6, 36)),
-         Dense("s2", ("b",), "c", weights(rng, 2, 6))), time_steps=4)
 
 
 @st.composite
@@ -65,13 +28,13 @@ def graphs(draw: st.DrawFn) -> Graph:
         first = _any_synapse(draw, rng, f"s{number}", populations, name)
         shape = _target_shape(draw, first, populations)
         if isinstance(first, Dense):
-            first = Dense(*_ends(first), weights(rng, int(np.prod(shape)), _fan_in(first, populations)), first.delay)
+            first = Dense(*_ends(first), full_even(rng, int(np.prod(shape)), _fan_in(first, populations)), first.delay)
         synapses.append(first)
         if draw(st.booleans()):
             source = draw(st.sampled_from(populations))
             ends = int(np.prod(shape)), source.size
             delay = rng.integers(0, 63, ends) if draw(st.booleans()) else None
-            synapses.append(Dense(f"t{number}", (source.name,), name, weights(rng, *ends), delay))
+            synapses.append(Dense(f"t{number}", (source.name,), name, full_even(rng, *ends), delay))
         biased = draw(st.sampled_from([None, (shape[0],), shape]))
         bias = None if biased is None else rng.integers(-4096, 4096, biased)
         role = "readout" if number == count and draw(st.booleans()) else "hidden"
@@ -107,13 +70,13 @@ def _any_synapse(draw: st.DrawFn, rng: np.random.Generator, name: str, populatio
         groups = channels if draw(st.booleans()) else 1
         kernel = draw(st.integers(1, frames)), draw(st.integers(1, joints))
         stride, padding = draw(st.sampled_from([(1, 1), (2, 1), (1, 3)])), draw(st.sampled_from([(0, 0), (2, 1)]))
-        return Conv(*ends, weights(rng, 2 * groups, channels // groups, *kernel), stride, padding, groups=groups)
+        return Conv(*ends, full_even(rng, 2 * groups, channels // groups, *kernel), stride, padding, groups=groups)
     if kind is Dense:
         return Dense(*ends, np.zeros((1, source.size), np.int16), rng.integers(0, 63, source.size))
     if kind is JointMix:
-        return JointMix(*ends, weights(rng, draw(st.integers(1, 2)), draw(st.integers(1, 4)), joints))
+        return JointMix(*ends, full_even(rng, draw(st.integers(1, 2)), draw(st.integers(1, 4)), joints))
     edges = np.array([(int(rng.integers(joints)), v) for v in range(joints)])
-    return GraphConv(*ends, weights(rng, joints, 2, channels), edges)
+    return GraphConv(*ends, full_even(rng, joints, 2, channels), edges)
 
 
 def _target_shape(draw: st.DrawFn, synapse: Synapse, populations: list[Population]) -> Shape:

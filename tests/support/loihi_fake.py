@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lava_graphs import T, even
+from written_graphs import T, even
 
 from mksgn.ir import Conv, Cuba, Dense, Graph, Population
 

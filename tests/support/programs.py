@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import runpy
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -49,27 +50,43 @@ def program_module(path: str) -> Iterator[ModuleType]:
         yield module
 
 
+def execute(path: str, *arguments: object) -> int:
+    """Run a program of this repository in this process, as ``python path arguments`` would; its exit code."""
+    program = ROOT / path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
+        patch.setattr(sys, "argv", [str(program), *map(str, arguments)])
+        patch.syspath_prepend(str(program.parent))
+        try:
+            runpy.run_path(str(program), run_name="__main__")
+        except SystemExit as exit_:
+            return int(exit_.code or 0)
+    return 0
+
+
+def run_program(path: str, *arguments: object) -> Outcome:
+    """:func:`execute` with one thread, where there is no ``capsys``: in fixtures that several tests share."""
+    torch.set_num_threads(1)
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = execute(path, *arguments)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
 class Program:
     """Runs a program in this process, in an empty folder, on a machine without data sets."""
 
     def __init__(self, path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
                  folder: Path) -> None:
-        self.path, self.capsys, self.monkeypatch = ROOT / path, capsys, monkeypatch
+        self.path, self.capsys = path, capsys
         monkeypatch.chdir(folder)
         monkeypatch.delenv("MKSGN_DATA", raising=False)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.syspath_prepend(str(self.path.parent))
 
     def __call__(self, *arguments: object) -> Outcome:
-        self.monkeypatch.setattr(sys, "argv", [str(self.path), *map(str, arguments)])
-        try:
-            runpy.run_path(str(self.path), run_name="__main__")
-            code: Any = 0
-        except SystemExit as exit_:
-            code = exit_.code or 0
+        code = execute(self.path, *arguments)
         printed = self.capsys.readouterr()
         assert "Traceback" not in printed.out + printed.err
-        return Outcome(int(code), printed.out, printed.err)
+        return Outcome(code, printed.out, printed.err)
 
 
 def graph_for(pack: Pack, data: str, network: str = "base-sgn", persons: int = 1, **meta: Any) -> Graph:

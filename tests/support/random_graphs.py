@@ -1,10 +1,14 @@
-"""Random legal graphs: every kind of synapse, odd sizes, branches, delays, extreme biases, lasting currents."""
+"""Random legal graphs that run: every kind of synapse, odd sizes, branches, delays, extreme biases, lasting currents.
+
+Graphs that files have to hold, small enough for hypothesis to shrink, are in any_graphs.py.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from written_graphs import T, even
 
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
 from mksgn.ir.bounds import row_bound
@@ -185,6 +189,26 @@ def random_graph(seed: int, size: str = "small", delays: bool = True) -> Graph:
     for number in range(int(maker.rng.integers(3, 8))):
         maker.grow(number)
     return maker.finish()
+
+
+def dense_graph(seed: int) -> Graph:
+    """A random graph of seven small populations and dense synapses only, for what depends on how a graph branches."""
+    rng = np.random.default_rng(seed)
+    shape = (2, 3, 2)
+    populations = [Population("p0", shape, role="input")]
+    synapses: list = []
+    for number in range(1, 7):
+        name = f"p{number}"
+        neuron = Cuba(int(rng.integers(10, 120)), int(rng.choice([4096, 3000, 0])),
+                      int(rng.choice([4096, 3072, 700, 0])))
+        bias = rng.integers(-20, 40, shape) if rng.random() < 0.5 else None
+        populations.append(Population(name, shape, neuron, bias))
+        for branch in range(int(rng.integers(1, 3))):
+            count = int(rng.integers(1, min(number, 3) + 1))
+            chosen = sorted(rng.choice(number, count, replace=False))
+            sources = tuple(f"p{i}" for i in chosen)
+            synapses.append(Dense(f"s{number}{branch}", sources, name, even(rng, 12, 12, limit=64)))
+    return Graph(tuple(populations), tuple(synapses), T)
 
 
 def random_messages(graph: Graph, samples: int, seed: int, steps: int | None = None) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The one reference: a spiking graph by its equations, independent of every backend.
 
-Connections are enumerated one by one from the equations of mksgn/ir/synapses.py and kept as a sparse matrix of integers
-per delay; neurons are stepped in 64-bit integers by the equations of mksgn/ir/graph.py. Nothing of the library is used
-but the dataclasses that describe a graph, and the depths of mksgn/ir/schedule.py for wall time.
+Connections are enumerated by the equations of mksgn/ir/synapses.py, one array axis per index, and kept as a sparse
+matrix of integers per delay; neurons are stepped in 64-bit integers by the equations of mksgn/ir/graph.py. Nothing of
+the library is used but the dataclasses that describe a graph, and the depths of mksgn/ir/schedule.py for wall time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
@@ -18,7 +18,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, schedule
 
 Arrays = dict[str, np.ndarray]
-Neuron = tuple[int, int, int]
+Shape = tuple[int, int, int]
 
 
 def trunc(value: Any, lost: int) -> Any:
@@ -38,31 +38,49 @@ def step(u: Any, v: Any, a: Any, bias: Any, neuron: Cuba, spiking: bool = True) 
     return u, v * (1 - 1 * spike), 1 * spike
 
 
-def connections(synapse: Any, source: Neuron, target: Neuron) -> Iterator[tuple[Neuron, Neuron, int, int]]:
-    """Every (source neuron, target neuron, weight, delay), straight from the equations of mksgn/ir/synapses.py."""
+class Connections(NamedTuple):
+    """Arrays (n,) of int64: where each connection starts and ends, flat in (C, F, V) order, its weight and delay."""
+
+    source: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    delay: np.ndarray
+
+
+def connections(synapse: Any, source: Shape, target: Shape) -> Connections:
+    """Every connection of ``synapse`` whose weight is not 0, straight from the equations of mksgn/ir/synapses.py."""
+    parts = [np.broadcast_arrays(*part) for part in _enumerated(synapse, source, target)]
+    if not parts:
+        return Connections(*np.zeros((4, 0), np.int64))
+    to, at, weight, delay = (np.concatenate([part[i].ravel() for part in parts]).astype(np.int64) for i in range(4))
+    met = weight != 0
+    return Connections(at[met], to[met], weight[met], delay[met])
+
+
+def _enumerated(synapse: Any, source: Shape, target: Shape) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Targets, sources, weights and delays, as arrays that broadcast against each other: one axis per index."""
+    (c_in, f_in, v_in), (c_out, f_out, v_out) = source, target
     weight = synapse.weight
     if isinstance(synapse, Conv):
-        outputs = weight.shape[0] // synapse.groups
-        for f, v, m, n in itertools.product(*map(range, (*target[1:], *weight.shape[2:]))):
+        o, i, f, v = np.ogrid[:c_out, :weight.shape[1], :f_out, :v_out]
+        channel = o // (c_out // synapse.groups) * weight.shape[1] + i
+        for m, n in np.ndindex(*weight.shape[2:]):
             x = f * synapse.stride[0] + m * synapse.dilation[0] - synapse.padding[0]
             y = v * synapse.stride[1] + n * synapse.dilation[1] - synapse.padding[1]
-            if 0 <= x < source[1] and 0 <= y < source[2]:
-                for o, i in itertools.product(*map(range, weight.shape[:2])):
-                    yield (o // outputs * weight.shape[1] + i, x, y), (o, f, v), int(weight[o, i, m, n]), 0
+            inside = (x >= 0) & (x < f_in) & (y >= 0) & (y < v_in)  # padding holds nothing
+            yield ((o * f_out + f) * v_out + v, (channel * f_in + x) * v_in + y,
+                   weight[:, :, m, n, None, None] * inside, 0)
     elif isinstance(synapse, Dense):
-        delay = np.broadcast_to(0 if synapse.delay is None else synapse.delay, weight.shape)
-        for o, to in enumerate(itertools.product(*map(range, target))):
-            for j, at in enumerate(itertools.product(*map(range, source))):
-                yield at, to, int(weight[o, j]), int(delay[o, j])
+        o, j = np.ogrid[:c_out * f_out * v_out, :c_in * f_in * v_in]
+        yield o, j, weight, 0 if synapse.delay is None else synapse.delay
     elif isinstance(synapse, JointMix):
-        for k, c, f, v, w in itertools.product(range(weight.shape[0]), range(source[0]), range(source[1]),
-                                               range(target[2]), range(source[2])):
-            yield (c, f, w), (k * source[0] + c, f, v), int(weight[k, v, w]), 0
+        k, c, f, v, w = np.ogrid[:len(weight), :c_in, :f_in, :v_out, :v_in]
+        yield ((k * c_in + c) * f_out + f) * v_out + v, (c * f_in + f) * v_in + w, weight[:, None, None], 0
     else:
         assert isinstance(synapse, GraphConv)
-        for (e, (w, v)), f in itertools.product(enumerate(synapse.edges.tolist()), range(source[1])):
-            for o, i in itertools.product(*map(range, weight.shape[1:])):
-                yield (i, f, w), (o, f, v), int(weight[e, o, i]), 0
+        o, i, f = np.ogrid[:c_out, :c_in, :f_in]
+        for e, (w, v) in enumerate(synapse.edges):
+            yield (o * f_out + f) * v_out + v, (i * f_in + f) * v_in + w, weight[e, :, :, None], 0
 
 
 @dataclass
@@ -74,22 +92,16 @@ class Wiring:
     wraps: bool
 
     @classmethod
-    def of(cls, synapse: Any, source: Neuron, target: Neuron) -> Wiring:
-        """Every connection whose weight is not 0."""
-        rows: dict[int, list[tuple[int, int, int]]] = {}
-        fan = np.zeros(int(np.prod(source)), np.int64)
-        (_, f_in, v_in), (_, f_out, v_out) = source, target
-        for (c, f, v), (o, x, y), weight, delay in connections(synapse, source, target):
-            if weight:
-                at = (c * f_in + f) * v_in + v
-                fan[at] += 1
-                rows.setdefault(delay, []).append(((o * f_out + x) * v_out + y, at, weight))
-        size = int(np.prod(target)), len(fan)
+    def of(cls, synapse: Any, source: Shape, target: Shape) -> Wiring:
+        """Every connection whose weight is not 0; those between the same two neurons add up."""
+        found = connections(synapse, source, target)
+        size = int(np.prod(target)), int(np.prod(source))
         matrices = {}
-        for delay, entries in rows.items():
-            to, at, weights = np.array(entries, np.int64).T
-            matrices[delay] = coo_matrix((weights, (to, at)), size).tocsr()
-        return cls(matrices, fan, isinstance(synapse, Conv))
+        for delay in np.unique(found.delay):
+            late = found.delay == delay
+            ends = found.target[late], found.source[late]
+            matrices[int(delay)] = coo_matrix((found.weight[late], ends), size).tocsr()
+        return cls(matrices, np.bincount(found.source, minlength=size[1]), isinstance(synapse, Conv))
 
     def summed(self, delay: int, messages: np.ndarray) -> np.ndarray:
         """a (target neurons, N) of ``messages`` (source neurons, N); a Conv keeps 24 bits, as Lava's does."""
@@ -97,7 +109,7 @@ class Wiring:
         return (a + 2**23) % 2**24 - 2**23 if self.wraps else a
 
 
-def synaptic_input(synapse: Any, messages: np.ndarray, target: Neuron) -> np.ndarray:
+def synaptic_input(synapse: Any, messages: np.ndarray, target: Shape) -> np.ndarray:
     """a (C, F, V) of one synapse without delays for the messages (C, F, V) of one step; a Conv's are not wrapped."""
     wiring = Wiring.of(synapse, messages.shape, target)
     a = np.zeros(int(np.prod(target)), np.int64)

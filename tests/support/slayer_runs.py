@@ -1,4 +1,4 @@
-"""Runs of train_slayer.py in processes of their own: started, killed, compared."""
+"""Runs of train_slayer.py: whole ones in this process, killed ones in processes of their own; how they compare."""
 
 from __future__ import annotations
 
@@ -7,45 +7,60 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from programs import ROOT, Outcome, run_program
 from safetensors.torch import load_file
 
 from mksgn.netx import read_net
+
+PROGRAM = "train/train_slayer.py"
+TINY = ["--widths", "4", "4", "4", "--frames", "8", "--batch", "16", "--epochs", "2", "--tune-epochs", "2", "--device",
+        "cpu"]
+"""A run of seconds; to be given the small pack of the fixture ``pack_path`` as ``--data``."""
+KILLED = """
+import os, runpy, signal, sys
+from pathlib import Path
+
 from mksgn.training.checkpoint import read_state
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-TINY = ["--widths", "4", "4", "4", "--frames", "8", "--batch", "256", "--epochs", "2", "--tune-epochs", "2"]
+stage, epoch, *sys.argv = sys.argv[1:]
+rename = os.replace
+
+def rename_and_die(source, target, **options):
+    rename(source, target, **options)
+    if Path(target).name == "checkpoint.safetensors":
+        state = read_state(Path(target))
+        if (state["stage"], state["epoch"]) == (stage, int(epoch)):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+os.replace = rename_and_die
+sys.path[0] = str(Path(sys.argv[0]).parent)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""The program, which is killed at once when the checkpoint of one epoch is in its place."""
 
 
 def environment() -> dict[str, str]:
+    """For programs in processes of their own."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def train(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    done = subprocess.run([sys.executable, str(ROOT / "train" / "train_slayer.py"), *arguments], cwd=ROOT,
-                          env=environment(), capture_output=True, text=True, timeout=300)
-    assert not check or done.returncode == 0, done.stderr[-2000:]
+def train(*arguments: str, check: bool = True) -> Outcome:
+    """Run train_slayer.py in this process, with one thread."""
+    done = run_program(PROGRAM, *arguments)
+    assert not check or done.code == 0, done.err[-2000:]
     return done
 
 
 def kill_after(last: tuple[str, int], arguments: list[str], folder: Path) -> None:
-    """Start a run and kill it once its checkpoint is that of epoch ``last``."""
-    process = subprocess.Popen([sys.executable, str(ROOT / "train" / "train_slayer.py"), *arguments], cwd=ROOT,
-                               env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    checkpoint = folder / "checkpoint.safetensors"
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline:
-        if checkpoint.exists() and (state := read_state(checkpoint)) and (state["stage"], state["epoch"]) == last:
-            break
-        assert process.poll() is None, "finished before it could be killed"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (folder / "mksgn.net").exists()
+    """Start a run in a process of its own, which SIGKILL ends as soon as its checkpoint is that of epoch ``last``."""
+    command = [sys.executable, "-c", KILLED, *map(str, last), str(ROOT / PROGRAM), *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500)
+    assert done.returncode == -signal.SIGKILL, f"it finished before it could be killed: {done.stderr[-2000:]}"
+    assert (folder / "checkpoint.safetensors").exists() and not (folder / "mksgn.net").exists()
 
 
 def assert_same_run(whole: Path, resumed: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 import torch
 from programs import Program, program_module
 
-from mksgn.data.pack import save_pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import split
@@ -40,10 +39,8 @@ def trainer():
 
 
 @pytest.fixture(scope="module")
-def options(trainer: ModuleType, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    save_pack(synthetic_pack(96), folder / "small.npz")
-    return trainer.Options(data=str(folder / "small.npz"), widths=(8, 8, 8), frames=8, epochs=2, tune_epochs=0,
+def options(trainer: ModuleType, pack_path):
+    return trainer.Options(data=str(pack_path), widths=(8, 8, 8), frames=8, epochs=2, tune_epochs=0,
                            batch=24, time_steps=1, device="cpu")
 
 

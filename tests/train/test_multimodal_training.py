@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 import mksgn.training.checkpoint
 from mksgn.data.pack import Pack, load_pack, save_pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
@@ -30,13 +29,6 @@ from mksgn.training.recipe import PRESETS
 TINY = ("--preset", "mksgn-4", "--fusion", "smf", "--widths", 4, 4, 4, 4, 4, 4, "--coder-width", 2, "--frames", 8,
         "--batch", 40, "--epochs", 2, "--tune-epochs", 2, "--precision", "fp32")
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def pack_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "small.npz"
-    save_pack(synthetic_pack(120), path)
-    return path
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import torch
 from lively_nets import lively
 
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import graphs_equal
@@ -22,11 +21,6 @@ from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network, load_weights, save_network
 
 TRAIN = np.arange(0, 60, 2)
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return synthetic_pack(60, seed=1)
 
 
 def network(pack, parallel: int, **choices) -> SpikingGraphNet:

@@ -15,7 +15,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from teacher_runs import teacher_run
 
-from mksgn.data.pack import save_pack
 from mksgn.data.preprocess import MODALITIES
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
@@ -34,13 +33,11 @@ def trainer() -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="module")
-def tiny(trainer, tmp_path_factory):
+def tiny(trainer, pack, pack_path, tmp_path_factory):
     """Options of a run of two epochs of each stage, taught by four streams."""
     folder = tmp_path_factory.mktemp("taught")
-    pack = synthetic_pack(96)
-    save_pack(pack, folder / "small.npz")
     runs = tuple(str(teacher_run(folder / m, pack, "small.npz", modality=m, seed=s)) for s, m in enumerate(MODALITIES))
-    return trainer.Options(data=str(folder / "small.npz"), widths=(6, 6, 8), frames=8, epochs=2, tune_epochs=2,
+    return trainer.Options(data=str(pack_path), widths=(6, 6, 8), frames=8, epochs=2, tune_epochs=2,
                            batch=24, teacher=runs, distil="paper", gamma=(1.0, 0.5, 2.0), dropout=0.2, device="cpu")
 
 

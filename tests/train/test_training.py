@@ -30,9 +30,15 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def whole_run(tmp_path_factory) -> Path:
+def tiny(pack_path) -> list[str]:
+    """A run of seconds on the small pack."""
+    return [*TINY, "--data", str(pack_path)]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tiny, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    train(*TINY, "--out", str(folder))
+    train(*tiny, "--out", str(folder))
     return folder
 
 
@@ -51,18 +57,18 @@ def test_a_run_leaves_everything_it_promises(whole_run):
     assert not list(whole_run.glob("*.tmp"))
 
 
-def test_a_killed_run_resumes_to_the_same_bits(whole_run, tmp_path):
+def test_a_killed_run_resumes_to_the_same_bits(whole_run, tiny, tmp_path):
     """SIGKILL after an epoch in each stage, then --resume: weights, log and net equal the uninterrupted run's."""
-    kill_after(("float", 0), [*TINY, "--out", str(tmp_path)], tmp_path)
+    kill_after(("float", 0), [*tiny, "--out", str(tmp_path)], tmp_path)
     kill_after(("tune", 0), ["--resume", "--out", str(tmp_path)], tmp_path)
     train("--resume", "--out", str(tmp_path))
     assert_same_run(whole_run, tmp_path)
 
 
 @pytest.mark.parametrize("launcher", ["fabric", "torchrun"])
-def test_two_gloo_processes_train_one_model(launcher, tmp_path):
-    program = [str(ROOT / "train" / "train_slayer.py"), *TINY[:-4], "--epochs", "1", "--tune-epochs", "1",
-               "--device", "cpu", "--out", str(tmp_path)]
+def test_two_gloo_processes_train_one_model(launcher, tiny, tmp_path):
+    program = [str(ROOT / "train" / "train_slayer.py"), *tiny, "--epochs", "1", "--tune-epochs", "1",
+               "--out", str(tmp_path)]
     command = [sys.executable, *program, "--devices", "2"]
     if launcher == "torchrun":
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *program]
@@ -158,7 +164,7 @@ def test_checkpoint_restores_optimiser_and_rng(tmp_path):
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(fresh.state_dict()["state"][index][name]))
 
 
-def test_a_run_starts_from_the_weights_of_another(whole_run, tmp_path):
+def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, tmp_path):
     """Fine-tuning alone, with the recipe of the run, repeats what it did after its float stage; weights of another
     network are refused."""
     again = tmp_path / "again"
@@ -174,9 +180,9 @@ def test_a_run_starts_from_the_weights_of_another(whole_run, tmp_path):
     assert "integers" not in read_net(tuned / "mksgn.net").meta
     last, checkpoint = (load_file(tuned / f"{name}.safetensors") for name in ("weights", "checkpoint"))
     assert all(torch.equal(value, checkpoint[name]) for name, value in last.items())
-    other = train(*TINY, "--graph-conv", "learned", "--start", str(whole_run), "--out", str(tmp_path / "other"),
+    other = train(*tiny, "--graph-conv", "learned", "--start", str(whole_run), "--out", str(tmp_path / "other"),
                   check=False)
-    assert other.returncode == 2 and "another network" in other.stderr and "Traceback" not in other.stderr
+    assert other.code == 2 and "another network" in other.err and "Traceback" not in other.err
     assert not (tmp_path / "other").exists()
 
 
@@ -192,6 +198,6 @@ def test_presets_fit_the_paper():
 
 
 def test_help_teaches():
-    text = train("--help").stdout
+    text = train("--help").out
     for word in ("Presets", "demo", "base-sgn", "mksgn", "--resume", "bit for bit"):
         assert word in text

@@ -125,10 +125,11 @@ def test_running_moments_follow_torch():
             torch.testing.assert_close(a, b)
 
 
-def test_a_run_averages_and_resumes_to_the_same_bits(tmp_path):
+def test_a_run_averages_and_resumes_to_the_same_bits(pack_path, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train(*AVERAGED, "--out", str(whole))
-    kill_after(("float", 1), [*AVERAGED, "--out", str(killed)], killed)
+    averaged = [*AVERAGED, "--data", str(pack_path)]
+    train(*averaged, "--out", str(whole))
+    kill_after(("float", 1), [*averaged, "--out", str(killed)], killed)
     held = load_file(killed / "checkpoint.safetensors")
     assert held[f"{AVERAGE}.model.n_averaged"] > 0
     assert any(not torch.equal(value, held[f"{AVERAGE}.model.module.{name.removeprefix('model.')}"])

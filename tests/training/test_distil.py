@@ -235,11 +235,6 @@ def test_translation_keeps_channels_and_adapts_frames():
 
 # ---------------------------------------------------------------------------------------------- teachers and student
 @pytest.fixture(scope="module")
-def pack():
-    return synthetic_pack(96)
-
-
-@pytest.fixture(scope="module")
 def runs(pack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("teachers")
     return [teacher_run(folder / m, pack, DATA, modality=m, seed=s, width=8 * (1 + s % 2))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from lively_nets import lively
 
 from mksgn.data.preprocess import MODALITIES, Preprocess
-from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.lowering import to_graph
@@ -31,11 +29,6 @@ def spoil(net: SpikingGraphNet) -> None:
     with torch.no_grad():
         for parameter in net.readout.parameters():
             parameter.neg_()
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return synthetic_pack(60, seed=1)
 
 
 def rounding(path) -> SpikingGraphNet:

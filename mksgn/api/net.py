@@ -1,34 +1,19 @@
-"""The Python interface: load a network, read recordings, run, map, estimate energy, write the report.
-
-    import mksgn
-
-    net = mksgn.load("nw-ucla")                     # a .net file, or the name of a folder in runs/ or models/
-    result = net.run(mksgn.read("nw_ucla.npz"))     # the test split, preprocessed as the net says
-    print(result.accuracy, result.predicted[:5])
-    print(net.energy(result))
-    net.report("report.html", result)
-
-What is here rests on the rooms below, which do the work: :mod:`mksgn.run`, :mod:`mksgn.mapping`, :mod:`mksgn.energy`
-and :mod:`mksgn.report`. Everything that a user can do wrong raises a :class:`mksgn.errors.MksgnError`.
-"""
+"""A network: load it, run it, place it on a board, estimate its energy, write the report of a run."""
 
 from __future__ import annotations
 
 import datetime
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 
-from mksgn.counts import Counts
-from mksgn.data.pack import Pack
-from mksgn.data.selection import Selection
-from mksgn.data.sources import load as load_pack
-from mksgn.errors import ConfigError, DataError
-from mksgn.files import name_of
+from mksgn.api.recordings import Recordings, chosen
+from mksgn.api.result import Result
+from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.mapping import Board, Placement, place
 from mksgn.mapping import board as find_board
@@ -36,7 +21,6 @@ from mksgn.netx import read_net
 from mksgn.programs.nets import find_net
 from mksgn.programs.outputs import check_writable, write_text
 from mksgn.programs.run_tables import net_line
-from mksgn.programs.samples import Source, select
 from mksgn.report import page
 from mksgn.report.energy_estimate import EnergyEstimate, estimate
 from mksgn.report.record import (
@@ -53,133 +37,7 @@ from mksgn.run.execution import execute, part_size
 from mksgn.run.registry import open_backend
 
 BOARD = "kapoho-point"
-Split = Literal["train", "val", "test", "all"]
 Objective = Literal["cores", "time"]
-
-
-def load(name: str | Path) -> Net:
-    """The network in a ``.net`` file.
-
-    Parameters
-    ----------
-    name : str or path
-        The file; or a folder that holds an ``mksgn.net``; or a bare name, such as ``mksgn.net`` or ``nw-ucla``, which
-        is looked for in ``runs`` (the newest) and ``models``, of this folder and of the project's checkout.
-
-    Raises
-    ------
-    NetFileError
-        When there is no such file, or it cannot be read.
-    """
-    path = find_net(Path(name), lambda line: None)
-    return Net(path, read_net(path))
-
-
-def read(path: str | Path, split: Split | None = None, samples: int = 0,
-         protocol: str | None = None) -> Recordings | np.ndarray:
-    """Recordings for :meth:`Net.run`, not yet preprocessed: how is stored in the net.
-
-    Parameters
-    ----------
-    path : str or path
-        A pack or CTR-GCN ``.npz``, a NW-UCLA ``.json`` or NTU ``.skeleton`` file or a folder of them, or 'synthetic'.
-        A ``.npy`` file is an array of integers, and comes back as it is.
-    split : 'train', 'val', 'test' or 'all', optional
-        By default 'all' for a single recording, else 'test'.
-    samples : int
-        Most samples, evenly spread over classes and split; 0: all.
-    protocol : str, optional
-        How the data is split. By default the net's own on its own data, else what the data's ids say.
-
-    Raises
-    ------
-    DataError
-        When the data cannot be read.
-    ConfigError
-        When an option has no effect on this data.
-    """
-    if samples < 0:
-        raise ConfigError("the number of samples is negative", where="samples", got=str(samples),
-                          allowed="0 for all, or more")
-    if Path(path).suffix == ".npy":
-        if split is not None or samples or protocol is not None:
-            raise ConfigError("an array has no splits", where=str(path), fix="leave split, samples and protocol out")
-        return _array(Path(path))
-    return Recordings(str(path), load_pack(str(path)), split, samples, protocol)
-
-
-@dataclass(frozen=True)
-class Recordings:
-    """Recordings of a data set, and which of them are to run; made by :func:`read`.
-
-    Parameters
-    ----------
-    data : str
-        Where they come from.
-    pack : Pack
-    split : str or None
-    samples : int
-    protocol : str or None
-    """
-
-    data: str
-    pack: Pack
-    split: Split | None = None
-    samples: int = 0
-    protocol: str | None = None
-
-    def __repr__(self) -> str:
-        return f"<mksgn.Recordings {self.data}: {len(self.pack):,} sequences, {len(self.pack.class_names)} classes>"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run gave.
-
-    Parameters
-    ----------
-    backend : str
-    selection : Selection
-        The samples that ran: their input, names and labels.
-    output : int64 ndarray
-        Readout (N, J): the sum of each class, v / 64 at the last step. Spiking output: (N, C, F, V, T).
-    predictions : int64 ndarray (N,)
-        Class with the largest output; of equals the one with the lower index.
-    counts : Counts
-        Events of the run, by sample, population and synapse.
-    spikes : dict of population to int8 ndarray (N, C, F, V, T)
-        Filled where the run recorded them.
-    seconds : float
-    """
-
-    backend: str
-    selection: Selection
-    output: np.ndarray
-    predictions: np.ndarray
-    counts: Counts
-    spikes: dict[str, np.ndarray] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The net's classes; empty where it does not name them."""
-        return self.selection.class_names
-
-    @property
-    def predicted(self) -> tuple[str, ...]:
-        """Name of each sample's predicted class; its number where the net does not name its classes."""
-        names = self.class_names
-        return tuple(names[i] if i < len(names) else str(i) for i in self.predictions.tolist())
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share of the labelled samples that are right; None without labels."""
-        known = self.selection.labels >= 0
-        return float((self.predictions == self.selection.labels)[known].mean()) if known.any() else None
-
-    def __repr__(self) -> str:
-        accuracy = "no labels" if self.accuracy is None else f"accuracy {self.accuracy:.2%}"
-        return f"<mksgn.Result: {len(self.predictions):,} samples on {self.backend}, {accuracy}>"
 
 
 @dataclass(frozen=True)
@@ -232,7 +90,7 @@ class Net:
             When the backend cannot run here, or fails.
         """
         stream = self.graph.time_steps is None
-        selection = self._select(x, stream)
+        selection = chosen(x, self.graph, self.path)
         with open_backend(backend, self.graph, **options) as opened:
             recorded = "spikes" if record or not opened.counts_alone else "none"
             began = time.perf_counter()
@@ -322,25 +180,28 @@ class Net:
         write_text(path, page(record))
         return path
 
-    def _select(self, x: Recordings | np.ndarray, stream: bool) -> Selection:
-        if isinstance(x, Recordings):
-            own = name_of(x.data) == self.graph.meta.get("data")
-            return select(self.graph, self.path, Source(x.data, own), x.protocol, x.split, x.samples, x.pack)
-        x = np.asarray(x)
-        shape = x.shape[:3] if stream else x.shape[1:4]
-        if x.ndim not in ((4,) if stream else (4, 5)) or shape != tuple(self.graph.input.shape):
-            raise DataError("the array does not fit the net", where="x", got=str(x.shape),
-                            allowed=f"{tuple(self.graph.input.shape)} and steps" if stream else
-                            f"samples, {tuple(self.graph.input.shape)}, and perhaps time steps")
-        samples = np.moveaxis(x, -1, 0)[:1] if stream else x
-        names = tuple(f"sample {number}" for number in range(len(samples)))
-        return Selection(samples, np.full(len(samples), -1, np.int64), names, self.class_names, None, "array", "",
-                         "all", len(samples), "an array has no labels")
-
     def _fitting(self, result: Result, board: Board, objective: Objective) -> Placement:
         activity = _activity(result)
         check_fits(self.graph, board, str(self.path))
         return place(self.graph, board, activity, objective=objective, steps=result.counts.steps)
+
+
+def load(name: str | Path) -> Net:
+    """The network in a ``.net`` file.
+
+    Parameters
+    ----------
+    name : str or path
+        The file; or a folder that holds an ``mksgn.net``; or a bare name, such as ``mksgn.net`` or ``nw-ucla``, which
+        is looked for in ``runs`` (the newest) and ``models``, of this folder and of the project's checkout.
+
+    Raises
+    ------
+    NetFileError
+        When there is no such file, or it cannot be read.
+    """
+    path = find_net(Path(name), lambda line: None)
+    return Net(path, read_net(path))
 
 
 def _activity(result: Result) -> Mapping[str, np.ndarray]:
@@ -349,12 +210,3 @@ def _activity(result: Result) -> Mapping[str, np.ndarray]:
         raise ConfigError("the run does not say which neuron sent what", where=f"a run on {result.backend}",
                           fix="run with record=True, or on the emulator")
     return result.counts.activity()
-
-
-def _array(path: Path) -> np.ndarray:
-    try:
-        x: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError("the array cannot be read", where=str(path), got=str(error)[:200],
-                        allowed="an array of integers saved by numpy.save (.npy)") from None
-    return x
