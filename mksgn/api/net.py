@@ -182,7 +182,7 @@ class Net:
 
     def _fitting(self, result: Result, board: Board, objective: Objective) -> Placement:
         activity = _activity(result)
-        check_fits(self.graph, board, str(self.path))
+        check_fits(self.graph, board, str(self.path), result.counts.steps)
         return place(self.graph, board, activity, objective=objective, steps=result.counts.steps)
 
 

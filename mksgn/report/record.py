@@ -120,9 +120,12 @@ def find_models(names: Iterable[str]) -> list[CostModel]:
     return found or list(known.values())
 
 
-def check_fits(graph: Graph, target: Board, net: str) -> None:
-    """Raise :class:`ConfigError` where ``net``, whose graph this is, does not fit on a board in any way."""
-    problems = place(graph, target, objective="cores").problems
+def check_fits(graph: Graph, target: Board, net: str, steps: int | None = None) -> None:
+    """Raise :class:`ConfigError` where ``net``, whose graph this is, does not fit on a board in any way.
+
+    ``steps``: per sample, for a net without a number of its own.
+    """
+    problems = place(graph, target, objective="cores", steps=steps).problems
     if problems:
         raise ConfigError("the network does not fit on this board", where=f"{net} on {target.name}",
                           got="; ".join(f"{p.where}: {p.limit} {p.used:,}" for p in problems),
