@@ -12,54 +12,30 @@ from typing import Any
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import AbstractLoihiRunCfg, Loihi2SimCfg
-from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv as ConvProcess
-from lava.proc.io.extractor import Extractor, PyLoihiExtractorModel
-from lava.proc.io.source import PySendModelFixed, RingBuffer
-from lava.proc.lif.models import PyLifModelBitAcc, PyLifResetModelBitAcc
+from lava.proc.io.extractor import Extractor
+from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF, LIFReset
-from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix, identity
 
-from lava_models.block.models import PyBlockModel
 from lava_models.block.process import Block
-from lava_models.conv.models import PyConvModelEvent
-from lava_models.delay.models import RELAY_THRESHOLD, RELAY_WEIGHT, PyDelayModel
+from lava_models.delay.models import RELAY_THRESHOLD, RELAY_WEIGHT
 from lava_models.delay.process import Delay
-from lava_models.delay_sparse.models import PyDelaySparseResetModel
 from lava_models.delay_sparse.process import DelaySparseReset
-from lava_models.lif.models import PyLifModelOnePass, PyLifResetModelOnePass
-from lava_models.sparse.models import PySparseModelEvent
 from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.partition import Part
 from mksgn.ir.synapses import Shape
 from mksgn.lava.network import LavaNetwork
+from mksgn.lava.process_models import FAST, STOCK
 from mksgn.lava.process_plan import ProcessNode, ProcessPlan
 from mksgn.lava.timing import Timing
 from mksgn.lava.unroll import lava_kernel, lava_order, matrix
 from mksgn.run.registry import named_object
 
 BIAS_EXPONENT = 6
-
-STOCK: dict[type, type] = {
-    LIF: PyLifModelBitAcc, LIFReset: PyLifResetModelBitAcc, ConvProcess: PyConvModelFixed, Sparse: PySparseModelBitAcc,
-    DelaySparse: PyDelaySparseModelBitAcc, RingBuffer: PySendModelFixed, Extractor: PyLoihiExtractorModel,
-    Delay: PyDelayModel, DelaySparseReset: PyDelaySparseResetModel,
-}
-"""What ``Loihi2SimCfg(select_tag="fixed_pt")`` selects on the CPU.
-
-Named here because Lava's search executes every file beside a Process's own, once per Process: two of
-the three seconds that compiling 38 Processes took. (The stock ``Extractor``'s model carries no tag, so
-selection by tag would not find it at all.)
-"""
-FAST: dict[type, type] = {
-    **STOCK, LIF: PyLifModelOnePass, LIFReset: PyLifResetModelOnePass, ConvProcess: PyConvModelEvent,
-    Sparse: PySparseModelEvent, Block: PyBlockModel,
-}
-"""The same with our ProcessModels."""
 
 
 def build(builder: Builder, layout: str, models: dict[str, str]) -> LavaNetwork:

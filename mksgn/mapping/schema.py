@@ -5,6 +5,8 @@ Numbers are of one sample, over all T steps; loads are in ms.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing_extensions import TypedDict
 
 
@@ -26,7 +28,7 @@ class PlacedLayer(TypedDict):
     neurons: int
     cores: int
     chips: list[int]
-    parts: tuple[int, ...]
+    parts: Sequence[int]
     fullest: dict[str, int]
     fan_in: int
     busiest_ms: float
@@ -61,9 +63,9 @@ class PlacedSlab(TypedDict):
     """A box of neurons: first and last index, exclusive, of each axis."""
 
     population: str
-    channels: tuple[int, int]
-    frames: tuple[int, int]
-    joints: tuple[int, int]
+    channels: Sequence[int]
+    frames: Sequence[int]
+    joints: Sequence[int]
 
 
 class PlacedCore(TypedDict):
@@ -108,3 +110,11 @@ class PlacementRecord(TypedDict):
     problems: list[LimitProblem]
     sources: dict[str, str]
     assumed: dict[str, str]
+
+
+class PlacementFile(PlacementRecord):
+    """The whole file: the placement, the net that it is of, and what computed it."""
+
+    net: str
+    versions: dict[str, str]
+    commit: str

@@ -11,6 +11,7 @@ import pytest
 from programs import Program, graph_for
 from random_graphs import dense_graph
 from rich.console import Console
+from typeguard import CollectionCheckStrategy, check_type
 from written_graphs import block_graph
 
 from mksgn.data.synthetic import synthetic_pack
@@ -19,6 +20,7 @@ from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.ir.fanout import fanout
 from mksgn.mapping import boards
 from mksgn.mapping.placement import uniform_activity
+from mksgn.mapping.schema import PlacementFile
 from mksgn.netx import write_net
 from mksgn.programs.placement import show_placement
 
@@ -46,6 +48,7 @@ def test_a_net_is_placed_and_told_of(program: Program, net: Path, tmp_path: Path
                  "assumed: activity: 0.1 spikes per neuron"):
         assert text in outcome.out
     told = json.loads((tmp_path / "map.json").read_text())
+    check_type(told, PlacementFile, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
     assert told["board"] == "kapoho-point" and told["cores"] == len(told["core_list"]) <= told["board_cores"]
     assert told["uniform_activity"] and told["problems"] == [] and told["latency_steps"] == 12
     neurons = {p.name: p.size for p in block_graph().populations[1:]}

@@ -143,7 +143,7 @@ from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.extractor import Extractor
 from lava_models.delay.process import Delay
-from mksgn.lava.builder import STOCK
+from mksgn.lava.process_models import STOCK
 import numpy as np
 from scipy.sparse import identity
 eye = identity(2, dtype=int, format="csr")
