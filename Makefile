@@ -6,7 +6,8 @@ RUNS ?= runs
 DEMO := $(RUNS)/demo
 DEMO_TRAIN ?= --preset demo --out $(DEMO) --overwrite
 DEMO_RUN ?= --net $(DEMO)/mksgn.net
-# Two workers on two cores; tests of one file share a worker, and with it their fixtures.
+# Two workers on two cores; tests of one file share a worker, and with it their fixtures. tests/conftest.py puts the
+# files in order, the longest first.
 JOBS ?= 2
 PYTEST_ARGS ?=
 
@@ -30,7 +31,7 @@ demo: setup ## train a small network on synthetic skeletons, write mksgn.net, ru
 	$(PY) deploy/run_lava.py $(DEMO_RUN)
 
 test: setup ## run the tests (JOBS=2 workers, PYTEST_ARGS=... for pytest)
-	$(PY) -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup ## ruff, mypy, and the direction of imports (import-linter)
 	$(PY) -m ruff check .

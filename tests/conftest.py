@@ -9,6 +9,7 @@ import platform
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,11 +63,24 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        _longest_first(items)
     why = _why_no_loihi(config)
     if why:
         for item in items:
             if item.get_closest_marker("loihi2"):
                 item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Of a run in several workers: files with slow tests first, then those with most tests.
+
+    Files are handed out in this order (``--no-loadscope-reorder``). A long one that comes last would keep one worker
+    busy while the others have nothing to do.
+    """
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (-slow[item.path], -tests[item.path], item.path))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

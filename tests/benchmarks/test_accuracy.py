@@ -33,13 +33,13 @@ def trained(folder: Path, *options: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(pack, data, tmp_path_factory) -> dict[str, Path]:
+def runs(pack, pack_path, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    small = ["--data", str(data), "--widths", "4", "4", "4"]
+    small = ["--data", str(pack_path), "--widths", "4", "4", "4"]
     found = {f"seed{seed}": trained(folder / f"seed{seed}", *small, "--seed", seed) for seed in ("1", "2")}
-    found["spikformer"] = trained(folder / "spikformer", "--data", str(data), "--preset", "spikformer", "--widths",
+    found["spikformer"] = trained(folder / "spikformer", "--data", str(pack_path), "--preset", "spikformer", "--widths",
                                   *["8"] * 6)
-    return found | {name: teacher_run(folder / name, pack, data.name, modality=name, recipe={
+    return found | {name: teacher_run(folder / name, pack, pack_path.name, modality=name, recipe={
         "network": "ctr-gcn", "base_channels": 8, "frames": 8, "epochs": 1, "seed": 0}) for name in ("joint", "bone")}
 
 
@@ -48,8 +48,8 @@ def accuracy(capsys, monkeypatch, tmp_path) -> Program:
     return Program("benchmarks/accuracy.py", capsys, monkeypatch, tmp_path)
 
 
-def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, tmp_path):
-    done = accuracy("--data", data, "--run", *(runs[name] for name in ("seed1", "seed2", "spikformer")),
+def test_rows_are_measured_from_the_files_of_a_run(runs, pack, pack_path, accuracy, tmp_path):
+    done = accuracy("--data", pack_path, "--run", *(runs[name] for name in ("seed1", "seed2", "spikformer")),
                     "--teacher", runs["joint"], runs["bone"], "--json", "a.json", "--markdown", "a.md",
                     "--curves", "accuracy_curves_x.svg")
     assert done.code == 0, done.err
@@ -83,8 +83,8 @@ def test_rows_are_measured_from_the_files_of_a_run(runs, pack, data, accuracy, t
         assert f"<!-- {name}" in drawn, "networks are named, not folders"
 
 
-def test_rows_of_runs_that_are_gone_are_kept(runs, data, accuracy, tmp_path):
-    run = ["--data", data, "--run", runs["seed1"]]
+def test_rows_of_runs_that_are_gone_are_kept(runs, pack_path, accuracy, tmp_path):
+    run = ["--data", pack_path, "--run", runs["seed1"]]
     assert accuracy(*run, "--json", "a.json").code == 0
     row, = json.loads((tmp_path / "a.json").read_text())["rows"]
     (tmp_path / "old.json").write_text(json.dumps({"rows": [{**row, "run": "gone"}, {**row, "accuracy": -1.0}]}))
@@ -149,9 +149,10 @@ def test_every_row_of_the_paper_meets_its_own_network():
             program.replaced("text", "new", Path("README.md"))
 
 
-def test_the_trade_off_has_a_point_per_price(runs, data, capsys, monkeypatch, tmp_path):
+@pytest.mark.slow
+def test_the_trade_off_has_a_point_per_price(runs, pack_path, capsys, monkeypatch, tmp_path):
     program = Program("benchmarks/tradeoff.py", capsys, monkeypatch, tmp_path)
-    ask = ["--run", runs["seed1"], "--data", data, "--targets", "1e3", "1e9", "--epochs", "3", "--lr", "2e-3",
+    ask = ["--run", runs["seed1"], "--data", pack_path, "--targets", "1e3", "1e9", "--epochs", "3", "--lr", "2e-3",
            "--weight", "1e-3", "--json", "p.json", "--results", tmp_path]
     done = program(*ask)
     assert done.code == 0, done.err
@@ -173,10 +174,10 @@ def test_the_trade_off_has_a_point_per_price(runs, data, capsys, monkeypatch, tm
     before = [p.stat().st_mtime_ns for p in nets]
     assert len(nets) == 2 and program(*ask).code == 0
     assert before == [p.stat().st_mtime_ns for p in nets], "finished points are not trained again"
-    bad = program("--run", tmp_path, "--data", data)
+    bad = program("--run", tmp_path, "--data", pack_path)
     assert bad.code == 2 and "no finished run" in bad.err
     for wrong, words in ((["--keep", "none.json"], "no points can be read"), ([], "nothing to draw"),
-                         (["--keep", "p.json", "--data", data], "two places"),
+                         (["--keep", "p.json", "--data", pack_path], "two places"),
                          (["--keep", "p.json", "--results", tmp_path, "--accuracy", "p.json"], "no rows can be read")):
         bad = program(*wrong)
         assert bad.code == 2 and words in bad.err
@@ -217,9 +218,9 @@ def test_a_variant_says_when_weights_were_averaged(part, said):
     assert (recipe.averaged_from < recipe.epochs) is said
 
 
-def test_streams_trained_on_are_counted_in_full_and_fused_with_their_like(pack, data, tmp_path):
+def test_streams_trained_on_are_counted_in_full_and_fused_with_their_like(pack, pack_path, tmp_path):
     recipe = {"network": "ctr-gcn", "base_channels": 8, "frames": 8, "epochs": 3, "seed": 0}
-    runs = [teacher_run(tmp_path / f"{name}-{before}", pack, data.name, modality=name, recipe=recipe,
+    runs = [teacher_run(tmp_path / f"{name}-{before}", pack, pack_path.name, modality=name, recipe=recipe,
                         epochs_before=before) for before in (0, 5) for name in ("joint", "bone")]
     with program_module("benchmarks/_accuracy_rows.py") as rows:
         found = rows.ann_rows(runs)

@@ -41,6 +41,7 @@ def test_lava_agrees_with_the_emulator_on_every_spike(program: Program, net: Pat
         assert counted[key] == result[key], key
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_processes_share_a_test_set(program: Program, net: Path, tmp_path: Path) -> None:
     """torchrun: the same counts and predictions as one process, printed and written once."""

@@ -21,6 +21,7 @@ from mksgn.ir import Conv, Cuba, Graph, Population
 STRESS = Path(__file__).parent.parent / "support" / "kernel_stress.py"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("isa", ["DEFAULT", "AVX2"])
 def test_every_kernel_is_exact_on_random_convolutions(isa):

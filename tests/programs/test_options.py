@@ -121,7 +121,7 @@ def test_options_are_read_before_anything_slow_is_loaded(path: str, option: str,
 def test_help_fits_80_columns(path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
                               tmp_path: Path) -> None:
     program = Program(path, capsys, monkeypatch, tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
+    program.columns = 80
     outcome = program("--help")
     assert outcome.code == 0
     for line in outcome.out.splitlines():

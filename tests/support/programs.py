@@ -50,11 +50,11 @@ def program_module(path: str) -> Iterator[ModuleType]:
         yield module
 
 
-def execute(path: str, *arguments: object) -> int:
+def execute(path: str, *arguments: object, columns: int = 200) -> int:
     """Run a program of this repository in this process, as ``python path arguments`` would; its exit code."""
     program = ROOT / path
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "200")
+        patch.setenv("COLUMNS", str(columns))
         patch.setattr(sys, "argv", [str(program), *map(str, arguments)])
         patch.syspath_prepend(str(program.parent))
         try:
@@ -78,12 +78,12 @@ class Program:
 
     def __init__(self, path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
                  folder: Path) -> None:
-        self.path, self.capsys = path, capsys
+        self.path, self.capsys, self.columns = path, capsys, 200
         monkeypatch.chdir(folder)
         monkeypatch.delenv("MKSGN_DATA", raising=False)
 
     def __call__(self, *arguments: object) -> Outcome:
-        code = execute(self.path, *arguments)
+        code = execute(self.path, *arguments, columns=self.columns)
         printed = self.capsys.readouterr()
         assert "Traceback" not in printed.out + printed.err
         return Outcome(code, printed.out, printed.err)

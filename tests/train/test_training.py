@@ -57,6 +57,7 @@ def test_a_run_leaves_everything_it_promises(whole_run):
     assert not list(whole_run.glob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bits(whole_run, tiny, tmp_path):
     """SIGKILL after an epoch in each stage, then --resume: weights, log and net equal the uninterrupted run's."""
     kill_after(("float", 0), [*tiny, "--out", str(tmp_path)], tmp_path)
@@ -65,6 +66,7 @@ def test_a_killed_run_resumes_to_the_same_bits(whole_run, tiny, tmp_path):
     assert_same_run(whole_run, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["fabric", "torchrun"])
 def test_two_gloo_processes_train_one_model(launcher, tiny, tmp_path):
     program = [str(ROOT / "train" / "train_slayer.py"), *tiny, "--epochs", "1", "--tune-epochs", "1",
@@ -164,11 +166,11 @@ def test_checkpoint_restores_optimiser_and_rng(tmp_path):
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(fresh.state_dict()["state"][index][name]))
 
 
-def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, tmp_path):
+def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, pack_path, tmp_path):
     """Fine-tuning alone, with the recipe of the run, repeats what it did after its float stage; weights of another
     network are refused."""
     again = tmp_path / "again"
-    train("--start", str(whole_run), "--epochs", "0", "--out", str(again))
+    train("--start", str(whole_run), "--data", str(pack_path), "--epochs", "0", "--out", str(again))
     first, second = (load_file(folder / "weights.safetensors") for folder in (whole_run, again))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
     last = [json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1]) for folder in (whole_run, again)]
@@ -176,7 +178,8 @@ def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, tmp_path):
     assert read_meta(again / "weights.safetensors")["started_from"] == [whole_run.name]
     assert read_meta(again / "weights.safetensors")["epochs_before"] == 2
     tuned = tmp_path / "tuned"
-    train("--start", str(whole_run), "--epochs", "0", "--integers", "tuned", "--out", str(tuned))
+    train("--start", str(whole_run), "--data", str(pack_path), "--epochs", "0", "--integers", "tuned",
+          "--out", str(tuned))
     assert "integers" not in read_net(tuned / "mksgn.net").meta
     last, checkpoint = (load_file(tuned / f"{name}.safetensors") for name in ("weights", "checkpoint"))
     assert all(torch.equal(value, checkpoint[name]) for name, value in last.items())

@@ -125,6 +125,7 @@ def test_running_moments_follow_torch():
             torch.testing.assert_close(a, b)
 
 
+@pytest.mark.slow
 def test_a_run_averages_and_resumes_to_the_same_bits(pack_path, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     averaged = [*AVERAGED, "--data", str(pack_path)]
@@ -138,7 +139,7 @@ def test_a_run_averages_and_resumes_to_the_same_bits(pack_path, tmp_path):
     assert_same_run(whole, killed)
     # Fine-tuning alone does not average again.
     again = tmp_path / "again"
-    train("--start", str(whole), "--epochs", "0", "--out", str(again))
+    train("--start", str(whole), "--data", str(pack_path), "--epochs", "0", "--out", str(again))
     assert json.loads(read_meta(again / "weights.safetensors")["recipe"])["average_part"] == 1.0
     first, second = (load_network(folder / "float.safetensors", quantized=False) for folder in (whole, again))
     for name, value in first.state_dict().items():
