@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _networks import NAMES, averaging, described, motion_scale
 
 from mksgn.data.preprocess import Preprocess
+from mksgn.data.selection import Selection
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.emulator import Emulator
 from mksgn.energy import counted_energy_mj, paper_energy_mj
@@ -37,7 +37,8 @@ from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
-from mksgn.programs.samples import Selection, find_data, select
+from mksgn.programs.samples import find_data, select
+from mksgn.report.network_names import NAMES, averaging, described, motion_scale
 from mksgn.teachers.scores import Stream, accuracies, fuse, load_stream
 from mksgn.teachers.weights import load_baseline
 from mksgn.training.batches import preprocessed

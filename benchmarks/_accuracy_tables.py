@@ -8,11 +8,11 @@ from statistics import mean, stdev
 from typing import Any
 
 from _accuracy_rows import Row
-from _networks import NAMES, short_parts
 from rich.table import Table
 
 from mksgn.energy.printed import TABLE1, TABLE3, PrintedRow
 from mksgn.errors import ConfigError
+from mksgn.report.network_names import NAMES, short_parts
 
 COLUMNS = ("network", "modalities", "taught", "variant", "runs", "params (M)", "top-1", "clean", "float",
            "synops (M)", "Eq. 33 SOPs (M)", "Eq. 34 (mJ)", "counted (mJ)", "paper: top-1", "params (M)", "SOPs (M)",

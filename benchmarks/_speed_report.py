@@ -18,7 +18,7 @@ from _speed_baselines import HAS_SPIKINGJELLY
 from rich.console import Console
 
 from mksgn.commit import describe_commit
-from mksgn.programs.run_report import hardware
+from mksgn.report.provenance import hardware
 
 
 def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1,

@@ -23,7 +23,6 @@ import datetime
 import shlex
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -89,48 +88,43 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
-import numpy as np
-from _energy_record import (
-    confusion,
-    cost_row,
-    example,
-    layer_shares,
-    layers,
-    mapping,
-    paper,
-    populations,
-    samples,
-    synapses,
-    totals,
-)
-from _energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
-from _networks import title
-
+from mksgn.data.selection import Selection
 from mksgn.data.splits import evenly
 from mksgn.emulator import Emulator
-from mksgn.energy.costs import CostModel, cost_models, load_cost_model
 from mksgn.ir import Graph
 from mksgn.loihi import measure
-from mksgn.mapping import Board, Placement, board, place
+from mksgn.mapping import board, place
 from mksgn.netx import read_net
-from mksgn.programs import run_report
+from mksgn.programs import run_tables
+from mksgn.programs.backends import opened
 from mksgn.programs.nets import find_net
 from mksgn.programs.outputs import check_writable, write_json, write_text
-from mksgn.programs.samples import Selection, find_data, preprocess_of, select
-from mksgn.report import page
+from mksgn.programs.samples import find_data, preprocess_of, select
+from mksgn.report import Record, page
+from mksgn.report.energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
+from mksgn.report.record import (
+    check_fits,
+    example_number,
+    example_section,
+    find_models,
+    make_record,
+    net_section,
+    run_section,
+)
+from mksgn.report.run_file import Accuracy, accuracy
 from mksgn.run.execution import Execution, execute, part_size
-from mksgn.run.registry import open_backend
 
 
 def main(options: Options) -> None:
+    """Run, count, place, price, print and write."""
     options.validate()
     console = Console(highlight=False)
     options = replace(options, net=find_net(options.net, partial(print_prose, console, style="yellow")))
     graph = read_net(options.net)
-    name = title(graph.meta, str(options.net))
+    net_section(graph, options.net, (), 1)  # first: a recipe that cannot be read is refused before anything runs
     models = find_models(options.cost)
     target = board(options.board)
-    check_fits(graph, target, options)
+    check_fits(graph, target, str(options.net))
     selection = find_samples(options, graph, console)
     # First: what it needs may be missing.
     chip = measure_on_chip(graph, selection, console) if options.backend == "loihi2" else None
@@ -138,30 +132,17 @@ def main(options: Options) -> None:
     done = count(options, graph, selection, console)
     seconds = time.perf_counter() - started
     placement = place(graph, target, done.counts.activity(), objective=options.objective)
-    record = make_record(options, name, graph, selection, done, placement, models)
-    record["run"]["seconds"] = seconds
+    number = example_number(selection, done.predictions)
+    with Emulator(graph) as emulator:
+        example = example_section(graph, selection, number, emulator.run(selection.x[number:number + 1], "spikes"))
+    run = run_section("python " + shlex.join(sys.argv), options.backend, selection, done.predictions, seconds,
+                      datetime.datetime.now(datetime.timezone.utc))
+    record = make_record(net_section(graph, options.net, selection.class_names, done.counts.steps), run, graph,
+                         done.counts, placement, models, selection, done.predictions, example)
     if chip is not None:
         record["measured"] = chip
-    show(record, selection, console)
+    show(record, accuracy(selection, done.predictions), selection, console)
     write(options, record, console)
-
-
-def find_models(names: tuple[str, ...]) -> list[CostModel]:
-    """Cost models by name or file; without names all that come with the package."""
-    known = cost_models()
-    if not names:
-        return list(known.values())
-    return [known[name] if name in known else load_cost_model(Path(name)) for name in names]
-
-
-def check_fits(graph: Graph, target: Board, options: Options) -> None:
-    """Refuse a board that cannot hold the network, before the samples run."""
-    problems = place(graph, target, objective="cores").problems
-    if problems:
-        raise ConfigError("the network does not fit on this board", where=f"{options.net} on {target.name}",
-                          got="; ".join(f"{p.where}: {p.limit} {p.used:,}" for p in problems),
-                          allowed="; ".join(f"{p.limit} {p.allowed:,}" for p in problems),
-                          fix=" ".join(p.change for p in problems))
 
 
 def find_samples(options: Options, graph: Graph, console: Console) -> Selection:
@@ -183,60 +164,13 @@ def counter(options: Options) -> str:
 
 def count(options: Options, graph: Graph, selection: Selection, console: Console) -> Execution:
     """Run every sample and count."""
-    bar = sample_progress(console)
     name = counter(options)
-    task = bar.add_task(name, total=len(selection))
-    before = 0
-
-    def advance(number: int) -> None:
-        bar.update(task, completed=before + number)
-
-    def on_part(_: Any, start: int) -> None:
-        nonlocal before
-        before = start
-
     # Which neuron sent what, which placing needs, is in Lava's records only.
     record = "spikes" if name == "lava" else "none"
     given: dict[str, Any] = {} if name == "lava" else {"batch_size": options.batch_size}
-    with ExitStack() as stack:
-        backend = open_backend(name, graph, progress=advance, **given)
-        stack.callback(backend.close)
-        stack.enter_context(bar)
-        return execute(backend, None, selection.x, record, part_size(graph, graph.time_steps or 1, record, 1), on_part)
-
-
-def make_record(options: Options, name: str | None, graph: Graph, selection: Selection, done: Execution,
-                placement: Placement, models: list[CostModel]) -> dict[str, Any]:
-    """Everything there is to say, as :mod:`mksgn.report.schema` has it; ``name`` is what the network is called."""
-    counts = done.counts
-    active = {name: number / counts.samples for name, number in counts.active.items()}
-    work = placement.work(counts.activity(), active)
-    shares = layer_shares(placement, graph, counts)
-    scores = run_report.accuracy(selection, done.predictions)
-    rows = {"populations": populations(graph, counts), "synapses": synapses(graph, counts)}
-    record: dict[str, Any] = {
-        "net": {"name": "/".join(options.net.resolve().parts[-2:]), "title": name, "preset": graph.meta.get("preset"),
-                "classes": list(selection.class_names), "time_steps": counts.steps, "parameters": None,
-                "commit": graph.meta.get("commit")},
-        "run": {"command": "python " + shlex.join(sys.argv), "backend": options.backend, "samples": counts.samples,
-                "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-                "hardware": run_report.hardware(), "versions": run_report.versions(), "seconds": done.seconds,
-                "data": Path(selection.data).name, "split": selection.split, "accuracy": scores["accuracy"],
-                "subsets": scores["subsets"]},
-        "totals": totals(graph, counts), **rows, "layers": layers(graph, **rows), "paper": paper(graph, counts),
-        "cost_models": [cost_row(model, model.price(work), shares) for model in models],
-        "mapping": mapping(placement, work), "samples": samples(selection, counts, done.predictions),
-    }
-    table, shown = confusion(selection, done.predictions), one_example(graph, selection, done)
-    return {**record, **({"confusion": table} if table else {}), **({"example": shown} if shown else {})}
-
-
-def one_example(graph: Graph, selection: Selection, done: Execution) -> dict[str, Any] | None:
-    """The first sample that was recognised, else the first, run once more with recorded spikes."""
-    right = np.flatnonzero(done.predictions == selection.labels)
-    number = int(right[0]) if right.size else 0
-    with Emulator(graph) as emulator:
-        return example(graph, selection, number, emulator.run(selection.x[number:number + 1], "spikes"))
+    with opened(console, graph, {name: given}) as ((backend,), bar):
+        bar.add(name, len(selection))
+        return execute(backend, None, selection.x, record, part_size(graph, graph.time_steps or 1, record, 1), bar.part)
 
 
 def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dict[str, Any]:
@@ -254,24 +188,24 @@ def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dic
     return result.as_record()
 
 
-def show(record: dict[str, Any], selection: Selection, console: Console) -> None:
+def show(record: Record, right: Accuracy, selection: Selection, console: Console) -> None:
     """The terminal's tables."""
-    for table in (layers_table(record), totals_table(record), costs_table(record)):
+    for table in (layers_table(record["layers"]), totals_table(record["totals"], record["paper"]),
+                  costs_table(record["paper"], record["cost_models"])):
         print_table(console, table)
         console.print()
-    for line in mapping_lines(record):
+    for line in mapping_lines(record["mapping"]):
         console.print(line, markup=False, soft_wrap=True, style="red" if line.startswith("does not fit") else "")
-    console.print(run_report.accuracy_line({"accuracy": record["run"]["accuracy"], "subsets": record["run"]["subsets"]},
-                                           selection), style="bold", markup=False, soft_wrap=True)
+    console.print(run_tables.accuracy_line(right, selection), style="bold", markup=False, soft_wrap=True)
     console.print(f"counted in {record['run']['seconds']:.1f} s")
 
 
-def write(options: Options, record: dict[str, Any], console: Console) -> None:
+def write(options: Options, record: Record, console: Console) -> None:
     """The files that were asked for."""
     if options.json is not None:
         write_json(options.json, record)
     if options.csv is not None:
-        write_text(options.csv, as_csv(record))
+        write_text(options.csv, as_csv(record["populations"], record["synapses"]))
     if options.report is not None:
         write_text(options.report, page(record))
     for path in (options.json, options.csv, options.report):

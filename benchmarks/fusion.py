@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.commit import describe_commit
+from mksgn.data.selection import Selection
 from mksgn.errors import ConfigError
 from mksgn.programs.console import exit_on_error, print_table
 from mksgn.programs.options import parse
@@ -53,7 +54,7 @@ from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.programs.outputs import write_json
-from mksgn.programs.samples import Selection, find_data, select
+from mksgn.programs.samples import find_data, select
 from mksgn.training.checkpoint import load_network
 
 

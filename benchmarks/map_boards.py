@@ -66,8 +66,8 @@ from mksgn.ir import Graph
 from mksgn.mapping import board, place, tables
 from mksgn.netx import read_net
 from mksgn.programs.outputs import check_writable, write_json, write_text
-from mksgn.programs.run_report import hardware, versions
 from mksgn.programs.samples import find_data, select
+from mksgn.report.provenance import hardware, versions
 
 
 def nets(options: Options, console: Console) -> dict[str, tuple[Graph, dict[str, np.ndarray]]]:

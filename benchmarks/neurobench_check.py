@@ -71,8 +71,8 @@ from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Dense, Graph, GraphConv, Synapse
 from mksgn.netx import read_net
 from mksgn.programs.outputs import check_writable, write_json
-from mksgn.programs.run_report import versions
 from mksgn.programs.samples import find_data, select
+from mksgn.report.provenance import versions
 
 
 @dataclass(frozen=True)

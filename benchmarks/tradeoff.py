@@ -94,11 +94,11 @@ if __name__ == "__main__":
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
 from _accuracy_rows import spiking_row
-from _networks import short_name
 from _plots import LEGEND_LINE, legend_below, standard_error, svg
 
 from mksgn.energy.printed import TABLE3
 from mksgn.programs.outputs import check_writable, write_json, write_text
+from mksgn.report.network_names import short_name
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 PAPER = next(row for row in TABLE3 if row.name == "MK-SGN")

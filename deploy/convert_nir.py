@@ -83,13 +83,15 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
-from mksgn.ir import Graph, graph_difference
+from mksgn.ir import graph_difference
 from mksgn.netx import read_net, write_net
 from mksgn.nir import DT, Assumptions, NirError, read_nir, write_nir
 from mksgn.programs.outputs import check_writable
+from mksgn.programs.run_tables import net_line
 
 
 def main(options: Options) -> None:
+    """Read, convert, write, and read again."""
     options.validate()
     console = Console(highlight=False)
     limit = options.max_mb << 20
@@ -102,7 +104,7 @@ def main(options: Options) -> None:
         graph = read_nir(options.net, options.assumptions, options.foreign, limit)
         write_net(graph, options.out)
         back = read_net(options.out)
-    console.print(summary(options, graph), markup=False, soft_wrap=True)
+    console.print(net_line(str(options.net), graph), markup=False, soft_wrap=True)
     different = graph_difference(graph, back)
     if different:
         raise NirError("what was written reads differently", where=str(options.out), got=different)
@@ -116,14 +118,6 @@ def nodes_table(kinds: Counter[str]) -> Table:
     for kind, number in sorted(kinds.items()):
         table.add_row(kind, str(number))
     return table
-
-
-def summary(options: Options, graph: Graph) -> str:
-    """One line on what was read."""
-    neurons = sum(population.size for population in graph.populations[1:])
-    steps = f"T = {graph.time_steps}" if graph.time_steps else "no number of steps of its own"
-    return (f"{options.net}: {len(graph.populations) - 1} populations, {neurons:,} neurons, "
-            f"{len(graph.synapses)} synapses, {steps}")
 
 
 if __name__ == "__main__":

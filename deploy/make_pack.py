@@ -49,6 +49,7 @@ from mksgn.programs.outputs import check_writable
 
 
 def main(options: Options) -> None:
+    """Read, leave out, write."""
     console = Console(highlight=False, soft_wrap=True)
     check_writable(options.out, "--out")
     if options.out.suffix != ".npz":

@@ -21,11 +21,10 @@ mended, and for a net that no known board holds. Everything here is modelled: no
 from __future__ import annotations
 
 import sys
-import zipfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -33,12 +32,10 @@ from rich.console import Console
 from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
 from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
-from mksgn.programs.console import exit_on_error, print_prose, print_table
+from mksgn.programs.console import exit_on_error, print_prose
 from mksgn.programs.options import parse
 
 DOES_NOT_FIT = 1
-FEW_CHIPS = 16
-"""Chips that are printed without --all."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +84,15 @@ import numpy as np
 
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
-from mksgn.mapping import Board, board, place, tables
-from mksgn.mapping.placement import Placement, uniform_activity
-from mksgn.mapping.problems import chips_needed, larger_board, least_cores
+from mksgn.mapping import board, place, tables
+from mksgn.mapping.placement import uniform_activity
+from mksgn.mapping.problems import least_cores, refuse_giants
 from mksgn.netx import read_net
 from mksgn.programs.nets import find_net
 from mksgn.programs.outputs import check_writable, write_json
-from mksgn.programs.run_report import versions
+from mksgn.programs.placement import load_activity, show_placement
 from mksgn.programs.samples import find_data, select
+from mksgn.report.provenance import versions
 
 Counted = tuple[dict[str, np.ndarray] | None, dict[str, float] | None]
 
@@ -110,23 +108,13 @@ def main(options: Options) -> int:
     activity, active = count(options, graph, console)
     placement = place(graph, target, activity, objective=options.objective, steps=options.steps)
     refuse_giants(placement.plan.cores, target)
-    work = placement.work(activity or uniform_activity(graph, placement.steps), active)
-    content = tables.record(placement, work)
-    show(placement, content, options.all, console)
+    content = tables.record(placement, placement.work(activity or uniform_activity(graph, placement.steps), active))
+    show_placement(console, placement, content, options.all)
     if options.json is not None:
         write_json(options.json, {**content, "net": str(options.net), "versions": versions(),
                                   "commit": describe_commit()})
         console.print(f"wrote {options.json}", markup=False, soft_wrap=True)
     return DOES_NOT_FIT if placement.problems else 0
-
-
-def refuse_giants(cores: int, target: Board) -> None:
-    """Raise :class:`ConfigError` where neither the board nor a known one of its generation has so many cores."""
-    if cores > target.cores and larger_board(target, cores) is None:
-        raise ConfigError(f"the net is larger than any known {target.generation} board", where=f"board {target.name!r}",
-                          got=f"{cores:,} cores, {chips_needed(target, cores):,} chips",
-                          allowed=f"{target.cores:,} cores, {target.chips:,} chips",
-                          fix="take fewer frames or channels, or describe a larger board in a .toml file")
 
 
 def count(options: Options, graph: Graph, console: Console) -> Counted:
@@ -142,38 +130,6 @@ def count(options: Options, graph: Graph, console: Console) -> Counted:
     with Emulator(graph) as backend:
         counts = backend.run(selection.x).counts
     return counts.activity(), {name: number / counts.samples for name, number in counts.active.items()}
-
-
-def load_activity(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file by name; nothing is unpickled."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name], np.float64) for name in archive.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise ConfigError("the activity cannot be read", where=str(path), got=str(error),
-                          allowed="an .npz file with an array (C, F, V) for each population") from None
-
-
-def show(placement: Placement, content: dict[str, Any], everything: bool, console: Console) -> None:
-    """Print whether the net fits, then what it takes; the rows of all populations with ``everything``."""
-    print_prose(console, tables.verdict(placement), style="bold")
-    for problem in placement.problems:
-        print_prose(console, f"does not fit: {problem}", style="red")
-    if everything or placement.chips <= FEW_CHIPS:
-        console.print()
-        print_table(console, tables.chips_table(content["chip_list"]))
-    if everything:
-        console.print()
-        print_table(console, tables.layers_table(content["layers"], placement))
-    console.print()
-    print_prose(console, tables.busiest_line(content["busiest"]))
-    print_prose(console, tables.traffic_line(content["traffic"]))
-    for name, text in tables.assumptions(placement).items():
-        print_prose(console, f"assumed: {name} = {text}" if name in placement.board.assumed
-                    else f"assumed: {name}: {text}", style="dim")
-    if not everything:
-        chips = "" if placement.chips <= FEW_CHIPS else f" and {placement.chips} chips"
-        print_prose(console, f"--all prints a row for each of the {len(content['layers'])} populations{chips}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Counting the events of a run, samples side by side, as it goes."""
+"""Counting while samples run side by side in the emulator: what each neuron sent, times the weights it meets."""
 
 from __future__ import annotations
 

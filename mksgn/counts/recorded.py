@@ -1,4 +1,4 @@
-"""Events counted from recorded spikes and states."""
+"""Counting afterwards, from recorded spikes and states: where a backend cannot count as it runs."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mksgn.counts.counts import Counts
 from mksgn.events import kernels
 from mksgn.ir.fanout import fanout
 from mksgn.ir.graph import Graph
@@ -63,3 +64,22 @@ class StepTally:
             row[self._column["active", name]] += active
         for column, fan in self._read[name]:
             row[column] += kernels.weights_met(flat, fan)
+
+
+def enter_counted(graph: Graph, counts: Counts, counted: dict[str, dict[str, np.ndarray]]) -> None:
+    """Enter what all parts of a graph counted.
+
+    Parameters
+    ----------
+    graph : Graph
+        The whole graph.
+    counts : Counts
+        Filled; its ``sent`` needs records (:func:`mksgn.counts.recorded.sent_recorded`).
+    counted : dict
+        'spikes', 'active' and 'met' -> name -> int64 (samples,): the columns of :func:`entries`, of every part.
+    """
+    counts.neurons.update({population.name: population.size for population in graph.populations})
+    counts.sample_spikes.update(counted["spikes"])
+    counts.sample_active.update(counted["active"])
+    for synapse in graph.synapses:
+        counts.place(synapse.name, graph[synapse.sources[0]].message_bits > 0, counted["met"][synapse.name])

@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from mksgn.counts import Counts
 from mksgn.counts.recorded import count_recorded, sent_recorded
+from mksgn.counts.step_tally import enter_counted
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Graph, reset_steps, schedule
 from mksgn.ir.schedule import has_delays
-from mksgn.lava.guard import Host
+from mksgn.lava.graph_host import Effort, GraphHost
 from mksgn.lava.limits import check_descriptors, check_processes, check_shared_memory, cpus
-from mksgn.lava.process_plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, Plan, plan, plan_blocks
-from mksgn.lava.timing import (
-    Recorder,
-    Timing,
-    check_record,
-    sample_timing,
-    samples_as_stream,
-    stream_timing,
-    wall_stream,
-)
-from mksgn.lava.wire import graph_message
+from mksgn.lava.process_plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, ProcessPlan, plan_blocks, plan_processes
+from mksgn.lava.stream_data import Recorder, check_record, samples_as_stream, wall_stream
+from mksgn.lava.timing import Timing, sample_timing, stream_timing
 from mksgn.run.backend import RunResult
 
 TIMEOUT_S = 600.0
-_STOP_S = 20.0
-
-
-@dataclass
-class Effort:
-    """What the last run took.
-
-    Parameters
-    ----------
-    os_processes : int
-    pids : tuple of int
-        Those below the host process, of every network that the run started.
-    start_s : float
-        Building, compiling and starting the Lava network.
-    steps : int
-        Wall steps, the pipeline's filling and draining included.
-    run_s : float
-        Running them, collecting what was recorded included.
-    """
-
-    os_processes: int = 0
-    pids: tuple[int, ...] = ()
-    start_s: float = 0.0
-    steps: int = 0
-    run_s: float = 0.0
 
 
 class LavaBackend:
@@ -79,8 +47,8 @@ class LavaBackend:
     blocks : int, optional
         OS processes that compute in the layout 'blocks'; None: as many as CPUs that this process may use.
     delays : 'process' or 'relay', optional
-        See :func:`mksgn.lava.process_plan.plan`. Both are exact; 'process' (the default) takes one OS process per
-        delay, 'relay' two. Not for 'blocks'.
+        See :func:`mksgn.lava.process_plan.plan_processes`. Both are exact; 'process' (the default) takes one OS process
+        per delay, 'relay' two. Not for 'blocks'.
     unroll_limit : int, optional
         See :data:`mksgn.lava.process_plan.UNROLL_LIMIT`. 0: every convolution is a ``Conv``. Not for 'blocks'.
     models : mapping of 'module:Process' to 'module:ProcessModel', optional
@@ -100,7 +68,9 @@ class LavaBackend:
     """
 
     name = "lava"
-    target = "lava"
+    on_chip = False
+    builder = "mksgn.lava.builder:Builder"
+    """What makes the Processes in the host process: 'module:class'."""
 
     def __init__(self, graph: Graph, max_processes: int = MAX_PROCESSES, timeout_s: float = TIMEOUT_S,
                  progress: Callable[[int], None] | None = None, layout: str = "blocks", blocks: int | None = None,
@@ -110,7 +80,7 @@ class LavaBackend:
             raise ConfigError("the process limit and the timeout must be positive",
                               got=f"{max_processes} processes, {timeout_s} s")
         self.graph = graph
-        self.max_processes, self.timeout_s, self.progress = max_processes, timeout_s, progress
+        self.max_processes, self.progress = max_processes, progress
         if layout not in LAYOUTS:
             raise ConfigError("unknown layout of Lava Processes", where="layout", got=repr(layout),
                               allowed=", ".join(LAYOUTS))
@@ -124,9 +94,9 @@ class LavaBackend:
         self.unroll_limit = unroll_limit
         self.models = dict(models or {})
         self.effort = Effort()
-        self.chip: dict[str, str] = {}
+        self.machine: dict[str, str] = {}  # the one that the host process is in
         self._counted: dict[str, dict[str, np.ndarray]] = {}
-        self._host: Host | None = None
+        self._host = GraphHost(graph, timeout_s)
         self._closed = False
         self._plan("none", (), 1, self.layout, False)
 
@@ -137,6 +107,20 @@ class LavaBackend:
         self.close()
 
     @property
+    def timeout_s(self) -> float:
+        """Longest silence in seconds; it may be changed while a run is going on."""
+        return self._host.timeout_s
+
+    @timeout_s.setter
+    def timeout_s(self, seconds: float) -> None:
+        self._host.timeout_s = seconds
+
+    @property
+    def host_pid(self) -> int | None:
+        """Process and session id of the process that runs Lava; None where there is none."""
+        return self._host.pid
+
+    @property
     def counts_alone(self) -> bool:
         """Whether samples are counted with nothing recorded: blocks count in their Processes."""
         return self.layout == "blocks" and not self.models
@@ -144,7 +128,7 @@ class LavaBackend:
     def close(self) -> None:
         """End every process this backend has started. May be called twice."""
         self._closed = True
-        self._end()
+        self._host.close()
 
     def run(self, samples: np.ndarray, record: str = "none") -> RunResult:
         """Run samples, each from rest, for the graph's T steps.
@@ -179,7 +163,7 @@ class LavaBackend:
                               fix="run it on a tensor with --input")
         stream = samples_as_stream(samples, self.graph.input, steps)
         total = stream.shape[3] // steps
-        together = 1 if self.target == "loihi2" and has_delays(self.graph) else total
+        together = 1 if self.on_chip and has_delays(self.graph) else total
         output = np.zeros((total, self.graph.output.size), np.int64)
         times = schedule(self.graph)
         recorder = Recorder(self.graph, total, steps, times.depth, record)
@@ -249,10 +233,10 @@ class LavaBackend:
         resets = reset_steps(schedule(self.graph), reset_interval, reset_offset, steps)
         return self._result(stream, 1, steps, record, recorder, output, resets)
 
-    def _plan(self, record: str, recorded: tuple[str, ...], segment: int, layout: str, direct: bool) -> Plan:
+    def _plan(self, record: str, recorded: tuple[str, ...], segment: int, layout: str, direct: bool) -> ProcessPlan:
         if layout == "blocks":
             return plan_blocks(self.graph, self.blocks, record, segment)
-        return plan(self.graph, recorded, segment, self.delays, self._unroll_limit(layout, direct))
+        return plan_processes(self.graph, recorded, segment, self.delays, self._unroll_limit(layout, direct))
 
     def _unroll_limit(self, layout: str, direct: bool) -> int:
         if self.unroll_limit is not None:
@@ -272,60 +256,23 @@ class LavaBackend:
         needed = self._plan(record, recorded, timing.segment, layout, timing.direct)
         check_processes(needed, self.max_processes)
         check_shared_memory(needed)
-        if self.target == "lava":
+        if not self.on_chip:
             check_descriptors(needed)
-        readout = self.graph.output.role == "readout"
-        try:
-            host = self._start()
-            host.send({"op": "run", "ends": timing.ends, "reads": timing.reads, "stream": stream,
-                       "reset_interval": timing.reset_interval, "reset_offset": timing.reset_offset,
-                       "direct": timing.direct, "steps": timing.steps, "own_time": timing.own_time,
-                       "recorded": recorded, "record": record, "read_output": readout,
-                       "layout": layout, "blocks": self.blocks, "delays": self.delays,
-                       "unroll_limit": self._unroll_limit(layout, timing.direct), "models": self.models,
-                       "target": self.target, "chip": self.chip})
-            message = host.receive()
-            self.effort.os_processes = needed.os_processes
-            self.effort.pids += tuple(message["children"])
-            self.effort.start_s += message["seconds"]
-            self.effort.steps += timing.ends[-1]
-            started = time.perf_counter()
-            while (message := host.receive())["event"] == "segment":
-                for quantity in ("spikes", "u", "v"):
-                    for name, values in message.get(quantity, {}).items():
-                        if name not in recorder.arrays[quantity]:
-                            continue
+        self.effort.os_processes = needed.os_processes
+
+        def keep(message: dict[str, Any]) -> None:
+            for quantity in ("spikes", "u", "v"):
+                for name, values in message.get(quantity, {}).items():
+                    if name in recorder.arrays[quantity]:
                         recorder.place(quantity, name, message["first"], values, sample, len(timing.reads))
-                result = message.get("result")
-                on_segment(message["last"], None if result is None else _readout(result))
-            self._counted = message["counted"]
-            self.effort.run_s += time.perf_counter() - started
-            self._stop(host)
-        except BaseException:
-            # KeyboardInterrupt included: whatever happened, nothing may go on running.
-            self._end()
-            raise
+            result = message.get("result")
+            on_segment(message["last"], None if result is None else _readout(result))
 
-    def _start(self) -> Host:
-        if self._host is None:
-            self._host = Host(self.timeout_s)
-            self._host.send({"op": "graph", "graph": graph_message(self.graph)})
-            self._host.receive()
-        return self._host
-
-    def _stop(self, host: Host) -> None:
-        """Wait for Lava's own orderly stop; all results are here, so a stop that hangs is ended instead."""
-        host.timeout_s = min(_STOP_S, self.timeout_s)
-        try:
-            host.receive()
-            host.timeout_s = self.timeout_s
-        except BackendError:
-            self._end()
-
-    def _end(self) -> None:
-        host, self._host = self._host, None
-        if host is not None:
-            host.close()
+        request = {**asdict(timing), "stream": stream, "recorded": recorded, "record": record,
+                   "read_output": self.graph.output.role == "readout", "layout": layout, "blocks": self.blocks,
+                   "delays": self.delays, "unroll_limit": self._unroll_limit(layout, timing.direct),
+                   "models": self.models, "builder": self.builder, "machine": self.machine}
+        self._counted = self._host.run(request, self.effort, keep)
 
     def _result(self, stream: np.ndarray, samples: int, steps: int, record: str, recorder: Recorder,
                 output: np.ndarray, resets: dict[str, frozenset[int]]) -> RunResult:
@@ -334,7 +281,7 @@ class LavaBackend:
         result = output if final.role == "readout" else spikes[final.name].astype(np.int64)
         counts = Counts(samples, steps)
         if self._counted:
-            _counted_by_blocks(self.graph, counts, self._counted)
+            enter_counted(self.graph, counts, self._counted)
             if record != "none":
                 sent_recorded(self.graph, counts, stream, spikes)
         elif record != "none":
@@ -342,16 +289,6 @@ class LavaBackend:
         return RunResult(result, counts, *((spikes, u, v) if record != "none" else ()))
 
 
-def _counted_by_blocks(graph: Graph, counts: Counts, counted: dict[str, dict[str, np.ndarray]]) -> None:
-    counts.neurons.update({population.name: population.size for population in graph.populations})
-    counts.sample_spikes.update(counted["spikes"])
-    counts.sample_active.update(counted["active"])
-    for synapse in graph.synapses:
-        counts.place(synapse.name, graph[synapse.sources[0]].message_bits > 0, counted["met"][synapse.name])
-
-
 def _readout(v: np.ndarray) -> np.ndarray:
     """v (V, F, C) of a readout as sums v / 64 in weight units, flat in (C, F, V) order; rounded down."""
     return v.astype(np.int64).transpose(2, 1, 0).reshape(-1) // 64
-
-

@@ -7,103 +7,56 @@ arrays; reading a ``RingBuffer`` sink sends one message per element).
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.run_configs import AbstractLoihiRunCfg, Loihi2HwCfg, Loihi2SimCfg
-from lava.proc.conv.models import PyConvModelFixed
+from lava.magma.core.run_configs import AbstractLoihiRunCfg, Loihi2SimCfg
 from lava.proc.conv.process import Conv as ConvProcess
-from lava.proc.io.extractor import Extractor, PyLoihiExtractorModel
-from lava.proc.io.source import PySendModelFixed, RingBuffer
-from lava.proc.lif.models import PyLifModelBitAcc, PyLifResetModelBitAcc
+from lava.proc.io.extractor import Extractor
+from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF, LIFReset
-from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix, identity
 
-from lava_models.block.models import PyBlockModel
 from lava_models.block.process import Block
-from lava_models.conv.models import PyConvModelEvent
-from lava_models.delay.models import RELAY_THRESHOLD, RELAY_WEIGHT, PyDelayModel
+from lava_models.delay.models import RELAY_THRESHOLD, RELAY_WEIGHT
 from lava_models.delay.process import Delay
-from lava_models.delay_sparse.models import PyDelaySparseResetModel
 from lava_models.delay_sparse.process import DelaySparseReset
-from lava_models.lif.models import PyLifModelOnePass, PyLifResetModelOnePass
-from lava_models.sparse.models import PySparseModelEvent
 from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.partition import Part
 from mksgn.ir.synapses import Shape
 from mksgn.lava.network import LavaNetwork
-from mksgn.lava.process_plan import Node, Plan
+from mksgn.lava.process_models import FAST, STOCK
+from mksgn.lava.process_plan import ProcessNode, ProcessPlan
 from mksgn.lava.timing import Timing
 from mksgn.lava.unroll import lava_kernel, lava_order, matrix
-from mksgn.loihi.extension import to_chip, to_host
+from mksgn.run.registry import named_object
 
 BIAS_EXPONENT = 6
-SILENT = 1 << 17
-"""Threshold of a readout on the CPU: 64 times this is 2^23, which v, clipped to 2^23 - 1, never exceeds."""
-SILENT_ON_CHIP = (1 << 17) - 1
-"""Largest threshold that fits the chip's 17 bits."""
 
 
-STOCK: dict[type, type] = {
-    LIF: PyLifModelBitAcc, LIFReset: PyLifResetModelBitAcc, ConvProcess: PyConvModelFixed, Sparse: PySparseModelBitAcc,
-    DelaySparse: PyDelaySparseModelBitAcc, RingBuffer: PySendModelFixed, Extractor: PyLoihiExtractorModel,
-    Delay: PyDelayModel, DelaySparseReset: PyDelaySparseResetModel,
-}
-"""What ``Loihi2SimCfg(select_tag="fixed_pt")`` selects on the CPU.
-
-Named here because Lava's search executes every file beside a Process's own, once per Process: two of
-the three seconds that compiling 38 Processes took. (The stock ``Extractor``'s model carries no tag, so
-selection by tag would not find it at all.)
-"""
-FAST: dict[type, type] = {
-    **STOCK, LIF: PyLifModelOnePass, LIFReset: PyLifResetModelOnePass, ConvProcess: PyConvModelEvent,
-    Sparse: PySparseModelEvent, Block: PyBlockModel,
-}
-"""The same with our ProcessModels."""
-
-
-def build(plan: Plan, graph: Graph, stream: np.ndarray, timing: Timing, target: str, layout: str,
-          models: dict[str, str], record: str) -> LavaNetwork:
-    """Create and connect the Processes of ``plan``.
+def build(builder: Builder, layout: str, models: dict[str, str]) -> LavaNetwork:
+    """Create and connect the Processes of a builder's plan.
 
     Parameters
     ----------
-    plan : Plan
-    graph : Graph
-    stream : int32 ndarray (V, F, C, steps)
-        The input's messages.
-    timing : Timing
-    target : 'lava' or 'loihi2'
+    builder : Builder
     layout : str
         Whose ProcessModels run, see :mod:`mksgn.lava.process_plan`.
     models : dict of 'module:Process' to 'module:ProcessModel'
         ProcessModels that replace those of the layout.
-    record : 'none', 'spikes' or 'states'
-        What blocks send to their sinks.
 
     Raises
     ------
     BackendError
         When weights cannot be held exactly.
     """
-    processes = connect(Builder(graph, stream, timing, plan, target, record))
-    overrides = {_named(key): _named(value) for key, value in models.items()}
-    if target == "loihi2":
-        # The chip's models come with Intel's extension; only Lava's own search knows them.
-        config: AbstractLoihiRunCfg = Loihi2HwCfg(
-            select_tag="fixed_pt", exception_proc_model_map={Extractor: PyLoihiExtractorModel, **overrides})
-    else:
-        chosen = {**(STOCK if layout == "stock" else FAST), **overrides}
-        # By class too: a sub-process model's own Processes do not exist yet.
-        config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map={
-            **chosen, **{process: chosen[type(process)] for process in processes.values()}})
-    return LavaNetwork(graph, plan, processes, config)
+    processes = connect(builder)
+    replaced = {named_object(key): named_object(value) for key, value in models.items()}
+    return LavaNetwork(builder.graph, builder.plan, processes, builder.run_config(processes, layout, replaced))
 
 
 def connect(builder: Builder, entry: Any = None) -> dict[str, AbstractProcess]:
@@ -134,24 +87,57 @@ def connect(builder: Builder, entry: Any = None) -> dict[str, AbstractProcess]:
 
 
 class Builder:
-    """Makes the Process of a node; parameters as for :func:`build`."""
+    """Makes the Processes of a plan for Lava's CPU simulator. Other machines have a builder of their own that differs.
 
-    def __init__(self, graph: Graph, stream: np.ndarray, timing: Timing, plan: Plan, target: str, record: str) -> None:
+    Parameters
+    ----------
+    graph : Graph
+    stream : int32 ndarray (V, F, C, steps)
+        The input's messages.
+    timing : Timing
+    plan : ProcessPlan
+    record : 'none', 'spikes' or 'states'
+        What blocks send to their sinks.
+    """
+
+    full_decay = 4096
+    """Largest voltage decay that the machine holds."""
+    silent_threshold = 1 << 17
+    """Threshold of a readout: 64 times this is 2^23, which v, clipped to 2^23 - 1, never exceeds."""
+    unary_bits = 1
+    """``num_message_bits`` of a synapse that reads spikes. On the CPU 0 would cast the sum of concatenated spikes to
+    bool, and is slower besides."""
+    sample_ends_delays = True
+    """Whether a functional delay can drop what it still carries when its sample ends."""
+
+    def __init__(self, graph: Graph, stream: np.ndarray, timing: Timing, plan: ProcessPlan, record: str) -> None:
         self.graph, self.stream, self.timing, self.plan, self.record = graph, stream, timing, plan, record
-        self.on_chip = target == "loihi2"
         self.synapses = {synapse.name: synapse for synapse in graph.synapses}
 
-    def make(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    @staticmethod
+    def select_machine(machine: dict[str, str]) -> None:
+        """Called once in the host process, before anything is built: the simulator runs where the host does."""
+
+    def run_config(self, processes: dict[str, AbstractProcess], layout: str,
+                   replaced: dict[type, type]) -> AbstractLoihiRunCfg:
+        """Lava's run configuration for ``processes``; ``replaced`` names other ProcessModels than the layout's."""
+        chosen = {**(STOCK if layout == "stock" else FAST), **replaced}
+        # By class too: a sub-process model's own Processes do not exist yet.
+        return Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map={
+            **chosen, **{process: chosen[type(process)] for process in processes.values()}})
+
+    def make(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         """The Process of ``node``, its input port and its output port (None where it has none)."""
         if self.timing.direct and node.synapse and self.graph.input.name in self.synapses[node.synapse].sources:
-            if self.on_chip or node.kind != "sparse":
-                raise BackendError("an input that is written into the first neurons is possible on the CPU only, and "
-                                   "through a sparse synapse", where=f"synapse {node.synapse!r}",
-                                   got="Loihi 2" if self.on_chip else node.kind,
-                                   fix="use --backend emulator")
+            self.check_direct(node)
         return getattr(self, f"_{node.kind}")(node)
 
-    def _source(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    def check_direct(self, node: ProcessNode) -> None:
+        """Raise :class:`BackendError` unless the input's message of a step can reach ``node``'s target in that step."""
+        if node.kind != "sparse":
+            raise direct_error(node, node.kind)
+
+    def _source(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         # A source repeats its data; zeros for the last steps keep the next "sample" silent.
         steps = self.timing.ends[-1]
         data = np.zeros((*self.stream.shape[:3], steps), np.int32)
@@ -163,23 +149,16 @@ class Builder:
         data[..., late:late + kept] = stream[..., :kept]
         process = RingBuffer(data=data)
         process.name = node.name
-        if self.on_chip:
-            consumers = {right for left, right in self.plan.edges if left == node.name}
-            conv = any(other.kind == "conv" for other in self.plan.nodes if other.name in consumers)
-            adapter = to_chip(_lava(node.shape), self.graph[node.population].message_bits, conv)
-            process.s_out.connect(adapter.inp)
-            return process, None, adapter.out
         return process, None, process.s_out
 
-    def _neuron(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    def _neuron(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         population = self.graph[node.population]
         assert population.neuron is not None
-        silent = SILENT_ON_CHIP if self.on_chip else SILENT
         parameters: dict[str, Any] = {
-            "shape": _lava(population.shape),
+            "shape": lava_shape(population.shape),
             "du": population.neuron.current_decay - 1,
-            "dv": min(population.neuron.voltage_decay, 4095) if self.on_chip else population.neuron.voltage_decay,
-            "vth": silent if population.role == "readout" else population.neuron.vth,
+            "dv": min(population.neuron.voltage_decay, self.full_decay),
+            "vth": self.silent_threshold if population.role == "readout" else population.neuron.vth,
             "bias_mant": _bias(population), "bias_exp": BIAS_EXPONENT, "name": node.name,
         }
         if self.timing.reset_interval is None:
@@ -194,7 +173,7 @@ class Builder:
         assert self.timing.reset_interval is not None
         return (self.timing.reset_offset + self.plan.schedule.depth[population]) % self.timing.reset_interval
 
-    def _block(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    def _block(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         assert node.part is not None
         wait = {(s.name, source): self.plan.schedule.wait[s.name, source]
                 for s in node.part.synapses for source in s.sources}
@@ -206,16 +185,16 @@ class Builder:
         process = Block(part=part, name=node.name)
         return process, process.s_in, process.s_out
 
-    def _conv(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    def _conv(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         synapse = self.synapses[node.synapse]
         assert isinstance(synapse, Conv)
         process = ConvProcess(
-            weight=lava_kernel(synapse), input_shape=_lava(self.graph[synapse.sources[0]].shape),
+            weight=lava_kernel(synapse), input_shape=lava_shape(self.graph[synapse.sources[0]].shape),
             stride=synapse.stride[::-1], padding=synapse.padding[::-1], dilation=synapse.dilation[::-1],
             groups=synapse.groups, num_message_bits=self._message_bits(synapse), name=node.name)
         return process, process.s_in, process.a_out
 
-    def _sparse(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    def _sparse(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         synapse, weights = self._weights(node)
         process = Sparse(weights=weights, num_message_bits=self._message_bits(synapse), name=node.name,
                          sign_mode=_sign_mode(weights, synapse.name))
@@ -223,7 +202,7 @@ class Builder:
             process.a_buff.init = weights.dot(self.stream[..., 0].reshape(-1)).astype(np.int32)
         return process, process.s_in, process.a_out
 
-    def _delayed(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    def _delayed(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         synapse, weights = self._weights(node)
         assert isinstance(synapse, Dense) and synapse.delay is not None
         full = np.broadcast_to(synapse.delay, synapse.weight.shape)
@@ -232,53 +211,50 @@ class Builder:
         options: dict[str, Any] = {
             "weights": weights, "delays": csr_matrix(delays.astype(int)), "name": node.name,
             "num_message_bits": self._message_bits(synapse), "sign_mode": _sign_mode(weights, synapse.name)}
-        if self.timing.own_time and self.timing.reset_interval is not None and not self.on_chip:
+        if self.timing.own_time and self.timing.reset_interval is not None and self.sample_ends_delays:
             process: AbstractProcess = DelaySparseReset(**options, reset_interval=self.timing.reset_interval,
                                                         reset_offset=self._phase(node.population) - 1)
         else:
             process = DelaySparse(**options)
         return process, process.s_in, process.a_out
 
-    def _delay(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
-        process = Delay(shape=_lava(node.shape), steps=node.steps, name=node.name)
+    def _delay(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
+        process = Delay(shape=lava_shape(node.shape), steps=node.steps, name=node.name)
         return process, process.s_in, process.s_out
 
-    def _relay_synapse(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    def _relay_synapse(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         size = int(np.prod(node.shape))
         weights = identity(size, dtype=np.int32, format="csr") * RELAY_WEIGHT
-        bits = 0 if self.on_chip else 1
         if node.steps == 1:
-            process = Sparse(weights=weights, num_message_bits=bits, name=node.name)
+            process = Sparse(weights=weights, num_message_bits=self.unary_bits, name=node.name)
         else:
             delays = identity(size, dtype=int, format="csr") * (node.steps - 1)
-            process = DelaySparse(weights=weights, delays=delays, num_message_bits=bits, name=node.name)
+            process = DelaySparse(weights=weights, delays=delays, num_message_bits=self.unary_bits, name=node.name)
         return process, process.s_in, process.a_out
 
-    def _relay(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
-        decay = 4095 if self.on_chip else 4096
-        process = LIF(shape=_lava(node.shape), du=4095, dv=decay, vth=RELAY_THRESHOLD, name=node.name)
+    def _relay(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
+        process = LIF(shape=lava_shape(node.shape), du=4095, dv=self.full_decay, vth=RELAY_THRESHOLD, name=node.name)
         return process, process.a_in, process.s_out
 
-    def _sink(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
-        shape = _lava(node.shape)
-        process = Extractor(shape=shape, buffer_size=self.plan.segment, name=node.name)
-        if self.on_chip:
-            adapter = to_host(shape)
-            adapter.out.connect(process.in_port)
-            return process, adapter.inp, None
+    def _sink(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
+        process = Extractor(shape=lava_shape(node.shape), buffer_size=self.plan.segment, name=node.name)
         return process, process.in_port, None
 
-    def _weights(self, node: Node) -> tuple[Synapse, csr_matrix]:
+    def _weights(self, node: ProcessNode) -> tuple[Synapse, csr_matrix]:
         synapse = self.synapses[node.synapse]
         return synapse, matrix(synapse, self.graph[synapse.sources[0]].shape, self.graph[synapse.target].shape)
 
     def _message_bits(self, synapse: Synapse) -> int:
-        bits = max(self.graph[source].message_bits for source in synapse.sources)
-        # On the CPU 0 bits would cast the sum of concatenated spikes to bool, and is slower besides.
-        return bits if self.on_chip else max(bits, 1)
+        return max(self.unary_bits, *(self.graph[source].message_bits for source in synapse.sources))
 
 
-def _lava(shape: Shape) -> tuple[int, ...]:
+def direct_error(node: ProcessNode, got: str) -> BackendError:
+    """What is wrong with an input that is to reach ``node``'s target without a hop."""
+    return BackendError("an input that is written into the first neurons is possible on the CPU only, and through a "
+                        "sparse synapse", where=f"synapse {node.synapse!r}", got=got, fix="use --backend emulator")
+
+
+def lava_shape(shape: Shape) -> tuple[int, ...]:
     return tuple(int(size) for size in shape[::-1])
 
 
@@ -305,8 +281,3 @@ def _sign_mode(weights: csr_matrix, name: str) -> SignMode:
     raise BackendError("odd weights of both signs do not fit Lava's 8-bit synapses", where=f"synapse {name!r}",
                        got=f"{data.min()}..{data.max()}", allowed="even weights in -256..254, or weights of one sign",
                        fix="export with a scale that makes the weights even")
-
-
-def _named(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)

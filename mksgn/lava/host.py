@@ -1,9 +1,13 @@
 """The host process: everything of Lava lives below it, in a session of its own.
 
-Started by :class:`mksgn.lava.guard.Host` as a fresh interpreter, so that Lava forks its
+Started by :class:`mksgn.lava.host_handle.HostHandle` as a fresh interpreter, so that Lava forks its
 children from a small process without torch, CUDA or threads, its chatter stays off the user's
 terminal, and one process group holds all that has to end together. Requests come over standard
-input, answers leave over standard output (see :mod:`mksgn.lava.wire`).
+input, answers leave over standard output (see :mod:`mksgn.lava.wire`):
+
+- ``graph``: keep this graph, import Lava; answered with ``loaded``;
+- ``run``: run the graph once; answered with ``started``, a ``segment`` at each pause, ``done`` and ``stopped``;
+- ``call``: call the ``function`` ('module:name') with the graph and the request; answered with what it returns.
 
 Who watches whom: a thread here ends everything when the parent closes the pipe or dies, and
 reports a child of Lava that dies; the kernel ends the children when this process dies (Linux);
@@ -29,16 +33,17 @@ from typing import Any, NoReturn
 from mksgn.errors import MksgnError
 from mksgn.ir import Graph
 from mksgn.lava.limits import allow_descriptors
-from mksgn.lava.process_plan import CHANNEL_SLOTS, plan, plan_blocks
-from mksgn.lava.stacks import answer_with_stack
+from mksgn.lava.process_plan import CHANNEL_SLOTS, plan_blocks, plan_processes
+from mksgn.lava.stack_dumps import answer_with_stack
 from mksgn.lava.timing import Timing
 from mksgn.lava.wire import Frames, graph_from_message, pack
+from mksgn.run.registry import named_object
 
 _POLL_S = 0.25
 _PR_SET_PDEATHSIG = 1
 
 
-class _Watch:
+class _ChildWatch:
     """What the watching thread knows of the running network."""
 
     def __init__(self) -> None:
@@ -94,7 +99,7 @@ class _Watch:
         return {"event": "error", "what": "a Lava process died", "where": where, "got": how, "hint": hint}
 
 
-class _Family:
+class _AfterFork:
     """What every child that Lava forks does first: die with its parent, hold none of the host's pipes."""
 
     def __init__(self, pid: int, descriptors: list[int]) -> None:
@@ -112,7 +117,7 @@ class _Family:
         self.pid = os.getpid()
 
 
-class _Channel:
+class _AnswerPipe:
     """Answers to the parent; both threads send."""
 
     def __init__(self, descriptor: int) -> None:
@@ -137,9 +142,9 @@ def main() -> NoReturn:
     # One tracker for all: it unlinks shared memory that a killed network leaves behind.
     resource_tracker.ensure_running()
     parent = os.getppid()
-    family = _Family(os.getpid(), [requests_in, answers_out])
-    os.register_at_fork(after_in_child=family.enter)
-    channel, watch = _Channel(answers_out), _Watch()
+    after_fork = _AfterFork(os.getpid(), [requests_in, answers_out])
+    os.register_at_fork(after_in_child=after_fork.enter)
+    channel, watch = _AnswerPipe(answers_out), _ChildWatch()
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_control, args=(requests_in, parent, requests, channel, watch), daemon=True).start()
     graph: Graph | None = None
@@ -148,13 +153,11 @@ def main() -> NoReturn:
         try:
             if request["op"] == "graph":
                 graph = graph_from_message(request["graph"])
-                _import_lava()
+                import_lava()
                 channel.send({"event": "loaded"})
-            elif request["op"] == "measure":
-                from mksgn.loihi.session import measure_once
-
+            elif request["op"] == "call":
                 assert graph is not None
-                channel.send(measure_once(graph, request))
+                channel.send(named_object(request["function"])(graph, request))
             else:
                 assert graph is not None
                 _run(graph, request, channel, watch)
@@ -164,7 +167,8 @@ def main() -> NoReturn:
             os._exit(1)
 
 
-def _import_lava() -> None:
+def import_lava() -> None:
+    """Import Lava and repair its channels, here and for every process forked from this one."""
     # Imported here, not at the top: the pipe must be watched before the seconds that this takes.
     import logging
 
@@ -179,7 +183,7 @@ def _import_lava() -> None:
     logging.getLogger().setLevel(logging.ERROR)
 
 
-def _report(error: BaseException, channel: _Channel, watch: _Watch) -> None:
+def _report(error: BaseException, channel: _AnswerPipe, watch: _ChildWatch) -> None:
     # The watching thread knows better when a child has died: give it the first word.
     if watch.active:
         time.sleep(2 * _POLL_S)
@@ -193,7 +197,7 @@ def _report(error: BaseException, channel: _Channel, watch: _Watch) -> None:
                   "got": f"{type(error).__name__}: {error}", "trace": trace})
 
 
-def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch) -> None:
+def _run(graph: Graph, request: dict[str, Any], channel: _AnswerPipe, watch: _ChildWatch) -> None:
     from lava.magma.compiler.builders.py_builder import PyProcessBuilder
     from lava.magma.core.process.message_interface_enum import ActorType
     from lava.magma.core.run_conditions import RunSteps
@@ -202,10 +206,8 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
 
     from mksgn.lava.builder import build
 
-    if request["target"] == "loihi2":
-        from mksgn.loihi.extension import select_host
-
-        select_host(request["chip"])
+    make_builder = named_object(request["builder"])
+    make_builder.select_machine(request["machine"])
     started = time.perf_counter()
     timing = Timing(tuple(request["ends"]), tuple(request["reads"]), request["reset_interval"],
                     request["reset_offset"], request["direct"], request["steps"], request["own_time"])
@@ -213,10 +215,11 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
     if request["layout"] == "blocks":
         layout = plan_blocks(graph, request["blocks"], record, timing.segment)
     else:
-        layout = plan(graph, tuple(request["recorded"]), timing.segment, request["delays"], request["unroll_limit"])
+        layout = plan_processes(graph, tuple(request["recorded"]), timing.segment, request["delays"],
+                                request["unroll_limit"])
     allow_descriptors(layout)
-    network = build(layout, graph, request["stream"], timing, request["target"], request["layout"], request["models"],
-                    record)
+    network = build(make_builder(graph, request["stream"], timing, layout, record), request["layout"],
+                    request["models"])
     executable = network.root.compile(network.run_config, {"pypy_channel_size": CHANNEL_SLOTS})
     runtime = Runtime(executable, ActorType.MultiProcessing)
     executable.assign_runtime_to_all_processes(runtime)
@@ -249,8 +252,8 @@ def _run(graph: Graph, request: dict[str, Any], channel: _Channel, watch: _Watch
     channel.send({"event": "stopped"})
 
 
-def _control(descriptor: int, parent: int, requests: queue.SimpleQueue[dict[str, Any]], channel: _Channel,
-             watch: _Watch) -> None:
+def _control(descriptor: int, parent: int, requests: queue.SimpleQueue[dict[str, Any]], channel: _AnswerPipe,
+             watch: _ChildWatch) -> None:
     frames = Frames()
     while True:
         sentinels, failure = watch.look()

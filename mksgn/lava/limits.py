@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mksgn.errors import BackendError
-from mksgn.lava.process_plan import OVERHEAD, Plan
+from mksgn.lava.process_plan import OVERHEAD, ProcessPlan
 
 SHARED_MEMORY = Path("/dev/shm")
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -25,7 +25,7 @@ def cpus() -> int:
         return count
 
 
-def check_processes(needed: Plan, max_processes: int) -> None:
+def check_processes(needed: ProcessPlan, max_processes: int) -> None:
     """Raise :class:`BackendError` when ``needed`` takes more than ``max_processes`` OS processes."""
     if needed.os_processes > max_processes:
         kinds: dict[str, int] = {}
@@ -38,7 +38,7 @@ def check_processes(needed: Plan, max_processes: int) -> None:
                            fix="choose --layout blocks or --backend emulator, or raise --max-processes")
 
 
-def check_shared_memory(needed: Plan) -> None:
+def check_shared_memory(needed: ProcessPlan) -> None:
     """Too little shared memory would kill a child with SIGBUS in the middle of the run.
 
     Raises
@@ -62,7 +62,7 @@ def check_shared_memory(needed: Plan) -> None:
                            fix="enlarge it (docker run --shm-size), choose --layout blocks, or use --backend emulator")
 
 
-def check_descriptors(needed: Plan) -> None:
+def check_descriptors(needed: ProcessPlan) -> None:
     """Too few file descriptors would end Lava while it starts, with whatever its libraries make of that.
 
     The usual soft limit of 1,024 is no obstacle, since :func:`allow_descriptors` raises it; the hard limit is.
@@ -81,7 +81,7 @@ def check_descriptors(needed: Plan) -> None:
                                f"{needed.descriptors}; docker run --ulimit nofile={needed.descriptors})")
 
 
-def allow_descriptors(needed: Plan) -> None:
+def allow_descriptors(needed: ProcessPlan) -> None:
     """Raise this process's soft limit of file descriptors to what ``needed`` takes; children inherit it.
 
     Called in the host process, so that the limit of the process that asked for the run stays what its user set.

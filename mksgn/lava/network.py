@@ -10,7 +10,7 @@ from lava.magma.core.run_configs import AbstractLoihiRunCfg
 
 from mksgn.counts.step_tally import entries
 from mksgn.ir import Graph
-from mksgn.lava.process_plan import Plan
+from mksgn.lava.process_plan import ProcessPlan
 
 
 @dataclass
@@ -20,13 +20,13 @@ class LavaNetwork:
     Parameters
     ----------
     graph : Graph
-    plan : Plan
+    plan : ProcessPlan
     processes : dict of node name to Process
     run_config : AbstractLoihiRunCfg
     """
 
     graph: Graph
-    plan: Plan
+    plan: ProcessPlan
     processes: dict[str, Any]
     run_config: AbstractLoihiRunCfg
 

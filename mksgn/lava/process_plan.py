@@ -47,7 +47,7 @@ CHANNEL_SLOTS = 4
 
 
 @dataclass(frozen=True)
-class Node:
+class ProcessNode:
     """One Lava Process.
 
     Parameters
@@ -84,10 +84,10 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProcessPlan:
     """Nodes in an order in which sources come first, and (from, to) pairs of node names."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[ProcessNode, ...]
     edges: tuple[tuple[str, str], ...]
     schedule: Schedule
     segment: int
@@ -129,36 +129,36 @@ class _Planner:
     def __init__(self, graph: Graph, delays: str, unroll_limit: int, entry: bool) -> None:
         self.graph, self.delays, self.unroll_limit, self.entry = graph, delays, unroll_limit, entry
         self.schedule = schedule(graph)
-        self.nodes: dict[str, Node] = {}
+        self.nodes: dict[str, ProcessNode] = {}
         self.edges: list[tuple[str, str]] = []
 
-    def add(self, node: Node, inputs: tuple[str, ...] = ()) -> str:
+    def add(self, node: ProcessNode, inputs: tuple[str, ...] = ()) -> str:
         if node.name not in self.nodes:
             self.nodes[node.name] = node
             self.edges.extend((name, node.name) for name in inputs)
         return node.name
 
-    def late(self, source: str, steps: int) -> str:
+    def delayed_source(self, source: str, steps: int) -> str:
         """Name of the node that sends ``source``'s messages ``steps`` steps late; shared by all its consumers."""
         population = self.graph[source]
         if self.entry and population.role == "input" and steps == 0:
-            return self.add(Node(source, "entry", source, population.shape))
+            return self.add(ProcessNode(source, "entry", source, population.shape))
         if population.role == "input" and not self.entry:
             # The host knows the input: a second, later source costs one Process and carries graded messages.
             name = source if steps == 0 else f"{source}+{steps}"
-            return self.add(Node(name, "source", source, population.shape, steps=steps))
+            return self.add(ProcessNode(name, "source", source, population.shape, steps=steps))
         if steps == 0:
             return source
         if self.entry and population.role == "input":
-            self.late(source, 0)
+            self.delayed_source(source, 0)
         if self.delays == "process":
-            return self.add(Node(f"{source}+{steps}", "delay", source, population.shape, steps=steps), (source,))
+            return self.add(ProcessNode(f"{source}+{steps}", "delay", source, population.shape, steps=steps), (source,))
         # A relay takes one step for the hop and up to DELAY_MAX in its synapse; longer waits take several.
         reach = DELAY_MAX + 1
-        before = source if steps <= reach else self.late(source, steps - reach)
-        synapse = self.add(Node(f"{source}+{steps}/synapse", "relay_synapse", source, population.shape,
+        before = source if steps <= reach else self.delayed_source(source, steps - reach)
+        synapse = self.add(ProcessNode(f"{source}+{steps}/synapse", "relay_synapse", source, population.shape,
                                 steps=min(steps, reach), nonzeros=population.size), (before,))
-        return self.add(Node(f"{source}+{steps}", "relay", source, population.shape, steps=steps), (synapse,))
+        return self.add(ProcessNode(f"{source}+{steps}", "relay", source, population.shape, steps=steps), (synapse,))
 
     def _stays_conv(self, synapse: Conv, count: int) -> bool:
         """Whether a convolution is a Lava ``Conv``; else it is unrolled into a ``Sparse`` of ``count`` weights."""
@@ -172,11 +172,11 @@ class _Planner:
                                fix="run the layout 'blocks' or the emulator, or scale the input or the weights down")
         return wraps or (count > self.unroll_limit and fits)
 
-    def build(self, recorded: tuple[str, ...], segment: int) -> Plan:
+    def build(self, recorded: tuple[str, ...], segment: int) -> ProcessPlan:
         for population in self.graph.populations[1:]:
             ends = []
             for synapse in self.graph.into(population.name):
-                inputs = tuple(self.late(s, self.schedule.wait[synapse.name, s]) for s in synapse.sources)
+                inputs = tuple(self.delayed_source(s, self.schedule.wait[synapse.name, s]) for s in synapse.sources)
                 source = self.graph[synapse.sources[0]].shape
                 count = nonzeros(synapse, source, population.shape)
                 kind = "sparse"
@@ -184,13 +184,13 @@ class _Planner:
                     kind = "delayed"
                 elif isinstance(synapse, Conv) and self._stays_conv(synapse, count):
                     kind, count = "conv", 0
-                node = Node(f"{synapse.name}/synapse", kind, population.name, population.shape, synapse.name,
+                node = ProcessNode(f"{synapse.name}/synapse", kind, population.name, population.shape, synapse.name,
                             nonzeros=count)
                 ends.append(self.add(node, inputs))
-            self.add(Node(population.name, "neuron", population.name, population.shape), tuple(ends))
+            self.add(ProcessNode(population.name, "neuron", population.name, population.shape), tuple(ends))
         for name in recorded:
-            self.add(Node(f"{name}/sink", "sink", name, self.graph[name].shape), (name,))
-        return Plan(tuple(self.nodes.values()), tuple(self.edges), self.schedule, segment)
+            self.add(ProcessNode(f"{name}/sink", "sink", name, self.graph[name].shape), (name,))
+        return ProcessPlan(tuple(self.nodes.values()), tuple(self.edges), self.schedule, segment)
 
 
 def _fits_stock_conv(synapse: Conv) -> bool:
@@ -198,8 +198,8 @@ def _fits_stock_conv(synapse: Conv) -> bool:
     return max(synapse.groups, *synapse.stride, *synapse.padding, *synapse.dilation) <= CONV_PARAMETER_MAX
 
 
-def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays: str = "process",
-         unroll_limit: int = UNROLL_LIMIT, entry: bool = False) -> Plan:
+def plan_processes(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays: str = "process",
+         unroll_limit: int = UNROLL_LIMIT, entry: bool = False) -> ProcessPlan:
     """Lay ``graph`` out as one Lava Process per synapse and population.
 
     Parameters
@@ -240,7 +240,7 @@ def plan(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 1, delays:
     return result
 
 
-def plan_blocks(graph: Graph, count: int, record: str = "none", segment: int = 1) -> Plan:
+def plan_blocks(graph: Graph, count: int, record: str = "none", segment: int = 1) -> ProcessPlan:
     """Lay ``graph`` out as at most ``count`` consecutive blocks, balanced by their synapses.
 
     Parameters
@@ -267,12 +267,12 @@ def plan_blocks(graph: Graph, count: int, record: str = "none", segment: int = 1
         source = graph[synapse.sources[0]]
         cost[synapse.target] += len(synapse.sources) * nonzeros(synapse, source.shape, graph[synapse.target].shape)
     before = graph.input
-    nodes = [Node(before.name, "source", before.name, before.shape)]
+    nodes = [ProcessNode(before.name, "source", before.name, before.shape)]
     edges = []
     for part in parts(graph, count, cost):
         last = part.output
         name = f"{part.populations[1].name} .. {last.name}" if len(part.populations) > 2 else last.name
-        nodes.append(Node(name, "block", last.name, last.shape, part=part))
+        nodes.append(ProcessNode(name, "block", last.name, last.shape, part=part))
         edges.append((nodes[-2].name, name))
     for block in tuple(nodes[1:]):
         assert block.part is not None
@@ -280,9 +280,10 @@ def plan_blocks(graph: Graph, count: int, record: str = "none", segment: int = 1
         ports = {"none": {}, "spikes": {"bits": (neurons + 7) // 8},
                  "states": {"bits": (neurons + 7) // 8, "u_all": neurons, "v_all": neurons}}[record]
         for port, size in ports.items():
-            nodes.append(Node(f"{block.name}/{port}", "sink", block.name, (size, 1, 1), part=block.part, port=port))
-            edges.append((block.name, nodes[-1].name))
-    return Plan(tuple(nodes), tuple(edges), schedule(graph), segment)
+            name = f"{block.name}/{port}"
+            nodes.append(ProcessNode(name, "sink", block.name, (size, 1, 1), part=block.part, port=port))
+            edges.append((block.name, name))
+    return ProcessPlan(tuple(nodes), tuple(edges), schedule(graph), segment)
 
 
 def _check_messages(graph: Graph) -> None:

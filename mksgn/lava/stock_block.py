@@ -11,7 +11,7 @@ from lava_models.block.process import Block
 from mksgn.errors import BackendError
 from mksgn.ir.partition import Part
 from mksgn.lava.builder import Builder, connect
-from mksgn.lava.process_plan import plan
+from mksgn.lava.process_plan import plan_processes
 from mksgn.lava.timing import Timing
 
 
@@ -34,13 +34,13 @@ class SubBlockModel(AbstractSubProcessModel):
         if part.record != "none":
             raise BackendError("a block of stock Processes cannot be recorded", where=f"block {proc.name!r}",
                                got=part.record, allowed="none", fix="use the layout 'stock' to record populations")
-        layout = plan(part.graph, entry=True)
+        layout = plan_processes(part.graph, entry=True)
         first = part.graph.populations[1].name
         # A part counts depths from its entry; its phases count from the input of the whole graph.
         offset = part.reset_phase[first] - layout.schedule.depth[first] if part.reset_interval else 0
         timing = Timing((), (), part.reset_interval, offset, own_time=bool(part.depth))
         silence = np.zeros((*part.graph.input.shape[::-1], 1), np.int32)
-        processes = connect(Builder(part.graph, silence, timing, layout, "lava", "none"), proc.in_ports.s_in)
+        processes = connect(Builder(part.graph, silence, timing, layout, "none"), proc.in_ports.s_in)
         for number, process in enumerate(processes.values()):
             setattr(self, f"process{number}", process)  # Lava finds a sub-process model's Processes by its attributes
         last = processes[part.graph.output.name]

@@ -1,4 +1,4 @@
-"""Messages between :class:`~mksgn.lava.guard.Host` and its child: JSON and raw arrays, framed.
+"""Messages between :class:`~mksgn.lava.host_handle.HostHandle` and its child: JSON and raw arrays, framed.
 
 A message is a nested dict of plain values and arrays. On the wire: 8 bytes total length, 8 bytes
 header length (both little-endian), the header (JSON, arrays replaced by their number), the arrays'

@@ -7,7 +7,7 @@ docs/loihi2.md lists what only a chip can verify.
 
 - :mod:`~mksgn.loihi.extension`: the only module that names hardware modules;
 - :mod:`~mksgn.loihi.checks`: what can be refused before anything starts;
-- :mod:`~mksgn.loihi.backend`: the backend ``loihi2``;
+- :mod:`~mksgn.loihi.backend`: the backend ``loihi2``, and :mod:`~mksgn.loihi.chip_builder` its Processes;
 - :mod:`~mksgn.loihi.session`: one run under probes, in the host process;
 - :mod:`~mksgn.loihi.measure`: the measurement, :mod:`~mksgn.loihi.analysis` its arithmetic and
   :mod:`~mksgn.loihi.result` its outcome.

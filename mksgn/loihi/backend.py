@@ -47,7 +47,8 @@ class Loihi2Backend(LavaBackend):
     """
 
     name = "loihi2"
-    target = "loihi2"
+    on_chip = True
+    builder = "mksgn.loihi.chip_builder:ChipBuilder"
 
     def __init__(self, graph: Graph, partition: str | None = None, board: str | None = None,
                  host_address: str | None = None, loihi_gen: str | None = None, timeout_s: float = TIMEOUT_S,
@@ -57,7 +58,7 @@ class Loihi2Backend(LavaBackend):
         # Processes on the chip are no OS processes: their number is no reason to refuse a net.
         super().__init__(graph, max_processes=sys.maxsize, timeout_s=timeout_s, progress=progress, layout="stock",
                          delays="relay", unroll_limit=0)
-        self.chip = choice
+        self.machine = choice
 
     def run(self, samples: Any, record: str = "none") -> Any:
         """As :meth:`LavaBackend.run`, where :func:`~mksgn.loihi.checks.check_samples_apart` allows it."""

@@ -11,7 +11,7 @@ from mksgn.events.stepper import Stepper
 from mksgn.ir import Dense, Graph, schedule
 from mksgn.ir.messages import check_samples
 from mksgn.ir.schedule import delayed
-from mksgn.lava.process_plan import plan
+from mksgn.lava.process_plan import plan_processes
 
 MESSAGE_BITS_MAX = 24
 DECAY_MAX = 4095
@@ -89,7 +89,7 @@ def check_graph(graph: Graph) -> None:
                                where=f"synapse {synapse.name!r}", got=f"{weight.min()}..{weight.max()}",
                                allowed="even weights in -256..254, or weights of one sign in -255..254",
                                fix="export with a scale that makes the weights even")
-    layout = plan(graph, delays="relay", unroll_limit=0)
+    layout = plan_processes(graph, delays="relay", unroll_limit=0)
     kinds = {node.name: node.kind for node in layout.nodes}
     for name, kind in kinds.items():
         if kind not in STOCK_KINDS:

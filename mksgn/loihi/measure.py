@@ -9,7 +9,7 @@ import numpy as np
 
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph, schedule
-from mksgn.lava.guard import Host
+from mksgn.lava.host_handle import HostHandle
 from mksgn.lava.wire import graph_message
 from mksgn.loihi.analysis import above, core_readings, figure, noise_floor, resolution, run_reading
 from mksgn.loihi.checks import DECAY_MAX, Procedure, as_on_chip, check_measurable
@@ -17,6 +17,8 @@ from mksgn.loihi.extension import require
 from mksgn.loihi.result import Figure, LoihiMeasurement, RunReading
 
 TIMEOUT_S = 1800.0
+MEASURE_ONCE = "mksgn.loihi.session:measure_once"
+"""What the host process calls for one run under probes."""
 HOST_SHARE = 0.1
 """Part of a step spent waiting for the host from which the host is said to limit the run."""
 DRIFT_SHARE = 0.1
@@ -84,15 +86,15 @@ def _make_runs(graph: Graph, frames: np.ndarray, procedure: Procedure, choice: d
     runs: list[RunReading] = []
     raw: list[dict[str, Any]] = []
     counted: list[dict[str, Any]] = []
-    host = Host(timeout_s)
+    host = HostHandle(timeout_s)
     try:
         host.send({"op": "graph", "graph": graph_message(graph)})
         host.receive()
 
         def once(sample: int | None, probes: tuple[str, ...]) -> dict[str, Any]:
             frame = np.zeros_like(frames[0]) if sample is None else frames[sample]
-            host.send({"op": "measure", "chip": choice, "frame": frame, "idle": sample is None, "probes": probes,
-                       "steps": procedure.total(graph), "time_buffer": procedure.time_buffer})
+            host.send({"op": "call", "function": MEASURE_ONCE, "chip": choice, "frame": frame, "idle": sample is None,
+                       "probes": probes, "steps": procedure.total(graph), "time_buffer": procedure.time_buffer})
             message = host.receive()
             if progress is not None:
                 progress(len(raw) + len(counted) + 1, len(order) + len(frames))

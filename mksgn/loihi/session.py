@@ -13,26 +13,27 @@ from lava.magma.core.run_configs import Loihi2HwCfg
 
 from mksgn.errors import BackendError
 from mksgn.ir import Graph
-from mksgn.lava.builder import Builder, connect
+from mksgn.lava.builder import connect
 from mksgn.lava.network import LavaNetwork
-from mksgn.lava.process_plan import Node, Plan, plan
+from mksgn.lava.process_plan import ProcessNode, ProcessPlan, plan_processes
 from mksgn.lava.timing import Timing
 from mksgn.loihi.checks import silent
+from mksgn.loihi.chip_builder import ChipBuilder
 from mksgn.loihi.extension import held_input, make_probes, read_probe, select_host
 
 
-class HeldBuilder(Builder):
+class HeldBuilder(ChipBuilder):
     """Builds a plan whose source is a buffer on the chip, so that no step waits for the host.
 
     The source and its later copies are one buffer: a message that never changes is the same however late it is.
     """
 
-    def __init__(self, graph: Graph, frame: np.ndarray, timing: Timing, layout: Plan) -> None:
-        super().__init__(graph, frame[..., None], timing, layout, "loihi2", "none")
+    def __init__(self, graph: Graph, frame: np.ndarray, timing: Timing, layout: ProcessPlan) -> None:
+        super().__init__(graph, frame[..., None], timing, layout, "none")
         self.frame = frame
         self._buffer: Any = None
 
-    def _source(self, node: Node) -> tuple[AbstractProcess, Any, Any]:
+    def _source(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         if self._buffer is None:
             self._buffer = held_input(self.frame, self.graph[node.population].message_bits > 0)
         return self._buffer, None, self._buffer.s_out
@@ -47,7 +48,7 @@ def build_held(graph: Graph, frame: np.ndarray, steps: int, callbacks: list[Any]
         When a Process of it is not stock Lava's or the extension's.
     """
     assert graph.time_steps is not None
-    layout = plan(graph, delays="relay", unroll_limit=0)
+    layout = plan_processes(graph, delays="relay", unroll_limit=0)
     # Resets as for samples that stream back to back (mksgn.lava.timing.sample_timing).
     timing = Timing((steps,), (), graph.time_steps, 1)
     processes = connect(HeldBuilder(graph, frame, timing, layout))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
 from mksgn.ir.synapses import Dense
@@ -73,6 +74,15 @@ def larger_board(board: Board, cores: int) -> Board | None:
     """The smallest known board of the same generation with at least ``cores`` cores."""
     enough = [b for b in boards().values() if b.generation == board.generation and b.cores >= cores]
     return min(enough, key=lambda b: b.cores, default=None)
+
+
+def refuse_giants(cores: int, target: Board) -> None:
+    """Raise :class:`ConfigError` where neither the board nor a known one of its generation has so many cores."""
+    if cores > target.cores and larger_board(target, cores) is None:
+        raise ConfigError(f"the net is larger than any known {target.generation} board", where=f"board {target.name!r}",
+                          got=f"{cores:,} cores, {chips_needed(target, cores):,} chips",
+                          allowed=f"{target.cores:,} cores, {target.chips:,} chips",
+                          fix="take fewer frames or channels, or describe a larger board in a .toml file")
 
 
 def _widths(graph: Graph, board: Board) -> list[Problem]:

@@ -12,11 +12,12 @@ from mksgn.energy.work import CoreWork
 from mksgn.mapping.memory import fan_in
 from mksgn.mapping.placement import UNIFORM_RATE, Placement
 from mksgn.mapping.plan import RESOURCES, limits_of
+from mksgn.mapping.schema import BusiestCore, PlacedChip, PlacedLayer, PlacementRecord, Traffic
 
 _MS = 1e-6
 
 
-def record(placement: Placement, work: CoreWork) -> dict[str, Any]:
+def record(placement: Placement, work: CoreWork) -> PlacementRecord:
     """Everything about a placement: layers, chips, cores, busiest core, traffic, problems, assumptions."""
     board, load = placement.board, _load(placement, work)
     return {
@@ -35,9 +36,10 @@ def record(placement: Placement, work: CoreWork) -> dict[str, Any]:
     }
 
 
-def layers(placement: Placement, work: CoreWork) -> list[dict[str, Any]]:
+def layers(placement: Placement, work: CoreWork) -> list[PlacedLayer]:
     """One row per population: how it is cut, what its fullest core takes, its load and its largest fan-in."""
-    load, found = _load(placement, work), []
+    load = _load(placement, work)
+    found: list[PlacedLayer] = []
     for name, grid in placement.plan.grids.items():
         cores = np.unique(placement.plan.core[name])
         fullest = placement.plan.usage[cores].max(axis=0)
@@ -48,9 +50,10 @@ def layers(placement: Placement, work: CoreWork) -> list[dict[str, Any]]:
     return found
 
 
-def chips(placement: Placement, work: CoreWork) -> list[dict[str, Any]]:
+def chips(placement: Placement, work: CoreWork) -> list[PlacedChip]:
     """One row per chip in use: cores, mean use of each limit over the chip's cores, load, messages to others."""
-    load, found = _load(placement, work), []
+    load = _load(placement, work)
+    found: list[PlacedChip] = []
     limits = limits_of(placement.board)
     for chip in range(placement.chips):
         here = placement.chip == chip
@@ -63,7 +66,7 @@ def chips(placement: Placement, work: CoreWork) -> list[dict[str, Any]]:
     return found
 
 
-def busiest(placement: Placement, work: CoreWork) -> dict[str, Any]:
+def busiest(placement: Placement, work: CoreWork) -> BusiestCore:
     """The core with the largest load, and what its load is made of."""
     parts = placement.load(work)
     load = _load(placement, work)
@@ -76,7 +79,7 @@ def busiest(placement: Placement, work: CoreWork) -> dict[str, Any]:
             "messages_in": float(work.messages_in[index])}
 
 
-def traffic(work: CoreWork) -> dict[str, float]:
+def traffic(work: CoreWork) -> Traffic:
     """Messages per sample: sent by neurons, between cores, between chips, from the host; hops in all."""
     return {"spikes": work.total("spikes"), "messages": work.total("messages_out"),
             "between_chips": work.total("chip_crossings"), "from_host": work.host_messages,
@@ -106,7 +109,7 @@ def verdict(placement: Placement) -> str:
     return f"fits, every limit is kept: {takes}"
 
 
-def layers_table(rows: list[dict[str, Any]], placement: Placement) -> Table:
+def layers_table(rows: list[PlacedLayer], placement: Placement) -> Table:
     """The rows of :func:`layers`."""
     table = _table("layer", "neurons", "cut C x F x V", "cores", "neurons %", "memory %", "in-axons", "out-axons",
                    "fan-in", "busiest ms")
@@ -122,7 +125,7 @@ def layers_table(rows: list[dict[str, Any]], placement: Placement) -> Table:
     return table
 
 
-def chips_table(rows: list[dict[str, Any]]) -> Table:
+def chips_table(rows: list[PlacedChip]) -> Table:
     """The rows of :func:`chips`."""
     names = {"neurons": "neurons", "synapse_words": "synapses", "core_words": "memory", "in_axons": "in-axons",
              "out_axons": "out-axons"}
@@ -134,7 +137,7 @@ def chips_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def busiest_line(row: dict[str, Any]) -> str:
+def busiest_line(row: BusiestCore) -> str:
     """The busiest core and why."""
     causes = ", ".join(f"{value / row['load_ms']:.0%} {cause}" for cause, value in
                        sorted(row["causes"].items(), key=lambda item: -item[1])) if row["load_ms"] else "nothing to do"
@@ -144,7 +147,7 @@ def busiest_line(row: dict[str, Any]) -> str:
             f"{row['mean_load_ms']:.3f} ms")
 
 
-def traffic_line(row: dict[str, float]) -> str:
+def traffic_line(row: Traffic) -> str:
     """Messages per sample in one line."""
     return (f"traffic per sample: {row['spikes']:,.0f} spikes become {row['messages']:,.0f} messages to cores, "
             f"{row['between_chips']:,.0f} of them between chips; {row['from_host']:,.0f} messages from the host; "

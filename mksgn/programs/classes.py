@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from mksgn.data.selection import Selection
 from mksgn.ir import LOGIT_SCALE, Graph
-from mksgn.programs.samples import Selection
+from mksgn.report.run_file import ClassRow, Scores
 from mksgn.run.backend import class_sums
 
 ROWS = 20
@@ -54,20 +53,20 @@ def best(output: np.ndarray) -> np.ndarray:
     return np.argsort(-class_sums(output), axis=1, kind="stable")[:, :BEST]
 
 
-def record(graph: Graph, selection: Selection, output: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
-    """The entries ``scores``, ``scores_note``, ``logit_scale``, ``top5`` and ``classes`` of the JSON."""
+def scores_section(graph: Graph, selection: Selection, output: np.ndarray, predictions: np.ndarray) -> Scores:
+    """The section :class:`mksgn.report.run_file.Scores` of a run: output int64 (N, J), predictions int64 (N,)."""
     probabilities, why = scores(graph, output)
     return {"scores": None if probabilities is None else probabilities.tolist(), "scores_note": why or None,
             "logit_scale": graph.meta.get(LOGIT_SCALE), "top5": best(output).tolist(),
             "classes": per_class(selection, predictions)}
 
 
-def per_class(selection: Selection, predictions: np.ndarray) -> list[dict[str, Any]]:
+def per_class(selection: Selection, predictions: np.ndarray) -> list[ClassRow]:
     """One row per class that has samples: name, samples, right, accuracy, and what it is most often taken for.
 
     ``taken_for`` and ``times`` are None and 0 where every sample is right.
     """
-    rows = []
+    rows: list[ClassRow] = []
     for label in np.unique(selection.labels[selection.labels >= 0]):
         found = predictions[selection.labels == label]
         others, times = np.unique(found[found != label], return_counts=True)
@@ -78,7 +77,7 @@ def per_class(selection: Selection, predictions: np.ndarray) -> list[dict[str, A
     return rows
 
 
-def classes_table(rows: list[dict[str, Any]], everything: bool) -> Table:
+def classes_table(rows: list[ClassRow], everything: bool) -> Table:
     """The rows of :func:`per_class`; without ``everything`` only the lowest accuracies where there are many classes."""
     shown = rows
     if len(rows) > ROWS and not everything:

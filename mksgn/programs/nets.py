@@ -9,12 +9,17 @@ ROOT = Path(__file__).resolve().parents[2]
 """The project's folder, where it is a checkout."""
 
 
-def find_net(net: Path, say: Callable[[str], None]) -> Path:
-    """The file that ``net`` names: itself where it exists, else the one that a newcomer means by a bare name.
+NET = "mksgn.net"
+"""What a training calls the net that it leaves in its folder."""
 
-    A bare name, such as ``mksgn.net``, is looked for in the newest folder of ``runs`` that has it, and then in the
-    folders of ``models``, first those of the current folder and then those of the project. A name that is nowhere, and
-    any path with a folder, comes back as it is, for whoever opens it to refuse.
+
+def find_net(net: Path, say: Callable[[str], None]) -> Path:
+    """The file that ``net`` names: itself where it is one, else the one that a newcomer means.
+
+    A folder means the ``mksgn.net`` in it. A bare name, such as ``mksgn.net``, is looked for in the newest folder of
+    ``runs`` that has it, and then in the folders of ``models``, first those of the current folder and then those of the
+    project; so is a folder of ``runs`` or ``models``, such as ``nw-ucla``. A name that is nowhere, and any other path,
+    comes back as it is, for whoever opens it to refuse.
 
     Parameters
     ----------
@@ -26,11 +31,15 @@ def find_net(net: Path, say: Callable[[str], None]) -> Path:
     -------
     Path
     """
+    if (net / NET).is_file():
+        say(f"{net} is a folder: {net / NET} is used")
+        return net / NET
     if net.exists() or len(net.parts) != 1:
         return net
     for base in dict.fromkeys((Path(), ROOT)):
         made = sorted(base.glob(f"runs/*/{net}"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in (*made, *sorted(base.glob(f"models/*/{net}"))):
+        named = [path for folder in ("runs", "models") if (path := base / folder / net / NET).is_file()]
+        for path in (*made, *sorted(base.glob(f"models/*/{net}")), *named):
             say(f"{net} is not in this folder: {path} is used")
             return path
     return net

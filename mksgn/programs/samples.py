@@ -12,6 +12,7 @@ import numpy as np
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
+from mksgn.data.selection import Selection
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import split
 from mksgn.errors import ConfigError, DataError, NetFileError
@@ -41,43 +42,6 @@ class Source:
     data: str
     own: bool
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Samples to run, preprocessed as the net says.
-
-    Parameters
-    ----------
-    x : int8 ndarray (N, C, F, V)
-    labels : int64 ndarray (N,)
-        -1 where unknown, or where the net does not know the data's classes.
-    names : tuple of str
-    class_names : tuple of str
-        The net's.
-    clean : bool ndarray (N,) or None
-        Samples that are no copy of a training sequence; None where the data does not mark them.
-    data, protocol, split : str
-        ``protocol`` is empty for the whole data.
-    available : int
-        Samples in the split.
-    unlabelled : str
-        Why there is no accuracy; empty when there is.
-    """
-
-    x: np.ndarray
-    labels: np.ndarray
-    names: tuple[str, ...]
-    class_names: tuple[str, ...]
-    clean: np.ndarray | None
-    data: str
-    protocol: str
-    split: str
-    available: int
-    unlabelled: str
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 def find_data(graph: Graph, net: Path, given: str | None) -> Source:
@@ -225,11 +189,11 @@ def _indices(graph: Graph, pack: Pack, source: Source, protocol: str | None,
     if protocol is None and source.own:
         protocol = _entry(graph, "protocol", str, "") or None
     if part == "test":
-        halves = split(pack, protocol, val_fraction=0)
-        return halves.test, halves.clean, halves.protocol
+        divided = split(pack, protocol, val_fraction=0)
+        return divided.test, divided.clean, divided.protocol
     subjects, seed = _validation(graph) if source.own else (None, 0)
-    halves = split(pack, protocol, val_subjects=subjects, seed=seed)
-    return getattr(halves, part), None, halves.protocol
+    divided = split(pack, protocol, val_subjects=subjects, seed=seed)
+    return getattr(divided, part), None, divided.protocol
 
 
 def _validation(graph: Graph) -> tuple[tuple[int, ...] | None, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ class RecordError(MksgnError):
     """A record of a run that cannot be shown."""
 
 
-def checked(record: dict[str, Any]) -> Record:
+def checked(record: Mapping[str, Any]) -> Record:
     """Return ``record`` as what it is.
 
     Raises
@@ -62,7 +62,7 @@ def _numbers(value: Any, where: str) -> Iterator[tuple[str, float]]:
         yield where, value
 
 
-def _check_numbers(record: dict[str, Any]) -> None:
+def _check_numbers(record: Mapping[str, Any]) -> None:
     for section, content in record.items():
         if section == "example":
             continue  # its numbers are coordinates and large arrays: _check_example

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -26,12 +27,12 @@ from mksgn.report.measured import measured_view
 from mksgn.report.schema import Record
 
 
-def page(record: dict[str, Any]) -> str:
+def page(record: Mapping[str, Any]) -> str:
     """The report of a run: HTML with everything inside it, a few hundred KB.
 
     Parameters
     ----------
-    record : dict
+    record : mapping
         JSON-compatible, as :class:`mksgn.report.schema.Record` describes it. Sections that are absent are left out, and
         the page says so.
 

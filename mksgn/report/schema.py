@@ -1,7 +1,13 @@
 """The record of a run, field by field: what :func:`mksgn.report.page` shows.
 
-A record is JSON: what ``benchmarks/energy.py`` writes. Of its sections only ``net`` and ``run`` are
-required. Unless a unit is named, numbers are means per sample, over all T steps.
+What is said of a run has one schema, in three parts that share their sections:
+
+- :class:`Record`, here: events, energies and cores; ``benchmarks/energy.py --json``, and what the page is drawn from;
+- :data:`mksgn.report.run_file.RunFile`: predictions, scores and events; ``deploy/run_lava.py --json``;
+- :class:`mksgn.mapping.schema.PlacementRecord`: cores and chips in full; ``deploy/map_loihi.py --json``.
+
+All of them are JSON. Of a record's sections only ``net`` and ``run`` are required. Unless a unit is named, numbers are
+means per sample, over all T steps.
 """
 
 from __future__ import annotations
@@ -11,7 +17,10 @@ from typing import Any, Literal
 from typing_extensions import NotRequired, TypedDict
 
 from mksgn.mapping.plan import Objective
+from mksgn.mapping.schema import Traffic
 
+Kind = Literal["conv", "dense", "jointmix", "graphconv"]
+"""Kinds of synapses: the classes of :mod:`mksgn.ir`."""
 Value = float | list[float]
 """A modelled number, or [low, high] where the constants behind it are known as ranges only."""
 
@@ -88,7 +97,7 @@ class SynapseRow(TypedDict):
 
     name: str
     layer: str
-    kind: Literal["conv", "dense", "jointmix", "graphconv"]
+    kind: Kind
     sources: list[str]
     target: str
     flops: float
@@ -172,17 +181,6 @@ class Busiest(TypedDict):
     why: str
 
 
-class Traffic(TypedDict):
-    """Messages of one sample, as :func:`mksgn.mapping.tables.traffic` counts them."""
-
-    spikes: float
-    messages: float
-    between_chips: float
-    from_host: float
-    hops_ew: float
-    hops_ns: float
-
-
 class Mapping(TypedDict):
     """The network placed on a board.
 
@@ -228,6 +226,17 @@ class Example(TypedDict):
     edges: list[list[int]]
     skeleton: list[list[list[float]]]
     raster: dict[str, Any]
+
+
+class CountedAndPriced(TypedDict):
+    """The sections of counted events and of what they cost."""
+
+    totals: Totals
+    populations: list[PopulationRow]
+    synapses: list[SynapseRow]
+    layers: list[LayerRow]
+    paper: Paper
+    cost_models: list[CostModelRow]
 
 
 class Record(TypedDict):

@@ -69,3 +69,9 @@ class Backend(Protocol):
     def __enter__(self) -> Backend: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+
+class StreamingBackend(Backend, Protocol):
+    """A backend that also runs one stream in wall time, x (C, F, V, steps), as a net without ``time_steps`` needs."""
+
+    def run_stream(self, x: np.ndarray, record: str = "none", reset_interval: int | None = None) -> RunResult: ...

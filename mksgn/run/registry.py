@@ -15,8 +15,9 @@ BACKENDS = {
     "lava": "mksgn.lava.backend:LavaBackend",
     "loihi2": "mksgn.loihi:Loihi2Backend",
 }
+"""Where each backend's class is. Named as text, because `run` stands below the rooms that hold them."""
 
-__all__ = ["BACKENDS", "open_backend"]
+__all__ = ["BACKENDS", "named_object", "open_backend"]
 
 
 def open_backend(name: str, graph: Graph, **options: Any) -> Backend:
@@ -38,8 +39,7 @@ def open_backend(name: str, graph: Graph, **options: Any) -> Backend:
     """
     if name not in BACKENDS:
         raise ConfigError("unknown backend", where="backend", got=repr(name), allowed=", ".join(BACKENDS))
-    module, _, class_name = BACKENDS[name].partition(":")
-    backend = getattr(importlib.import_module(module), class_name)
+    backend = named_object(BACKENDS[name])
     given = {key: value for key, value in options.items() if value is not None}
     accepted = [key for key in inspect.signature(backend).parameters if key != "graph"]
     unknown = sorted(set(given) - set(accepted))
@@ -48,3 +48,9 @@ def open_backend(name: str, graph: Graph, **options: Any) -> Backend:
                           allowed=", ".join(accepted), fix="leave it out, or choose another backend")
     result: Backend = backend(graph, **given)
     return result
+
+
+def named_object(path: str) -> Any:
+    """What ``'module:name'`` names, imported now: so a room can start what stands in a room above it."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

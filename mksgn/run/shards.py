@@ -36,6 +36,11 @@ class Shards:
         """Whether this process prints and writes."""
         return self.rank == 0
 
+    @property
+    def gpu(self) -> str | None:
+        """The GPU of this process, where there are several processes: each has its own."""
+        return f"cuda:{self.local}" if self.world > 1 else None
+
     def rows(self, count: int) -> slice:
         """This process's share of ``count`` samples: consecutive, and as many as any other's, give or take one."""
         edges = np.linspace(0, count, self.world + 1).round().astype(int)

@@ -194,7 +194,7 @@ def test_networks_that_share_a_name_are_told_apart():
            "seed": 0}
     rows = [row | {"run": "a"}, row | {"run": "b", "seed": 1, "epochs": [3, 2]},
             row | {"run": "c", "variant": "T = 2, widths 8"}, row | {"run": "d", "variant": "T = 1, widths 8"}]
-    with program_module("benchmarks/_networks.py") as networks:
+    with program_module("mksgn/report/network_names.py") as networks:
         found = networks.labels(rows)
     assert found == {"a": "MK-SGN, joint, T = 2, mixup 0.2, 3 epochs, seed 0",
                      "b": "MK-SGN, joint, T = 2, mixup 0.2, 3 + 2 epochs, seed 1",
@@ -203,7 +203,7 @@ def test_networks_that_share_a_name_are_told_apart():
 
 @pytest.mark.parametrize(("preset", "said"), [("mksgn-4", True), ("mksgn", False)])
 def test_a_variant_says_how_motions_are_scaled_where_there_are_any(preset, said):
-    with program_module("benchmarks/_networks.py") as networks:
+    with program_module("mksgn/report/network_names.py") as networks:
         assert ("motion to 0.15 of the body" in networks.described(PRESETS[preset].to_dict(), {})["variant"]) is said
 
 
@@ -211,7 +211,7 @@ def test_a_variant_says_how_motions_are_scaled_where_there_are_any(preset, said)
 def test_a_variant_says_when_weights_were_averaged(part, said):
     """Of 70 epochs the last 21: one warms up."""
     recipe = replace(PRESETS["mksgn-4"], average_part=part)
-    with program_module("benchmarks/_networks.py") as networks:
+    with program_module("mksgn/report/network_names.py") as networks:
         variant = networks.described(recipe.to_dict(), {})["variant"]
     assert ("weights averaged over 20 epochs" in variant) is said
     assert ("averaged" in variant) is said

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import Program, graph_for, program_module
+from programs import Program, graph_for
 from random_graphs import dense_graph
 from rich.console import Console
+from typeguard import CollectionCheckStrategy, check_type
 from written_graphs import block_graph
 
 from mksgn.data.synthetic import synthetic_pack
@@ -19,7 +20,9 @@ from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.ir.fanout import fanout
 from mksgn.mapping import boards
 from mksgn.mapping.placement import uniform_activity
+from mksgn.mapping.schema import PlacementFile
 from mksgn.netx import write_net
+from mksgn.programs.placement import show_placement
 
 PROGRAM = "deploy/map_loihi.py"
 
@@ -45,6 +48,7 @@ def test_a_net_is_placed_and_told_of(program: Program, net: Path, tmp_path: Path
                  "assumed: activity: 0.1 spikes per neuron"):
         assert text in outcome.out
     told = json.loads((tmp_path / "map.json").read_text())
+    check_type(told, PlacementFile, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
     assert told["board"] == "kapoho-point" and told["cores"] == len(told["core_list"]) <= told["board_cores"]
     assert told["uniform_activity"] and told["problems"] == [] and told["latency_steps"] == 12
     neurons = {p.name: p.size for p in block_graph().populations[1:]}
@@ -77,8 +81,7 @@ def test_the_summary_fits_80_columns() -> None:
     content = record(placement, placement.work(uniform_activity(graph, placement.steps)))
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, color_system=None, highlight=False)
-    with program_module("deploy/map_loihi.py") as map_loihi:
-        map_loihi.show(placement, content, False, console)
+    show_placement(console, placement, content, False)
     lines = file.getvalue().splitlines()
     assert lines[0].startswith("fits") and max(map(len, lines)) <= 80
     assert "chip" in file.getvalue() and "\N{HORIZONTAL ELLIPSIS}" not in file.getvalue()

@@ -35,7 +35,7 @@ from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.files import name_of, replacing
 from mksgn.lava import limits
 from mksgn.lava.backend import LavaBackend
-from mksgn.lava.process_plan import plan, plan_blocks
+from mksgn.lava.process_plan import plan_blocks, plan_processes
 from mksgn.netx import read_net, write_net
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.outputs import write_json
@@ -117,18 +117,18 @@ def test_a_read_only_program_without_a_home_in_the_c_locale(tmp_path: Path) -> N
 
 def test_too_few_descriptors_are_refused_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = block_graph()
-    needed = plan(graph).descriptors
+    needed = plan_processes(graph).descriptors
     assert plan_blocks(graph, 2).descriptors < needed
     for hard, refused in ((needed, False), (needed - 1, True), (resource.RLIM_INFINITY, False)):
         monkeypatch.setattr(limits.resource, "getrlimit", lambda kind, hard=hard: (64, hard))
         if refused:
             with pytest.raises(BackendError, match="too few open files") as caught:
-                limits.check_descriptors(plan(graph))
+                limits.check_descriptors(plan_processes(graph))
             assert str(needed) in caught.value.allowed
             assert "--layout blocks" in caught.value.fix
             assert f"ulimit -n {needed}" in caught.value.fix
         else:
-            limits.check_descriptors(plan(graph))
+            limits.check_descriptors(plan_processes(graph))
 
 
 @pytest.mark.lava
@@ -138,15 +138,15 @@ def test_a_soft_limit_is_raised_where_lava_runs_and_nowhere_else() -> None:
     samples = np.random.default_rng(1).integers(-128, 128, (1, 3, 6, 4))
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     low = max(int(name) for name in os.listdir("/proc/self/fd")) + 40
-    needed = plan(graph, tuple(p.name for p in graph.populations[1:-1]), 1, unroll_limit=0).descriptors
+    needed = plan_processes(graph, tuple(p.name for p in graph.populations[1:-1]), 1, unroll_limit=0).descriptors
     assert low < needed, "the limit would not be felt"
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (low, before[1]))
         with LavaBackend(graph, layout="layers", timeout_s=60) as lava:
             result = lava.run(samples, record="spikes")
             assert resource.getrlimit(resource.RLIMIT_NOFILE) == (low, before[1])
-            assert lava._host is not None
-            raised = resource.prlimit(lava._host.pid, resource.RLIMIT_NOFILE)
+            assert lava.host_pid is not None
+            raised = resource.prlimit(lava.host_pid, resource.RLIMIT_NOFILE)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert raised == (needed, before[1])
@@ -156,7 +156,7 @@ def test_a_soft_limit_is_raised_where_lava_runs_and_nowhere_else() -> None:
 def test_shared_memory_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SHARED_MEMORY", tmp_path / "none")
     with pytest.raises(BackendError, match="no shared memory"):
-        limits.check_shared_memory(plan(block_graph()))
+        limits.check_shared_memory(plan_processes(block_graph()))
 
 
 @pytest.mark.parametrize(("text", "expected"), [("150000 100000", 1), ("max 100000", 8), ("6400000 100000", 8),

@@ -11,8 +11,8 @@ import pytest
 RACE = Path(__file__).parent.parent / "support" / "lava_race.py"
 HOST = """
 from lava.magma.compiler.channels.pypychannel import CspRecvPort
-from mksgn.lava.host import _import_lava
-_import_lava()
+from mksgn.lava.host import import_lava
+import_lava()
 print(CspRecvPort._req_callback.__module__)
 """
 

@@ -21,12 +21,13 @@ from written_graphs import LIF, small_graph, small_samples
 from mksgn.errors import BackendError
 from mksgn.ir import Graph
 from mksgn.lava.backend import LavaBackend
-from mksgn.lava.guard import Host, session_members
+from mksgn.lava.host_handle import HostHandle
+from mksgn.lava.sessions import session_members
 
 SOON_S = 60.0
 """Bound of an end, on a machine that is busy with other things; alone it takes well under a second.
 
-Above 9 s, what guard.Host's own limits add up to when every one of them is used."""
+Above 9 s, what HostHandle's own limits add up to when every one of them is used."""
 
 pytestmark = [pytest.mark.lava, pytest.mark.timeout(300)]
 
@@ -139,8 +140,8 @@ def run_and(graph: Graph, models: dict[str, str], act: Callable[[LavaBackend], N
 
 
 def lava_children(lava: LavaBackend) -> list[psutil.Process]:
-    assert lava._host is not None
-    children = psutil.Process(lava._host.pid).children()
+    assert lava.host_pid is not None
+    children = psutil.Process(lava.host_pid).children()
     return [c for c in children if "resource_tracker" not in " ".join(c.cmdline())]
 
 
@@ -165,8 +166,8 @@ def test_a_killed_child_is_named(which):
 
 def test_a_killed_host_takes_its_children_with_it():
     def kill(lava: LavaBackend) -> None:
-        assert lava._host is not None
-        os.kill(lava._host.pid, signal.SIGKILL)
+        assert lava.host_pid is not None
+        os.kill(lava.host_pid, signal.SIGKILL)
 
     error, took = run_and(small_graph(), {LIF: "lava_faults:SlowModel"}, kill)
     assert error.what == "the process that runs Lava died"
@@ -188,8 +189,7 @@ def test_a_raising_process_model_is_quoted(tmp_path, monkeypatch):
 def test_a_process_that_hangs_runs_into_the_timeout():
     def hurry(lava: LavaBackend) -> None:
         # From here on: starting up on a busy machine may take longer than this.
-        assert lava._host is not None
-        lava._host.timeout_s = 1.0
+        lava.timeout_s = 1.0
 
     error, took = run_and(small_graph(), {LIF: "lava_faults:HangingModel"}, hurry)
     assert error.what == "Lava did not answer in time"
@@ -216,15 +216,15 @@ def test_a_run_that_succeeds_leaves_nothing_and_prints_nothing(capfd, options, l
         # The Lava Processes, the runtime service and the server of shared memory; gone when run() returns.
         assert len(lava.effort.pids) == lava_processes + 2
         assert not [pid for pid in lava.effort.pids if psutil.pid_exists(pid)]
-        assert lava._host is not None
+        assert lava.host_pid is not None
         # Between runs the host waits, without Lava.
-        assert len(session_members(lava._host.pid)) <= 2
+        assert len(session_members(lava.host_pid)) <= 2
         assert lava.effort.os_processes == lava_processes + 4
     assert capfd.readouterr() == ("", "")
 
 
 def test_closing_a_host_that_never_ran_and_closing_twice():
-    host = Host(60.0)
+    host = HostHandle(60.0)
     host.close()
     assert session_members(host.pid) == {}
     host.close()

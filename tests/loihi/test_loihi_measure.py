@@ -21,12 +21,13 @@ from written_graphs import T
 from mksgn.emulator import Emulator
 from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.ir import Cuba, Dense, Graph, Population, schedule
-from mksgn.lava.guard import Host
+from mksgn.lava.host_handle import HostHandle
 from mksgn.lava.wire import graph_message
 from mksgn.loihi import BELOW, Figure, LoihiMeasurement, Procedure, measure
 from mksgn.loihi.analysis import above, core_readings, figure, noise_floor, resolution, run_reading
 from mksgn.loihi.checks import check_graph, silent
 from mksgn.loihi.extension import read_probe
+from mksgn.loihi.measure import MEASURE_ONCE
 
 STEPS, WARMUP, REPEATS = 10_000, 400, 3
 PROCEDURE = Procedure(steps=STEPS, warmup=WARMUP, repeats=REPEATS, time_buffer=512)
@@ -201,12 +202,12 @@ def test_the_held_network_computes_what_the_emulator_does(fake_board, idle):
     graph, sample = chip_graph(), two_samples()[:1]
     fake_board(scripted(graph, sample))
     frame = np.ascontiguousarray(sample[0].transpose(2, 1, 0), np.int32) * (not idle)
-    host = Host(60)
+    host = HostHandle(60)
     try:
         host.send({"op": "graph", "graph": graph_message(graph)})
         host.receive()
-        host.send({"op": "measure", "chip": {}, "frame": frame, "idle": idle, "probes": (), "time_buffer": 1,
-                   "steps": 5 * T + schedule(graph).latency})
+        host.send({"op": "call", "function": MEASURE_ONCE, "chip": {}, "frame": frame, "idle": idle, "probes": (),
+                   "time_buffer": 1, "steps": 5 * T + schedule(graph).latency})
         message = host.receive()
     finally:
         host.close()

@@ -1,16 +1,17 @@
-"""What energy.py prints on the terminal, and its CSV."""
+"""Events and energies of a run as tables for the terminal, and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable
-from typing import Any
 
 from rich.table import Table
 
 from mksgn.mapping.plan import OBJECTIVES
 from mksgn.mapping.tables import traffic_line
+from mksgn.report.formatting import ends
+from mksgn.report.schema import CostModelRow, LayerRow, Mapping, Paper, PopulationRow, SynapseRow, Totals, Value
 
 
 def _table(title: str, *headings: str) -> Table:
@@ -20,11 +21,11 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def layers_table(record: dict[str, Any]) -> Table:
+def layers_table(rows: list[LayerRow]) -> Table:
     """Rates, operations by the paper's formula and as counted, and updates of each layer."""
     table = _table("per sample, by layer; rates, operations and updates counted; expected: modelled, Eq. 33 and 34",
                    "layer", "neurons", "mean rate", "Table 6", "expected", "counted", "ratio", "active updates", "idle")
-    for row in record["layers"]:
+    for row in rows:
         rate, printed = ("-" if row[key] is None else f"{row[key]:.4f}" for key in ("rate", "table6_rate"))
         unit = " MACs" if row["graded"] else ""
         table.add_row(row["layer"], f"{row['neurons']:,}", rate, printed, f"{row['expected']:,.0f}{unit}",
@@ -33,16 +34,15 @@ def layers_table(record: dict[str, Any]) -> Table:
     return table
 
 
-def totals_table(record: dict[str, Any]) -> Table:
+def totals_table(totals: Totals, paper: Paper) -> Table:
     """Events of a sample."""
     table = _table("events per sample", "", "", "how")
-    totals = record["totals"]
     table.columns[2].justify = "left"
     rows = (
         ("spikes", totals["spikes"], f"counted; mean rate of the hidden populations {totals['mean_rate']:.4f}"),
-        ("synaptic operations", totals["synops"], f"counted; Eq. 33 expects {record['paper']['sops']:,.0f}"),
+        ("synaptic operations", totals["synops"], f"counted; Eq. 33 expects {paper['sops']:,.0f}"),
         ("MACs of the graded input", totals["macs"],
-         f"counted, all T steps; Eq. 34 expects {record['paper']['first_layer_macs']:,.0f}"),
+         f"counted, all T steps; Eq. 34 expects {paper['first_layer_macs']:,.0f}"),
         ("neuron updates", totals["updates_active"] + totals["updates_idle"],
          f"counted; {totals['updates_idle']:,.0f} changed nothing"),
     )
@@ -51,45 +51,46 @@ def totals_table(record: dict[str, Any]) -> Table:
     return table
 
 
-def costs_table(record: dict[str, Any]) -> Table:
+def costs_table(paper: Paper, models: list[CostModelRow]) -> Table:
     """Energy and time by the paper's formula and by each cost model."""
     table = _table("energy and time per sample (modelled; a range where a model has one)", "model", "dynamic, mJ",
                    "static, mJ", "total, mJ", "latency, ms", "samples/s", "EDP, mJ ms")
-    keys = ("dynamic_mj", "static_mj", "total_mj", "latency_ms", "samples_per_s", "edp_mj_ms")
-    for name, value in (("the paper's Eq. 34", record["paper"]["energy_mj"]),
-                        ("  first layer at every step", record["paper"]["energy_all_steps_mj"])):
-        table.add_row(name, span([value, value]), *["-"] * (len(keys) - 1))
-    for row in record["cost_models"]:
-        table.add_row(row["name"], *(span(row[key]) for key in keys))
+    for name, value in (("the paper's Eq. 34", paper["energy_mj"]),
+                        ("  first layer at every step", paper["energy_all_steps_mj"])):
+        table.add_row(name, span([value, value]), *["-"] * (len(table.columns) - 2))
+    for row in models:
+        values = (row["dynamic_mj"], row["static_mj"], row["total_mj"], row["latency_ms"], row["samples_per_s"],
+                  row["edp_mj_ms"])
+        table.add_row(row["name"], *map(span, values))
     return table
 
 
-def mapping_lines(record: dict[str, Any]) -> Iterable[str]:
+def mapping_lines(mapping: Mapping) -> Iterable[str]:
     """Cores, chips, traffic, the busiest core, what does not fit."""
-    mapping = record["mapping"]
     cores = mapping["core_list"]
     yield (f"{mapping['board']}: {mapping['cores']} cores on {mapping['chips']} chips (modelled; --objective "
            f"{mapping['objective']}, {OBJECTIVES[mapping['objective']]}); mean use of neurons "
            f"{sum(c['neuron_utilisation'] for c in cores) / len(cores):.0%}, of memory "
            f"{sum(c['memory_utilisation'] for c in cores) / len(cores):.0%}")
     yield traffic_line(mapping["traffic"])
-    yield f"busiest core: {mapping['busiest']['index']}, {mapping['busiest']['why']}"
+    if mapping["busiest"] is not None:
+        yield f"busiest core: {mapping['busiest']['index']}, {mapping['busiest']['why']}"
     for problem in mapping["problems"]:
         yield f"does not fit: {problem}"
 
 
-def span(value: list[float] | None) -> str:
+def span(value: Value | None) -> str:
     """A range, or one number where it is one; '-' where the model has none."""
     if value is None:
         return "-"
-    low, high = (f"{bound:.3g}" if bound < 1000 else f"{bound:,.0f}" for bound in value)
+    low, high = (f"{bound:.3g}" if bound < 1000 else f"{bound:,.0f}" for bound in ends(value))
     return low if low == high else f"{low} - {high}"
 
 
-def as_csv(record: dict[str, Any]) -> str:
+def as_csv(populations: list[PopulationRow], synapses: list[SynapseRow]) -> str:
     """One row per population and synapse, and the columns of both."""
-    rows = [{"kind": "population", **row, "shape": "x".join(map(str, row["shape"]))} for row in record["populations"]]
-    for synapse in record["synapses"]:
+    rows = [{"kind": "population", **row, "shape": "x".join(map(str, row["shape"]))} for row in populations]
+    for synapse in synapses:
         causes = {f"cause: {name}": value for name, value in synapse["causes"].items()}
         row = {**synapse, **causes, "kind": f"synapse, {synapse['kind']}", "sources": " ".join(synapse["sources"])}
         del row["causes"]

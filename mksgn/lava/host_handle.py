@@ -2,7 +2,7 @@
 
 Lava forks one OS process per Lava Process, blocks on semaphores that no signal interrupts, and
 leaves its children behind when anything goes wrong. So Lava runs below a host process
-(:mod:`mksgn.lava.host`) that leads a session of its own; :class:`Host` talks to it with
+(:mod:`mksgn.lava.host`) that leads a session of its own; :class:`HostHandle` talks to it with
 deadlines, and on the way out, normal or not, ends every process of that session.
 """
 
@@ -17,11 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import IO, Any
 
 from mksgn.errors import BackendError
-from mksgn.lava.stacks import ask
+from mksgn.lava.sessions import end_session, session_members
+from mksgn.lava.stack_dumps import stacks_of
 from mksgn.lava.wire import Frames, pack
 
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from mksgn.lava.host import main; main()"
@@ -31,8 +31,8 @@ _GRACE_S = 3.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-class Host:
-    """The host process and the pipes to it.
+class HostHandle:
+    """The parent's side of the host process: starts it, talks to it over two pipes, and ends it.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Host:
     def _timeout(self) -> BackendError:
         trace = self._log_tail()
         waiting = [pid for pid, command in session_members(self.pid).items() if "resource_tracker" not in command]
-        said = (f"nothing for {self.timeout_s:g} s", trace, ask(waiting, self._log.fileno()))
+        said = (f"nothing for {self.timeout_s:g} s", trace, stacks_of(waiting, self._log.fileno()))
         self.close()
         return BackendError("Lava did not answer in time", where=f"host process (pid {self.pid})",
                             got="\n".join(part for part in said if part),
@@ -152,42 +152,3 @@ def _reported(message: dict[str, Any]) -> BackendError:
     trace = message.get("trace", "").strip()
     return BackendError(message["what"], where=message.get("where", ""), got=f"{got}\n{trace}" if trace else got,
                         allowed=message.get("allowed", ""), fix=message.get("fix", "") or message.get("hint", ""))
-
-
-def end_session(session: int) -> None:
-    """Kill what is left of a session that we started, and wait until it is gone.
-
-    multiprocessing's resource tracker goes last and by itself: it unlinks the shared memory that
-    killed processes left behind, as soon as all of them are gone.
-    """
-    if not Path("/proc/self/stat").exists():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(session, signal.SIGKILL)
-        return
-    deadline = time.monotonic() + _GRACE_S
-    while members := session_members(session):
-        late = time.monotonic() > deadline
-        for pid, command in members.items():
-            if late or "resource_tracker" not in command:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        if late and time.monotonic() > deadline + _GRACE_S:
-            raise BackendError("processes of Lava cannot be ended", where="Lava", got=str(sorted(members)))
-        time.sleep(0.01)
-
-
-def session_members(session: int) -> dict[int, str]:
-    """Process id and command line of the session's processes that still run, zombies left out; none but on Linux."""
-    members: dict[int, str] = {}
-    for folder in Path("/proc").iterdir() if Path("/proc/self/stat").exists() else ():
-        if not folder.name.isdigit():
-            continue
-        try:
-            # pid (command) state ppid pgrp session ...; the command may hold anything, so cut after the last ')'.
-            state, _, _, owner = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-            if int(owner) == session and state not in "ZX":
-                command = (folder / "cmdline").read_bytes()
-                members[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-    return members

@@ -25,7 +25,7 @@ def answer_with_stack() -> None:
         faulthandler.register(_SIGNAL, all_threads=False)
 
 
-def ask(pids: Iterable[int], log: int, shown: int = 12) -> str:
+def stacks_of(pids: Iterable[int], log: int, shown: int = 12) -> str:
     """The stacks of ``pids``, equal ones counted, the rarest first: the odd one out is what the others wait for.
 
     Parameters

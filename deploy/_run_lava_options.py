@@ -1,0 +1,193 @@
+"""The options of deploy/run_lava.py, and which of them have no effect together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+
+from mksgn.errors import ConfigError
+from mksgn.programs.outputs import check_writable
+
+MODEST = 20
+"""Samples that Lava runs in minutes with a Process and an OS process per layer."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Run a .net file on skeletons or tensors; see the head of deploy/run_lava.py."""
+
+    GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "backend": "backend", "Lava": "layout",
+                                        "emulator": "device", "computation": "threads", "result": "json",
+                                        "tensor": "input"}
+
+    net: Path
+    """The network: our mksgn.net, or a stock netx file. A bare name that is not here is looked for in runs
+    (the newest) and models."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
+    """A pack or CTR-GCN .npz, a NW-UCLA .json or NTU .skeleton file or a folder of them, or 'synthetic'.
+    Default: what the net was trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA."""
+    skip_untracked: bool = False
+    """Leave out the recordings of an NTU folder in which nobody was tracked (302 of NTU 60, 535 of NTU 120)."""
+    leave_out: str | None = None
+    """A text file that names recordings to leave out, one per line, such as NTU's own list."""
+    protocol: str | None = None
+    """nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, synthetic or as-packed. Default: the net's
+    own on its own data, else what the data's ids say."""
+    split: Literal["train", "val", "test", "all"] | None = None
+    """Which part of the data. Default: test; all for a single recording."""
+    samples: int | None = None
+    """Number of samples, evenly spread over classes and split; 0: all. Default: all, or 20 with --layout layers or
+    stock and on loihi2."""
+    backend: Literal["emulator", "lava", "loihi2"] = "lava"
+    """Where to run."""
+    check: bool = False
+    """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
+    check_states: bool = False
+    """--check with u and v of every neuron after every step. Layouts other than blocks read them one by one from
+    Lava, about 60 us each."""
+    layout: Literal["blocks", "layers", "stock"] | None = None
+    """How Lava runs the net: in a few Processes of ours that each hold a part of it (blocks, the default), in one
+    Process per synapse and population with our ProcessModels (layers), or with Lava's own (stock). Same spikes."""
+    timeout: float | None = None
+    """Longest silence of Lava in seconds before its run is given up. Default 600."""
+    max_processes: int | None = None
+    """Most OS processes that Lava may start. Default 600."""
+    device: str | None = None
+    """Where the emulator computes: cpu (the default), cuda or cuda:N. Under torchrun cuda is each process's own."""
+    batch_size: int | None = None
+    """Samples that the emulator computes together; bounds its memory. Default 32."""
+    threads: int | None = None
+    """Threads of the emulator; in the layout blocks, Processes of Lava that compute side by side. Default: one per
+    core."""
+    json: Path | None = None
+    """Write the results here, whole or not at all."""
+    all: bool = False
+    """Print all classes and all wrong samples, however many they are. With --input: write every population to
+    --dump."""
+    input: Path | None = None
+    """Run this tensor (.npy) instead of skeletons."""
+    dump: Path | None = None
+    """With --input: write the output here (.npz)."""
+    reset_interval: int | None = None
+    """With --input, for a net without a number of steps of its own: reset every so many steps, as stock netx does."""
+    num_layers: int | None = None
+    """With --input: read only the first layers of a stock netx file."""
+    input_shape: Annotated[tuple[int, int, int] | None, tyro.conf.arg(metavar="C F V")] = None
+    """With --input: the net's input shape, for a stock netx file that starts with a conv layer and so does not say it.
+    Default: that of a tensor with four axes."""
+
+    def validate(self) -> None:
+        """Refuse options that have no effect, before anything is read.
+
+        Raises
+        ------
+        ConfigError
+            For the first of them.
+        """
+        self._check_input()
+        self._check_backends()
+        self._check_files()
+
+    def _check_input(self) -> None:
+        """Refuse options of skeletons for a tensor, and those of a tensor for skeletons."""
+        raw = self.input is not None
+        for name in ("data", "leave_out", "protocol", "split", "samples"):
+            if raw and getattr(self, name) is not None:
+                raise ConfigError("an option for skeletons has no effect with --input",
+                                  where=f"--{name.replace('_', '-')}", got=str(getattr(self, name)),
+                                  fix="leave it out")
+        if raw and self.skip_untracked:
+            raise ConfigError("an option for skeletons has no effect with --input", where="--skip-untracked",
+                              fix="leave it out")
+        for name, given in (("dump", self.dump), ("reset-interval", self.reset_interval),
+                            ("num-layers", self.num_layers), ("input-shape", self.input_shape)):
+            if given is not None and not raw:
+                raise ConfigError("an option for tensors has no effect without --input", where=f"--{name}",
+                                  got=str(given), fix="name a tensor with --input x.npy, or leave it out")
+        if self.input_shape is not None and min(self.input_shape) < 1:
+            raise ConfigError("an impossible input shape", where="--input-shape", got=str(self.input_shape),
+                              allowed="(C, F, V), each at least 1")
+        if raw and self.all and self.dump is None:
+            raise ConfigError("an option has no effect on a tensor without --dump", where="--all",
+                              fix="name a file with --dump out.npz, or leave it out")
+        if self.samples is not None and self.samples < 0:
+            raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
+                              allowed="0 for all, or more")
+
+    def _check_backends(self) -> None:
+        """Refuse options of a backend that does not run."""
+        if "lava" not in self.backends and self.backend != "loihi2":
+            for name, value in (("timeout", self.timeout), ("max-processes", self.max_processes),
+                                ("layout", self.layout)):
+                if value is not None:
+                    raise ConfigError("an option of the Lava backend has no effect on the emulator", where=f"--{name}",
+                                      got=str(value), fix="leave it out, or choose --backend lava")
+        if self.threads is not None:
+            if self.threads < 1:
+                raise ConfigError("the number of threads is impossible", where="--threads", got=str(self.threads),
+                                  allowed="1 or more")
+            if "emulator" not in self.backends and (self.backend == "loihi2" or self.layout not in (None, "blocks")):
+                raise ConfigError("an option has no effect here", where="--threads", got=str(self.threads),
+                                  allowed="the emulator, and Lava's layout blocks", fix="leave it out")
+        if "emulator" not in self.backends:
+            for name, own in (("device", self.device), ("batch-size", self.batch_size)):
+                if own is not None:
+                    raise ConfigError("an option of the emulator has no effect on Lava", where=f"--{name}",
+                                      got=str(own), fix="leave it out, or choose --backend emulator")
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and (self.input is not None or self.backends != ("emulator",)):
+            raise ConfigError("several processes can share the samples of the emulator only", where="torchrun",
+                              got="--input" if self.input is not None else " and ".join(self.backends),
+                              fix="leave torchrun out, or run skeletons with --backend emulator and without --check")
+
+    def _check_files(self) -> None:
+        """Refuse results that cannot be written, or would replace each other."""
+        for option, path in (("--json", self.json), ("--dump", self.dump)):
+            if path is not None:
+                check_writable(path, option)
+        if self.json is not None and self.dump is not None and self.json.resolve() == self.dump.resolve():
+            raise ConfigError("two results would go into one file", where="--json and --dump", got=str(self.json))
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The backend, and the one it is checked against."""
+        other = "lava" if self.backend == "emulator" else "emulator"
+        return (self.backend, other) if self.check or self.check_states else (self.backend,)
+
+    def record(self, counts_alone: bool) -> str:
+        """What has to be recorded: for comparing, for --all, and for counts where the backend has no others."""
+        if self.check_states:
+            return "states"
+        dumped = self.all and self.input is not None
+        return "none" if counts_alone and not self.check and not dumped else "spikes"
+
+    @property
+    def limit(self) -> int:
+        """Most samples to run; 0: all."""
+        if self.samples is not None:
+            return self.samples
+        slow = self.backend == "loihi2" or self.layout in ("layers", "stock")
+        return MODEST if slow else 0
+
+    def backend_options(self, own_device: str | None) -> dict[str, dict[str, Any]]:
+        """Each backend that runs, and its options; None in them means: not given.
+
+        Parameters
+        ----------
+        own_device : str or None
+            The GPU of this process, where several share the samples.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name in self.backends:
+            if name == "emulator":
+                device = own_device if self.device == "cuda" and own_device else self.device
+                found[name] = {"device": device, "batch_size": self.batch_size, "threads": self.threads}
+                continue
+            # A chip refuses the layout and the number of processes, and says so.
+            found[name] = {"timeout_s": self.timeout, "max_processes": self.max_processes, "layout": self.layout}
+            if name == "lava":
+                found[name]["blocks"] = self.threads
+        return found

@@ -1,0 +1,55 @@
+"""A placement on the terminal, and the activity that it is balanced for."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from mksgn.errors import ConfigError
+from mksgn.mapping import Placement, tables
+from mksgn.mapping.schema import PlacementRecord
+from mksgn.programs.console import print_prose, print_table
+
+FEW_CHIPS = 16
+"""Chips that are printed without --all."""
+
+
+def load_activity(path: Path) -> dict[str, np.ndarray]:
+    """Messages per neuron and sample: float64 arrays (C, F, V) of an .npz file by name; nothing is unpickled.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name], np.float64) for name in archive.files}
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise ConfigError("the activity cannot be read", where=str(path), got=str(error),
+                          allowed="an .npz file with an array (C, F, V) for each population") from None
+
+
+def show_placement(console: Console, placement: Placement, content: PlacementRecord, everything: bool) -> None:
+    """Print whether the net fits, then what it takes; the rows of all populations with ``everything``."""
+    print_prose(console, tables.verdict(placement), style="bold")
+    for problem in placement.problems:
+        print_prose(console, f"does not fit: {problem}", style="red")
+    if everything or placement.chips <= FEW_CHIPS:
+        console.print()
+        print_table(console, tables.chips_table(content["chip_list"]))
+    if everything:
+        console.print()
+        print_table(console, tables.layers_table(content["layers"], placement))
+    console.print()
+    print_prose(console, tables.busiest_line(content["busiest"]))
+    print_prose(console, tables.traffic_line(content["traffic"]))
+    for name, text in tables.assumptions(placement).items():
+        print_prose(console, f"assumed: {name} = {text}" if name in placement.board.assumed
+                    else f"assumed: {name}: {text}", style="dim")
+    if not everything:
+        chips = "" if placement.chips <= FEW_CHIPS else f" and {placement.chips} chips"
+        print_prose(console, f"--all prints a row for each of the {len(content['layers'])} populations{chips}")
