@@ -16,12 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from mksgn.counts import Counts
 from mksgn.errors import ConfigError
-from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Synapse
-from mksgn.ir.synapses import Shape
+from mksgn.ir import Graph
 
 E_MAC_PJ = 4.6
 """Energy of a 32-bit floating-point multiply-accumulate at 45 nm, pJ: 3.7 (multiply) + 0.9 (add).
@@ -30,31 +27,6 @@ as taken by the paper (Eq. 36)."""
 E_AC_PJ = 0.9
 """Energy of a 32-bit floating-point addition at 45 nm, pJ (same source; Eq. 37)."""
 _MJ_PER_PJ = 1e-9
-
-
-def dense_macs(synapse: Synapse, source_shape: Shape, target_shape: Shape) -> int:
-    """FLOPs(l): multiply-accumulates of the dense operation, for one source population and one step.
-
-    Zero weights and padding count, as in the usual formulas: Conv O F' V' (I / groups) kF kV;
-    Dense O I; JointMix K V' V per channel and frame; GraphConv E O I per frame (only the edges that
-    exist have weights). Input channels that a Conv does not read at all are not its: the spike coder of one
-    of several modalities is a convolution over its own coordinates (Eq. 35, n_m times the first layer).
-    """
-    if isinstance(synapse, Conv):
-        taps = int(np.prod(synapse.weight.shape[2:]))
-        return int(np.prod(target_shape)) * taps * int(read_channels(synapse).sum())
-    if isinstance(synapse, Dense):
-        return int(synapse.weight.size)
-    if isinstance(synapse, JointMix):
-        return int(synapse.weight.size) * source_shape[0] * source_shape[1]
-    assert isinstance(synapse, GraphConv)
-    return int(synapse.weight.size) * source_shape[1]
-
-
-def read_channels(synapse: Conv) -> np.ndarray:
-    """Which input channels of a group any weight reads, bool (I / groups,); all where every weight is 0."""
-    read = np.asarray(synapse.weight).any(axis=(0, 2, 3))
-    return read if read.any() else np.ones_like(read)
 
 
 @dataclass(frozen=True)
@@ -151,7 +123,7 @@ def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
             raise ConfigError("the counts are not of this graph", where=f"synapse {synapse.name!r}",
                               got=f"no counts of {', '.join(missing) or synapse.name}", fix="count a run of this graph")
         source = graph[synapse.sources[0]]
-        flops_one = dense_macs(synapse, source.shape, graph[synapse.target].shape)
+        flops_one = synapse.dense_macs(source.shape, graph[synapse.target].shape)
         rates = [counts.rate(name) for name in synapse.sources]
         graded = source.message_bits > 0
         sops = 0.0 if graded else sum(rates) * counts.steps * flops_one

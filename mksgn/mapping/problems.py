@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
-from mksgn.ir.synapses import Dense
 from mksgn.mapping.boards import Board, boards
 from mksgn.mapping.memory import fan_in, weight_bits
 from mksgn.mapping.plan import RESOURCES, Plan, limits_of
@@ -97,8 +94,7 @@ def _delays(graph: Graph, board: Board) -> list[Problem]:
     found = []
     wait = schedule(graph).wait
     for synapse in graph.synapses:
-        own = int(np.max(synapse.delay)) if isinstance(synapse, Dense) and synapse.delay is not None else 0
-        longest = own + max(wait[synapse.name, source] for source in synapse.sources)
+        longest = synapse.longest_delay + max(wait[synapse.name, source] for source in synapse.sources)
         if longest > board.delay_steps:
             relays = -(-(longest - board.delay_steps) // (board.delay_steps + 1))
             found.append(Problem("delay_steps", f"synapse {synapse.name!r}", longest, board.delay_steps,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.ir import Conv, Dense, Graph, Population, Synapse, output_shape
+from mksgn.ir import Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.graph import DECAY_UNITY
 from mksgn.ir.synapses import Shape
 from mksgn.nir.budget import Budget
@@ -199,7 +199,7 @@ class _Foreign:
         made = c.synapse("", "", np.zeros(c.weight.shape, np.int16))
         source = self.populations[c.sources[0]].shape
         try:
-            return self._shape(output_shape(made, source, source), name)
+            return self._shape(made.output_shape(source, source), name)
         except ValueError as error:
             raise NirError("a node does not fit its source", where=self._at(c.node), got=str(error)) from None
 

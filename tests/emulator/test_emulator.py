@@ -19,7 +19,7 @@ from mksgn.emulator.emulator import KERNELS
 from mksgn.emulator.exact import exact_arithmetic
 from mksgn.emulator.neuron import Membrane
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
+from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
 from mksgn.ir.graph import VTH_MAX
 from mksgn.run.comparison import compare
 
@@ -157,7 +157,7 @@ def test_synapse_is_its_equation(kind, graded):
     rng = np.random.default_rng(7)
     synapse = SYNAPSES[kind](rng)
     source = Population("a", (4, 7, 5), role="input", message_bits=8 if graded else 0)
-    target = output_shape(synapse, source.shape, (5, 1, 1)) if not isinstance(synapse, GraphConv) else (3, 7, 5)
+    target = synapse.output_shape(source.shape, (5, 1, 1)) if not isinstance(synapse, GraphConv) else (3, 7, 5)
     graph = Graph((source, Population("b", target, Cuba(131071, 0, 0))), (synapse,), time_steps=5)
     x = random_messages(graph, 2, 8, steps=5)
     with Emulator(graph) as emulator:

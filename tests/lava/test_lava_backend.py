@@ -23,7 +23,7 @@ from mksgn.lava import limits
 from mksgn.lava.backend import LavaBackend
 from mksgn.lava.guard import end_session
 from mksgn.lava.process_plan import LAYOUTS, plan, plan_blocks
-from mksgn.lava.unroll import lava_kernel, matrix, nonzeros
+from mksgn.lava.unroll import lava_kernel, matrix
 from mksgn.lava.wire import Frames, graph_from_message, graph_message, pack
 from mksgn.run.backend import RunResult
 from mksgn.run.comparison import compare
@@ -71,7 +71,7 @@ SYNAPSES = [
 def test_unrolled_synapse_is_the_equation(synapse, source, target):
     weights = matrix(synapse, source, target)
     weights.eliminate_zeros()
-    assert weights.nnz == nonzeros(synapse, source, target)
+    assert weights.nnz == synapse.connections(source, target)
     rng = np.random.default_rng(5)
     for _ in range(3):
         spikes = rng.integers(-3, 4, source)

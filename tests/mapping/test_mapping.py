@@ -17,7 +17,6 @@ from lava_graphs import block_graph, dense_graph, even
 from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse
-from mksgn.ir.fanout import fanout
 from mksgn.mapping import Board, Placement, board, boards, place
 from mksgn.mapping.arrivals import arrivals
 from mksgn.mapping.boards import NO_SOURCE
@@ -262,7 +261,7 @@ def test_arrivals_are_the_fanout_seen_from_the_target(synapse: Synapse) -> None:
         expected[to] += activity[at] * weighted
     found = arrivals(synapse, activity, target)
     np.testing.assert_array_equal(found, expected)
-    assert found.sum() == (activity * fanout(synapse, source, target)).sum()
+    assert found.sum() == (activity * synapse.fanout(source, target)).sum()
     most = max(np.bincount([np.ravel_multi_index(to, target) for _, to, _ in connections(synapse, source, target)]))
     alone = Graph((replace(graph.input, name="s", shape=source), Population("t", target, Cuba(1))),
                   (replace(synapse, sources=("s",), target="t"),))
@@ -538,7 +537,7 @@ def test_the_shipped_net_fits_on_kapoho_point() -> None:
         activity = whole_activity(graph, 0)
         work = placement.work(activity)
         for name, synapses in (("macs", graph.synapses[:1]), ("synops", graph.synapses[1:])):
-            met = sum((activity[source] * fanout(s, graph[source].shape, graph[s.target].shape)).sum()
+            met = sum((activity[source] * s.fanout(graph[source].shape, graph[s.target].shape)).sum()
                       for s in synapses for source in s.sources)
             assert work.total(name) == met
         assert sum(s.size for core in placement.cores for s in core.slabs) == sum(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse, output_shape
+from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse
 
 Shape = tuple[int, int, int]
 META = {"preset": "demo", "accuracy": 0.1 + 0.2, "epochs": 2**53 + 1, "clean": True,
@@ -121,4 +121,4 @@ def _target_shape(draw: st.DrawFn, synapse: Synapse, populations: list[Populatio
     if isinstance(synapse, Dense):
         size = st.integers(1, 3)
         return draw(size), draw(size), draw(size)
-    return output_shape(synapse, source, source)
+    return synapse.output_shape(source, source)
