@@ -46,7 +46,13 @@ def small_board(kind: Board = KAPOHO, **limits: int) -> Board:
     given = {"neurons": 24, "neuron_groups": 3, "synapse_words": 400, "core_words": 700 if kind.core_words else 0,
              "in_axons": 100, "out_axons": 1500, "cores_per_chip": 6, **limits}
     made = replace(kind, name="small", **given, core_mesh=(2, 3))  # type: ignore[arg-type]
-    return made.enlarged(given.get("chips", 400))
+    return enlarged(made, given.get("chips", 400))
+
+
+def enlarged(where: Board, chips: int) -> Board:
+    """The same board with ``chips`` chips, in rows of as many chips as there."""
+    columns = where.chip_mesh[1]
+    return replace(where, chips=chips, chip_mesh=(max(where.chip_mesh[0], -(-chips // columns)), columns))
 
 
 def connections(synapse: Synapse, source: tuple[int, int, int], target: tuple[int, int, int]) -> Iterator[Connection]:
@@ -396,8 +402,8 @@ def test_chips_frames_and_channels_that_would_fit_do_fit_and_one_more_does_not()
     where = small_board(neurons=64, synapse_words=400, core_words=0, neuron_groups=0, chips=2)
     problem, = place(graph, where, objective="cores").problems
     assert problem.limit == "chips" and problem.allowed == 2 and problem.used > 2
-    assert not place(graph, where.enlarged(problem.used), objective="cores").problems
-    assert place(graph, where.enlarged(problem.used - 1), objective="cores").problems
+    assert not place(graph, enlarged(where, problem.used), objective="cores").problems
+    assert place(graph, enlarged(where, problem.used - 1), objective="cores").problems
     frames = int(problem.change.split(" instead of 40 frames")[0].split()[-1])
     for number, fits in ((frames, True), (frames + 1, False)):
         smaller = with_frames(graph, number)
