@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from mksgn.mapping.plan import OBJECTIVES
+from mksgn.mapping.packing import OBJECTIVES
 from mksgn.mapping.tables import traffic_line
 
 

@@ -1,6 +1,6 @@
-"""Why a synapse's counted operations differ from what Eq. 33 expects, as factors.
+"""Why a synapse's counted operations differ from what the paper's Eq. 33 expects, as factors.
 
-Eq. 33 takes every spike to meet FLOPs / N weights, N being the neurons of the source. What happens
+That equation takes every spike to meet FLOPs / N weights, N being the neurons of the source. What happens
 is the sum over neurons of spikes times fan-out, which differs for three reasons, each one factor:
 
 .. math::

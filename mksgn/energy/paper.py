@@ -1,4 +1,4 @@
-"""The paper's theoretical energy (Eq. 33-37) and, beside it, the energy of the events that were counted.
+"""The paper's theoretical energy (Zheng et al., MK-SGN, Eq. 33-37), and the energy of the events that were counted.
 
 .. math::
 
@@ -6,9 +6,12 @@
 
     E = E_{MAC} \\, FLOPs(1) + E_{AC} \\sum_{l \\ge 2} SOPs(l)                 \\qquad (34)
 
-with r_l the firing rate of the population that feeds layer l. Two things make this an estimate:
+with r_l the firing rate of the population that feeds layer l. Equation 34 is printed for Base-SGN. Equation 35,
+for MK-SGN, is the same sum over the layers that MK-SGN has; its :math:`n_m` first layers, one for each modality,
+are the synapses here that read the graded input. Equations 36 and 37 are the two terms, with
+:data:`E_MAC_PJ` and :data:`E_AC_PJ`. Two things make this an estimate:
 FLOPs(l) counts borders, zero weights and absent edges as if they were met, and layer 1 is paid
-once although its graded input is presented, and multiplied, at each of the T steps (PCM, Eq. 3).
+once although its graded input is presented, and multiplied, at each of the T steps (PCM, the paper's Eq. 3).
 Both versions of layer 1 are returned, under names that say which is which.
 """
 
@@ -25,7 +28,7 @@ E_MAC_PJ = 4.6
 M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, Fig. 1.1.9,
 as taken by the paper (Eq. 36)."""
 E_AC_PJ = 0.9
-"""Energy of a 32-bit floating-point addition at 45 nm, pJ (same source; Eq. 37)."""
+"""Energy of a 32-bit floating-point addition at 45 nm, pJ (same source; the paper's Eq. 37)."""
 _MJ_PER_PJ = 1e-9
 
 
@@ -43,7 +46,7 @@ class SynapseOps:
     rate : float
         Mean rate of what it reads: spikes (non-zero messages) per source neuron and step.
     theoretical_sops : float
-        Eq. 33, rate x T x FLOPs; 0 for layer 1, which the paper pays as MACs.
+        The paper's Eq. 33, rate x T x FLOPs; 0 for layer 1, which the paper pays as MACs.
     counted_synops, counted_macs : float
         What happened: non-zero weights met by spikes, and by graded messages (all T steps).
     """
@@ -59,7 +62,7 @@ class SynapseOps:
 
 @dataclass(frozen=True)
 class PaperEnergy:
-    """Theoretical energy of one sample by Eq. 34.
+    """Theoretical energy of one sample by the paper's Eq. 34 and 35.
 
     Parameters
     ----------
@@ -102,7 +105,7 @@ class CountedEnergy:
 
 
 def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
-    """Eq. 33-34 with the firing rates of a run.
+    """The paper's Eq. 33-37 with the firing rates of a run.
 
     Parameters
     ----------

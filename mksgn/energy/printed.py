@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 MODALITIES = ("bone", "joint", "bone_motion", "joint_motion")
-"""In the order of Eq. 24, [P_B, P_J, P_BM, P_JM]: the only order the paper gives."""
+"""In the order of the paper's Eq. 24, [P_B, P_J, P_BM, P_JM]: the only order the paper gives."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from mksgn.mapping.arrivals import arrivals
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Grid, balanced_edges, even_edges, outer
 from mksgn.mapping.memory import in_axons, synapse_words
-from mksgn.mapping.reach import families
+from mksgn.mapping.reach import source_boxes
 
 Activity = Mapping[str, np.ndarray]
 _MORE = 64
@@ -105,8 +105,8 @@ class Layer:
 
     def _read(self, synapse: Synapse, grid: Grid) -> np.ndarray:
         """Neurons of each source that a box reads."""
-        read = families(synapse, self.source(synapse), self.population.shape, grid)
-        return np.asarray(sum(family.count() for family in read))
+        read = source_boxes(synapse, self.source(synapse), self.population.shape, grid)
+        return np.asarray(sum(boxes.count() for boxes in read))
 
     def _worst(self, measure: Callable[[Synapse, Grid], np.ndarray], synapse: Synapse,
                parts: tuple[list[int], list[int], list[int]]) -> np.ndarray:

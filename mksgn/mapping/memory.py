@@ -23,7 +23,7 @@ from mksgn.ir.graph import Graph
 from mksgn.ir.synapses import Conv, Dense, GraphConv, JointMix, Shape, Synapse
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Edges, Grid, outer
-from mksgn.mapping.reach import Family, families
+from mksgn.mapping.reach import SourceBoxes, source_boxes
 
 
 def weight_bits(weight: np.ndarray) -> int:
@@ -56,8 +56,8 @@ def _dense_words(synapse: Dense, source: Shape, target: Shape, grid: Grid, board
 @synapse_words.register
 def _joint_mix_words(synapse: JointMix, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
     bits = _listed_bits(synapse, board)
-    return sum((_family_words(synapse, family, grid, bits, board) for family in
-                families(synapse, source, target, grid)), np.zeros(grid.parts, np.int64))
+    return sum((_mixed_words(synapse, boxes, grid, bits, board) for boxes in
+                source_boxes(synapse, source, target, grid)), np.zeros(grid.parts, np.int64))
 
 
 def _listed_bits(synapse: Synapse, board: Board) -> int:
@@ -67,15 +67,15 @@ def _listed_bits(synapse: Synapse, board: Board) -> int:
 
 def in_axons(synapse: Synapse, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
     """In-axons of every box of the target's grid, over all sources of the synapse: int64 (parts)."""
-    read = families(synapse, source, target, grid)
+    read = source_boxes(synapse, source, target, grid)
     each = np.zeros(grid.parts, np.int64)
-    for family in read:
+    for boxes in read:
         if _axons_per(synapse, board) == "population":
             each += 1
         elif _axons_per(synapse, board) == "position":
-            each += outer(np.ones(grid.parts[0], np.int64), family.frames.sum(axis=1), family.joints.sum(axis=1))
+            each += outer(np.ones(grid.parts[0], np.int64), boxes.frames.sum(axis=1), boxes.joints.sum(axis=1))
         else:
-            each += family.count()
+            each += boxes.count()
     return each * len(synapse.sources)
 
 
@@ -95,9 +95,9 @@ def out_axons(synapse: Synapse, source: Shape, target: Shape, source_grid: Grid,
     """
     position = _axons_per(synapse, board) == "population"
     total = np.zeros(source_grid.parts, np.int64)
-    for family in families(synapse, source, target, target_grid):
+    for boxes in source_boxes(synapse, source, target, target_grid):
         along = []
-        for axis, (mask, edges) in enumerate(zip(family.masks, source_grid.edges)):
+        for axis, (mask, edges) in enumerate(zip(boxes.masks, source_grid.edges)):
             inside = np.add.reduceat(mask.astype(np.int64), edges[:-1], axis=1)
             along.append(((inside > 0) if position and axis == 0 else inside).sum(axis=0))
         total += outer(*along)
@@ -153,10 +153,10 @@ def stored_taps(tap: np.ndarray, edges: Edges, shared: bool) -> list[int]:
     return found
 
 
-def _family_words(synapse: JointMix, family: Family, grid: Grid, bits: int, board: Board) -> np.ndarray:
-    nonzero = (np.asarray(synapse.weight) != 0)[list(family.partitions)].sum(axis=0)
+def _mixed_words(synapse: JointMix, boxes: SourceBoxes, grid: Grid, bits: int, board: Board) -> np.ndarray:
+    nonzero = (np.asarray(synapse.weight) != 0)[list(boxes.partitions)].sum(axis=0)
     synapses = np.add.reduceat(nonzero, grid.edges[2][:-1], axis=0)
-    return outer(family.channels.sum(1), family.frames.sum(1), _words(synapses * bits, board).sum(axis=1))
+    return outer(boxes.channels.sum(1), boxes.frames.sum(1), _words(synapses * bits, board).sum(axis=1))
 
 
 @synapse_words.register

@@ -1,9 +1,9 @@
 """Which neurons of a source a box of target neurons reads.
 
-The answer is a few families of boxes. A family holds, for every range along each axis of the target's grid, a
+The answer is a few :class:`SourceBoxes`. Each holds, for every range along each axis of the target's grid, a
 mask of the source along that axis; the box of target cell (c, f, v) is the product of the masks of its
-ranges. Families of one synapse never overlap, so numbers of neurons and of messages add up. Conv, Dense and
-GraphConv have one family; JointMix has one for each set of partitions that a channel range may hold.
+ranges. Those of one synapse never overlap, so numbers of neurons and of messages add up. Conv, Dense and
+GraphConv have one; JointMix has one for each set of partitions that a channel range may hold.
 
 Structure decides, not the value of a weight: a position in the receptive field is read even where its weight is 0
 (as a chip stores it), except in the sparse lists of JointMix and GraphConv.
@@ -21,7 +21,7 @@ from mksgn.mapping.grid import Edges, Grid, outer
 
 
 @dataclass(frozen=True, eq=False)
-class Family:
+class SourceBoxes:
     """Boxes of source neurons, one per target cell.
 
     Parameters
@@ -46,7 +46,7 @@ class Family:
 
 
 @singledispatch
-def families(synapse: Synapse, source: Shape, target: Shape, grid: Grid) -> list[Family]:
+def source_boxes(synapse: Synapse, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
     """Source boxes of each cell of the target's ``grid``, for one source population of ``synapse``.
 
     Parameters
@@ -59,30 +59,31 @@ def families(synapse: Synapse, source: Shape, target: Shape, grid: Grid) -> list
     raise TypeError(f"no kind of synapse: {synapse!r}")
 
 
-@families.register
-def _conv(synapse: Conv, source: Shape, target: Shape, grid: Grid) -> list[Family]:
+@source_boxes.register
+def _conv(synapse: Conv, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
     frames, joints = (_any(synapse.taps(axis, source, target).any(axis=0), grid.edges[axis + 1]) for axis in (0, 1))
-    return [Family(_groups_read(synapse, target[0], source[0], grid.edges[0]), frames, joints)]
+    return [SourceBoxes(_groups_read(synapse, target[0], source[0], grid.edges[0]), frames, joints)]
 
 
-@families.register
-def _dense(synapse: Dense, source: Shape, target: Shape, grid: Grid) -> list[Family]:
+@source_boxes.register
+def _dense(synapse: Dense, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
     channels, frames, joints = (np.ones((parts, length), bool) for parts, length in zip(grid.parts, source))
-    return [Family(channels, frames, joints)]
+    return [SourceBoxes(channels, frames, joints)]
 
 
-@families.register
-def _graph_conv(synapse: GraphConv, source: Shape, target: Shape, grid: Grid) -> list[Family]:
+@source_boxes.register
+def _graph_conv(synapse: GraphConv, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
     joints = np.zeros((target[2], source[2]), bool)
     present = (np.asarray(synapse.weight) != 0).any(axis=(1, 2))
     joints[synapse.edges[present, 1], synapse.edges[present, 0]] = True
-    return [Family(np.ones((grid.parts[0], source[0]), bool), _own_frames(source, grid), _any(joints, grid.edges[2]))]
+    channels = np.ones((grid.parts[0], source[0]), bool)
+    return [SourceBoxes(channels, _own_frames(source, grid), _any(joints, grid.edges[2]))]
 
 
-@families.register
-def _joint_mix(synapse: JointMix, source: Shape, target: Shape, grid: Grid) -> list[Family]:
+@source_boxes.register
+def _joint_mix(synapse: JointMix, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
     frames = _own_frames(source, grid)
-    return [Family(channels, frames, _any(joints, grid.edges[2]), chosen)
+    return [SourceBoxes(channels, frames, _any(joints, grid.edges[2]), chosen)
             for chosen, channels, joints in _mixed(synapse, source[0], grid.edges[0])]
 
 

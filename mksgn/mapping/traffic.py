@@ -18,7 +18,7 @@ import numpy as np
 from mksgn.ir.graph import Graph
 from mksgn.mapping.grid import Edges, Grid
 from mksgn.mapping.layer import Activity
-from mksgn.mapping.reach import families
+from mksgn.mapping.reach import source_boxes
 
 Masks = tuple[np.ndarray, np.ndarray, np.ndarray]
 HOST = -1
@@ -75,13 +75,13 @@ def flows(graph: Graph, grids: Mapping[str, Grid], core: Mapping[str, np.ndarray
 
 
 def _reads(graph: Graph, source: str, grids: Mapping[str, Grid]) -> dict[str, list[Masks]]:
-    """Masks of ``source``, a triple per synapse and family, for each population that reads it."""
+    """Masks of ``source``, a triple per synapse and its source boxes, for each population that reads it."""
     found: dict[str, list[Masks]] = {}
     for synapse in graph.synapses:
         if source in synapse.sources:
             found.setdefault(synapse.target, []).extend(
-                family.masks for family in families(synapse, graph[source].shape, graph[synapse.target].shape,
-                                                    grids[synapse.target]))
+                boxes.masks for boxes in source_boxes(synapse, graph[source].shape, graph[synapse.target].shape,
+                                                      grids[synapse.target]))
     return found
 
 

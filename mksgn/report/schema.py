@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from typing_extensions import NotRequired, TypedDict
 
-from mksgn.mapping.plan import Objective
+from mksgn.mapping.packing import Objective
 
 Value = float | list[float]
 """A modelled number, or [low, high] where the constants behind it are known as ranges only."""
