@@ -105,6 +105,12 @@ class Conv(SynapseKind):
         of_tap = grouped.sum(axis=1, dtype=np.int64).reshape(source[0], *nonzero.shape[2:])
         return np.einsum("imn,mf,nv->ifv", of_tap, *(self._read(axis, source, target) for axis in (0, 1)))
 
+    def connections(self, source: Shape, target: Shape) -> int:
+        # Tap by tap: a kernel as large as its source has too many taps to look at every position through each.
+        frames, joints = (self._read(axis, source, target).sum(axis=1) for axis in (0, 1))
+        of_tap = (np.asarray(self.weight) != 0).sum(axis=(0, 1), dtype=np.int64)
+        return int(frames @ of_tap @ joints)
+
     def _read(self, axis: int, source: Shape, target: Shape) -> np.ndarray:
         """int64 (kernel, source): 1 where some target position reads the source position with this tap."""
         positions = self.read_positions(axis, target[axis + 1])

@@ -147,10 +147,10 @@ def _emit(sums: np.ndarray, pairs: list[_Pairs], senders: np.ndarray, receivers:
     channels, frames, joints = pairs
     step = max(1, _PAIRS // max(len(frames.part) * len(joints.part), 1))
     for start in range(0, len(channels.part), step):
-        block = slice(start, start + step)
-        sender = senders[np.ix_(channels.source[block], frames.source, joints.source)]
-        at = np.ix_(channels.target[block], frames.target, joints.target)
-        messages = sums[np.ix_(channels.part[block], frames.part, joints.part)]
+        chunk = slice(start, start + step)
+        sender = senders[np.ix_(channels.source[chunk], frames.source, joints.source)]
+        at = np.ix_(channels.target[chunk], frames.target, joints.target)
+        messages = sums[np.ix_(channels.part[chunk], frames.part, joints.part)]
         kept = alone[at] & (messages != 0)
         yield Flow(sender[kept], receivers[at][kept], messages[kept])
 
