@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from _paper_layers import Setting
 from torch.utils.flop_counter import FlopCounterMode
 
-from mksgn.energy import dense_macs
 from mksgn.energy.printed import TABLE7
 from mksgn.ir import Graph
-from mksgn.ir.fanout import fanout
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.skeleton import NTU25, UCLA20, Body
@@ -71,6 +68,5 @@ def count_graph(graph: Graph) -> dict[str, tuple[int, int]]:
     counted = {}
     for synapse in graph.synapses:
         source, target = graph[synapse.sources[0]].shape, graph[synapse.target].shape
-        counted[synapse.name] = (dense_macs(synapse, source, target),
-                                 int(np.sum(fanout(synapse, source, target), dtype=np.int64)))
+        counted[synapse.name] = synapse.dense_macs(source, target), synapse.connections(source, target)
     return counted

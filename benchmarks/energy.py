@@ -32,7 +32,7 @@ import tyro
 from rich.console import Console
 
 from mksgn.errors import ConfigError
-from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
+from mksgn.mapping.packing import OBJECTIVE_HELP, Objective
 from mksgn.programs.console import exit_on_error, print_prose, print_table, sample_progress
 from mksgn.programs.options import parse
 

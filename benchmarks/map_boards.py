@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.commit import describe_commit
-from mksgn.mapping.plan import RESOURCES, Objective, limits_of
+from mksgn.mapping.packing import RESOURCES, Objective, limits_of
 from mksgn.programs.console import exit_on_error, print_table
 from mksgn.programs.options import parse
 
@@ -98,13 +98,13 @@ def row(name: str, graph: Graph, activity: dict[str, np.ndarray], where: str, ob
     seconds = time.perf_counter() - began
     work = placement.work(activity)
     busiest, traffic = tables.busiest(placement, work), tables.traffic(work)
-    over = placement.plan.cores > placement.board.cores
+    over = placement.packing.cores > placement.board.cores
     # Listing every problem would search for the frames and channels that fit: minutes for the large net.
-    cores_fit = all((placement.plan.usage[:, RESOURCES.index(name)] <= limit).all()
+    cores_fit = all((placement.packing.usage[:, RESOURCES.index(name)] <= limit).all()
                     for name, limit in limits_of(placement.board).items())
     graded = graph.input.message_bits > placement.board.message_bits
     fits = "no: chips" if over else "no: a core" if not cores_fit else "no: graded input" if graded else "yes"
-    return {"net": name, "board": where, "objective": objective, "cores": placement.plan.cores,
+    return {"net": name, "board": where, "objective": objective, "cores": placement.packing.cores,
             "chips": placement.chips, "board's chips": placement.board.chips, "fits": fits,
             "busiest core": ", ".join(busiest["populations"]), "its load, ms": busiest["load_ms"],
             "mean load, ms": busiest["mean_load_ms"], "messages between chips": traffic["between_chips"],

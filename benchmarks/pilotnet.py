@@ -80,7 +80,7 @@ from mksgn.ir import Graph
 from mksgn.mapping import Board, Placement, board, place
 from mksgn.mapping.grid import Grid
 from mksgn.mapping.layer import Cut, Layer
-from mksgn.mapping.plan import Plan, needs
+from mksgn.mapping.packing import Packing, needs
 from mksgn.netx import read_net
 from mksgn.programs.outputs import check_writable, write_json, write_text
 
@@ -195,7 +195,7 @@ def compilers_placement(graph: Graph, where: Board, activity: Mapping[str, np.nd
     usage = needs(layers, {name: Cut(grid, np.zeros(grid.parts)) for name, grid in grids.items()})
     first = np.concatenate([[0], np.cumsum([grid.cells for grid in grids.values()])])
     core = {name: np.arange(start, end) for name, start, end in zip(grids, first[:-1], first[1:])}
-    return Placement(graph, where, "cores", STEPS, False, Plan(grids, core, np.concatenate(list(usage.values()))))
+    return Placement(graph, where, "cores", STEPS, False, Packing(grids, core, np.concatenate(list(usage.values()))))
 
 
 def compare(work: CoreWork, models: Mapping[str, CostModel]) -> list[dict[str, Any]]:

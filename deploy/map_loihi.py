@@ -31,7 +31,7 @@ from rich.console import Console
 
 from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
-from mksgn.mapping.plan import OBJECTIVE_HELP, Objective
+from mksgn.mapping.packing import OBJECTIVE_HELP, Objective
 from mksgn.programs.console import exit_on_error, print_prose
 from mksgn.programs.options import parse
 
@@ -107,7 +107,7 @@ def main(options: Options) -> int:
     refuse_giants(least_cores(graph, target), target)
     activity, active = count(options, graph, console)
     placement = place(graph, target, activity, objective=options.objective, steps=options.steps)
-    refuse_giants(placement.plan.cores, target)
+    refuse_giants(placement.packing.cores, target)
     content = tables.record(placement, placement.work(activity or uniform_activity(graph, placement.steps), active))
     show_placement(console, placement, content, options.all)
     if options.json is not None:

@@ -4,7 +4,7 @@
 - :mod:`~mksgn.counts.step_tally`, by Lava's Block Processes: step by step, into one array, a Lava Var;
 - :mod:`~mksgn.counts.recorded`, by Lava's other layouts and Loihi 2: afterwards, from recorded spikes and states.
 
-All three take the weights that a message meets from :func:`mksgn.ir.fanout.fanout`, and give the same numbers.
+All three take the weights that a message meets from the synapse itself (``fanout``), and give the same numbers.
 """
 
 from mksgn.counts.counts import TABLES, Counts

@@ -8,7 +8,6 @@ import numpy as np
 
 from mksgn.counts.counts import Counts
 from mksgn.ir import Graph, Population
-from mksgn.ir.fanout import fanout
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Readers:
         rows: dict[bytes, int] = {}
         row = []
         for synapse, count in read:
-            fan = count * fanout(synapse, population.shape, graph[synapse.target].shape)
+            fan = count * synapse.fanout(population.shape, graph[synapse.target].shape)
             row.append(rows.setdefault(fan.transpose(1, 2, 0).astype(np.float64).tobytes(), len(rows)))
         table = np.array([np.frombuffer(line, np.float64) for line in rows]).reshape(len(rows), population.size)
         return cls(tuple(s.name for s, _ in read), table, tuple(row))

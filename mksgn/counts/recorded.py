@@ -8,7 +8,6 @@ import numpy as np
 
 from mksgn.counts import Counts
 from mksgn.ir import Graph, Population
-from mksgn.ir.fanout import fanout
 from mksgn.ir.graph import DECAY_UNITY
 
 
@@ -54,7 +53,7 @@ def count_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dic
                                                         resets.get(name, ()))
     for synapse in graph.synapses:
         source = graph[synapse.sources[0]]
-        weights = fanout(synapse, source.shape, graph[synapse.target].shape)
+        weights = synapse.fanout(source.shape, graph[synapse.target].shape)
         met = sum(np.tensordot(sent[name], weights, 3) for name in synapse.sources)
         counts.place(synapse.name, source.message_bits > 0, np.asarray(met, np.int64))
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from mksgn.counts.counts import Counts
 from mksgn.events import kernels
-from mksgn.ir.fanout import fanout
 from mksgn.ir.graph import Graph
 from mksgn.ir.partition import Part
 
@@ -39,7 +38,7 @@ class StepTally:
         self._read: dict[str, list[tuple[int, np.ndarray]]] = {p.name: [] for p in graph.populations}
         for synapse in graph.synapses:
             for source in synapse.sources:
-                met = fanout(synapse, graph[source].shape, graph[synapse.target].shape)
+                met = synapse.fanout(graph[source].shape, graph[synapse.target].shape)
                 flat = np.ascontiguousarray(met.transpose(1, 2, 0), np.int32).reshape(-1)
                 self._read[source].append((self._column["met", synapse.name], flat))
 

@@ -32,8 +32,6 @@ from mksgn.skeleton import Body, parents
 MODALITIES = ("joint", "bone", "joint-motion", "bone-motion")
 COORDINATES = 3
 INPUT_MAX = 127
-UP = 1
-"""Vertical axis of Kinect coordinates."""
 _MOTION = "motion"
 _MIRROR = np.array([-1, 1, 1], np.float32)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mksgn.emulator.layout import Layout, Links, adds_rows, layout, room
+from mksgn.emulator.layout import Layout, Links, layout, room
 from mksgn.emulator.neuron import Membrane
 from mksgn.emulator.program import (
     ENTRY,
@@ -22,11 +22,9 @@ from mksgn.emulator.program import (
     rows_of,
 )
 from mksgn.emulator.rows import LANES
-from mksgn.ir import Conv, Dense, Graph, GraphConv, Population, Synapse
+from mksgn.ir import Graph, Population, Synapse
 from mksgn.ir.bounds import INPUT_LIMIT, wraps24
-from mksgn.ir.fanout import fanout
 from mksgn.ir.graph import STATE_SHIFT
-from mksgn.ir.schedule import delayed
 
 LARGEST = 1 << 28
 """Weights or links that one synapse may have here."""
@@ -46,7 +44,7 @@ def assemble(graph: Graph, membranes: Mapping[str, Membrane]) -> Program | None:
         return None
     for synapse in graph.synapses:
         source, target = graph[synapse.sources[0]].shape, graph[synapse.target].shape
-        if wraps24(graph, synapse) or room(synapse, source, target) * len(_by_delay(synapse)) > LARGEST:
+        if wraps24(graph, synapse) or room(synapse, source, target) * len(synapse.by_delay()) > LARGEST:
             return None
     return _Assembly(graph, membranes).program()
 
@@ -107,7 +105,7 @@ class _Assembly:
 
     def _joins(self, synapse: Synapse) -> bool:
         """Whether the spikes of its sources are listed together."""
-        return len(synapse.sources) > 1 and adds_rows(synapse) and self.graph.input.name not in synapse.sources
+        return len(synapse.sources) > 1 and synapse.mixes_channels and self.graph.input.name not in synapse.sources
 
     def _put(self, name: str, values: np.ndarray) -> int:
         """Append to a flat array; returns where the values begin."""
@@ -148,8 +146,9 @@ class _Assembly:
     def _synapse(self, synapse: Synapse, halved: bool) -> None:
         """Enter a synapse."""
         source, target = self.graph[synapse.sources[0]].shape, self.graph[synapse.target].shape
-        for delay, weight in _by_delay(synapse):
-            self._layout(synapse, layout(synapse, weight.astype(np.int32) >> halved, source, target), delay)
+        for delay, part in synapse.by_delay():
+            part = replace(part, weight=part.weight.astype(np.int32) >> halved)
+            self._layout(synapse, layout(part, source, target), delay)
 
     def _layout(self, synapse: Synapse, laid: Layout, delay: int) -> None:
         weights = self._put("weights" if laid.kind == ROWS else "products", laid.weights)
@@ -178,7 +177,7 @@ class _Assembly:
             count = synapse.sources.count(population.name)
             if not count:
                 continue
-            met = count * fanout(synapse, population.shape, self.graph[synapse.target].shape)
+            met = count * synapse.fanout(population.shape, self.graph[synapse.target].shape)
             if (met == met.flat[0]).all():
                 found.append(Reading(synapse.name, -1, int(met.flat[0])))
                 continue
@@ -204,25 +203,12 @@ def _type(name: str) -> type:
     return np.int16 if name in ("weights", "products", "fires", "rests", "fan") else np.int32
 
 
-def _by_delay(synapse: Synapse) -> list[tuple[int, np.ndarray]]:
-    """The weights of each functional delay, zeros in place of all others."""
-    if not isinstance(synapse, Dense) or not delayed(synapse):
-        return [(0, synapse.weight)]
-    delay = np.broadcast_to(np.asarray(synapse.delay), synapse.weight.shape)
-    return [(int(steps), np.where(delay == steps, synapse.weight, 0)) for steps in np.unique(delay)]
-
-
 def _merged(synapses: tuple[Synapse, ...]) -> list[Synapse]:
     """Parallel synapses as one with the sum of their weights."""
     found: dict[tuple[object, ...], Synapse] = {}
     for synapse in synapses:
-        key: tuple[object, ...] = (type(synapse), synapse.sources, synapse.weight.shape)
-        if isinstance(synapse, Conv):
-            key += synapse.stride, synapse.padding, synapse.dilation, synapse.groups
-        elif delayed(synapse):
-            key += (synapse.name,)
-        elif isinstance(synapse, GraphConv):
-            key += (synapse.edges.tobytes(),)
+        key: tuple[object, ...] = (synapse.kind, synapse.sources, synapse.weight.shape, *synapse.geometry.values(),
+                                   *(array.tobytes() for array in synapse.wiring.values()))
         both = synapse.weight if key not in found else found[key].weight.astype(np.int32) + synapse.weight
         if np.abs(both).max() > _INT16_MAX:
             key, both = (*key, synapse.name), synapse.weight

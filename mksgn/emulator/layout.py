@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from mksgn.emulator.program import ALIGNED, PRODUCTS, ROWS, SCALED, filled
 from mksgn.emulator.rows import pad
 from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
 from mksgn.ir.synapses import Shape
+
+_NOTHING = np.zeros(0, np.int32)
 
 
 class Links(NamedTuple):
@@ -55,64 +58,91 @@ class Layout:
     channels: np.ndarray
 
 
-def adds_rows(synapse: Synapse) -> bool:
-    """Whether the layout of ``synapse`` is of the kind ROWS."""
-    return not isinstance(synapse, JointMix) and not _each(synapse)
-
-
+@singledispatch
 def room(synapse: Synapse, source: Shape, target: Shape) -> int:
-    """The larger of how many weights and how many links its layout has."""
-    read, made, matrix = source[1] * source[2], target[1] * target[2], source[0] * pad(target[0])
-    if isinstance(synapse, Conv):
-        return int(np.prod(synapse.weight.shape[2:])) * max(pad(target[0]) if _each(synapse) else matrix, made)
-    if isinstance(synapse, Dense):
-        return read * made * matrix
-    return synapse.weight.size if isinstance(synapse, JointMix) else len(synapse.edges) * matrix
+    """The larger of how many weights and how many links the layout of ``synapse`` has."""
+    raise TypeError(f"no kind of synapse: {synapse!r}")
 
 
-def layout(synapse: Synapse, weight: np.ndarray, source: Shape, target: Shape) -> Layout:
-    """Lay out a synapse with ``weight`` in place of its own.
+@room.register
+def _room_of_conv(synapse: Conv, source: Shape, target: Shape) -> int:
+    return int(np.prod(synapse.weight.shape[2:])) * max(_step(synapse, source, target), target[1] * target[2])
+
+
+@room.register
+def _room_of_dense(synapse: Dense, source: Shape, target: Shape) -> int:
+    return source[1] * source[2] * target[1] * target[2] * _step(synapse, source, target)
+
+
+@room.register
+def _room_of_joint_mix(synapse: JointMix, source: Shape, target: Shape) -> int:
+    return synapse.weight.size
+
+
+@room.register
+def _room_of_graph_conv(synapse: GraphConv, source: Shape, target: Shape) -> int:
+    return len(synapse.edges) * _step(synapse, source, target)
+
+
+@singledispatch
+def layout(synapse: Synapse, source: Shape, target: Shape) -> Layout:
+    """Lay out a synapse without delays.
+
+    Those that mix channels are of the kind ROWS.
 
     Parameters
     ----------
     synapse : Synapse
-    weight : int ndarray
-        Of the synapse's shape.
     source, target : (C, F, V)
     """
-    nothing = np.zeros(0, np.int32)
-    shared = isinstance(synapse, (JointMix, GraphConv))
-    if isinstance(synapse, JointMix):
-        k, v, w = np.nonzero(weight)
-        links = Links.of(target[2] * len(weight), v * len(weight) + k, w, weight[k, v, w])
-        return Layout(SCALED, nothing, links, shared, len(weight), source[0], nothing)
-    if isinstance(synapse, Conv) and _each(synapse):
-        rows = filled(weight.transpose(2, 3, 1, 0)[:, :, 0])
-        links = _conv_links(synapse, source, target, pad(target[0]))
-        if _aligned(source, target, links):
-            rows = np.broadcast_to(rows[0, 0], (target[2], pad(target[0])))
-            return Layout(ALIGNED, rows, links, shared, 1, target[0], nothing)
-        return Layout(PRODUCTS, rows, links, shared, 1, target[0], nothing)
-    step = source[0] * pad(target[0])
-    if isinstance(synapse, GraphConv):
-        rows = weight.transpose(0, 2, 1)
-        links = Links.of(target[2], synapse.edges[:, 1], synapse.edges[:, 0], np.arange(len(synapse.edges)) * step)
-    elif isinstance(synapse, Dense):
-        made, read = target[1] * target[2], source[1] * source[2]
-        rows = weight.reshape(target[0], made, source[0], read).transpose(1, 3, 2, 0)  # (Q, P, I, O)
-        q, p = np.divmod(np.arange(made * read), read)
-        links = Links.of(made, q, p, np.arange(made * read) * step)
-    else:
-        assert isinstance(synapse, Conv)
-        rows = _ungrouped(synapse, weight, source, target)
-        links = _conv_links(synapse, source, target, step)
+    raise TypeError(f"no kind of synapse: {synapse!r}")
+
+
+@layout.register
+def _joint_mix(synapse: JointMix, source: Shape, target: Shape) -> Layout:
+    partitions, made, _ = synapse.weight.shape
+    k, v, w = np.nonzero(synapse.weight)
+    links = Links.of(made * partitions, v * partitions + k, w, synapse.weight[k, v, w])
+    return Layout(SCALED, _NOTHING, links, True, partitions, source[0], _NOTHING)
+
+
+@layout.register
+def _conv(synapse: Conv, source: Shape, target: Shape) -> Layout:
+    links = _conv_links(synapse, source, target)
+    if synapse.mixes_channels:
+        return _rows(synapse.ungrouped().transpose(2, 3, 1, 0), links, source, target)
+    rows = filled(synapse.weight.transpose(2, 3, 1, 0)[:, :, 0])
+    if _aligned(source, target, links):
+        rows = np.broadcast_to(rows[0, 0], (target[2], pad(target[0])))
+        return Layout(ALIGNED, rows, links, False, 1, target[0], _NOTHING)
+    return Layout(PRODUCTS, rows, links, False, 1, target[0], _NOTHING)
+
+
+@layout.register
+def _dense(synapse: Dense, source: Shape, target: Shape) -> Layout:
+    made, read = target[1] * target[2], source[1] * source[2]
+    rows = synapse.weight.reshape(target[0], made, source[0], read).transpose(1, 3, 2, 0)  # (Q, P, I, O)
+    q, p = np.divmod(np.arange(made * read), read)
+    links = Links.of(made, q, p, np.arange(made * read) * _step(synapse, source, target))
+    return _rows(rows, links, source, target)
+
+
+@layout.register
+def _graph_conv(synapse: GraphConv, source: Shape, target: Shape) -> Layout:
+    links = Links.of(target[2], synapse.edges[:, 1], synapse.edges[:, 0],
+                     np.arange(len(synapse.edges)) * _step(synapse, source, target))
+    return _rows(synapse.weight.transpose(0, 2, 1), links, source, target, shared=True)
+
+
+def _step(synapse: Synapse, source: Shape, target: Shape) -> int:
+    """Weights from those of one link to those of the next: a row, or one for every channel of the source."""
+    return (source[0] if synapse.mixes_channels else 1) * pad(target[0])
+
+
+def _rows(rows: np.ndarray, links: Links, source: Shape, target: Shape, shared: bool = False) -> Layout:
+    """A layout of the kind ROWS; weights (..., I, O)."""
     channels = np.flatnonzero(rows.reshape(-1, source[0], target[0]).any(axis=(0, 2)))
     return Layout(ROWS, filled(rows), links, shared, 1, target[0], channels)
-
-
-def _each(synapse: Synapse) -> bool:
-    """A convolution of each channel with itself."""
-    return isinstance(synapse, Conv) and synapse.groups == len(synapse.weight) and synapse.weight.shape[1] == 1
 
 
 def _aligned(source: Shape, target: Shape, links: Links) -> bool:
@@ -122,23 +152,12 @@ def _aligned(source: Shape, target: Shape, links: Links) -> bool:
         links.first, np.arange(len(positions) + 1))
 
 
-def _ungrouped(synapse: Conv, weight: np.ndarray, source: Shape, target: Shape) -> np.ndarray:
-    """(kF, kV, I, O), zeros between groups."""
-    taps = weight.transpose(2, 3, 1, 0)
-    rows = np.zeros((*taps.shape[:2], source[0], target[0]), weight.dtype)
-    read, made = taps.shape[2], target[0] // synapse.groups
-    for g in range(synapse.groups):
-        own = slice(g * made, (g + 1) * made)
-        rows[:, :, g * read:(g + 1) * read, own] = taps[..., own]
-    return rows
-
-
-def _conv_links(synapse: Conv, source: Shape, target: Shape, step: int) -> Links:
-    """Links of the taps that meet a real position, whose weights lie ``step`` apart."""
+def _conv_links(synapse: Conv, source: Shape, target: Shape) -> Links:
+    """Links of the taps that meet a real position."""
     taps = synapse.weight.shape[2:]
-    q_f, q_v, m, n = np.ogrid[:target[1], :target[2], :taps[0], :taps[1]]
-    f = q_f * synapse.stride[0] + m * synapse.dilation[0] - synapse.padding[0]
-    v = q_v * synapse.stride[1] + n * synapse.dilation[1] - synapse.padding[1]
+    f = synapse.read_positions(0, target[1]).T[:, None, :, None]
+    v = synapse.read_positions(1, target[2]).T[None, :, None, :]
     real = (f >= 0) & (f < source[1]) & (v >= 0) & (v < source[2])
-    q, p, tap = np.broadcast_arrays(q_f * target[2] + q_v, f * source[2] + v, m * taps[1] + n)
-    return Links.of(target[1] * target[2], q[real], p[real], tap[real] * step)
+    q, p, tap = np.broadcast_arrays(np.arange(target[1] * target[2]).reshape(target[1], target[2], 1, 1),
+                                    f * source[2] + v, np.arange(taps[0] * taps[1]).reshape(taps))
+    return Links.of(target[1] * target[2], q[real], p[real], tap[real] * _step(synapse, source, target))

@@ -89,7 +89,7 @@ class _Dense(Operator):
         self.columns = channels_last(self.source_shape)
         self.weight = self._tensor(self.synapse.weight[self.rows][:, self.columns])
         if self.synapse.delay is not None:
-            delay = np.broadcast_to(self.synapse.delay, self.synapse.weight.shape)[self.rows][:, self.columns]
+            delay = self.synapse.delay_of_each[self.rows][:, self.columns]
             self.delay = torch.as_tensor(delay.astype(np.uint8), device=self.device)
             self.delays = tuple(int(d) for d in np.unique(self.synapse.delay))
 

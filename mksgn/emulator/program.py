@@ -136,19 +136,19 @@ class Program:
     frame: int
     fans: int
 
-    def placed(self, apart: bool) -> tuple[Code, Sizes]:
+    def placed(self, keep_all: bool) -> tuple[Code, Sizes]:
         """The code with a place for every population's messages, and what they occupy.
 
         Parameters
         ----------
-        apart : bool
+        keep_all : bool
             Every population has a place of its own, so that its messages are there at the end. Otherwise a place is
             used again once its messages have been read by all.
         """
         table = self.code.populations.copy()
         column = {name: number for number, name in enumerate(POPULATION)}
         source = ENTRY.index("source")
-        ends = [len(table) if apart else number for number in range(len(table))]
+        ends = [len(table) if keep_all else number for number in range(len(table))]
         for number, line in enumerate(table):
             first = line[column["first_entry"]]
             for entry in self.code.entries[first:first + line[column["entries"]]]:

@@ -78,8 +78,8 @@ def _axis(synapse: Conv, axis: int, size: int) -> _Axis:
     covered = dilation * (taps - 1) + 1
     targets = (size + 2 * padding - covered) // stride + 1
     # A target that reads no real position; with one tap, any padding makes one.
-    alone = any(not any(0 <= target * stride + tap * dilation - padding < size for tap in range(taps))
-                for target in range(targets))
+    read = synapse.read_positions(axis, targets)
+    alone = not bool(((read >= 0) & (read < size)).any(axis=0).all())
     if stride == 1 and not alone:
         return _Axis(0, 0, 1, 1, padding)
     after = (targets - 1) * stride + covered - padding - size

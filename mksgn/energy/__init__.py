@@ -7,9 +7,7 @@ from mksgn.energy.paper import (
     PaperEnergy,
     SynapseOps,
     counted_energy_mj,
-    dense_macs,
     paper_energy_mj,
 )
 
-__all__ = ["E_AC_PJ", "E_MAC_PJ", "CountedEnergy", "PaperEnergy", "SynapseOps", "counted_energy_mj", "dense_macs",
-           "paper_energy_mj"]
+__all__ = ["E_AC_PJ", "E_MAC_PJ", "CountedEnergy", "PaperEnergy", "SynapseOps", "counted_energy_mj", "paper_energy_mj"]

@@ -1,6 +1,6 @@
-"""Why a synapse's counted operations differ from what Eq. 33 expects, as factors.
+"""Why a synapse's counted operations differ from what the paper's Eq. 33 expects, as factors.
 
-Eq. 33 takes every spike to meet FLOPs / N weights, N being the neurons of the source. What happens
+That equation takes every spike to meet FLOPs / N weights, N being the neurons of the source. What happens
 is the sum over neurons of spikes times fan-out, which differs for three reasons, each one factor:
 
 .. math::
@@ -21,10 +21,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mksgn.counts import Counts
-from mksgn.energy.paper import dense_macs, read_channels
 from mksgn.errors import ConfigError
-from mksgn.ir import Conv, Graph
-from mksgn.ir.fanout import fanout
+from mksgn.ir import Graph
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,12 @@ def ratio_causes(graph: Graph, counts: Counts) -> dict[str, Causes | None]:
                               fix="record spikes in the run, or count on the emulator")
         source, target = graph[synapse.sources[0]], graph[synapse.target]
         sent = np.sum([counts.sent[name] for name in synapse.sources], axis=0)
-        real = fanout(synapse, source.shape, target.shape)
-        ones = np.ones_like(synapse.weight)
-        if isinstance(synapse, Conv):
-            ones *= read_channels(synapse)[:, None, None]
-        full = fanout(replace(synapse, weight=ones), source.shape, target.shape)
+        real = synapse.fanout(source.shape, target.shape)
+        full = replace(synapse, weight=synapse.dense_mask()).fanout(source.shape, target.shape)
         if not sent.any() or not real.any():
             found[synapse.name] = None
             continue
-        flops = dense_macs(synapse, source.shape, target.shape)
+        flops = synapse.dense_macs(source.shape, target.shape)
         met, mean = int((sent * real).sum()), int(sent.sum()) / sent.size
         found[synapse.name] = Causes(met / (mean * flops), int(full.sum()) / flops, int(real.sum()) / int(full.sum()),
                                      met / (mean * int(real.sum())))

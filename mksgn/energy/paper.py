@@ -1,4 +1,4 @@
-"""The paper's theoretical energy (Eq. 33-37) and, beside it, the energy of the events that were counted.
+"""The paper's theoretical energy (Zheng et al., MK-SGN, Eq. 33-37), and the energy of the events that were counted.
 
 .. math::
 
@@ -6,9 +6,12 @@
 
     E = E_{MAC} \\, FLOPs(1) + E_{AC} \\sum_{l \\ge 2} SOPs(l)                 \\qquad (34)
 
-with r_l the firing rate of the population that feeds layer l. Two things make this an estimate:
+with r_l the firing rate of the population that feeds layer l. Equation 34 is printed for Base-SGN. Equation 35,
+for MK-SGN, is the same sum over the layers that MK-SGN has; its :math:`n_m` first layers, one for each modality,
+are the synapses here that read the graded input. Equations 36 and 37 are the two terms, with
+:data:`E_MAC_PJ` and :data:`E_AC_PJ`. Two things make this an estimate:
 FLOPs(l) counts borders, zero weights and absent edges as if they were met, and layer 1 is paid
-once although its graded input is presented, and multiplied, at each of the T steps (PCM, Eq. 3).
+once although its graded input is presented, and multiplied, at each of the T steps (PCM, the paper's Eq. 3).
 Both versions of layer 1 are returned, under names that say which is which.
 """
 
@@ -16,45 +19,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from mksgn.counts import Counts
 from mksgn.errors import ConfigError
-from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Synapse
-from mksgn.ir.synapses import Shape
+from mksgn.ir import Graph
 
 E_MAC_PJ = 4.6
 """Energy of a 32-bit floating-point multiply-accumulate at 45 nm, pJ: 3.7 (multiply) + 0.9 (add).
 M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, Fig. 1.1.9,
 as taken by the paper (Eq. 36)."""
 E_AC_PJ = 0.9
-"""Energy of a 32-bit floating-point addition at 45 nm, pJ (same source; Eq. 37)."""
+"""Energy of a 32-bit floating-point addition at 45 nm, pJ (same source; the paper's Eq. 37)."""
 _MJ_PER_PJ = 1e-9
-
-
-def dense_macs(synapse: Synapse, source_shape: Shape, target_shape: Shape) -> int:
-    """FLOPs(l): multiply-accumulates of the dense operation, for one source population and one step.
-
-    Zero weights and padding count, as in the usual formulas: Conv O F' V' (I / groups) kF kV;
-    Dense O I; JointMix K V' V per channel and frame; GraphConv E O I per frame (only the edges that
-    exist have weights). Input channels that a Conv does not read at all are not its: the spike coder of one
-    of several modalities is a convolution over its own coordinates (Eq. 35, n_m times the first layer).
-    """
-    if isinstance(synapse, Conv):
-        taps = int(np.prod(synapse.weight.shape[2:]))
-        return int(np.prod(target_shape)) * taps * int(read_channels(synapse).sum())
-    if isinstance(synapse, Dense):
-        return int(synapse.weight.size)
-    if isinstance(synapse, JointMix):
-        return int(synapse.weight.size) * source_shape[0] * source_shape[1]
-    assert isinstance(synapse, GraphConv)
-    return int(synapse.weight.size) * source_shape[1]
-
-
-def read_channels(synapse: Conv) -> np.ndarray:
-    """Which input channels of a group any weight reads, bool (I / groups,); all where every weight is 0."""
-    read = np.asarray(synapse.weight).any(axis=(0, 2, 3))
-    return read if read.any() else np.ones_like(read)
 
 
 @dataclass(frozen=True)
@@ -71,7 +46,7 @@ class SynapseOps:
     rate : float
         Mean rate of what it reads: spikes (non-zero messages) per source neuron and step.
     theoretical_sops : float
-        Eq. 33, rate x T x FLOPs; 0 for layer 1, which the paper pays as MACs.
+        The paper's Eq. 33, rate x T x FLOPs; 0 for layer 1, which the paper pays as MACs.
     counted_synops, counted_macs : float
         What happened: non-zero weights met by spikes, and by graded messages (all T steps).
     """
@@ -87,7 +62,7 @@ class SynapseOps:
 
 @dataclass(frozen=True)
 class PaperEnergy:
-    """Theoretical energy of one sample by Eq. 34.
+    """Theoretical energy of one sample by the paper's Eq. 34 and 35.
 
     Parameters
     ----------
@@ -130,7 +105,7 @@ class CountedEnergy:
 
 
 def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
-    """Eq. 33-34 with the firing rates of a run.
+    """The paper's Eq. 33-37 with the firing rates of a run.
 
     Parameters
     ----------
@@ -151,7 +126,7 @@ def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
             raise ConfigError("the counts are not of this graph", where=f"synapse {synapse.name!r}",
                               got=f"no counts of {', '.join(missing) or synapse.name}", fix="count a run of this graph")
         source = graph[synapse.sources[0]]
-        flops_one = dense_macs(synapse, source.shape, graph[synapse.target].shape)
+        flops_one = synapse.dense_macs(source.shape, graph[synapse.target].shape)
         rates = [counts.rate(name) for name in synapse.sources]
         graded = source.message_bits > 0
         sops = 0.0 if graded else sum(rates) * counts.steps * flops_one

@@ -1,4 +1,4 @@
-"""The tables of the paper as data: Zheng et al., MK-SGN, arXiv 2404.10210, Tables 1-3 and 5-7.
+"""The tables of the paper as data: Zheng et al., MK-SGN, arXiv 2404.10210, Tables 1-3, 6 and 7.
 
 Transcribed digit by digit; a :class:`~decimal.Decimal` keeps how many digits were printed, and so how far a
 figure can be from what it was rounded from (:func:`rounding`). None stands for the paper's ``/`` or ``-``.
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 MODALITIES = ("bone", "joint", "bone_motion", "joint_motion")
-"""In the order of Eq. 24, [P_B, P_J, P_BM, P_JM]: the only order the paper gives."""
+"""In the order of the paper's Eq. 24, [P_B, P_J, P_BM, P_JM]: the only order the paper gives."""
 
 
 @dataclass(frozen=True)
@@ -138,20 +138,6 @@ Spike-driven Transformer | SNN | 4.77 | 0.501 | 0.643 | 83.4
 MK-SGN                   | SNN | 2.17 | 0.165 | 0.207 | 92.3
 """, ("NW-UCLA",), "param ops power")
 """NW-UCLA. The kind of a network, which Table 3 does not print, is Table 2's."""
-
-TABLE5 = {
-    "datasets": ("NTU-RGB+D 60", "NTU-RGB+D 120", "NW-UCLA"),
-    "learning rate (student, FTM)": ("0.1/0.1",) * 3,
-    "decay rate": ("0.1/0.1",) * 3,
-    "batch size": ("60", "40", "120"),
-    "time steps": ("4",) * 3,
-    "training epochs": ("64",) * 3,
-    "step": ("50",) * 3,
-    "dropout rate": ("0.3",) * 3,
-    "weight decay": ("1e-4",) * 3,
-    "optimizer": ("SGD/SGD",) * 3,
-}
-"""Training of MK-SGN, a column per dataset. The number of frames is not printed anywhere."""
 
 _TABLE6 = """
 SC1_lif 0.0446   SC2_lif 0.0865   SC3_lif 0.0702   SC4_lif 0.0480

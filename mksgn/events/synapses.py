@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy as np
 from mksgn.events import kernels
 from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
 from mksgn.ir.bounds import channels_last
-from mksgn.ir.schedule import delayed
 from mksgn.ir.synapses import Shape
 
 Apply = Callable[[np.ndarray, np.ndarray], None]
 """``apply(x, out)``: int8 or int32 messages (B, F, V, C) in, int32 sums (B, F', V', C') added to."""
 
 
+@singledispatch
 def compiled(synapse: Synapse, source: Shape, target: Shape) -> Apply:
     """The operator of a synapse without functional delays.
 
@@ -31,21 +31,7 @@ def compiled(synapse: Synapse, source: Shape, target: Shape) -> Apply:
     ValueError
         When a ``Dense`` synapse has delays (:func:`by_delay`).
     """
-    if isinstance(synapse, Conv):
-        return _conv(synapse)
-    if isinstance(synapse, JointMix):
-        k, v, w = (index.astype(np.int32) for index in np.nonzero(synapse.weight))
-        values = synapse.weight[k, v, w].astype(np.int32)
-        return _each(kernels.mix_joints, k, v, w, values)
-    if isinstance(synapse, GraphConv):
-        return _graph_conv(synapse, source[2])
-    assert isinstance(synapse, Dense)
-    if delayed(synapse):
-        raise ValueError(f"synapse {synapse.name!r} has functional delays")
-    rows, columns = channels_last(target), channels_last(source)
-    weight = np.ascontiguousarray(synapse.weight[rows][:, columns].T.astype(np.int16))
-    multiply = _each(kernels.multiply, weight)
-    return lambda x, out: multiply(x.reshape(len(x), -1), out.reshape(len(out), -1))
+    raise TypeError(f"no kind of synapse: {synapse!r}")
 
 
 def by_delay(synapse: Synapse, source: Shape, target: Shape) -> list[tuple[int, Apply]]:
@@ -53,13 +39,7 @@ def by_delay(synapse: Synapse, source: Shape, target: Shape) -> list[tuple[int, 
 
     Parameters as for :func:`compiled`; one thread.
     """
-    if not delayed(synapse):
-        plain = replace(synapse, delay=None) if isinstance(synapse, Dense) else synapse
-        return [(0, compiled(plain, source, target))]
-    assert isinstance(synapse, Dense) and synapse.delay is not None
-    delay = np.broadcast_to(synapse.delay, synapse.weight.shape)
-    return [(int(steps), compiled(replace(synapse, weight=np.where(delay == steps, synapse.weight, 0), delay=None),
-                                  source, target)) for steps in np.unique(delay[synapse.weight != 0])]
+    return [(steps, compiled(part, source, target)) for steps, part in synapse.by_delay()]
 
 
 def _each(kernel: Callable[..., None], *weights: Any) -> Apply:
@@ -72,10 +52,28 @@ def _each(kernel: Callable[..., None], *weights: Any) -> Apply:
     return apply
 
 
-def _conv(synapse: Conv) -> Apply:
+@compiled.register
+def _dense(synapse: Dense, source: Shape, target: Shape) -> Apply:
+    if synapse.delayed:
+        raise ValueError(f"synapse {synapse.name!r} has functional delays")
+    rows, columns = channels_last(target), channels_last(source)
+    weight = np.ascontiguousarray(synapse.weight[rows][:, columns].T.astype(np.int16))
+    multiply = _each(kernels.multiply, weight)
+    return lambda x, out: multiply(x.reshape(len(x), -1), out.reshape(len(out), -1))
+
+
+@compiled.register
+def _joint_mix(synapse: JointMix, source: Shape, target: Shape) -> Apply:
+    k, v, w = (index.astype(np.int32) for index in np.nonzero(synapse.weight))
+    values = synapse.weight[k, v, w].astype(np.int32)
+    return _each(kernels.mix_joints, k, v, w, values)
+
+
+@compiled.register
+def _conv(synapse: Conv, source: Shape, target: Shape) -> Apply:
     geometry = (*synapse.stride, *synapse.padding, *synapse.dilation)
     taps = synapse.weight.transpose(2, 3, 1, 0)  # (kF, kV, I / groups, O)
-    if synapse.groups > 1 and taps.shape[2] == 1 and taps.shape[3] == synapse.groups:
+    if synapse.groups > 1 and synapse.depthwise:
         each = np.ascontiguousarray(taps[:, :, 0])
         return _each(kernels.convolve_depthwise, each, *geometry)
     read = np.flatnonzero(synapse.weight.any(axis=(0, 2, 3)))
@@ -86,9 +84,10 @@ def _conv(synapse: Conv) -> Apply:
     return _each(kernels.convolve, kernels.rows_by_input(taps, synapse.groups), synapse.groups, *geometry)
 
 
-def _graph_conv(synapse: GraphConv, joints: int) -> Apply:
+@compiled.register
+def _graph_conv(synapse: GraphConv, source: Shape, target: Shape) -> Apply:
     order = np.argsort(synapse.edges[:, 0], kind="stable")
-    first = np.searchsorted(synapse.edges[order, 0], np.arange(joints + 1)).astype(np.int32)
+    first = np.searchsorted(synapse.edges[order, 0], np.arange(source[2] + 1)).astype(np.int32)
     targets = synapse.edges[order, 1].astype(np.int32)
     weight = np.ascontiguousarray(synapse.weight[order].transpose(0, 2, 1))
     return _each(kernels.convolve_graph, first, targets, weight)

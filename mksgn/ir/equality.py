@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mksgn.ir.graph import Graph, Population
-from mksgn.ir.synapses import Conv, Dense, GraphConv, Synapse
+from mksgn.ir.synapses import Synapse
 
 
 def graphs_equal(left: Graph, right: Graph) -> bool:
@@ -70,24 +70,14 @@ def _synapse_differences(a: Synapse, b: Synapse) -> Iterator[str]:
     if type(a) is not type(b):
         yield f"{type(a).__name__} against {type(b).__name__}"
         return
-    labels = ["sources", "target"]
-    if isinstance(a, Conv):
-        labels += ["stride", "padding", "dilation", "groups"]
-    for label in labels:
-        if getattr(a, label) != getattr(b, label):
-            yield f"{label} {getattr(a, label)} against {getattr(b, label)}"
+    ours, theirs = ({"sources": s.sources, "target": s.target, **s.geometry} for s in (a, b))
+    yield from (f"{label} {value} against {theirs[label]}" for label, value in ours.items() if value != theirs[label])
     if not np.array_equal(a.weight, b.weight):
         yield "weights differ"
-    elif isinstance(a, Dense) and isinstance(b, Dense) and not np.array_equal(_delay(a), _delay(b)):
-        yield "delays differ"
-    if isinstance(a, GraphConv) and isinstance(b, GraphConv) and not np.array_equal(a.edges, b.edges):
-        yield "edges differ"
-
-
-def _delay(synapse: Dense) -> np.ndarray:
-    """Delay of every synapse, (O, C F V); zeros where there is none."""
-    delay = 0 if synapse.delay is None else synapse.delay
-    return np.broadcast_to(np.asarray(delay), synapse.weight.shape)
+    for label in {**a.wiring, **b.wiring}:
+        # Without delays, a synapse has no array of them.
+        if label not in a.wiring or label not in b.wiring or not np.array_equal(a.wiring[label], b.wiring[label]):
+            yield f"{label} differ"
 
 
 def _meta_differences(left: dict[str, Any], right: dict[str, Any]) -> Iterator[str]:

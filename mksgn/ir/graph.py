@@ -3,7 +3,7 @@
 This is the one description that the file format, the emulator, the Lava builder, the mapper and
 the counters share. It holds integers only and knows nothing of torch, SLAYER or Lava.
 
-Neuron (one contract for four implementations, DESIGN section 4), at every algorithmic step::
+Neuron (the contract that every backend and SLAYER's training keep), at every algorithmic step::
 
     u = wrap24( trunc(u (4096 - current_decay) / 4096) + 64 a )          a: summed synaptic input
     v = clip24( trunc(v (4096 - voltage_decay) / 4096) + u + 64 bias )
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mksgn.errors import GraphError
-from mksgn.ir.synapses import Dense, Shape, Synapse, output_shape
+from mksgn.ir.synapses import Shape, Synapse
 
 STATE_SHIFT = 6
 """Synaptic input, bias and threshold are shifted left by this into the units of u and v."""
@@ -204,7 +204,7 @@ def _check_synapse(graph: Graph, synapse: Synapse, index: dict[str, int]) -> Non
         raise GraphError("a synapse must run forward", where=where, fix="recurrent synapses are not supported")
     source_shape = shapes.pop()
     try:
-        shape = output_shape(synapse, source_shape, target.shape)
+        shape = synapse.output_shape(source_shape, target.shape)
     except ValueError as error:
         raise GraphError(f"a synapse does not fit its ends: {error}", where=where,
                          got=f"{source_shape} -> {target.shape}") from None
@@ -212,7 +212,7 @@ def _check_synapse(graph: Graph, synapse: Synapse, index: dict[str, int]) -> Non
         raise GraphError("a synapse does not fit its ends", where=where,
                          got=f"{source_shape} gives {tuple(shape)}, the target has {tuple(target.shape)}")
     _integers(synapse.weight, WEIGHT_MIN, WEIGHT_MAX, "weights", where)
-    if isinstance(synapse, Dense) and synapse.delay is not None:
+    if synapse.delay is not None:
         if synapse.delay.shape not in ((synapse.weight.shape[1],), synapse.weight.shape):
             raise GraphError("delays must be per input or per synapse", where=where, got=str(synapse.delay.shape))
         _integers(synapse.delay, 0, DELAY_MAX, "delays", where)

@@ -1,6 +1,6 @@
 """When each population sees its sample: depths, and the delays that balance branches.
 
-Each synapse hop takes one time step (DESIGN section 5), so a population at depth d works on
+Each synapse hop takes one time step (docs/architecture.md), so a population at depth d works on
 algorithmic step t of a sample at wall step t + d. Where branches of different depth meet, the
 shorter one waits.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mksgn.ir.graph import Graph
-from mksgn.ir.synapses import Dense, Synapse
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,9 @@ class Schedule:
     latency: int
 
 
-def delayed(synapse: Synapse) -> bool:
-    """Whether ``synapse`` has functional delays."""
-    return isinstance(synapse, Dense) and synapse.delay is not None and bool(synapse.delay.any())
-
-
 def has_delays(graph: Graph) -> bool:
     """Whether any synapse of ``graph`` has functional delays."""
-    return any(delayed(synapse) for synapse in graph.synapses)
+    return any(synapse.delayed for synapse in graph.synapses)
 
 
 def schedule(graph: Graph) -> Schedule:

@@ -204,9 +204,8 @@ class Builder:
 
     def _delayed(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         synapse, weights = self._weights(node)
-        assert isinstance(synapse, Dense) and synapse.delay is not None
-        full = np.broadcast_to(synapse.delay, synapse.weight.shape)
-        delays = lava_order(np.where(synapse.weight != 0, full, 0),
+        assert isinstance(synapse, Dense)
+        delays = lava_order(np.where(synapse.weight != 0, synapse.delay_of_each, 0),
                             self.graph[synapse.sources[0]].shape, self.graph[synapse.target].shape)
         options: dict[str, Any] = {
             "weights": weights, "delays": csr_matrix(delays.astype(int)), "name": node.name,

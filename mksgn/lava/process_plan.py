@@ -19,9 +19,7 @@ from mksgn.ir import Conv, Graph, Schedule, schedule
 from mksgn.ir.bounds import wraps24
 from mksgn.ir.graph import DELAY_MAX
 from mksgn.ir.partition import parts
-from mksgn.ir.schedule import delayed
 from mksgn.ir.synapses import Shape
-from mksgn.lava.unroll import nonzeros
 
 LAYOUTS = ("blocks", "layers", "stock")
 DELAYS = ("process", "relay")
@@ -178,9 +176,9 @@ class _Planner:
             for synapse in self.graph.into(population.name):
                 inputs = tuple(self.delayed_source(s, self.schedule.wait[synapse.name, s]) for s in synapse.sources)
                 source = self.graph[synapse.sources[0]].shape
-                count = nonzeros(synapse, source, population.shape)
+                count = synapse.connections(source, population.shape)
                 kind = "sparse"
-                if delayed(synapse):
+                if synapse.delayed:
                     kind = "delayed"
                 elif isinstance(synapse, Conv) and self._stays_conv(synapse, count):
                     kind, count = "conv", 0
@@ -265,7 +263,7 @@ def plan_blocks(graph: Graph, count: int, record: str = "none", segment: int = 1
     cost = {population.name: float(population.size) for population in graph.populations}
     for synapse in graph.synapses:
         source = graph[synapse.sources[0]]
-        cost[synapse.target] += len(synapse.sources) * nonzeros(synapse, source.shape, graph[synapse.target].shape)
+        cost[synapse.target] += len(synapse.sources) * synapse.connections(source.shape, graph[synapse.target].shape)
     before = graph.input
     nodes = [ProcessNode(before.name, "source", before.name, before.shape)]
     edges = []

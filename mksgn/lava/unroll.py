@@ -7,6 +7,8 @@ transposition between populations.
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
@@ -14,21 +16,6 @@ from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
 from mksgn.ir.graph import WEIGHT_MAX, WEIGHT_MIN
 from mksgn.ir.synapses import Shape
-
-
-def nonzeros(synapse: Synapse, source: Shape, target: Shape) -> int:
-    """Number of non-zero weights of :func:`matrix`, without building it."""
-    weight = synapse.weight
-    if isinstance(synapse, Conv):
-        total = 0
-        for m, n in np.ndindex(*weight.shape[2:]):
-            places = len(_taps(synapse, 0, m, source, target)[0]) * len(_taps(synapse, 1, n, source, target)[0])
-            total += int(np.count_nonzero(weight[:, :, m, n])) * places
-        return total
-    if isinstance(synapse, Dense):
-        return int(np.count_nonzero(weight))
-    per_frame = int(np.count_nonzero(weight))
-    return per_frame * source[1] * (source[0] if isinstance(synapse, JointMix) else 1)
 
 
 def matrix(synapse: Synapse, source: Shape, target: Shape) -> csr_matrix:
@@ -40,15 +27,7 @@ def matrix(synapse: Synapse, source: Shape, target: Shape) -> csr_matrix:
         When edges named twice add up to a weight wider than 8 bits.
     """
     sizes = int(np.prod(target)), int(np.prod(source))
-    if isinstance(synapse, Dense):
-        return csr_matrix(lava_order(synapse.weight, source, target).astype(np.int32))
-    if isinstance(synapse, Conv):
-        rows, columns, values = _conv(synapse, source, target)
-    elif isinstance(synapse, JointMix):
-        rows, columns, values = _joint_mix(synapse, source, target)
-    else:
-        assert isinstance(synapse, GraphConv)
-        rows, columns, values = _graph_conv(synapse, source, target)
+    rows, columns, values = _triplets(synapse, source, target)
     result = coo_matrix((values.astype(np.int32), (rows, columns)), shape=sizes).tocsr()
     if result.nnz and not WEIGHT_MIN <= result.data.min() <= result.data.max() <= WEIGHT_MAX:
         raise BackendError("weights of one synapse between the same neurons add up to more than 8 bits",
@@ -68,14 +47,6 @@ def lava_kernel(synapse: Conv) -> np.ndarray:
     return np.ascontiguousarray(synapse.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1)).astype(np.int32)
 
 
-def _taps(synapse: Conv, axis: int, tap: int, source: Shape, target: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Output positions on ``axis`` (0: F, 1: V) that kernel tap ``tap`` reaches, and the inputs they read."""
-    positions = np.arange(target[axis + 1])
-    read = positions * synapse.stride[axis] + tap * synapse.dilation[axis] - synapse.padding[axis]
-    inside = (read >= 0) & (read < source[axis + 1])
-    return positions[inside], read[inside]
-
-
 def _index(frame: np.ndarray, joint: np.ndarray, channel: np.ndarray, shape: Shape) -> np.ndarray:
     return (joint * shape[1] + frame) * shape[0] + channel
 
@@ -83,15 +54,31 @@ def _index(frame: np.ndarray, joint: np.ndarray, channel: np.ndarray, shape: Sha
 _Triplets = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
+@singledispatch
+def _triplets(synapse: Synapse, source: Shape, target: Shape) -> _Triplets:
+    """Rows, columns and values of the weights that are not 0."""
+    raise TypeError(f"no kind of synapse: {synapse!r}")
+
+
+@_triplets.register
+def _dense(synapse: Dense, source: Shape, target: Shape) -> _Triplets:
+    full = lava_order(synapse.weight, source, target)
+    rows, columns = np.nonzero(full)
+    return rows, columns, full[rows, columns]
+
+
+@_triplets.register
 def _conv(synapse: Conv, source: Shape, target: Shape) -> _Triplets:
     weight = synapse.weight
     out_per_group, in_per_group = weight.shape[0] // synapse.groups, weight.shape[1]
+    reads = [synapse.read_positions(axis, target[axis + 1]) for axis in (0, 1)]
+    inside = [(read >= 0) & (read < source[axis + 1]) for axis, read in enumerate(reads)]
     parts: list[_Triplets] = []
     for m, n in np.ndindex(*weight.shape[2:]):
         out_channel, within = np.nonzero(weight[:, :, m, n])
         in_channel = out_channel // out_per_group * in_per_group + within
-        out_frame, in_frame = _taps(synapse, 0, m, source, target)
-        out_joint, in_joint = _taps(synapse, 1, n, source, target)
+        out_frame, out_joint = np.flatnonzero(inside[0][m]), np.flatnonzero(inside[1][n])
+        in_frame, in_joint = reads[0][m, out_frame], reads[1][n, out_joint]
         rows = _index(out_frame[:, None, None], out_joint[None, :, None], out_channel[None, None], target)
         columns = _index(in_frame[:, None, None], in_joint[None, :, None], in_channel[None, None], source)
         values = np.broadcast_to(weight[out_channel, within, m, n], rows.shape)
@@ -100,6 +87,7 @@ def _conv(synapse: Conv, source: Shape, target: Shape) -> _Triplets:
     return rows, columns, values
 
 
+@_triplets.register
 def _joint_mix(synapse: JointMix, source: Shape, target: Shape) -> _Triplets:
     partition, out_joint, in_joint = np.nonzero(synapse.weight)
     values = synapse.weight[partition, out_joint, in_joint]
@@ -110,6 +98,7 @@ def _joint_mix(synapse: JointMix, source: Shape, target: Shape) -> _Triplets:
     return rows.ravel(), columns.ravel(), np.broadcast_to(values, rows.shape).ravel()
 
 
+@_triplets.register
 def _graph_conv(synapse: GraphConv, source: Shape, target: Shape) -> _Triplets:
     edge, out_channel, in_channel = np.nonzero(synapse.weight)
     values = synapse.weight[edge, out_channel, in_channel]

@@ -8,9 +8,8 @@ import numpy as np
 
 from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.events.stepper import Stepper
-from mksgn.ir import Dense, Graph, schedule
+from mksgn.ir import Graph, schedule
 from mksgn.ir.messages import check_samples
-from mksgn.ir.schedule import delayed
 from mksgn.lava.process_plan import plan_processes
 
 MESSAGE_BITS_MAX = 24
@@ -109,7 +108,7 @@ def check_samples_apart(graph: Graph) -> None:
     functional delay such a spike arrives late enough to count; the simulator drops it, the chip cannot.
     """
     times = schedule(graph)
-    delays = {source: synapse.name for synapse in graph.synapses if delayed(synapse) for source in synapse.sources
+    delays = {source: synapse.name for synapse in graph.synapses if synapse.delayed for source in synapse.sources
               if source != graph.input.name}
     stepper = Stepper(graph, times.wait)
     for t in range(1, max((times.depth[name] for name in delays), default=0) + 1):
@@ -140,10 +139,10 @@ def check_measurable(graph: Graph, samples: np.ndarray, procedure: Procedure, ch
                           fix="give the net a number of time steps that is a power of two")
     check_graph(graph)
     for synapse in graph.synapses:
-        if isinstance(synapse, Dense) and synapse.delay is not None and synapse.delay.any():
+        if synapse.delayed:
             raise BackendError("a net with functional delays cannot be measured in steady state: a spike in flight "
                                "reaches the next sample", where=f"synapse {synapse.name!r}",
-                               got=f"delays up to {synapse.delay.max()}", allowed="no delays")
+                               got=f"delays up to {synapse.longest_delay}", allowed="no delays")
     procedure.check(graph)
     samples = check_samples(samples, graph.input, graph.time_steps)
     where = f"population {graph.input.name!r}"

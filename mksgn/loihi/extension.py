@@ -26,7 +26,6 @@ HOST_BINARY = "nxcore/bin/nx_driver_server"
 HOW_TO_GET = ("join the Intel Neuromorphic Research Community (INRC, intel-ncl.atlassian.net), install the Lava "
               "extension for Loihi (lava-loihi) that members receive, and run on a machine with access to a Loihi 2 "
               "board: name a SLURM partition or board (PARTITION, BOARD) or a board's address (NXSDKHOST)")
-PROBES = ("power", "time", "memory", "activity")
 _PROFILER = "lava.utils.loihi2_profiler"
 _ADAPTERS = "lava.proc.embedded_io.spike"
 _INPUT_BUFFER = "lava.proc.cyclic_buffer.process"
@@ -207,7 +206,7 @@ def make_probes(names: tuple[str, ...], steps: int, time_buffer: int) -> dict[st
     Parameters
     ----------
     names : tuple of str
-        Of :data:`PROBES`.
+        Of 'power', 'time', 'memory' and 'activity'.
     steps : int
     time_buffer : int
         Steps the time probe keeps on the chip before the host fetches them. Its bins are of one step: whether a

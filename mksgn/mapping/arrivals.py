@@ -1,4 +1,4 @@
-"""Synaptic operations of every target neuron: the transpose of :func:`mksgn.ir.fanout.fanout`.
+"""Synaptic operations of every target neuron: the transpose of a synapse's fan-out.
 
 fanout counts, for a source neuron, the non-zero weights that one of its messages meets. Here every target neuron
 counts the messages that reach it through non-zero weights. Both sum to the same number, but sums over target
@@ -7,11 +7,14 @@ neurons can be cut at any core: this is what makes a core's share exact.
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 
 from mksgn.ir.synapses import Conv, Dense, GraphConv, JointMix, Shape, Synapse
 
 
+@singledispatch
 def arrivals(synapse: Synapse, activity: np.ndarray, target: Shape) -> np.ndarray:
     """Non-zero weights of ``synapse`` met in each target neuron.
 
@@ -27,24 +30,36 @@ def arrivals(synapse: Synapse, activity: np.ndarray, target: Shape) -> np.ndarra
     float64 ndarray
         Of shape ``target``; whole numbers exactly, where the activity is of whole numbers (below 2^53).
     """
-    nonzero = np.asarray(synapse.weight) != 0
-    if isinstance(synapse, Conv):
-        return _conv(synapse, nonzero, activity, target)
-    if isinstance(synapse, Dense):
-        return (nonzero.astype(np.float64) @ activity.ravel()).reshape(target)
-    if isinstance(synapse, JointMix):
-        mixed = activity @ nonzero.transpose(0, 2, 1).astype(np.float64)[:, None]
-        return mixed.reshape(target)
-    assert isinstance(synapse, GraphConv)
+    raise TypeError(f"no kind of synapse: {synapse!r}")
+
+
+def _present(synapse: Synapse) -> np.ndarray:
+    """1.0 for each weight that is not 0."""
+    return (np.asarray(synapse.weight) != 0).astype(np.float64)
+
+
+@arrivals.register
+def _dense(synapse: Dense, activity: np.ndarray, target: Shape) -> np.ndarray:
+    return (_present(synapse) @ activity.ravel()).reshape(target)
+
+
+@arrivals.register
+def _joint_mix(synapse: JointMix, activity: np.ndarray, target: Shape) -> np.ndarray:
+    return (activity @ _present(synapse).transpose(0, 2, 1)[:, None]).reshape(target)
+
+
+@arrivals.register
+def _graph_conv(synapse: GraphConv, activity: np.ndarray, target: Shape) -> np.ndarray:
     result = np.zeros(target)
-    for (source_joint, target_joint), weights in zip(synapse.edges, nonzero.astype(np.float64)):
+    for (source_joint, target_joint), weights in zip(synapse.edges, _present(synapse)):
         result[:, :, target_joint] += weights @ activity[:, :, source_joint]
     return result
 
 
-def _conv(synapse: Conv, nonzero: np.ndarray, activity: np.ndarray, target: Shape) -> np.ndarray:
+@arrivals.register
+def _conv(synapse: Conv, activity: np.ndarray, target: Shape) -> np.ndarray:
     """Tap by tap: a matrix product over channels for the target positions that have the tap."""
-    groups = synapse.groups
+    nonzero, groups = np.asarray(synapse.weight) != 0, synapse.groups
     weights = nonzero.reshape(groups, target[0] // groups, *nonzero.shape[1:])
     grouped = activity.reshape(groups, -1, *activity.shape[1:])
     result = np.zeros((groups, target[0] // groups, *target[1:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -96,11 +96,6 @@ class Board:
     def cores(self) -> int:
         """Cores of the whole board."""
         return self.chips * self.cores_per_chip
-
-    def enlarged(self, chips: int) -> Board:
-        """The same board with ``chips`` chips, in rows of as many chips as here."""
-        columns = self.chip_mesh[1]
-        return replace(self, chips=chips, chip_mesh=(max(self.chip_mesh[0], math.ceil(chips / columns)), columns))
 
 
 @cache

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, singledispatch
 
 import numpy as np
 
 from mksgn.ir.graph import Graph, Population
-from mksgn.ir.synapses import Conv, Dense, Synapse
+from mksgn.ir.synapses import Conv, Dense, Shape, Synapse
 from mksgn.mapping.arrivals import arrivals
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Grid, balanced_edges, even_edges, outer
 from mksgn.mapping.memory import in_axons, synapse_words
-from mksgn.mapping.reach import families
+from mksgn.mapping.reach import source_boxes
 
 Activity = Mapping[str, np.ndarray]
 _MORE = 64
@@ -105,34 +105,14 @@ class Layer:
 
     def _read(self, synapse: Synapse, grid: Grid) -> np.ndarray:
         """Neurons of each source that a box reads."""
-        read = families(synapse, self.source(synapse), self.population.shape, grid)
-        return np.asarray(sum(family.count() for family in read))
+        read = source_boxes(synapse, self.source(synapse), self.population.shape, grid)
+        return np.asarray(sum(boxes.count() for boxes in read))
 
     def _worst(self, measure: Callable[[Synapse, Grid], np.ndarray], synapse: Synapse,
                parts: tuple[list[int], list[int], list[int]]) -> np.ndarray:
-        """Largest entry of ``measure`` over the boxes of every even grid.
-
-        Conv is a product of one factor per axis, so three short lists tell all. Frames are a factor of their own in
-        JointMix and GraphConv. Dense depends on the number of neurons in a box only.
-        """
+        """Largest entry of ``measure`` over the boxes of every even grid."""
         shape = self.population.shape
-
-        def most(c: int, f: int, v: int) -> int:
-            return int(measure(synapse, Grid.even(shape, (c, f, v))).max())
-
-        if isinstance(synapse, Dense):
-            sizes = outer(*(np.array([-(-n // p) for p in choices]) for n, choices in zip(shape, parts)))
-            values = {size: int(measure(synapse, Grid(((0, int(size)), (0, 1), (0, 1)))).max())
-                      for size in np.unique(sizes)}
-            return np.vectorize(values.__getitem__, otypes=[np.int64])(sizes)
-        whole = most(1, 1, 1)
-        frames = np.array([most(1, f, 1) for f in parts[1]])
-        if isinstance(synapse, Conv):
-            channels = np.array([most(c, 1, 1) for c in parts[0]])
-            joints = np.array([most(1, 1, v) for v in parts[2]])
-            return outer(channels, frames, joints) // (whole * whole)
-        both = np.array([[most(c, 1, v) for v in parts[2]] for c in parts[0]])
-        return both[:, None, :] * frames[None, :, None] // whole
+        return _worst_of(synapse, lambda grid: int(measure(synapse, grid).max()), shape, parts)
 
     # -------------------------------------------------------------------------------------- how busy it is
     @cached_property
@@ -226,6 +206,52 @@ class Layer:
         usage = self.usage(grid)
         usage["core_words"] = usage["synapse_words"] + self.board.state_words * usage["neurons"]
         return all(bool((usage[name] <= limit).all()) for name, limit in limits.items() if name in usage)
+
+
+@singledispatch
+def _worst_of(synapse: Synapse, most: Callable[[Grid], int], shape: Shape,
+              parts: tuple[list[int], list[int], list[int]]) -> np.ndarray:
+    """Largest value of ``most`` for every even grid, from as few grids as the synapse allows.
+
+    Frames are a factor of their own in JointMix and GraphConv.
+
+    Parameters
+    ----------
+    synapse : Synapse
+    most : callable
+        Largest value over the boxes of a grid.
+    shape : (C, F, V)
+    parts : lists of int
+        Ranges along channels, frames and joints.
+
+    Returns
+    -------
+    int64 ndarray (choices along channels, frames, joints)
+    """
+    whole = most(Grid.even(shape, (1, 1, 1)))
+    frames = np.array([most(Grid.even(shape, (1, f, 1))) for f in parts[1]])
+    both = np.array([[most(Grid.even(shape, (c, 1, v))) for v in parts[2]] for c in parts[0]])
+    return both[:, None, :] * frames[None, :, None] // whole
+
+
+@_worst_of.register
+def _worst_of_dense(synapse: Dense, most: Callable[[Grid], int], shape: Shape,
+                    parts: tuple[list[int], list[int], list[int]]) -> np.ndarray:
+    """Only the number of neurons in a box matters."""
+    sizes = outer(*(np.array([-(-n // p) for p in choices]) for n, choices in zip(shape, parts)))
+    values = {size: most(Grid(((0, int(size)), (0, 1), (0, 1)))) for size in np.unique(sizes)}
+    return np.vectorize(values.__getitem__, otypes=[np.int64])(sizes)
+
+
+@_worst_of.register
+def _worst_of_conv(synapse: Conv, most: Callable[[Grid], int], shape: Shape,
+                   parts: tuple[list[int], list[int], list[int]]) -> np.ndarray:
+    """A product of one factor per axis, so that three short lists tell all."""
+    whole = most(Grid.even(shape, (1, 1, 1)))
+    channels = np.array([most(Grid.even(shape, (c, 1, 1))) for c in parts[0]])
+    frames = np.array([most(Grid.even(shape, (1, f, 1))) for f in parts[1]])
+    joints = np.array([most(Grid.even(shape, (1, 1, v))) for v in parts[2]])
+    return outer(channels, frames, joints) // (whole * whole)
 
 
 def _choices(length: int) -> list[int]:

@@ -14,6 +14,7 @@ position or neuron and destination box.
 
 from __future__ import annotations
 
+from functools import singledispatch
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +23,7 @@ from mksgn.ir.graph import Graph
 from mksgn.ir.synapses import Conv, Dense, GraphConv, JointMix, Shape, Synapse
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Edges, Grid, outer
-from mksgn.mapping.reach import Family, families, taps
+from mksgn.mapping.reach import SourceBoxes, source_boxes
 
 
 def weight_bits(weight: np.ndarray) -> int:
@@ -41,33 +42,46 @@ def weight_bits(weight: np.ndarray) -> int:
     return 1 + max((-low - 1).bit_length(), max(high, 0).bit_length())
 
 
+@singledispatch
 def synapse_words(synapse: Synapse, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
     """Words of synaptic memory of every box of the target's grid: int64 (parts)."""
-    bits = weight_bits(synapse.weight)
-    if isinstance(synapse, Conv):
-        return _conv_words(synapse, source, target, grid, board, bits)
-    listed = bits + board.synapse_overhead_bits
-    if isinstance(synapse, Dense):
-        return int(np.prod(source)) * _words(grid.sizes * listed, board)
-    if isinstance(synapse, JointMix):
-        return sum((_mix_words(synapse, family, grid, listed, board) for family in
-                    families(synapse, source, target, grid)), np.zeros(grid.parts, np.int64))
-    assert isinstance(synapse, GraphConv)
-    return _graph_words(synapse, source[2], grid, listed, board)
+    raise TypeError(f"no kind of synapse: {synapse!r}")
+
+
+@synapse_words.register
+def _dense_words(synapse: Dense, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
+    return int(np.prod(source)) * _words(grid.sizes * _listed_bits(synapse, board), board)
+
+
+@synapse_words.register
+def _joint_mix_words(synapse: JointMix, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
+    bits = _listed_bits(synapse, board)
+    return sum((_mixed_words(synapse, boxes, grid, bits, board) for boxes in
+                source_boxes(synapse, source, target, grid)), np.zeros(grid.parts, np.int64))
+
+
+def _listed_bits(synapse: Synapse, board: Board) -> int:
+    """Bits of one synapse in a list."""
+    return weight_bits(synapse.weight) + board.synapse_overhead_bits
 
 
 def in_axons(synapse: Synapse, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
     """In-axons of every box of the target's grid, over all sources of the synapse: int64 (parts)."""
-    read = families(synapse, source, target, grid)
+    read = source_boxes(synapse, source, target, grid)
     each = np.zeros(grid.parts, np.int64)
-    for family in read:
-        if isinstance(synapse, Conv) and board.conv_axons == "population":
+    for boxes in read:
+        if _axons_per(synapse, board) == "population":
             each += 1
-        elif isinstance(synapse, Conv) and board.conv_axons == "position":
-            each += outer(np.ones(grid.parts[0], np.int64), family.frames.sum(axis=1), family.joints.sum(axis=1))
+        elif _axons_per(synapse, board) == "position":
+            each += outer(np.ones(grid.parts[0], np.int64), boxes.frames.sum(axis=1), boxes.joints.sum(axis=1))
         else:
-            each += family.count()
+            each += boxes.count()
     return each * len(synapse.sources)
+
+
+def _axons_per(synapse: Synapse, board: Board) -> str:
+    """What of a source needs an in-axon of its own: 'population', 'position' or 'neuron'."""
+    return board.conv_axons if isinstance(synapse, Conv) else "neuron"
 
 
 def out_axons(synapse: Synapse, source: Shape, target: Shape, source_grid: Grid, target_grid: Grid,
@@ -79,11 +93,11 @@ def out_axons(synapse: Synapse, source: Shape, target: Shape, source_grid: Grid,
     int64 ndarray
         (parts of the source's grid).
     """
-    position = isinstance(synapse, Conv) and board.conv_axons == "population"
+    position = _axons_per(synapse, board) == "population"
     total = np.zeros(source_grid.parts, np.int64)
-    for family in families(synapse, source, target, target_grid):
+    for boxes in source_boxes(synapse, source, target, target_grid):
         along = []
-        for axis, (mask, edges) in enumerate(zip(family.masks, source_grid.edges)):
+        for axis, (mask, edges) in enumerate(zip(boxes.masks, source_grid.edges)):
             inside = np.add.reduceat(mask.astype(np.int64), edges[:-1], axis=1)
             along.append(((inside > 0) if position and axis == 0 else inside).sum(axis=0))
         total += outer(*along)
@@ -92,31 +106,17 @@ def out_axons(synapse: Synapse, source: Shape, target: Shape, source_grid: Grid,
 
 def fan_in(graph: Graph, population: str) -> int:
     """Most synapses that end at one neuron of ``population``, zero weights of the sparse kinds left out."""
-    total = 0
-    for synapse in graph.into(population):
-        weight = np.asarray(synapse.weight)
-        if isinstance(synapse, Conv):
-            most = int(np.prod(weight.shape[1:]))
-        elif isinstance(synapse, Dense):
-            most = weight.shape[1]
-        elif isinstance(synapse, JointMix):
-            most = int((weight != 0).sum(axis=2).max())
-        else:
-            per_edge = (weight != 0).sum(axis=2)
-            sums = np.zeros((graph[population].shape[2], per_edge.shape[1]), np.int64)
-            np.add.at(sums, synapse.edges[:, 1], per_edge)
-            most = int(sums.max())
-        total += most * len(synapse.sources)
-    return total
+    return sum(synapse.fan_in() * len(synapse.sources) for synapse in graph.into(population))
 
 
 def _words(bits: np.ndarray, board: Board) -> np.ndarray:
     return -(-bits // board.word_bits)
 
 
-def _conv_words(synapse: Conv, source: Shape, target: Shape, grid: Grid, board: Board, bits: int) -> np.ndarray:
+@synapse_words.register
+def _conv_words(synapse: Conv, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
     shared = board.conv_weights != "none"
-    each = bits if shared else bits + board.synapse_overhead_bits
+    each = weight_bits(synapse.weight) if shared else _listed_bits(synapse, board)
     # Output channels of each group that lie in each channel range.
     per_group = target[0] // synapse.groups
     starts = np.arange(synapse.groups) * per_group
@@ -125,11 +125,11 @@ def _conv_words(synapse: Conv, source: Shape, target: Shape, grid: Grid, board: 
     row = np.where(outputs > 0, _words(outputs * each, board) + (board.row_header_words if shared else 0), 0)
     channels = row.sum(axis=1) * (source[0] // synapse.groups)
     along = []
-    for axis in (1, 2):
+    for axis in (0, 1):
         if board.conv_weights == "core":
-            along.append(np.full(grid.parts[axis], synapse.weight.shape[axis + 1]))
+            along.append(np.full(grid.parts[axis + 1], synapse.weight.shape[axis + 2]))
         else:
-            along.append(np.array(stored_taps(taps(synapse, source, target, axis), grid.edges[axis],
+            along.append(np.array(stored_taps(synapse.taps(axis, source, target), grid.edges[axis + 1],
                                               board.conv_weights == "pattern")))
     return outer(channels, along[0], along[1])
 
@@ -153,19 +153,20 @@ def stored_taps(tap: np.ndarray, edges: Edges, shared: bool) -> list[int]:
     return found
 
 
-def _mix_words(synapse: JointMix, family: Family, grid: Grid, bits: int, board: Board) -> np.ndarray:
-    nonzero = (np.asarray(synapse.weight) != 0)[list(family.partitions)].sum(axis=0)
+def _mixed_words(synapse: JointMix, boxes: SourceBoxes, grid: Grid, bits: int, board: Board) -> np.ndarray:
+    nonzero = (np.asarray(synapse.weight) != 0)[list(boxes.partitions)].sum(axis=0)
     synapses = np.add.reduceat(nonzero, grid.edges[2][:-1], axis=0)
-    return outer(family.channels.sum(1), family.frames.sum(1), _words(synapses * bits, board).sum(axis=1))
+    return outer(boxes.channels.sum(1), boxes.frames.sum(1), _words(synapses * bits, board).sum(axis=1))
 
 
-def _graph_words(synapse: GraphConv, joints: int, grid: Grid, bits: int, board: Board) -> np.ndarray:
-    nonzero = np.asarray(synapse.weight) != 0
+@synapse_words.register
+def _graph_conv_words(synapse: GraphConv, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
+    nonzero, bits = np.asarray(synapse.weight) != 0, _listed_bits(synapse, board)
     outputs = np.add.reduceat(nonzero, grid.edges[0][:-1], axis=1, dtype=np.int64)
     found = np.zeros((grid.parts[0], grid.parts[2]), np.int64)
     for number, (low, high) in enumerate(zip(grid.edges[2][:-1], grid.edges[2][1:])):
         chosen = (synapse.edges[:, 1] >= low) & (synapse.edges[:, 1] < high)
-        rows = np.zeros((joints, *outputs.shape[1:]), np.int64)
+        rows = np.zeros((source[2], *outputs.shape[1:]), np.int64)
         np.add.at(rows, synapse.edges[chosen, 0], outputs[chosen])
         found[:, number] = _words(rows * bits, board).sum(axis=(0, 2))
     return found[:, None, :] * grid.lengths[1][None, :, None]

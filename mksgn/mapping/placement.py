@@ -15,7 +15,7 @@ from mksgn.ir.schedule import schedule
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Slab
 from mksgn.mapping.layer import Activity, Layer
-from mksgn.mapping.plan import RESOURCES, Objective, Plan, plan
+from mksgn.mapping.packing import RESOURCES, Objective, Packing, pack
 from mksgn.mapping.problems import Problem, chips_needed, find_problems
 from mksgn.mapping.traffic import HOST, Flow, flows
 
@@ -62,7 +62,7 @@ class Placement:
         Steps per sample.
     uniform : bool
         No activity was given: loads were balanced for :data:`UNIFORM_RATE`.
-    plan : Plan
+    packing : Packing
     """
 
     graph: Graph
@@ -70,33 +70,33 @@ class Placement:
     objective: str
     steps: int
     uniform: bool
-    plan: Plan
+    packing: Packing
 
     @property
     def chips(self) -> int:
         """Chips needed, which may be more than the board has."""
-        return chips_needed(self.board, self.plan.cores)
+        return chips_needed(self.board, self.packing.cores)
 
     @property
     def chip(self) -> np.ndarray:
         """Chip of every core, int64 (cores,)."""
-        return np.arange(self.plan.cores) // self.board.cores_per_chip
+        return np.arange(self.packing.cores) // self.board.cores_per_chip
 
     @cached_property
     def cores(self) -> tuple[Core, ...]:
         """The cores in use, in order."""
-        held: list[list[Slab]] = [[] for _ in range(self.plan.cores)]
-        for name, grid in self.plan.grids.items():
-            for slab, core in zip(grid.slabs(name, self.graph[name].shape), self.plan.core[name]):
+        held: list[list[Slab]] = [[] for _ in range(self.packing.cores)]
+        for name, grid in self.packing.grids.items():
+            for slab, core in zip(grid.slabs(name, self.graph[name].shape), self.packing.core[name]):
                 held[core].append(slab)
-        return tuple(Core(i, int(chip), tuple(held[i]), dict(zip(RESOURCES, self.plan.usage[i].tolist())))
+        return tuple(Core(i, int(chip), tuple(held[i]), dict(zip(RESOURCES, self.packing.usage[i].tolist())))
                      for i, chip in enumerate(self.chip))
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """What does not fit, and the smallest change that would make it fit. Empty: the board can hold the net."""
-        return find_problems(self.graph, self.board, self.plan, lambda smaller: place(
-            smaller, self.board, objective="cores", steps=self.steps).plan.cores)
+        return find_problems(self.graph, self.board, self.packing, lambda smaller: place(
+            smaller, self.board, objective="cores", steps=self.steps).packing.cores)
 
     def load(self, work: CoreWork) -> dict[str, np.ndarray]:
         """Nanoseconds per sample that the board's times give each core's work, by cause: float64 (cores,).
@@ -110,7 +110,7 @@ class Placement:
 
     def flows(self, activity: Activity) -> Iterator[Flow]:
         """Messages from core to core per sample, part by part."""
-        return flows(self.graph, self.plan.grids, self.plan.core, checked(self.graph, activity))
+        return flows(self.graph, self.packing.grids, self.packing.core, checked(self.graph, activity))
 
     def work(self, activity: Activity, active: Mapping[str, float | np.ndarray] | None = None) -> CoreWork:
         """What one sample makes every core do.
@@ -129,16 +129,16 @@ class Placement:
             Synops sum to sum(activity * fanout) exactly, where the activity is of whole numbers.
         """
         activity = checked(self.graph, activity)
-        total = {name: np.zeros(self.plan.cores)
+        total = {name: np.zeros(self.packing.cores)
                  for name in ("neurons", "updates_active", "synops", "macs", "spikes")}
-        for name, grid in self.plan.grids.items():
+        for name, grid in self.packing.grids.items():
             population = self.graph[name]
             layer = Layer(self.graph, population, self.board, activity, self.steps)
             synops, macs = layer.operations()
             updates = self._updates(name, active)
             for key, values in (("synops", synops), ("macs", macs), ("spikes", activity[name]),
                                 ("updates_active", updates), ("neurons", np.ones(population.shape))):
-                np.add.at(total[key], self.plan.core[name], grid.sums(values).ravel())
+                np.add.at(total[key], self.packing.core[name], grid.sums(values).ravel())
         return CoreWork(
             steps=self.steps, latency_steps=self.steps + schedule(self.graph).latency, chip=self.chip, **total,
             updates_idle=total["neurons"] * self.steps - total["updates_active"], **self._routes(activity),
@@ -160,11 +160,11 @@ class Placement:
 
     def _routes(self, activity: Activity) -> dict[str, np.ndarray]:
         """Messages, hops and crossings by core. Rows and columns run on from chip to chip."""
-        row, column = positions(self.board, self.plan.cores)
+        row, column = positions(self.board, self.packing.cores)
         names = ("messages_in", "messages_out", "hops_ew", "hops_ns", "chip_crossings")
-        total = {name: np.zeros(self.plan.cores) for name in names}
+        total = {name: np.zeros(self.packing.cores) for name in names}
         for flow in self.flows(activity):
-            total["messages_in"] += np.bincount(flow.receiver, flow.messages, self.plan.cores)
+            total["messages_in"] += np.bincount(flow.receiver, flow.messages, self.packing.cores)
             if flow.sender.size and flow.sender[0] == HOST:
                 continue
             ends = (flow.sender, flow.receiver)
@@ -172,7 +172,7 @@ class Placement:
                                  ("hops_ew", np.abs(np.subtract(*(column[end] for end in ends)))),
                                  ("hops_ns", np.abs(np.subtract(*(row[end] for end in ends)))),
                                  ("chip_crossings", np.not_equal(*(self.chip[end] for end in ends)))):
-                total[name] += np.bincount(flow.sender, flow.messages * weight, self.plan.cores)
+                total[name] += np.bincount(flow.sender, flow.messages * weight, self.packing.cores)
         return total
 
 
@@ -211,7 +211,7 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
     if count < 1:
         raise ConfigError("a sample has at least one step", got=str(count))
     given = uniform_activity(graph, count) if activity is None else checked(graph, activity)
-    return Placement(graph, board, objective, count, activity is None, plan(graph, board, given, count, objective))
+    return Placement(graph, board, objective, count, activity is None, pack(graph, board, given, count, objective))
 
 
 def uniform_activity(graph: Graph, steps: int) -> dict[str, np.ndarray]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
-from mksgn.ir.synapses import Dense
 from mksgn.mapping.boards import Board, boards
 from mksgn.mapping.memory import fan_in, weight_bits
-from mksgn.mapping.plan import RESOURCES, Plan, limits_of
+from mksgn.mapping.packing import RESOURCES, Packing, limits_of
 from mksgn.mapping.shrink import with_frames, with_width
 
 _WIDTHS = 16
@@ -45,19 +42,20 @@ class Problem:
         return f"{self.where}: {self.limit} {self.used:,}, at most {self.allowed:,}. {self.change}"
 
 
-def find_problems(graph: Graph, board: Board, plan: Plan, cores_of: Callable[[Graph], int]) -> tuple[Problem, ...]:
-    """Every limit that ``plan`` exceeds.
+def find_problems(graph: Graph, board: Board, packing: Packing,
+                  cores_of: Callable[[Graph], int]) -> tuple[Problem, ...]:
+    """Every limit that ``packing`` exceeds.
 
     Parameters
     ----------
     graph : Graph
     board : Board
-    plan : Plan
+    packing : Packing
     cores_of : callable
         Cores that a graph takes on this board at least.
     """
-    return (*_widths(graph, board), *_delays(graph, board), *_cores(graph, board, plan),
-            *_chips(graph, board, plan, cores_of))
+    return (*_widths(graph, board), *_delays(graph, board), *_cores(graph, board, packing),
+            *_chips(graph, board, packing, cores_of))
 
 
 def chips_needed(board: Board, cores: int) -> int:
@@ -107,8 +105,7 @@ def _delays(graph: Graph, board: Board) -> list[Problem]:
     found = []
     wait = schedule(graph).wait
     for synapse in graph.synapses:
-        own = int(np.max(synapse.delay)) if isinstance(synapse, Dense) and synapse.delay is not None else 0
-        longest = own + max(wait[synapse.name, source] for source in synapse.sources)
+        longest = synapse.longest_delay + max(wait[synapse.name, source] for source in synapse.sources)
         if longest > board.delay_steps:
             relays = -(-(longest - board.delay_steps) // (board.delay_steps + 1))
             found.append(Problem("delay_steps", f"synapse {synapse.name!r}", longest, board.delay_steps,
@@ -116,12 +113,12 @@ def _delays(graph: Graph, board: Board) -> list[Problem]:
     return found
 
 
-def _cores(graph: Graph, board: Board, plan: Plan) -> list[Problem]:
+def _cores(graph: Graph, board: Board, packing: Packing) -> list[Problem]:
     """Limits of a single core: the worst core for each population and limit."""
     found = []
     for name, limit in limits_of(board).items():
-        used = plan.usage[:, RESOURCES.index(name)]
-        for population, cores in plan.core.items():
+        used = packing.usage[:, RESOURCES.index(name)]
+        for population, cores in packing.core.items():
             most = int(used[cores].max())
             if most > limit:
                 found.append(Problem(name, f"population {population!r}", most, limit, _less(graph, population, name,
@@ -138,19 +135,20 @@ def _less(graph: Graph, population: str, name: str, used: int, limit: int) -> st
             "populations and add those up")
 
 
-def _chips(graph: Graph, board: Board, plan: Plan, cores_of: Callable[[Graph], int]) -> list[Problem]:
-    if plan.cores <= board.cores:
+def _chips(graph: Graph, board: Board, packing: Packing, cores_of: Callable[[Graph], int]) -> list[Problem]:
+    if packing.cores <= board.cores:
         return []
-    needed = chips_needed(board, plan.cores)
+    needed = chips_needed(board, packing.cores)
     changes = [f"{needed:,} chips"]
-    larger = larger_board(board, plan.cores)
+    larger = larger_board(board, packing.cores)
     changes.append(f"the board {larger.name} ({larger.chips:,} chips)" if larger
                    else f"no known {board.generation} board has so many")
     whole = graph.input.shape[1]
-    frames = _most(whole, board.cores / plan.cores, _fits(board, cores_of, lambda n: with_frames(graph, n)))
+    guess = board.cores / packing.cores
+    frames = _most(whole, guess, _fits(board, cores_of, lambda n: with_frames(graph, n)))
     if frames:
         changes.append(f"{frames} instead of {whole} frames")
-    share = _most(_WIDTHS, board.cores / plan.cores, _fits(board, cores_of, lambda n: with_width(graph, n / _WIDTHS)))
+    share = _most(_WIDTHS, guess, _fits(board, cores_of, lambda n: with_width(graph, n / _WIDTHS)))
     if share:
         changes.append(f"{share}/{_WIDTHS} of the channels of every layer")
     return [Problem("chips", "network", needed, board.chips, "; or ".join(changes))]

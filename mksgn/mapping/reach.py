@@ -1,9 +1,9 @@
 """Which neurons of a source a box of target neurons reads.
 
-The answer is a few families of boxes. A family holds, for every range along each axis of the target's grid, a
+The answer is a few :class:`SourceBoxes`. Each holds, for every range along each axis of the target's grid, a
 mask of the source along that axis; the box of target cell (c, f, v) is the product of the masks of its
-ranges. Families of one synapse never overlap, so numbers of neurons and of messages add up. Conv, Dense and
-GraphConv have one family; JointMix has one for each set of partitions that a channel range may hold.
+ranges. Those of one synapse never overlap, so numbers of neurons and of messages add up. Conv, Dense and
+GraphConv have one; JointMix has one for each set of partitions that a channel range may hold.
 
 Structure decides, not the value of a weight: a position in the receptive field is read even where its weight is 0
 (as a chip stores it), except in the sparse lists of JointMix and GraphConv.
@@ -12,7 +12,7 @@ Structure decides, not the value of a weight: a position in the receptive field 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import singledispatch
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mksgn.mapping.grid import Edges, Grid, outer
 
 
 @dataclass(frozen=True, eq=False)
-class Family:
+class SourceBoxes:
     """Boxes of source neurons, one per target cell.
 
     Parameters
@@ -45,7 +45,8 @@ class Family:
         return outer(*(mask.sum(axis=1) for mask in self.masks))
 
 
-def families(synapse: Synapse, source: Shape, target: Shape, grid: Grid) -> list[Family]:
+@singledispatch
+def source_boxes(synapse: Synapse, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
     """Source boxes of each cell of the target's ``grid``, for one source population of ``synapse``.
 
     Parameters
@@ -55,21 +56,40 @@ def families(synapse: Synapse, source: Shape, target: Shape, grid: Grid) -> list
     grid : Grid
         Of the target.
     """
-    if isinstance(synapse, Conv):
-        frames, joints = (_any(taps(synapse, source, target, axis).any(axis=0), grid.edges[axis]) for axis in (1, 2))
-        return [Family(_groups_read(synapse, target[0], source[0], grid.edges[0]), frames, joints)]
-    if isinstance(synapse, Dense):
-        channels, frames, joints = (np.ones((parts, length), bool) for parts, length in zip(grid.parts, source))
-        return [Family(channels, frames, joints)]
-    frames = _any(np.eye(source[1], dtype=bool), grid.edges[1])
-    if isinstance(synapse, GraphConv):
-        joints = np.zeros((target[2], source[2]), bool)
-        present = (np.asarray(synapse.weight) != 0).any(axis=(1, 2))
-        joints[synapse.edges[present, 1], synapse.edges[present, 0]] = True
-        return [Family(np.ones((grid.parts[0], source[0]), bool), frames, _any(joints, grid.edges[2]))]
-    assert isinstance(synapse, JointMix)
-    return [Family(channels, frames, _any(joints, grid.edges[2]), chosen)
+    raise TypeError(f"no kind of synapse: {synapse!r}")
+
+
+@source_boxes.register
+def _conv(synapse: Conv, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
+    frames, joints = (_any(synapse.taps(axis, source, target).any(axis=0), grid.edges[axis + 1]) for axis in (0, 1))
+    return [SourceBoxes(_groups_read(synapse, target[0], source[0], grid.edges[0]), frames, joints)]
+
+
+@source_boxes.register
+def _dense(synapse: Dense, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
+    channels, frames, joints = (np.ones((parts, length), bool) for parts, length in zip(grid.parts, source))
+    return [SourceBoxes(channels, frames, joints)]
+
+
+@source_boxes.register
+def _graph_conv(synapse: GraphConv, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
+    joints = np.zeros((target[2], source[2]), bool)
+    present = (np.asarray(synapse.weight) != 0).any(axis=(1, 2))
+    joints[synapse.edges[present, 1], synapse.edges[present, 0]] = True
+    channels = np.ones((grid.parts[0], source[0]), bool)
+    return [SourceBoxes(channels, _own_frames(source, grid), _any(joints, grid.edges[2]))]
+
+
+@source_boxes.register
+def _joint_mix(synapse: JointMix, source: Shape, target: Shape, grid: Grid) -> list[SourceBoxes]:
+    frames = _own_frames(source, grid)
+    return [SourceBoxes(channels, frames, _any(joints, grid.edges[2]), chosen)
             for chosen, channels, joints in _mixed(synapse, source[0], grid.edges[0])]
+
+
+def _own_frames(source: Shape, grid: Grid) -> np.ndarray:
+    """bool (ranges, F): each frame reads itself alone."""
+    return _any(np.eye(source[1], dtype=bool), grid.edges[1])
 
 
 def _any(matrix: np.ndarray, edges: Edges) -> np.ndarray:
@@ -84,19 +104,6 @@ def _groups_read(synapse: Conv, out: int, into: int, edges: Edges) -> np.ndarray
     group_of_out, group_of_in = (np.arange(n) // (n // synapse.groups) for n in (out, into))
     low, high = group_of_out[np.array(edges[:-1])], group_of_out[np.array(edges[1:]) - 1]
     return (group_of_in >= low[:, None]) & (group_of_in <= high[:, None])
-
-
-def taps(synapse: Conv, source: Shape, target: Shape, axis: int) -> np.ndarray:
-    """bool (kernel, target, source) along an axis: tap m of output q reads position p."""
-    return _taps(source[axis], target[axis], synapse.weight.shape[axis + 1], synapse.stride[axis - 1],
-                 synapse.padding[axis - 1], synapse.dilation[axis - 1])
-
-
-@lru_cache(maxsize=512)
-def _taps(source: int, target: int, kernel: int, stride: int, padding: int, dilation: int) -> np.ndarray:
-    # Output q reads p = q stride + m dilation - padding.
-    at = np.arange(target)[None, :] * stride + np.arange(kernel)[:, None] * dilation - padding
-    return at[:, :, None] == np.arange(source)[None, None, :]
 
 
 def _mixed(synapse: JointMix, channels: int, edges: Edges) -> list[tuple[tuple[int, ...], np.ndarray, np.ndarray]]:

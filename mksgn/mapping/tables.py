@@ -10,8 +10,8 @@ from rich.text import Text
 
 from mksgn.energy.work import CoreWork
 from mksgn.mapping.memory import fan_in
+from mksgn.mapping.packing import RESOURCES, limits_of
 from mksgn.mapping.placement import UNIFORM_RATE, Placement
-from mksgn.mapping.plan import RESOURCES, limits_of
 from mksgn.mapping.schema import BusiestCore, PlacedChip, PlacedLayer, PlacementRecord, Traffic
 
 _MS = 1e-6
@@ -22,7 +22,8 @@ def record(placement: Placement, work: CoreWork) -> PlacementRecord:
     board, load = placement.board, _load(placement, work)
     return {
         "board": board.name, "generation": board.generation, "objective": placement.objective,
-        "cores": placement.plan.cores, "chips": placement.chips, "board_cores": board.cores, "board_chips": board.chips,
+        "cores": placement.packing.cores, "chips": placement.chips,
+        "board_cores": board.cores, "board_chips": board.chips,
         "steps": work.steps, "latency_steps": work.latency_steps, "uniform_activity": placement.uniform,
         "limits": limits_of(board), "layers": layers(placement, work), "chip_list": chips(placement, work),
         "busiest": busiest(placement, work), "traffic": traffic(work),
@@ -40,9 +41,9 @@ def layers(placement: Placement, work: CoreWork) -> list[PlacedLayer]:
     """One row per population: how it is cut, what its fullest core takes, its load and its largest fan-in."""
     load = _load(placement, work)
     found: list[PlacedLayer] = []
-    for name, grid in placement.plan.grids.items():
-        cores = np.unique(placement.plan.core[name])
-        fullest = placement.plan.usage[cores].max(axis=0)
+    for name, grid in placement.packing.grids.items():
+        cores = np.unique(placement.packing.core[name])
+        fullest = placement.packing.usage[cores].max(axis=0)
         found.append({"population": name, "neurons": placement.graph[name].size, "cores": len(cores),
                       "chips": np.unique(placement.chip[cores]).tolist(), "parts": grid.parts,
                       "fullest": dict(zip(RESOURCES, fullest.tolist())), "fan_in": fan_in(placement.graph, name),
@@ -57,7 +58,7 @@ def chips(placement: Placement, work: CoreWork) -> list[PlacedChip]:
     limits = limits_of(placement.board)
     for chip in range(placement.chips):
         here = placement.chip == chip
-        usage = placement.plan.usage[here]
+        usage = placement.packing.usage[here]
         shares = {name: float(usage[:, RESOURCES.index(name)].sum()) / (limit * placement.board.cores_per_chip)
                   for name, limit in limits.items()}
         found.append({"chip": chip, "cores": int(here.sum()), "utilisation": shares,
@@ -102,7 +103,7 @@ def verdict(placement: Placement) -> str:
     board, graph = placement.board, placement.graph
     neurons = sum(population.size for population in graph.populations[1:])
     takes = (f"{neurons:,} neurons, {len(graph.synapses)} synapses on {board.name} ({board.generation}, "
-             f"{board.chips:,} chips of {board.cores_per_chip} cores): {placement.plan.cores:,} cores on "
+             f"{board.chips:,} chips of {board.cores_per_chip} cores): {placement.packing.cores:,} cores on "
              f"{placement.chips:,} chips")
     if placement.problems:
         return f"does not fit: {takes}"

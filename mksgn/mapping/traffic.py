@@ -18,7 +18,7 @@ import numpy as np
 from mksgn.ir.graph import Graph
 from mksgn.mapping.grid import Edges, Grid
 from mksgn.mapping.layer import Activity
-from mksgn.mapping.reach import families
+from mksgn.mapping.reach import source_boxes
 
 Masks = tuple[np.ndarray, np.ndarray, np.ndarray]
 HOST = -1
@@ -75,13 +75,13 @@ def flows(graph: Graph, grids: Mapping[str, Grid], core: Mapping[str, np.ndarray
 
 
 def _reads(graph: Graph, source: str, grids: Mapping[str, Grid]) -> dict[str, list[Masks]]:
-    """Masks of ``source``, a triple per synapse and family, for each population that reads it."""
+    """Masks of ``source``, a triple per synapse and its source boxes, for each population that reads it."""
     found: dict[str, list[Masks]] = {}
     for synapse in graph.synapses:
         if source in synapse.sources:
             found.setdefault(synapse.target, []).extend(
-                family.masks for family in families(synapse, graph[source].shape, graph[synapse.target].shape,
-                                                    grids[synapse.target]))
+                boxes.masks for boxes in source_boxes(synapse, graph[source].shape, graph[synapse.target].shape,
+                                                      grids[synapse.target]))
     return found
 
 
@@ -147,10 +147,10 @@ def _emit(sums: np.ndarray, pairs: list[_Pairs], senders: np.ndarray, receivers:
     channels, frames, joints = pairs
     step = max(1, _PAIRS // max(len(frames.part) * len(joints.part), 1))
     for start in range(0, len(channels.part), step):
-        block = slice(start, start + step)
-        sender = senders[np.ix_(channels.source[block], frames.source, joints.source)]
-        at = np.ix_(channels.target[block], frames.target, joints.target)
-        messages = sums[np.ix_(channels.part[block], frames.part, joints.part)]
+        chunk = slice(start, start + step)
+        sender = senders[np.ix_(channels.source[chunk], frames.source, joints.source)]
+        at = np.ix_(channels.target[chunk], frames.target, joints.target)
+        messages = sums[np.ix_(channels.part[chunk], frames.part, joints.part)]
         kept = alone[at] & (messages != 0)
         yield Flow(sender[kept], receivers[at][kept], messages[kept])
 

@@ -7,6 +7,8 @@ only when stock netx means the same network by it; :func:`obstacles` lists what 
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 
 from mksgn.ir import Conv, Dense, Graph, Synapse
@@ -69,28 +71,35 @@ def obstacles(graph: Graph) -> list[str]:
                          "stock netx knows chains only")
         for synapse in synapses:
             found += _synapse_obstacles(synapse, flat)
-            if isinstance(synapse, Dense):
+            if synapse.flattens:
                 flat.add(population.name)
     return found
 
 
+@singledispatch
 def _synapse_obstacles(synapse: Synapse, flat: set[str]) -> list[str]:
-    where = f"synapse {synapse.name!r}"
-    if isinstance(synapse, Conv):
-        found = []
-        if flat.intersection(synapse.sources):
-            found.append(f"{where}: a conv after a dense layer, whose shape stock netx flattens")
-        numbers = (*synapse.weight.shape[2:], *synapse.stride, *synapse.padding, *synapse.dilation, synapse.groups)
-        if max(numbers) > INT8_MAX:
-            found.append(f"{where}: {max(numbers)} does not fit the 8 bits of Lava's conv parameters")
-        return found
-    if isinstance(synapse, Dense):
-        loaded = loaded_dense_weight(synapse.weight)
-        if loaded is None:
-            return [f"{where}: stock netx fails on this weight matrix ({_range(synapse.weight)})"]
-        changed = int((loaded != synapse.weight).sum())
-        return [f"{where}: stock netx changes {changed} weights ({_range(synapse.weight)})"] if changed else []
-    return [f"{where}: type {type(synapse).__name__.lower()} is not a stock type"]
+    """One sentence per obstacle; ``flat`` names the populations whose shape stock netx flattens."""
+    return [f"synapse {synapse.name!r}: type {synapse.kind} is not a stock type"]
+
+
+@_synapse_obstacles.register
+def _conv_obstacles(synapse: Conv, flat: set[str]) -> list[str]:
+    where, found = f"synapse {synapse.name!r}", []
+    if flat.intersection(synapse.sources):
+        found.append(f"{where}: a conv after a dense layer, whose shape stock netx flattens")
+    numbers = (*synapse.weight.shape[2:], *synapse.stride, *synapse.padding, *synapse.dilation, synapse.groups)
+    if max(numbers) > INT8_MAX:
+        found.append(f"{where}: {max(numbers)} does not fit the 8 bits of Lava's conv parameters")
+    return found
+
+
+@_synapse_obstacles.register
+def _dense_obstacles(synapse: Dense, flat: set[str]) -> list[str]:
+    where, loaded = f"synapse {synapse.name!r}", loaded_dense_weight(synapse.weight)
+    if loaded is None:
+        return [f"{where}: stock netx fails on this weight matrix ({_range(synapse.weight)})"]
+    changed = int((loaded != synapse.weight).sum())
+    return [f"{where}: stock netx changes {changed} weights ({_range(synapse.weight)})"] if changed else []
 
 
 def _range(weight: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from mksgn.errors import NetFileError
 from mksgn.files import replacing
-from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Population, Synapse
+from mksgn.ir import Conv, Dense, Graph, GraphConv, Population, Synapse
 from mksgn.netx import metadata, stock
 
 VTH_NEVER = (1 << 18) - 1
@@ -103,8 +104,8 @@ class _Layers:
                 if position:
                     layer["target"] = self.ids[population.name]
                 else:
-                    self._neurons(layer, population, dense=isinstance(synapse, Dense))
-            if all(isinstance(s, Dense) for s in self.graph.into(population.name)):
+                    self._neurons(layer, population, flat=synapse.flattens)
+            if all(s.flattens for s in self.graph.into(population.name)):
                 self.flat.add(population.name)
 
     def _layer(self, kind: str, shape: tuple[int, int, int]) -> h5py.Group:
@@ -129,36 +130,22 @@ class _Layers:
         if self.explicit:
             concat = self._layer("concat", source.shape)
             concat["layers"] = np.array([self.ids[name] for name in synapse.sources], dtype=np.int64)
-        if isinstance(synapse, Dense) and source.shape[1:] != (1, 1) and source.name not in self.flat:
+        if synapse.flattens and source.shape[1:] != (1, 1) and source.name not in self.flat:
             self._layer("flatten", (source.size, 1, 1))
 
     def _synapse(self, synapse: Synapse, population: Population) -> h5py.Group:
-        layer = self._layer(type(synapse).__name__.lower(), population.shape)
+        layer = self._layer(synapse.kind, population.shape)
         self._identify(layer, "synapse", synapse.name)
         _array(layer, "weight", synapse.weight)
-        if isinstance(synapse, Conv):
-            for label in ("stride", "padding", "dilation"):
-                layer[label] = np.array(getattr(synapse, label), dtype=np.int64)
-            layer["groups"] = synapse.groups
-            layer["kernelSize"] = np.array(synapse.weight.shape[2:], dtype=np.int64)
-            layer["inChannels"] = synapse.weight.shape[1] * synapse.groups
-            layer["outChannels"] = synapse.weight.shape[0]
-        elif isinstance(synapse, Dense):
-            layer["outFeatures"], layer["inFeatures"] = synapse.weight.shape
-            if synapse.delay is not None:
-                _array(layer, "delay", _delay(synapse))
-        elif isinstance(synapse, GraphConv):
-            _array(layer, "edges", synapse.edges)
-        else:
-            assert isinstance(synapse, JointMix)
+        _write_own(synapse, layer)
         return layer
 
-    def _neurons(self, layer: h5py.Group, population: Population, dense: bool) -> None:
+    def _neurons(self, layer: h5py.Group, population: Population, flat: bool) -> None:
         assert population.neuron is not None
         self._identify(layer, "name", population.name)
         self._message_bits(layer, population)
         if population.bias is not None:
-            _array(layer, "bias", _bias(population, dense))
+            _array(layer, "bias", _bias(population, flat))
         neuron = layer.create_group("neuron")
         neuron["type"] = np.bytes_(b"CUBA")
         neuron["iDecay"] = population.neuron.current_decay
@@ -183,11 +170,38 @@ class _Layers:
         layer[field] = np.bytes_(name.encode("utf-8"))
 
 
-def _bias(population: Population, dense: bool) -> np.ndarray:
+@singledispatch
+def _write_own(synapse: Synapse, layer: h5py.Group) -> None:
+    """Write the fields that only the synapse's kind has: none, where nothing is registered."""
+
+
+@_write_own.register
+def _write_conv(synapse: Conv, layer: h5py.Group) -> None:
+    for label in ("stride", "padding", "dilation"):
+        layer[label] = np.array(getattr(synapse, label), dtype=np.int64)
+    layer["groups"] = synapse.groups
+    layer["kernelSize"] = np.array(synapse.weight.shape[2:], dtype=np.int64)
+    layer["inChannels"] = synapse.weight.shape[1] * synapse.groups
+    layer["outChannels"] = synapse.weight.shape[0]
+
+
+@_write_own.register
+def _write_dense(synapse: Dense, layer: h5py.Group) -> None:
+    layer["outFeatures"], layer["inFeatures"] = synapse.weight.shape
+    if synapse.delay is not None:
+        _array(layer, "delay", _delay(synapse))
+
+
+@_write_own.register
+def _write_graph_conv(synapse: GraphConv, layer: h5py.Group) -> None:
+    _array(layer, "edges", synapse.edges)
+
+
+def _bias(population: Population, flat: bool) -> np.ndarray:
     """Bias in the form stock netx reads: a dense layer's flat, a conv layer's per neuron as (V, F, C)."""
     assert population.bias is not None
     bias = population.bias
-    if dense:
+    if flat:
         bias = bias if bias.ndim == 3 else bias[:, None, None]
         return np.broadcast_to(bias, population.shape).reshape(-1)
     return bias.transpose(2, 1, 0) if bias.ndim == 3 else bias
@@ -197,7 +211,7 @@ def _delay(synapse: Dense) -> np.ndarray:
     """Delay as stock netx reads it: of a square layer, one row would be taken as one column."""
     assert synapse.delay is not None
     outputs, inputs = synapse.weight.shape
-    return np.broadcast_to(synapse.delay, (outputs, inputs)) if outputs == inputs else synapse.delay
+    return synapse.delay_of_each if outputs == inputs else synapse.delay
 
 
 def _array(layer: h5py.Group, name: str, values: np.ndarray) -> None:

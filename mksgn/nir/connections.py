@@ -12,8 +12,8 @@ from mksgn.ir import Conv, Dense, JointMix, Synapse
 from mksgn.ir.graph import DELAY_MAX
 from mksgn.ir.synapses import Shape
 from mksgn.nir.budget import Budget
+from mksgn.nir.chip_integers import numbers
 from mksgn.nir.errors import NirError
-from mksgn.nir.quantise import numbers
 
 WEIGHTED = ("Linear", "Affine", "Conv1d", "Conv2d", "Scale")
 CONV_MAX = 1 << 16

@@ -66,7 +66,7 @@ def flat_populations(graph: Graph) -> set[str]:
     flat: set[str] = set()
     for population in graph.populations:
         synapses = graph.into(population.name)
-        if (population.shape[1:] == (1, 1) or any(type(s).__name__ == "Dense" for s in synapses)
+        if (population.shape[1:] == (1, 1) or any(s.flattens for s in synapses)
                 or any(source in flat for s in synapses for source in s.sources)):
             flat.add(population.name)
     return flat

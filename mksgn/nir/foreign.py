@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.ir import Conv, Dense, Graph, Population, Synapse, output_shape
+from mksgn.ir import Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.graph import DECAY_UNITY
 from mksgn.ir.synapses import Shape
 from mksgn.nir.budget import Budget
+from mksgn.nir.chip_integers import SILENT, SPIKING, Neuron, chip_integers, numbers, read_neuron
 from mksgn.nir.connections import WEIGHTED, Connection, connection
 from mksgn.nir.errors import NirError
-from mksgn.nir.quantise import SILENT, SPIKING, Neuron, numbers, quantise, read_neuron
 from mksgn.nir.units import DT
 
 Nodes = dict[str, dict[str, Any]]
@@ -157,7 +157,7 @@ class _Foreign:
             raise NirError("neurons receive no input", where=where)
         shape = self._shape(neuron.shape, name) if neuron.shape else self._inferred(found[0], name)
         bias = self._bias(neuron, found, shape, where)
-        cuba, whole, mantissas = quantise(neuron, [(c.node, c.weight) for c in found], bias, where)
+        cuba, whole, mantissas = chip_integers(neuron, [(c.node, c.weight) for c in found], bias, where)
         per_neuron = np.broadcast_to(mantissas, shape) if mantissas.any() else None
         role = "readout" if neuron.threshold is None else "hidden"
         self.populations[name] = Population(name, shape, cuba, per_neuron, role)
@@ -199,7 +199,7 @@ class _Foreign:
         made = c.synapse("", "", np.zeros(c.weight.shape, np.int16))
         source = self.populations[c.sources[0]].shape
         try:
-            return self._shape(output_shape(made, source, source), name)
+            return self._shape(made.output_shape(source, source), name)
         except ValueError as error:
             raise NirError("a node does not fit its source", where=self._at(c.node), got=str(error)) from None
 

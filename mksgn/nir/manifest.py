@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
 from mksgn.errors import typed
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse
+from mksgn.ir import KINDS, Conv, Cuba, Dense, Graph, GraphConv, Population, Synapse
 from mksgn.nir.errors import NirError
 
 FORMAT, FORMAT_VERSION = "mksgn", 1
-_KINDS: dict[str, type] = {"conv": Conv, "dense": Dense, "jointmix": JointMix, "graphconv": GraphConv}
 _META = "str, bool, int, finite float, or a list of these"
 
 
@@ -36,22 +36,34 @@ def encode(graph: Graph, dt: float) -> dict[str, Any]:
         if population.bias is not None:
             arrays[f"population{number}_bias"] = population.bias
     for number, synapse in enumerate(graph.synapses):
-        entry: dict[str, Any] = {"name": synapse.name, "kind": type(synapse).__name__.lower(),
+        entry: dict[str, Any] = {"name": synapse.name, "kind": synapse.kind,
                                  "sources": list(synapse.sources), "target": synapse.target}
         arrays[f"synapse{number}_weight"] = synapse.weight
-        if isinstance(synapse, Conv):
-            entry |= {label: [int(n) for n in getattr(synapse, label)] for label in ("stride", "padding", "dilation")}
-            entry["groups"] = int(synapse.groups)
-        elif isinstance(synapse, Dense) and synapse.delay is not None:
-            arrays[f"synapse{number}_delay"] = synapse.delay
-        elif isinstance(synapse, GraphConv):
-            arrays[f"synapse{number}_edges"] = synapse.edges
+        entry |= {label: int(value) if label == "groups" else [int(n) for n in value]
+                  for label, value in synapse.geometry.items()}
+        arrays |= {f"synapse{number}_{label}": array for label, array in _own_arrays(synapse).items()}
         synapses.append(entry)
     for key, value in graph.meta.items():
         _check_meta(key, value)
     text = json.dumps({"dt": dt, "time_steps": graph.time_steps, "populations": populations, "synapses": synapses,
                        "meta": graph.meta}, allow_nan=False)
     return {"format": FORMAT, "format_version": FORMAT_VERSION, "graph": text, "arrays": arrays}
+
+
+@singledispatch
+def _own_arrays(synapse: Synapse) -> dict[str, np.ndarray]:
+    """Integer arrays beside the weights, by field: none, where nothing is registered."""
+    return {}
+
+
+@_own_arrays.register
+def _dense_arrays(synapse: Dense) -> dict[str, np.ndarray]:
+    return {} if synapse.delay is None else {"delay": synapse.delay}
+
+
+@_own_arrays.register
+def _graph_conv_arrays(synapse: GraphConv) -> dict[str, np.ndarray]:
+    return {"edges": synapse.edges}
 
 
 def _check_meta(key: Any, value: Any) -> None:
@@ -117,7 +129,7 @@ def _population(number: int, entry: dict[str, Any], arrays: dict[str, np.ndarray
 
 def _synapse(number: int, entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Synapse:
     options: dict[str, Any] = {}
-    kind = _KINDS[entry["kind"]]
+    kind = KINDS[entry["kind"]]
     if kind is Conv:
         for label in ("stride", "padding", "dilation"):
             frames, joints = (_integer(n) for n in entry[label])

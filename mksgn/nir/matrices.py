@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 
 from mksgn.ir.synapses import Conv, Dense, GraphConv, JointMix, Shape, Synapse
-
-
-def ungrouped(synapse: Conv) -> np.ndarray:
-    """Weights (O, I, kF, kV) of the same convolution with one group: zero between groups."""
-    weight, groups = synapse.weight, synapse.groups
-    if groups == 1:
-        return weight
-    outputs, per_group, *kernel = weight.shape
-    full = np.zeros((outputs, per_group * groups, *kernel), weight.dtype)
-    for group in range(groups):
-        rows = slice(group * outputs // groups, (group + 1) * outputs // groups)
-        full[rows, group * per_group:(group + 1) * per_group] = weight[rows]
-    return full
-
-
-def taps(size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int) -> np.ndarray:
-    """One axis of a convolution as 0/1 matrices (kernel, outputs, size): which input each tap of each output reads."""
-    found = np.zeros((kernel, outputs, size), np.int16)
-    for tap in range(kernel):
-        read = np.arange(outputs) * stride + tap * dilation - padding
-        inside = (read >= 0) & (read < size)
-        found[tap, inside, read[inside]] = 1
-    return found
 
 
 def edge_terms(synapse: GraphConv, joints: int, target_joints: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,22 +24,54 @@ def edge_terms(synapse: GraphConv, joints: int, target_joints: int) -> tuple[np.
     return adjacency, weight
 
 
+@singledispatch
 def matrix(synapse: Synapse, source: Shape, target: Shape) -> np.ndarray:
     """The synapse as int32 (neurons of the target, neurons of the source), both in (C, F, V) order."""
-    if isinstance(synapse, Dense):
-        return synapse.weight.astype(np.int32)
-    if isinstance(synapse, Conv):
-        frames, joints = (taps(source[axis + 1], target[axis + 1], synapse.weight.shape[axis + 2], synapse.stride[axis],
-                               synapse.padding[axis], synapse.dilation[axis]) for axis in (0, 1))
-        full = np.einsum("oimn,mfx,nvy->ofvixy", ungrouped(synapse).astype(np.int32), frames, joints, optimize=True)
-    elif isinstance(synapse, JointMix):
-        partitions = synapse.weight.shape[0]
-        channels = np.eye(source[0], dtype=np.int32)
-        full = np.einsum("kvw,ci,fx->kcfvixw", synapse.weight.astype(np.int32), channels,
-                         np.eye(source[1], dtype=np.int32), optimize=True)
-        full = full.reshape(partitions * source[0], *full.shape[2:])
-    else:
-        adjacency, weight = edge_terms(synapse, source[2], target[2])
-        full = np.einsum("kvw,koi,fx->ofvixw", adjacency.astype(np.int32), weight, np.eye(source[1], dtype=np.int32),
-                         optimize=True)
+    raise TypeError(f"no kind of synapse: {synapse!r}")
+
+
+@matrix.register
+def _dense(synapse: Dense, source: Shape, target: Shape) -> np.ndarray:
+    return synapse.weight.astype(np.int32)
+
+
+@matrix.register
+def _conv(synapse: Conv, source: Shape, target: Shape) -> np.ndarray:
+    frames, joints = (synapse.taps(axis, source, target).astype(np.int16) for axis in (0, 1))
+    return _as_matrix(np.einsum("oimn,mfx,nvy->ofvixy", synapse.ungrouped().astype(np.int32), frames, joints,
+                                optimize=True), source, target)
+
+
+@matrix.register
+def _joint_mix(synapse: JointMix, source: Shape, target: Shape) -> np.ndarray:
+    channels, frames = (np.eye(length, dtype=np.int32) for length in source[:2])
+    return _as_matrix(np.einsum("kvw,ci,fx->kcfvixw", synapse.weight.astype(np.int32), channels, frames,
+                                optimize=True), source, target)
+
+
+@matrix.register
+def _graph_conv(synapse: GraphConv, source: Shape, target: Shape) -> np.ndarray:
+    adjacency, weight = edge_terms(synapse, source[2], target[2])
+    return _as_matrix(np.einsum("kvw,koi,fx->ofvixw", adjacency.astype(np.int32), weight,
+                                np.eye(source[1], dtype=np.int32), optimize=True), source, target)
+
+
+def _as_matrix(full: np.ndarray, source: Shape, target: Shape) -> np.ndarray:
+    """An array with the axes of the target, then those of the source, as a matrix."""
     return full.reshape(int(np.prod(target)), int(np.prod(source)))
+
+
+@singledispatch
+def intermediate_numbers(synapse: Synapse, source: Shape, target: Shape) -> int:
+    """Numbers that :func:`matrix` makes beside its result."""
+    return 0
+
+
+@intermediate_numbers.register
+def _intermediate_of_conv(synapse: Conv, source: Shape, target: Shape) -> int:
+    return sum(synapse.weight.shape[axis + 1] * source[axis] * target[axis] for axis in (1, 2))
+
+
+@intermediate_numbers.register
+def _intermediate_of_graph_conv(synapse: GraphConv, source: Shape, target: Shape) -> int:
+    return len(synapse.edges) * source[2] * target[2]

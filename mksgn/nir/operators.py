@@ -9,12 +9,14 @@ dense synapse drives is flat, and so is all that it drives, through matrices wri
 
 from __future__ import annotations
 
+from functools import singledispatchmethod
+
 import nir
 import numpy as np
 
-from mksgn.ir.synapses import Conv, Dense, GraphConv, JointMix, Pair, Shape, Synapse
+from mksgn.ir.synapses import Conv, GraphConv, JointMix, Pair, Shape, Synapse
 from mksgn.nir.budget import Budget
-from mksgn.nir.matrices import edge_terms, matrix, taps, ungrouped
+from mksgn.nir.matrices import edge_terms, intermediate_numbers, matrix
 from mksgn.nir.units import real
 
 Chain = list[tuple[str, nir.NIRNode]]
@@ -42,39 +44,42 @@ class Operators:
         A delay per input is a Delay before the matrix. Delays per synapse split the matrix: one chain per delay.
         """
         size = int(np.prod(source)) * int(np.prod(target))
-        delay = synapse.delay if isinstance(synapse, Dense) else None
+        delay = synapse.delay
         if delay is not None and delay.ndim == 2 and (delay == delay[:1]).all():
             delay = delay[0]
-        self._charge(synapse, size + self._parts(synapse, source, target))
+        self._charge(synapse, size + intermediate_numbers(synapse, source, target))
         if delay is None or not delay.any():
             return [[("", nir.Linear(real(matrix(synapse, source, target), shift)))]]
         if delay.ndim == 1:
             return [[("_delay", nir.Delay(delay * self.dt)),
                      ("", nir.Linear(real(matrix(synapse, source, target), shift)))]]
         chains: list[Chain] = []
-        for steps in np.unique(delay[synapse.weight != 0]) if synapse.weight.any() else (0,):
+        for steps, part in synapse.by_delay():
             self._charge(synapse, size)
-            suffix = f"_d{steps}"
-            part = np.where(delay == steps, synapse.weight, 0)
             wait: Chain = [("_delay", nir.Delay(np.full(delay.shape[1], steps * self.dt)))] if steps else []
-            chains.append([*wait, (suffix, nir.Linear(real(part, shift)))])
+            chains.append([*wait, (f"_d{steps}", nir.Linear(real(part.weight, shift)))])
         return chains
 
+    @singledispatchmethod
     def spatial(self, synapse: Synapse, source: Shape, target: Shape, shift: int) -> Chain:
-        """One chain from (C, F, V) to (C, F, V); ``synapse`` is no Dense."""
-        if isinstance(synapse, Conv):
-            return self._conv(synapse, source, target, shift)
-        if isinstance(synapse, JointMix):
-            copy = self._copy(synapse, source, synapse.weight.shape[0])
-            return [*copy, ("", self._joints(synapse, source, real(synapse.weight, shift)))]
-        assert isinstance(synapse, GraphConv)
-        self._charge(synapse, self._parts(synapse, source, target))
+        """One chain from (C, F, V) to (C, F, V); ``synapse`` is no Dense, which always ends in one axis."""
+        raise TypeError(f"no synapse between frames and joints: {synapse!r}")
+
+    @spatial.register
+    def _joint_mix(self, synapse: JointMix, source: Shape, target: Shape, shift: int) -> Chain:
+        copy = self._copy(synapse, source, synapse.weight.shape[0])
+        return [*copy, ("", self._joints(synapse, source, real(synapse.weight, shift)))]
+
+    @spatial.register
+    def _graph_conv(self, synapse: GraphConv, source: Shape, target: Shape, shift: int) -> Chain:
+        self._charge(synapse, intermediate_numbers(synapse, source, target))
         adjacency, weight = edge_terms(synapse, source[2], target[2])
         kernel = weight.transpose(1, 0, 2).reshape(weight.shape[1], -1, 1, 1)
         return [*self._copy(synapse, source, len(adjacency)),
                 ("_joints", self._joints(synapse, source, adjacency.astype(np.float32))),
                 ("", self._conv2d(synapse, real(kernel, shift), target[1:]))]
 
+    @spatial.register
     def _conv(self, synapse: Conv, source: Shape, target: Shape, shift: int) -> Chain:
         channels, _, joints = source
         outputs, _, frames_kernel, joints_kernel = synapse.weight.shape
@@ -83,7 +88,7 @@ class Operators:
 
         def read() -> np.ndarray:
             self._charge(synapse, joints_kernel * joints * target[2])
-            return taps(joints, target[2], joints_kernel, synapse.stride[1], synapse.padding[1], synapse.dilation[1])
+            return synapse.taps(1, source, target).astype(np.int16)
 
         if per_channel and source == target and own_frame and joints_kernel == 1 and synapse.padding[1] == 0:
             self._charge(synapse, int(np.prod(source)))
@@ -97,7 +102,7 @@ class Operators:
             spread = np.repeat(real(mixing, shift)[:, None], source[1], axis=1)
             return [("", nir.Linear(spread))]
         self._charge(synapse, outputs * channels * frames_kernel * joints_kernel)
-        weight = real(ungrouped(synapse), shift)
+        weight = real(synapse.ungrouped(), shift)
         if middle:
             return [("", self._conv2d(synapse, weight, source[1:], synapse.stride, synapse.padding, synapse.dilation))]
         # A kernel with one even and one odd side fits into the middle of no square. Its joint axis becomes a Linear;
@@ -137,13 +142,6 @@ class Operators:
         square[:, :, before[0]:before[0] + kernel[0], before[1]:before[1] + kernel[1]] = weight
         grown = tuple(p + b * d for p, b, d in zip(padding, before, dilation))
         return nir.Conv2d((size[0], size[1]), square, stride, grown, dilation, 1, np.zeros(outputs, np.float32))
-
-    @staticmethod
-    def _parts(synapse: Synapse, source: Shape, target: Shape) -> int:
-        """Numbers that are made on the way to a matrix."""
-        if isinstance(synapse, Conv):
-            return sum(synapse.weight.shape[axis + 1] * source[axis] * target[axis] for axis in (1, 2))
-        return len(synapse.edges) * source[2] * target[2] if isinstance(synapse, GraphConv) else 0
 
     def _charge(self, synapse: Synapse, numbers: int) -> None:
         self.budget.spend(FLOAT_BYTES * numbers, f"synapse {synapse.name!r} ({type(synapse).__name__})")

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from mksgn.errors import ConfigError
-from mksgn.ir.fanout import fanout
 from mksgn.nn.modalities import FusedProjection
 from mksgn.nn.network import INPUT, NetOutput, SpikingGraphNet
 
@@ -48,7 +47,7 @@ def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
                 exists = np.ones_like(exists)
             exists = exists.astype(np.int16)
             synapse = inner.to_ir("synapse", "target", exists)
-            spread = fanout(synapse, shapes[projection.sources[0]], block.shape).sum() * inner.parallel
+            spread = synapse.fanout(shapes[projection.sources[0]], block.shape).sum() * inner.parallel
             for source, factor in zip(projection.sources, met):
                 reach[source] += factor * float(spread)
     return {name: net.config.time_steps * value for name, value in reach.items()}

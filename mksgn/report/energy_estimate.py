@@ -110,7 +110,7 @@ def estimate(graph: Graph, counts: Counts, placement: Placement, models: Iterabl
     return EnergyEstimate(
         totals["spikes"], totals["synops"], totals["macs"], totals["updates_active"], totals["updates_idle"],
         sections["paper"]["energy_mj"], {row["name"]: _cost(row) for row in sections["cost_models"]},
-        placement.board.name, placement.plan.cores, placement.chips, sections)
+        placement.board.name, placement.packing.cores, placement.chips, sections)
 
 
 def _cost(row: CostModelRow) -> ModelCost:

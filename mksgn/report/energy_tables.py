@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from mksgn.mapping.plan import OBJECTIVES
+from mksgn.mapping.packing import OBJECTIVES
 from mksgn.mapping.tables import traffic_line
 from mksgn.report.formatting import ends
 from mksgn.report.schema import CostModelRow, LayerRow, Mapping, Paper, PopulationRow, SynapseRow, Totals, Value

@@ -15,7 +15,7 @@ from mksgn.energy.costs import Cost, CostModel, Range
 from mksgn.energy.work import CoreWork
 from mksgn.ir import Graph
 from mksgn.mapping import Placement, tables
-from mksgn.mapping.plan import Objective
+from mksgn.mapping.packing import Objective
 from mksgn.report.counted_rows import layer_of
 from mksgn.report.schema import Core, CostModelRow, Mapping
 

@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from mksgn.energy.tags import TAGS
-from mksgn.mapping.plan import OBJECTIVES
+from mksgn.mapping.packing import OBJECTIVES
 from mksgn.report.activity import causes_of_ratio, histogram, operations_chart, rate_chart
 from mksgn.report.checks import checked
 from mksgn.report.classes import class_view

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from typing_extensions import NotRequired, TypedDict
 
-from mksgn.mapping.plan import Objective
+from mksgn.mapping.packing import Objective
 from mksgn.mapping.schema import Traffic
 
 Kind = Literal["conv", "dense", "jointmix", "graphconv"]

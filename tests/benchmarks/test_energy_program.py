@@ -16,7 +16,7 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.energy import paper_energy_mj
 from mksgn.ir import Graph
-from mksgn.mapping.plan import OBJECTIVES
+from mksgn.mapping.packing import OBJECTIVES
 from mksgn.netx import read_net, write_net
 
 PROGRAM = "benchmarks/energy.py"

@@ -12,7 +12,7 @@ from mksgn.data import class_names
 from mksgn.data.pack import load_pack
 from mksgn.data.readers import read
 from mksgn.data.readers.ntu import read_ntu, read_skeleton_file
-from mksgn.data.readers.ntu_actors import Track, from_first_spine, main_actors, two_persons
+from mksgn.data.readers.ntu_actors import Track, main_actors, two_persons
 from mksgn.errors import DataError
 from mksgn.skeleton import NTU25
 
@@ -34,9 +34,6 @@ def test_denoising_reproduces_the_reference_exactly(data_dir: Path) -> None:
             swapped.add(str(name)[-4:])
         reference = d["ref_denoised"][d["ref_denoised_offsets"][k]:d["ref_denoised_offsets"][k + 1]]
         np.testing.assert_array_equal(scene.reshape(-1, 150), reference)
-        transformed = np.zeros((111, 150), dtype=np.float32)
-        transformed[:len(scene)] = from_first_spine(scene).reshape(-1, 150)
-        np.testing.assert_array_equal(transformed, d["ref_transformed"][k])
     assert swapped == {"A051", "A052", "A057", "A058"}
 
 
@@ -127,16 +124,6 @@ def test_actors_that_follow_each_other_share_a_person() -> None:
     # A third body at the same time as two others is left out.
     three = [Track(str(i), 0, person(20, i, 0.5 - 0.1 * i)) for i in range(3)]
     np.testing.assert_array_equal(two_persons(three, 20), np.stack([three[0].joints, three[1].joints], axis=1))
-
-
-def test_translation_waits_for_the_first_actor() -> None:
-    scene = np.zeros((3, 2, 25, 3), dtype=np.float32)
-    scene[:, 1] = person(3, 1)
-    scene[1:, 0] = person(2, 0)
-    moved = from_first_spine(scene)
-    assert not moved[0, 0].any()
-    np.testing.assert_array_equal(moved[1, 0, 1], 0)
-    np.testing.assert_array_equal(moved[:, 1], scene[:, 1] - scene[1, 0, 1])
 
 
 BODY = person(1, 0)[0]

@@ -17,7 +17,6 @@ from written_graphs import block_graph
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Graph, Population
-from mksgn.ir.fanout import fanout
 from mksgn.mapping import boards
 from mksgn.mapping.placement import uniform_activity
 from mksgn.mapping.schema import PlacementFile
@@ -122,7 +121,7 @@ def test_core_operations_sum_to_what_the_emulator_counted() -> None:
     assert work.total("updates_active") == pytest.approx(sum(counts.active.values()))
     for synapse in graph.synapses:
         source = graph[synapse.sources[0]]
-        met = sum(int((counts.sent[name] * fanout(synapse, source.shape, graph[synapse.target].shape)).sum())
+        met = sum(int((counts.sent[name] * synapse.fanout(source.shape, graph[synapse.target].shape)).sum())
                   for name in synapse.sources)
         assert met == counts.synops[synapse.name] + counts.macs[synapse.name]
 

@@ -12,7 +12,7 @@ from written_graphs import sparse_even
 from mksgn.emulator import Emulator
 from mksgn.emulator.exact import exact_arithmetic
 from mksgn.errors import DataError
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
+from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
 
 SYNAPSES = {
     "conv": lambda rng: Conv("s", ("a",), "b", sparse_even(rng, 6, 2, 3, 2), (2, 1), (2, 0), (1, 2), 2),
@@ -37,7 +37,7 @@ def test_synapse_is_its_equation(kind, graded):
     rng = np.random.default_rng(7)
     synapse = SYNAPSES[kind](rng)
     source = Population("a", (4, 7, 5), role="input", message_bits=8 if graded else 0)
-    target = output_shape(synapse, source.shape, (5, 1, 1)) if not isinstance(synapse, GraphConv) else (3, 7, 5)
+    target = synapse.output_shape(source.shape, (5, 1, 1)) if not isinstance(synapse, GraphConv) else (3, 7, 5)
     graph = Graph((source, Population("b", target, Cuba(131071, 0, 0))), (synapse,), time_steps=5)
     x = random_messages(graph, 2, 8, steps=5)
     with Emulator(graph) as emulator:

@@ -14,7 +14,6 @@ from mksgn.errors import DataError
 from mksgn.events.stepper import Stepper
 from mksgn.events.synapses import compiled
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, schedule
-from mksgn.ir.bounds import row_bound
 from mksgn.ir.partition import bottlenecks, parts
 
 RNG = np.random.default_rng(0)
@@ -62,7 +61,7 @@ def test_synapse_is_the_equation(synapse, source, target, low, high):
         apply(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).astype(kind), out)
         for image, got in zip(x, out):
             np.testing.assert_array_equal(got.transpose(2, 0, 1) - 7, synaptic_input(synapse, image, target))
-            assert np.abs(got - 7).max() <= row_bound(synapse) * max(-low, high)
+            assert np.abs(got - 7).max() <= synapse.row_bound() * max(-low, high)
 
 
 @pytest.mark.timeout(120)

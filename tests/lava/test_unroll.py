@@ -9,7 +9,7 @@ from written_graphs import even
 
 from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, GraphConv, JointMix
-from mksgn.lava.unroll import lava_kernel, matrix, nonzeros
+from mksgn.lava.unroll import lava_kernel, matrix
 
 SYNAPSES = [
     (Conv("s", ("a",), "b", even(np.random.default_rng(0), 4, 3, 3, 2), stride=(2, 1), padding=(1, 1), dilation=(1, 2),
@@ -26,7 +26,7 @@ SYNAPSES = [
 def test_unrolled_synapse_is_the_equation(synapse, source, target):
     weights = matrix(synapse, source, target)
     weights.eliminate_zeros()
-    assert weights.nnz == nonzeros(synapse, source, target)
+    assert weights.nnz == synapse.connections(source, target)
     rng = np.random.default_rng(5)
     for _ in range(3):
         spikes = rng.integers(-3, 4, source)

@@ -18,7 +18,6 @@ from written_graphs import block_graph, even
 from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse
-from mksgn.ir.fanout import fanout
 from mksgn.mapping import Board, Placement, board, boards, place
 from mksgn.mapping.arrivals import arrivals
 from mksgn.mapping.boards import NO_SOURCE
@@ -48,7 +47,13 @@ def small_board(kind: Board = KAPOHO, **limits: int) -> Board:
     given = {"neurons": 24, "neuron_groups": 3, "synapse_words": 400, "core_words": 700 if kind.core_words else 0,
              "in_axons": 100, "out_axons": 1500, "cores_per_chip": 6, **limits}
     made = replace(kind, name="small", **given, core_mesh=(2, 3))  # type: ignore[arg-type]
-    return made.enlarged(given.get("chips", 400))
+    return enlarged(made, given.get("chips", 400))
+
+
+def enlarged(where: Board, chips: int) -> Board:
+    """The same board with ``chips`` chips, in rows of as many chips as there."""
+    columns = where.chip_mesh[1]
+    return replace(where, chips=chips, chip_mesh=(max(where.chip_mesh[0], -(-chips // columns)), columns))
 
 
 def connections(synapse: Synapse, source: tuple[int, int, int], target: tuple[int, int, int]) -> Iterator[Connection]:
@@ -159,7 +164,7 @@ def axons_by_loops(placement: Placement) -> tuple[np.ndarray, np.ndarray]:
                     sender = int(where[name][at])
                     unit = (slab_at(placement, sender, name, at), *at[1:]) if conv and axons == "population" else at
                     leaving.add((sender, synapse.name, name, box, unit))
-    cores = range(placement.plan.cores)
+    cores = range(placement.packing.cores)
     return tuple(np.array([sum(1 for axon in found if axon[0] == core) for core in cores])
                  for found in (arriving, leaving))  # type: ignore[return-value]
 
@@ -167,7 +172,7 @@ def axons_by_loops(placement: Placement) -> tuple[np.ndarray, np.ndarray]:
 def check_limits(placement: Placement) -> None:
     """No limit is exceeded; neurons and axons are counted again from neurons and connections."""
     limits = placement.board
-    assert placement.plan.cores <= limits.cores and placement.chips <= limits.chips
+    assert placement.packing.cores <= limits.cores and placement.chips <= limits.chips
     arriving, leaving = axons_by_loops(placement)
     for core in placement.cores:
         assert sum(slab.size for slab in core.slabs) == core.neurons <= limits.neurons
@@ -245,7 +250,7 @@ def test_a_block_as_mksgn_has_it(kind: Board, objective: str) -> None:
 def test_cores_that_hold_several_populations_get_one_message_per_spike() -> None:
     roomy = small_board(neurons=2000, neuron_groups=0, synapse_words=9000, core_words=0, in_axons=9000)
     placement = place(dense_graph(3), roomy, objective="cores")
-    assert placement.plan.cores == 1 and len(placement.cores[0].slabs) == 6
+    assert placement.packing.cores == 1 and len(placement.cores[0].slabs) == 6
     check_against_loops(placement)
     work = placement.work(whole_activity(placement.graph, 0))
     read = {name for synapse in placement.graph.synapses for name in synapse.sources}
@@ -263,7 +268,7 @@ def test_arrivals_are_the_fanout_seen_from_the_target(synapse: Synapse) -> None:
         expected[to] += activity[at] * weighted
     found = arrivals(synapse, activity, target)
     np.testing.assert_array_equal(found, expected)
-    assert found.sum() == (activity * fanout(synapse, source, target)).sum()
+    assert found.sum() == (activity * synapse.fanout(source, target)).sum()
     most = max(np.bincount([np.ravel_multi_index(to, target) for _, to, _ in connections(synapse, source, target)]))
     alone = Graph((replace(graph.input, name="s", shape=source), Population("t", target, Cuba(1))),
                   (replace(synapse, sources=("s",), target="t"),))
@@ -360,7 +365,7 @@ def test_measured_activity_moves_the_cuts_and_lowers_the_busiest_core() -> None:
     busiest = [loads(p, p.work(activity)).max() for p in (blind, seeing)]
     assert busiest[1] < 0.7 * busiest[0]
     fewest = place(graph, where, activity, objective="cores")
-    assert fewest.plan.cores == 1 < seeing.plan.cores <= where.cores
+    assert fewest.packing.cores == 1 < seeing.packing.cores <= where.cores
     assert busiest[1] < loads(fewest, fewest.work(activity)).max()
 
 
@@ -398,19 +403,19 @@ def test_chips_frames_and_channels_that_would_fit_do_fit_and_one_more_does_not()
     where = small_board(neurons=64, synapse_words=400, core_words=0, neuron_groups=0, chips=2)
     problem, = place(graph, where, objective="cores").problems
     assert problem.limit == "chips" and problem.allowed == 2 and problem.used > 2
-    assert not place(graph, where.enlarged(problem.used), objective="cores").problems
-    assert place(graph, where.enlarged(problem.used - 1), objective="cores").problems
+    assert not place(graph, enlarged(where, problem.used), objective="cores").problems
+    assert place(graph, enlarged(where, problem.used - 1), objective="cores").problems
     frames = int(problem.change.split(" instead of 40 frames")[0].split()[-1])
     for number, fits in ((frames, True), (frames + 1, False)):
         smaller = with_frames(graph, number)
         assert smaller is not None and smaller["a"].shape == (8, number, 4)
-        assert (place(smaller, where, objective="cores").plan.cores <= where.cores) == fits
+        assert (place(smaller, where, objective="cores").packing.cores <= where.cores) == fits
     share = int(problem.change.split("/16 of the channels")[0].split()[-1]) / 16
     narrow = with_width(graph, share)
     assert narrow is not None and narrow["out"].shape == (3, 1, 1) and narrow["a"].shape[0] == round(8 * share)
-    assert place(narrow, where, objective="cores").plan.cores <= where.cores
+    assert place(narrow, where, objective="cores").packing.cores <= where.cores
     wider = with_width(graph, share + 1 / 16)
-    assert wider is not None and place(wider, where, objective="cores").plan.cores > where.cores
+    assert wider is not None and place(wider, where, objective="cores").packing.cores > where.cores
 
 
 @pytest.mark.parametrize("graph", [block_graph(), read_net(SHIPPED)], ids=["block", "shipped"])
@@ -534,12 +539,12 @@ def test_the_shipped_net_fits_on_kapoho_point() -> None:
     for objective in ("cores", "time"):
         placement = place(graph, KAPOHO, objective=objective)  # type: ignore[arg-type]
         assert not placement.problems
-        usage = placement.plan.usage.max(axis=0)
+        usage = placement.packing.usage.max(axis=0)
         assert usage[0] <= KAPOHO.neurons and usage[2] <= KAPOHO.synapse_words and usage[5] <= KAPOHO.core_words
         activity = whole_activity(graph, 0)
         work = placement.work(activity)
         for name, synapses in (("macs", graph.synapses[:1]), ("synops", graph.synapses[1:])):
-            met = sum((activity[source] * fanout(s, graph[source].shape, graph[s.target].shape)).sum()
+            met = sum((activity[source] * s.fanout(graph[source].shape, graph[s.target].shape)).sum()
                       for s in synapses for source in s.sources)
             assert work.total(name) == met
         assert sum(s.size for core in placement.cores for s in core.slabs) == sum(

@@ -12,7 +12,6 @@ from mksgn.data.preprocess import MODALITIES
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import JointMix, Synapse
-from mksgn.ir.fanout import fanout
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.network import NetOutput
@@ -57,7 +56,7 @@ def test_every_synapse_is_in_it(kind, graph_conv, modalities):
         for source in synapse.sources:
             if source != "input":
                 filled = np.where(synapse.weight == 0, _exists(synapse), synapse.weight)
-                met = fanout(replace(synapse, weight=filled), graph[source].shape, graph[synapse.target].shape)
+                met = replace(synapse, weight=filled).fanout(graph[source].shape, graph[synapse.target].shape)
                 expected[source] += net.config.time_steps * int(met.sum())
     assert per_rate == expected
     assert all(value > 0 for value in per_rate.values())

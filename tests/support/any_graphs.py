@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from written_graphs import full_even
 
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse, output_shape
+from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse
 
 Shape = tuple[int, int, int]
 
@@ -84,4 +84,4 @@ def _target_shape(draw: st.DrawFn, synapse: Synapse, populations: list[Populatio
     if isinstance(synapse, Dense):
         size = st.integers(1, 3)
         return draw(size), draw(size), draw(size)
-    return output_shape(synapse, source, source)
+    return synapse.output_shape(source, source)

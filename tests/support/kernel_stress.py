@@ -17,7 +17,7 @@ import torch
 
 from mksgn.emulator import Emulator
 from mksgn.emulator.emulator import KERNELS
-from mksgn.ir import Conv, Cuba, Graph, Population, output_shape
+from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.ir.graph import VTH_MAX
 
 THREADS = (1, 2, 4)
@@ -48,7 +48,7 @@ def random_convolution(seed: int) -> tuple[Graph, int]:
         source = Population("x", (channels, *size), role="input")
         fits = all(n + 2 * p >= d * (k - 1) + 1 for n, p, d, k in zip(size, padding, dilation, kernel))
         if fits and batch * size[0] * size[1] * weight.size <= WORK:
-            shape = output_shape(synapse, source.shape, source.shape)
+            shape = synapse.output_shape(source.shape, source.shape)
             return Graph((source, Population("y", shape, Cuba(VTH_MAX, 4096, 0), role="readout")),
                          (synapse,), 1), batch
 

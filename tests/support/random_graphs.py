@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from written_graphs import T, even
 
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, output_shape
-from mksgn.ir.bounds import row_bound
+from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
 from mksgn.ir.messages import message_range
 
 Shape = tuple[int, int, int]
@@ -80,13 +79,13 @@ class Maker:
             edges = rng.permutation(edges if len(edges) else np.zeros((1, 2), np.int64))
             out = int(rng.choice(SIZES[self.size][0]))
             made = GraphConv(self.name(), sources, target, self.weights(len(edges), out, channels), edges=edges)
-            return made, output_shape(made, source, (out, frames, wide))
+            return made, made.output_shape(source, (out, frames, wide))
         elif kind == "dense" and channels * frames * joints * 3 <= LARGEST[self.size]:
             shape = (int(rng.choice([1, 3, 7])), 1, int(rng.choice([1, 1, 2])))
             return self.dense(sources, source, target, shape), shape
         else:
             made = self.convolution(sources, source, target)
-        return made, output_shape(made, source, source)
+        return made, made.output_shape(source, source)
 
     def dense(self, sources: tuple[str, ...], source: Shape, target: str, shape: Shape) -> Dense:
         """All-to-all, half of them with delays, per input or per synapse."""
@@ -156,7 +155,7 @@ class Maker:
     def bound(self, synapses: list[Any]) -> int:
         """Largest absolute sum that a neuron can receive in a step."""
         bits = {p.name: p.message_bits for p in self.populations}
-        return sum(row_bound(s) * max(-message_range(bits[name])[0], 1) for s in synapses for name in s.sources)
+        return sum(s.row_bound() * max(-message_range(bits[name])[0], 1) for s in synapses for name in s.sources)
 
     def finish(self) -> Graph:
         """The graph, half of the time with a readout, whose sums stay within its range."""
@@ -164,10 +163,10 @@ class Maker:
         if rng.random() < 0.5 and last.size * 3 <= LARGEST[self.size]:
             head = Dense("head", (last.name,), "out", self.weights(3, last.size))
             largest = (READOUT - 1) // self.steps - 10
-            if row_bound(head) > largest:
-                head.weight[...] = (head.weight * (largest / row_bound(head) / 2)).astype(np.int16) // 2 * 2
-            bias = rng.integers(-9, 10, 3) if row_bound(head) <= largest else None
-            if row_bound(head) > largest:
+            if head.row_bound() > largest:
+                head.weight[...] = (head.weight * (largest / head.row_bound() / 2)).astype(np.int16) // 2 * 2
+            bias = rng.integers(-9, 10, 3) if head.row_bound() <= largest else None
+            if head.row_bound() > largest:
                 head.weight[...] = 0
             self.populations.append(Population("out", (3, 1, 1), Cuba(READOUT, 4096, 0), bias, role="readout"))
             self.synapses.append(head)

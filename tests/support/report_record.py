@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.energy import dense_macs
 from mksgn.ir import Conv, Dense, Graph, GraphConv, Synapse
 from mksgn.netx import read_net
 
@@ -77,7 +76,7 @@ def _synapse(graph: Graph, synapse: Synapse, rates: dict[str, float], steps: int
     source = graph[synapse.sources[0]]
     kind = "conv" if isinstance(synapse, Conv) else "dense" if isinstance(synapse, Dense) else \
         "graphconv" if isinstance(synapse, GraphConv) else "jointmix"
-    flops = dense_macs(synapse, source.shape, graph[synapse.target].shape) * len(synapse.sources)
+    flops = synapse.dense_macs(source.shape, graph[synapse.target].shape) * len(synapse.sources)
     rate = float(np.mean([rates[name] for name in synapse.sources]))
     graded = source.message_bits > 0
     theory = 0.0 if graded else rate * steps * flops

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse, output_shape
+from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse
 
 T = 4
 LIF = "lava.proc.lif.process:LIFReset"
@@ -79,7 +79,7 @@ def varied_graph(seed: int, delays: bool = True) -> Graph:
         shape = next(p.shape for p in populations if p.name == sources[0])
         made = [synapse_of(f"{name}_{i}", tuple(s if isinstance(s, tuple) else (s,)), name)
                 for i, s in enumerate(sources if neuron else [tuple(sources)])]
-        target = output_shape(made[0], shape, (4, 1, 1) if isinstance(made[0], Dense) else shape)
+        target = made[0].output_shape(shape, (4, 1, 1) if isinstance(made[0], Dense) else shape)
         bias = rng.integers(-40, 90, target if rng.random() < 0.3 else target[:1])
         decays = int(rng.choice([0, 1000, 3072, 4096])), int(rng.choice([4096, 4096, 2500]))
         populations.append(Population(name, target, neuron or Cuba(int(rng.integers(60, 250)), decays[1], decays[0]),

@@ -17,13 +17,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published_weights import to_published
 from torch import Tensor
 from torch.nn import functional as fn
 
 from mksgn.errors import ConfigError
 from mksgn.skeleton import NTU25, UCLA20, body_of, spatial_partitions
 from mksgn.teachers import CTRGCN, STGCN
-from mksgn.teachers.checkpoints import from_published, load_published, published_names, to_published
+from mksgn.teachers.checkpoints import from_published, load_published, published_names
 from mksgn.teachers.pickles import _rebuild_tensor, read_pickled_tensors
 from mksgn.teachers.scores import Scores, Stream, accuracies, fuse, load_stream, save_stream
 from mksgn.teachers.stack import LAYERS, unfold_persons

@@ -119,23 +119,3 @@ def two_persons(tracks: list[Track], num_frames: int) -> np.ndarray:
                 end[person] = max(end[person], actor.stop - 1)
                 break
     return scene[scene.any(axis=(1, 2, 3))]
-
-
-def from_first_spine(scene: np.ndarray, spine: int = 1) -> np.ndarray:
-    """Translate a scene to the first actor's mid spine in the first frame that shows them; absent persons stay zero.
-
-    Parameters
-    ----------
-    scene : float32 ndarray (F, M, V, 3)
-    spine : int
-        Joint that becomes the origin.
-
-    Returns
-    -------
-    float32 ndarray (F, M, V, 3); the ``ref_transformed`` of the fixture and ``x_train`` of CTR-GCN archives.
-    """
-    present = scene.any(axis=(2, 3))
-    if not present[:, 0].any():
-        return scene.copy()
-    origin = scene[int(np.argmax(present[:, 0])), 0, spine]
-    return np.where(present[:, :, None, None], scene - origin, np.float32(0))

@@ -2,7 +2,8 @@
 
 E. Lemaire, L. Cordone, A. Castagnetti, P.-E. Novac, J. Courtois, B. Miramond, "An Analytical Estimation of
 Spiking Neural Networks Energy Efficiency", ICONIP 2022, arXiv 2210.13107. Their counts for a layer, with theta
-the spikes of a sample that enter (in) or leave (out) it and N its neurons, and what they are here:
+the spikes of a sample that enter (in) or leave (out) it and N its neurons, and what they are here. The equation
+numbers are those of Lemaire et al.:
 
 ===================  ==================================  =========================================
 term                 Lemaire et al.                      here, for one core

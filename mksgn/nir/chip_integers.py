@@ -116,7 +116,7 @@ def _decay(tau: float, dt: float, where: str) -> int:
     return decay
 
 
-def quantise(neuron: Neuron, weights: Sequence[tuple[str, np.ndarray]], bias: np.ndarray, where: str
+def chip_integers(neuron: Neuron, weights: Sequence[tuple[str, np.ndarray]], bias: np.ndarray, where: str
              ) -> tuple[Cuba, list[np.ndarray], np.ndarray]:
     """All that enters a population, times its largest possible power of two.
 

@@ -31,7 +31,7 @@ _UNLIMITED = 1 << 62
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Packing:
     """Where every box goes.
 
     Parameters
@@ -58,7 +58,7 @@ def limits_of(board: Board) -> dict[str, int]:
     return {name: getattr(board, name) for name in RESOURCES if getattr(board, name) > 0}
 
 
-def plan(graph: Graph, board: Board, activity: Activity, steps: int, objective: Objective) -> Plan:
+def pack(graph: Graph, board: Board, activity: Activity, steps: int, objective: Objective) -> Packing:
     """Cut every population and give its boxes cores.
 
     With ``cores`` every population is cut into as few boxes as fit. With ``time`` the load of the busiest
@@ -67,29 +67,29 @@ def plan(graph: Graph, board: Board, activity: Activity, steps: int, objective: 
     A net that does not fit is placed on as many cores as it needs.
     """
     layers = {p.name: Layer(graph, p, board, activity, steps) for p in graph.populations[1:]}
-    # No plan keeps the busiest core below an even share of the work, so no cut needs to.
+    # No packing keeps the busiest core below an even share of the work, so no cut needs to.
     floor = sum(layer.work for layer in layers.values()) / board.cores if objective == "time" else np.inf
-    options = {name: Options(layer, floor) for name, layer in layers.items()}
-    chosen, _ = _settle(layers, options, np.inf)
+    choices = {name: Cuts(layer, floor) for name, layer in layers.items()}
+    chosen, _ = _choose_cuts(layers, choices, np.inf)
     if objective == "cores":
-        return _pack(layers, chosen, board, np.inf)
-    loads = np.unique([cut.busiest for option in options.values() for cut in option.cuts])
+        return _fill_cores(layers, chosen, board, np.inf)
+    loads = np.unique([cut.busiest for cuts in choices.values() for cut in cuts.fewest_first])
     # The best that all populations can do is the least that makes sense.
-    loads = loads[loads >= max(option.cuts[-1].busiest for option in options.values())]
+    loads = loads[loads >= max(cuts.fewest_first[-1].busiest for cuts in choices.values())]
     loads = loads[np.append(np.diff(np.log(np.maximum(loads, 1e-9)) // _STEP) > 0, True)]
     low, high, cap = 0, len(loads), np.inf
     while low < high:
         middle = (low + high) // 2
-        finer, valid = _settle(layers, options, loads[middle])
+        finer, valid = _choose_cuts(layers, choices, loads[middle])
         if valid and _suffices(layers, finer, board, loads[middle]):
             chosen, cap, high = finer, float(loads[middle]), middle
         else:
             low = middle + 1
-    return _pack(layers, chosen, board, cap)
+    return _fill_cores(layers, chosen, board, cap)
 
 
-class Options:
-    """The cuts of one population, computed as far as they are asked for.
+class Cuts:
+    """The cuts of one population, those into the fewest boxes first, computed as far as they are asked for.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Options:
 
     def __init__(self, layer: Layer, floor: float):
         self.layer, self.floor = layer, floor
-        self.cuts = self._cuts(floor)
+        self.fewest_first = self._cuts(floor)
 
     def _cuts(self, floor: float) -> list[Cut]:
         board = self.layer.board
@@ -110,20 +110,20 @@ class Options:
 
     def pick(self, least: int, load: float) -> Cut:
         """The fewest boxes, but at least ``least``, at or below ``load``; the least busy cut where there is none."""
-        if least > self.cuts[-1].cells and self.floor > 0:
-            self.floor, self.cuts = 0.0, self._cuts(0.0)
-        allowed = [cut for cut in self.cuts if cut.cells >= least] or self.cuts[-1:]
+        if least > self.fewest_first[-1].cells and self.floor > 0:
+            self.floor, self.fewest_first = 0.0, self._cuts(0.0)
+        allowed = [cut for cut in self.fewest_first if cut.cells >= least] or self.fewest_first[-1:]
         return next((cut for cut in allowed if cut.busiest <= load), allowed[-1])
 
 
-def _settle(layers: Mapping[str, Layer], options: Mapping[str, Options], load: float) -> tuple[dict[str, Cut], bool]:
+def _choose_cuts(layers: Mapping[str, Layer], choices: Mapping[str, Cuts], load: float) -> tuple[dict[str, Cut], bool]:
     """A cut per population at or below ``load``, cut finer where axons leave no room; and whether all fits.
 
     How many axons leave a box depends on how its readers are cut, so this takes a few rounds.
     """
     least = dict.fromkeys(layers, 1)
     for _ in range(_ROUNDS):
-        chosen = {name: option.pick(least[name], load) for name, option in options.items()}
+        chosen = {name: cuts.pick(least[name], load) for name, cuts in choices.items()}
         over = _overfull(needs(layers, chosen), next(iter(layers.values())).board)
         finer = {name: max(chosen[name].cells + 1, int(chosen[name].cells * excess)) for name, excess in over.items()
                  if chosen[name].cells >= least[name]}
@@ -139,7 +139,7 @@ def _suffices(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: Boa
         return True
     if sum(float(cut.load.sum()) for cut in chosen.values()) > cap * board.cores:
         return False
-    return _pack(layers, chosen, board, cap).cores <= board.cores
+    return _fill_cores(layers, chosen, board, cap).cores <= board.cores
 
 
 def needs(layers: Mapping[str, Layer], chosen: Mapping[str, Cut]) -> dict[str, np.ndarray]:
@@ -174,7 +174,7 @@ def _top(board: Board) -> np.ndarray:
     return np.array([limits.get(name, _UNLIMITED) for name in RESOURCES])
 
 
-def _pack(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: Board, cap: float) -> Plan:
+def _fill_cores(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: Board, cap: float) -> Packing:
     """Boxes in the order of the network onto the first core, of the last few opened, that still has room."""
     top, needed = _top(board), needs(layers, chosen)
     total = sum(cut.cells for cut in chosen.values())
@@ -191,4 +191,4 @@ def _pack(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: Board, 
             load[at] += busy
             where[number] = at
         core[name] = where
-    return Plan({name: cut.grid for name, cut in chosen.items()}, core, usage[:used].copy())
+    return Packing({name: cut.grid for name, cut in chosen.items()}, core, usage[:used].copy())
