@@ -70,9 +70,9 @@ if __name__ == "__main__":
 from _accuracy_rows import Row, ann_rows, spiking_row
 from _accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
 from _networks import NAMES, labels
-from _plots import LEGEND_LINE, legend_below, svg
 
 from mksgn.programs.outputs import check_writable, write_json, write_text
+from mksgn.report.figures import LEGEND_LINE, legend_below, svg
 
 
 def draw(runs: list[Path], names: dict[str, str], path: Path) -> None:

@@ -59,7 +59,6 @@ if __name__ == "__main__":
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
 import numpy as np
-from _speed_sizes import TABLE7, noise, untrained
 
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
@@ -68,6 +67,7 @@ from mksgn.netx import read_net
 from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.programs.run_report import hardware, versions
 from mksgn.programs.samples import find_data, select
+from mksgn.programs.untrained import noise, paper_size
 
 
 def nets(options: Options, console: Console) -> dict[str, tuple[Graph, dict[str, np.ndarray]]]:
@@ -80,7 +80,7 @@ def nets(options: Options, console: Console) -> dict[str, tuple[Graph, dict[str,
         console.print(f"shipped: {len(selection)} samples of {Path(selection.data).name}", markup=False)
         found["shipped"] = (graph, sent(graph, selection.x))
     if "full" in options.only:
-        graph = untrained(64, **TABLE7)
+        graph = paper_size()
         found["full"] = (graph, sent(graph, noise(graph.input.shape, 1)))
     return found
 

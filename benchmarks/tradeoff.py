@@ -95,10 +95,10 @@ if __name__ == "__main__":
 
 from _accuracy_rows import spiking_row
 from _networks import short_name
-from _plots import LEGEND_LINE, legend_below, standard_error, svg
 
 from mksgn.energy.printed import TABLE3
 from mksgn.programs.outputs import check_writable, write_json, write_text
+from mksgn.report.figures import LEGEND_LINE, legend_below, standard_error, svg
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
 PAPER = next(row for row in TABLE3 if row.name == "MK-SGN")

@@ -198,12 +198,6 @@ def test_the_trade_off_has_a_point_per_price(runs, data, capsys, monkeypatch, tm
         assert bad.code == 2 and words in bad.err
 
 
-def test_error_bars_are_binomial():
-    with program_module("benchmarks/_plots.py") as plots:
-        assert plots.standard_error(0.5, 100) == pytest.approx(0.05)
-        assert plots.standard_error(1.0, 464) == 0.0
-
-
 def test_networks_that_share_a_name_are_told_apart():
     row = {"network": "MK-SGN", "modalities": ["joint"], "variant": "T = 2, widths 8, mixup 0.2", "epochs": [3, 0],
            "seed": 0}

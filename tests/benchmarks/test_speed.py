@@ -1,4 +1,4 @@
-"""benchmarks/speed.py: its rows, and that its baselines are the network they claim to be."""
+"""python benchmarks/speed: its rows, and that its baselines are the network they claim to be."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import torch
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 
-BENCHMARKS = Path(__file__).resolve().parent.parent.parent / "benchmarks"
+SPEED = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "speed"
 
 
 @pytest.fixture
 def baselines(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import _speed_baselines
+    monkeypatch.syspath_prepend(str(SPEED))
+    import _baselines
 
-    return _speed_baselines
+    return _baselines
 
 
 @pytest.mark.timeout(180)
@@ -52,7 +52,7 @@ def test_a_baseline_is_the_same_network(baselines, name):
 @pytest.mark.timeout(180)
 def test_rows(tmp_path):
     out = tmp_path / "speed.json"
-    done = subprocess.run([sys.executable, str(BENCHMARKS / "speed.py"), "--quick", "--only", "neuron", "--json", out,
+    done = subprocess.run([sys.executable, str(SPEED), "--quick", "--only", "neuron", "--json", out,
                            "--results", tmp_path], capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(out.read_text())
@@ -65,20 +65,20 @@ def test_rows(tmp_path):
 
 
 def test_curves_say_what_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import _speed_report
+    monkeypatch.syspath_prepend(str(SPEED))
+    import _report
 
-    curves = [_speed_report.Curve("samples", "emulator, time of one run", "a net", [(1, [0.1, 0.2, 0.3]), (2, [0.3])]),
-              _speed_report.Curve("Blocks", "Lava, one time step", "a net", [(1, [0.2]), (2, [0.1])], linear=False)]
+    curves = [_report.Curve("samples", "emulator, time of one run", "a net", [(1, [0.1, 0.2, 0.3]), (2, [0.3])]),
+              _report.Curve("Blocks", "Lava, one time step", "a net", [(1, [0.2]), (2, [0.1])], linear=False)]
     assert curves[0].medians() == [0.2, 0.3]
-    _speed_report.draw(curves, tmp_path / "speed.svg")
+    _report.draw(curves, tmp_path / "speed.svg")
     drawn = (tmp_path / "speed.svg").read_text()
     for text in ("emulator, time of one run, s", "Lava, one time step, s", "samples", "Blocks", "the fastest and the"):
         assert text in drawn
 
 
 def test_bad_folder(tmp_path):
-    done = subprocess.run([sys.executable, str(BENCHMARKS / "speed.py"), "--results", str(tmp_path / "none")],
+    done = subprocess.run([sys.executable, str(SPEED), "--results", str(tmp_path / "none")],
                           capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 2 and "does not exist" in done.stderr + done.stdout
 
@@ -91,7 +91,7 @@ def test_processors_side_by_side(tmp_path: Path):
         rows = [row | {"what": f"training step (batch 8), synapses in {precision}", "ratio": ratio, "met": met}]
         content = {"cpu": cpu, "commit": "c1", "torch_threads": 2, "rows": rows}
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    ask = [sys.executable, str(BENCHMARKS / "speed_columns.py"), "--out", str(tmp_path / "speed.md"), "--json"]
+    ask = [sys.executable, str(SPEED / "columns.py"), "--out", str(tmp_path / "speed.md"), "--json"]
     subprocess.run([*ask, str(tmp_path / "a.json"), str(tmp_path / "b.json")], check=True)
     page = (tmp_path / "speed.md").read_text()
     assert "| training step (batch 8) | stock | >= 6.5 | 9.80 | **6.46** |" in page and "- B: plain" in page

@@ -1,4 +1,4 @@
-"""The same network on the stacks that speed.py compares with: stock SLAYER blocks, and SpikingJelly.
+"""The same network on the stacks that `python benchmarks/speed` compares with: stock SLAYER blocks, and SpikingJelly.
 
 Both take a float :class:`mksgn.nn.SpikingGraphNet` and share its weights, so that the comparison is of
 one network. Time is their own: the last axis in SLAYER, the first in SpikingJelly.

@@ -1,7 +1,7 @@
 """What fixing the modality weights costs: weights per sample, fixed and equal, side by side from one trained run.
 
-    python benchmarks/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz
-    python benchmarks/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz --json fusion.json
+    python benchmarks/experiments/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz
+    python benchmarks/experiments/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz --json fusion.json
 
 A run of train_slayer.py with --fusion smf leaves its floating-point network, whose weights depend on the
 sample (paper Eq. 22-23), and mksgn.net, whose weights are their means over the training set. Neither is

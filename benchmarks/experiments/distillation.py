@@ -1,8 +1,8 @@
 """What distillation costs: one training step of the student alone, and taught in each of the ways there are.
 
-    python benchmarks/distillation.py                      # MK-SGN, four CTR-GCN streams of half the published width
-    python benchmarks/distillation.py --base-channels 64   # the published width
-    python benchmarks/distillation.py --json cost.json
+    python benchmarks/experiments/distillation.py                      # MK-SGN, four CTR-GCN streams of width 32
+    python benchmarks/experiments/distillation.py --base-channels 64   # of the published width
+    python benchmarks/experiments/distillation.py --json cost.json
 
 The weights are random and the skeletons synthetic: the cost does not depend on either. Times are processor seconds of
 this process, so that other programs on the machine disturb them little; the median over the rounds is shown.

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
 
-from _paper_layers import NTU60, Layer, Setting, parameters, st_gcn, total
-from _paper_spiking import TIME_STEPS, Variant, apply_table6, base_sgn, mk_sgn, table6_rate
+from _layers import NTU60, Layer, Setting, parameters, st_gcn, total
+from _spiking import TIME_STEPS, Variant, apply_table6, base_sgn, mk_sgn, table6_rate
 
 from mksgn.energy import E_AC_PJ, E_MAC_PJ
 from mksgn.energy.printed import MODALITIES, TABLE1, PrintedRow, rounding

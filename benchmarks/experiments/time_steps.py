@@ -1,7 +1,7 @@
 """What a trained network's time steps are worth: its classes at fewer of them, without training it again.
 
-    python benchmarks/time_steps.py --run models/nw-ucla-joint --data nw_ucla.npz
-    python benchmarks/time_steps.py --run runs/a runs/b --data nw_ucla.npz --json steps.json
+    python benchmarks/experiments/time_steps.py --run models/nw-ucla-joint --data nw_ucla.npz
+    python benchmarks/experiments/time_steps.py --run runs/a runs/b --data nw_ucla.npz --json steps.json
 
 The paper's neuron keeps a quarter of its voltage per step (tau = 0.25, Table 4) and sees the same input at each (PCM).
 From rest it therefore fires at T steps at the same input d as at one if d > 1, and besides only between 1 / 1.25 and 1

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from _paper_layers import (
+from _layers import (
     NTU60,
     NTU60_300,
     NW_UCLA,
@@ -28,7 +28,7 @@ from _paper_layers import (
     st_gcn,
     total,
 )
-from _paper_readings import (
+from _readings import (
     ALL,
     CONVOLUTIONS,
     Reading,
@@ -38,7 +38,7 @@ from _paper_readings import (
     fusion_cost,
     nearest_kernel,
 )
-from _paper_spiking import TIME_STEPS, ModelledOps, Variant, apply_table6, base_sgn, mk_sgn
+from _spiking import TIME_STEPS, ModelledOps, Variant, apply_table6, base_sgn, mk_sgn
 
 from mksgn.energy import E_MAC_PJ
 from mksgn.energy.printed import TABLE1, TABLE2, TABLE3, PrintedRow, rounding

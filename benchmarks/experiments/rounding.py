@@ -1,7 +1,7 @@
 """What rounding to integers does to firing rates and classes, and what half a weight unit of bias takes back.
 
-    python benchmarks/rounding.py --run runs/a runs/b --data nw_ucla.npz
-    python benchmarks/rounding.py --run runs/a --data nw_ucla.npz --units 0 0.5 1 --json rounding.json
+    python benchmarks/experiments/rounding.py --run runs/a runs/b --data nw_ucla.npz
+    python benchmarks/experiments/rounding.py --run runs/a --data nw_ucla.npz --units 0 0.5 1 --json rounding.json
 
 A neuron fires strictly above its threshold, and weights are even: what is rounded fires half a weight unit late, on
 average. SpikingGraphNet.quantize() therefore raises every folded bias by half a unit. Here the floating-point network
