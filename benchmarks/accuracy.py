@@ -67,7 +67,7 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
-from _accuracy_rows import Row, ann_rows, spiking_row
+from _accuracy_rows import Row, ann_rows, kept_row, spiking_row
 from _accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
 from _networks import NAMES, labels
 
@@ -113,7 +113,7 @@ def measure(options: Options, console: Console) -> list[Row]:
     kept: list[Row] = []
     if options.keep is not None:
         try:
-            kept = json.loads(options.keep.read_text())["rows"]
+            kept = [kept_row(row) for row in json.loads(options.keep.read_text())["rows"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError("no rows can be read here", where=str(options.keep),
                               got=f"{type(error).__name__}: {error}", fix="name a file that --json wrote") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 
@@ -62,6 +63,29 @@ def test_rows(tmp_path):
     assert row["met"] == (row["ratio"] >= 10)
     assert result["torch"] and result["cpu_count"]
     assert "| neuron alone" in (tmp_path / "speed.md").read_text()
+
+
+def test_rows_of_an_earlier_run_are_kept_with_their_commit(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.syspath_prepend(str(SPEED))
+    import _report
+
+    row = {"what": "a step", "ours": 1.0, "unit": "s", "against": "stock", "baseline": 3.0, "ratio": 3.0,
+           "target": ">= 2", "met": True, "spread": ""}
+    other = row | {"what": "another step"}
+    curve = {"size": "samples", "timed": "t", "of": "a net", "points": [[1, [0.1]]], "linear": True}
+    machine = {"cpu": "big", "cpu_count": 2}
+    (tmp_path / "old.json").write_text(json.dumps({"rows": [row, other], "curves": [curve], "commit": "c1", **machine}))
+    rows, curves = _report.kept(tmp_path / "old.json", machine)
+    assert [each["commit"] for each in rows] == ["c1", "c1"] and curves[0].commit == "c1"
+    new = row | {"ours": 0.5, "ratio": 6.0, "commit": "c2"}
+    rows = _report.joined(rows, [new])
+    assert rows == [new, other | {"commit": "c1"}]
+    page = _report.markdown(rows, curves, machine, "a command")
+    assert "| a step | 0.5 s | stock | 3 s | 6.00 | >= 2 | yes |  | c2 |" in page and "speed_scaling.svg), c1." in page
+    assert "| c1 |" not in _report.markdown(rows[1:], [], machine, "a command"), "all rows are of one commit"
+    for wrong, words in ((machine | {"cpu_count": 4}, "another machine"), (machine, "no rows can be read")):
+        with pytest.raises(ConfigError, match=words):
+            _report.kept(tmp_path / ("old.json" if wrong != machine else "none.json"), wrong)
 
 
 def test_curves_say_what_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path):
