@@ -1,4 +1,4 @@
-"""What accuracy.py knows of a finished run: one row of plain values, measured anew from the run's files.
+"""A row of accuracy.py: plain values of a finished run, measured anew from its files.
 
 Fields of a row, all JSON values; None where a network has no such figure:
 

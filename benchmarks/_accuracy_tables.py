@@ -43,7 +43,7 @@ def figure(group: list[Row], name: str, scale: float, digits: int) -> str:
 
 
 def cells(group: list[Row]) -> list[str]:
-    """What a group shows."""
+    """The text of a group's line."""
     first = group[0]
     names = "all four" if len(first["modalities"]) == 4 else ", ".join(first["modalities"])
     floating, tuned = first["epochs"]

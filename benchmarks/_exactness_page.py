@@ -11,7 +11,7 @@ from rich.table import Table
 from mksgn.errors import ConfigError
 
 Run = dict[str, Any]
-"""What exactness.py --json writes: rows, and what they were made with."""
+"""A file of exactness.py --json: rows, and the versions that made them."""
 COLUMNS = ("network", "populations", "samples", "spikes compared", "fired")
 LAYOUTS = {"stock": "its own `fixed_pt` models", "layers": "our ProcessModels in the same Process graph",
            "blocks": "our Blocks"}

@@ -34,7 +34,7 @@ from mksgn.programs.options import parse
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = "metrics.jsonl"
 LINES, COLOURS = ("-", "--", ":"), 10
-"""Of the curves: matplotlib repeats its colours after so many, in the next line style here."""
+"""Line styles of the curves, and colours: matplotlib repeats its colours after so many, here in the next style."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Options:
     """Compare SLAYER, the emulator and the Lava processes spike by spike."""
 
     data: str = SYNTHETIC
-    """Where the samples come from: a pack, a folder of .json or .skeleton files, or 'synthetic'."""
+    """The samples: a pack, a folder of .json or .skeleton files, or 'synthetic'."""
     samples: int = 2
     """Test samples per network, streamed back to back through Lava."""
     width: int = 8
@@ -54,13 +54,13 @@ class Options:
     weights: Path | None = None
     """weights.safetensors of a trained network, to compare that one instead."""
     layouts: tuple[Literal["blocks", "layers", "stock"], ...] = ("stock", "blocks")
-    """How Lava runs the nets: every one is compared with the emulator."""
+    """Layouts in which Lava runs the nets; each is compared with the emulator."""
     states: bool = False
     """Compare u and v of every population too (emulator against Lava, step by step)."""
     json: Path | None = None
     """Write the rows here."""
     keep: tuple[Path, ...] = ()
-    """What --json wrote of earlier runs, for --markdown."""
+    """Files of --json of earlier runs, for --markdown."""
     markdown: Path | None = None
     """Write the page here: the runs of --keep, then this one."""
 

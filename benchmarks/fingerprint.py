@@ -60,7 +60,7 @@ SHORT = ("--epochs", "1", "--tune-epochs", "1", "--threads", "1", "--seed", "0")
 SMALL = ("--frames", "8", "--batch", "40")
 """For presets that are too large for a CPU; on synthetic skeletons."""
 KINDS = (("weights", "*.safetensors", of_weights), ("net", "*.net", of_net), ("log", "metrics.jsonl", of_log))
-"""What a run leaves: its kind, its files, and what makes their fingerprint."""
+"""Kinds of files that a run leaves: name, pattern, and the function that makes their fingerprint."""
 
 
 @dataclass

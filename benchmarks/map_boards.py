@@ -1,4 +1,4 @@
-"""How many cores and chips the shipped net and MK-SGN at the paper's size take, board by board.
+"""Count the cores and chips that the shipped net and MK-SGN at the paper's size take, board by board.
 
     python benchmarks/map_boards.py --data nw_ucla.npz
     python benchmarks/map_boards.py --only shipped --boards kapoho-point
@@ -39,7 +39,7 @@ class Options:
     """Place the shipped net and MK-SGN at the paper's size on boards; see the head of this file."""
 
     data: str | None = None
-    """Where the shipped net's samples come from; by default looked for as run_lava.py does."""
+    """The shipped net's samples; by default looked for as run_lava.py does."""
     samples: int = 32
     """Samples of the shipped net."""
     only: tuple[Net, ...] = NETS

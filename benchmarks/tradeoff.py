@@ -36,7 +36,7 @@ from mksgn.programs.options import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 ENERGIES = (("paper_mj", "the paper's formula, Eq. 34", "#d55e00"), ("counted_mj", "counted events", "#0072b2"))
-"""Which energies of a row are drawn, what they are called, and their colours."""
+"""The energies of a row that are drawn, with their names and colours."""
 NAME_WIDTH = 34
 """Letters of a line of a point's name."""
 
@@ -48,7 +48,7 @@ class Options:
     run: Path | None = None
     """Folder of a finished train_slayer.py run."""
     data: str | None = None
-    """What it was trained on."""
+    """The data that it was trained on."""
     keep: Path | None = None
     """Instead of --run: points of an earlier --json, to print and draw again. Nothing is trained or run."""
     targets: tuple[float, ...] = (15e6, 25e6, 35e6, 50e6, 70e6)
@@ -56,7 +56,7 @@ class Options:
     weight: float = 2.0
     """Weight of max(S / target - 1, 0)."""
     epochs: int = 6
-    """Of each fine-tuning."""
+    """Epochs of each fine-tuning."""
     lr: float = 3e-4
     """First learning rate of each; it falls to 0 along a cosine."""
     accuracy: Path = ROOT / "benchmarks" / "results" / "accuracy.json"

@@ -1,4 +1,4 @@
-"""What fixing the modality weights costs: weights per sample, fixed and equal, side by side from one trained run.
+"""Compare modality weights per sample, fixed and equal, in one trained run: the accuracy that fixing them costs.
 
     python benchmarks/experiments/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz
     python benchmarks/experiments/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz --json fusion.json

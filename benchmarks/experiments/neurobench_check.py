@@ -44,7 +44,7 @@ class Options:
     net: Path = Path("models/nw-ucla-joint/mksgn.net")
     """The network."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
-    """As in deploy/run_lava.py."""
+    """Its samples, named as for deploy/run_lava.py."""
     samples: int = 4
     """Samples to run, at least 1; NeuroBench runs every layer twice more."""
     json: Path | None = None

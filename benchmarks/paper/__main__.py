@@ -1,4 +1,4 @@
-"""Which numbers of the paper's Tables 1-3 can be reproduced, which cannot, and by what factor.
+"""Recompute the paper's Tables 1-3: each printed number beside ours, with the factor between them.
 
     python benchmarks/paper                                       # all tables; under a minute on one core
     python benchmarks/paper --layers CTR-GCN                      # one network, layer by layer
@@ -24,7 +24,7 @@ from mksgn.programs.options import parse
 
 @dataclass(frozen=True)
 class Options:
-    """Which numbers of the paper's Tables 1-3 can be reproduced."""
+    """Recompute the numbers of the paper's Tables 1-3."""
 
     json: Path | None = None
     """Write all rows, and the layer table of every network, here."""

@@ -115,7 +115,7 @@ def _parameters(table: int, row: PrintedRow, layers_of: Callable[[Setting], list
 
 
 def _shrinks(table: int, row: PrintedRow) -> str:
-    """How the printed SOPs shrink from NTU to NW-UCLA, beside joints x frames x persons; for Table 3 only."""
+    """The printed SOPs of NW-UCLA as a part of NTU's, beside joints x frames x persons; for Table 3 only."""
     if table != 3:
         return ""
     larger = next(other for other in TABLE2 if other.name == row.name).ops_g

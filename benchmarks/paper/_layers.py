@@ -42,7 +42,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the size of a network follows from, beside its layers.
+    """Sizes of the input and the output, from which those of a network follow.
 
     Parameters
     ----------

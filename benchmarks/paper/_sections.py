@@ -156,7 +156,7 @@ def _name(row: PrintedRow) -> str:
 
 
 def arithmetic() -> Section:
-    """What the printed energies leave for the first layer."""
+    """The part of the printed energies that is left for the first layer."""
     rows = []
     for table, printed in ((1, TABLE1), (2, TABLE2), (3, TABLE3)):
         for row in printed:
@@ -178,7 +178,7 @@ def arithmetic() -> Section:
 
 
 def first_layers() -> Section:
-    """Which first layer the printed energies have room for."""
+    """First layers, and the energies that have room for them."""
     rows = []
     for data, printed, settings in (("NTU", TABLE1, (NTU60,)),
                                     ("NW-UCLA", TABLE3, (NW_UCLA, replace(NW_UCLA, frames=64)))):

@@ -37,7 +37,7 @@ class SpikingLayer(Layer):
 
 @dataclass(frozen=True)
 class Variant:
-    """What the paper leaves open about its networks; the defaults are ours.
+    """Choices that the paper leaves open about its networks; the defaults are ours.
 
     Parameters
     ----------

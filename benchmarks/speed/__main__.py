@@ -1,4 +1,4 @@
-"""How fast training, emulator and Lava are beside the stock stack, each pair measured in one run.
+"""Measure how fast training, emulator and Lava are beside the stock stack, each pair in one run.
 
     python benchmarks/speed --data nw_ucla.npz                     # everything: about 12 minutes on two cores
     python benchmarks/speed --quick                                # under 3 minutes: five sections, fewer rounds

@@ -19,7 +19,7 @@ from mksgn.nn.lava_dl import slayer
 from mksgn.nn.network import INPUT, INPUT_SCALE
 
 EPS = 1e-3
-"""Of our batch norms."""
+"""The epsilon of our batch norms."""
 HAS_SPIKINGJELLY = find_spec("spikingjelly") is not None
 
 

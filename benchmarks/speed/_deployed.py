@@ -82,7 +82,7 @@ def high_water(pid: int) -> float:
 
 @dataclass
 class LavaTimes:
-    """What the ways to run a net in Lava took: seconds per wall step and of the start of every run, and Processes."""
+    """Costs of the ways to run a net in Lava: seconds per wall step and of the start of every run, and Processes."""
 
     steps: dict[str, list[float]] = field(default_factory=dict)
     starts: dict[str, list[float]] = field(default_factory=dict)

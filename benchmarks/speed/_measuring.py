@@ -25,7 +25,7 @@ from mksgn.programs.outputs import write_json, write_text
 
 
 def measures(options: Options, rows: Rows, graph: Graph, pack: Pack) -> dict[Section, Callable[[], list[Curve] | None]]:
-    """What measures each section; only ``scaling`` has curves beside its rows."""
+    """The function that measures each section; only ``scaling`` has curves beside its rows."""
     return {
         "bound": partial(bound, options, rows),
         "training": partial(training, options, rows, pack),

@@ -20,12 +20,12 @@ SLOW: tuple[Section, ...] = ("company", "lava", "full", "scaling")
 
 @dataclass(frozen=True)
 class Options:
-    """How fast training, emulator and Lava are beside the stock stack, each pair measured in one run."""
+    """Measure training, emulator and Lava beside the stock stack, each pair in one run."""
 
     net: Path = ROOT / "models" / "nw-ucla-joint" / "mksgn.net"
     """The net that emulator and Lava run."""
     data: str = SYNTHETIC
-    """Where its samples come from; synthetic skeletons fit the shipped net's body."""
+    """Its samples; synthetic skeletons fit the shipped net's body."""
     only: tuple[Section, ...] | None = None
     """Sections to measure; default: all, or the five of --quick."""
     quick: bool = False

@@ -44,7 +44,7 @@ def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: i
 
 @dataclass
 class Rows:
-    """What was measured, in order; ``commit`` is noted with every row."""
+    """Measured rows, in order; ``commit`` is noted with every one."""
 
     console: Console
     commit: str = ""
@@ -76,7 +76,7 @@ def short(value: float | None) -> str:
 
 @dataclass
 class Curve:
-    """How a time grows with a size.
+    """A time that grows with a size.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Curve:
     linear : bool
         Whether growth in proportion is what one would expect: axes are logarithmic then, with a line of slope 1.
     commit : str
-        With what it was measured.
+        The commit that measured it.
     """
 
     size: str
@@ -131,7 +131,7 @@ def draw(curves: list[Curve], path: Path) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured with."""
+    """The machine and the versions that the figures are measured with."""
     packages = ("torch", "lava-nc", "lava-dl", "numpy", "numba", *(("spikingjelly",) if HAS_SPIKINGJELLY else ()))
     return {**hardware(), "torch_threads": torch.get_num_threads(),
             "python": platform.python_version(), **{name: version(name) for name in packages},
@@ -194,5 +194,5 @@ def markdown(rows: list[dict[str, Any]], curves: list[Curve], where: dict[str, A
         lines.append("| " + " | ".join([*cells(row), met, row["spread"], *([row["commit"]] if several else [])]) + " |")
     if curves:
         commits = ", ".join(sorted({curve.commit for curve in curves}))
-        lines += ["", f"How times grow with sizes: [{CURVES}]({CURVES}), {commits}."]
+        lines += ["", f"Times over sizes: [{CURVES}]({CURVES}), {commits}."]
     return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ from mksgn.lava.backend import LavaBackend
 from mksgn.programs.untrained import noise, paper_size, untrained
 
 SMALL: dict[str, Any] = {"frames": 32, "widths": (16, 16, 32, 32, 64, 64), "strides": TABLE7["MK-SGN"]["strides"]}
-"""What the curves change one size of."""
+"""The network of the curves, each of which changes one of its sizes."""
 
 
 def lava_step(graph: Graph, samples: np.ndarray, layout: str, **options: Any) -> tuple[float, LavaBackend]:
@@ -78,7 +78,7 @@ def full(quick: bool, rows: Rows) -> None:
 
 
 def scaling(rounds: int, rows: Rows) -> list[Curve]:
-    """How times grow: of the emulator with four sizes, of a Lava time step with the number of Blocks."""
+    """Curves of the emulator's time over four sizes, and of a Lava time step over the number of Blocks."""
     curves = emulator_curves(rounds)
     blocks = blocks_curve()
     for curve in curves[:2]:  # samples and frames

@@ -34,7 +34,7 @@ from mksgn.training.recipe import PRESETS
 
 MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
                    surrogate_width=1.0)
-"""What is trained: the paper's form, which all stacks have."""
+"""The network that is trained: the paper's form, which all stacks have."""
 _CHILD = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -104,6 +104,6 @@ def prepared(stack: str, net: SpikingGraphNet, x: torch.Tensor, labels: torch.Te
 
 
 def shape(pack: Pack, batch: int) -> str:
-    """What is measured, in words."""
+    """The measured network and batch in words."""
     return (f"MK-SGN, half the paper's widths, {MEASURED.frames} frames x {pack.body.num_joints} joints, "
             f"T = {MEASURED.time_steps}, batch {batch}")

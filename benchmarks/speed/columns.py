@@ -27,7 +27,7 @@ class Options:
     """Speeds of several processors side by side."""
 
     json: tuple[Path, ...]
-    """What ``python benchmarks/speed --json`` wrote."""
+    """Files of ``python benchmarks/speed --json``."""
     out: Path
     """The Markdown file to write."""
 
