@@ -41,7 +41,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
-from mksgn.programs.samples import Selection, find_data, select
+from mksgn.programs.samples import select_labelled
 from mksgn.teachers.scores import Stream, accuracies, fuse, load_stream
 from mksgn.teachers.weights import load_baseline
 from mksgn.training.batches import preprocessed
@@ -96,22 +96,13 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
 
 def graph_figures(graph: Graph, path: Path, data: str | None, progress: Any) -> dict[str, Any]:
     """Accuracy and events of an exported net, by the integer emulator."""
-    chosen = labelled(graph, path, data)
+    chosen = select_labelled(graph, path, data)
     with Emulator(graph, progress=progress) as emulator:
         run = emulator.run(chosen.x)
     paper, counted = paper_energy_mj(graph, run.counts), counted_energy_mj(run.counts)
     return top1(run.predictions == chosen.labels, chosen.clean) | {
         "synops": counted.synops, "macs": counted.macs, "sops": paper.sops, "paper_mj": paper.energy_mj,
         "counted_mj": counted.energy_mj}
-
-
-def labelled(graph: Graph, path: Path, data: str | None) -> Selection:
-    """The whole test split, with labels."""
-    chosen = select(graph, path, find_data(graph, path, data), None, None, 0)
-    if chosen.unlabelled:
-        raise ConfigError("these samples have no accuracy", where=chosen.data, got=chosen.unlabelled,
-                          fix="name the data the net was trained on with --data")
-    return chosen
 
 
 def top1(correct: np.ndarray, clean: np.ndarray | None) -> dict[str, Any]:

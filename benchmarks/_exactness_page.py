@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from mksgn.errors import ConfigError
+from mksgn.programs.kept import read_kept
 
 Run = dict[str, Any]
 """A file of exactness.py --json: rows, and the versions that made them."""
@@ -26,16 +25,12 @@ def kept(paths: tuple[Path, ...]) -> list[Run]:
     ConfigError
         When a file is none that --json wrote.
     """
-    found = []
-    for path in paths:
-        try:
-            run = json.loads(path.read_text())
-            section(run)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError("no run can be read here", where=f"--keep {path}", got=f"{type(error).__name__}: {error}",
-                              fix="name files that --json wrote") from None
-        found.append(run)
-    return found
+
+    def use(run: Run) -> Run:
+        section(run)
+        return run
+
+    return [read_kept(path, "run", "--keep", "--json", use) for path in paths]
 
 
 def columns(run: Run) -> list[str]:

@@ -17,7 +17,6 @@ The picture shows the networks of models/ beside them, by their rows of accuracy
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import textwrap
@@ -97,6 +96,7 @@ from _accuracy_rows import spiking_row
 from _networks import short_name
 
 from mksgn.energy.printed import TABLE3
+from mksgn.programs.kept import read_kept
 from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.report.figures import LEGEND_LINE, legend_below, standard_error, svg
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
@@ -113,25 +113,15 @@ def shipped_rows(path: Path) -> list[dict[str, Any]]:
         When the file cannot be read.
     """
     shipped = {net.parent.name for net in (ROOT / "models").glob(f"*/{NET}")}
-    return [row for row in read_json(path, "rows", "--accuracy", "accuracy.py --json")["rows"] if row["run"] in shipped]
+    return read_kept(path, "rows", "--accuracy", "accuracy.py --json",
+                     lambda file: [row for row in file["rows"] if row["run"] in shipped])
 
 
-def read_json(path: Path, key: str, option: str, writer: str) -> dict[str, Any]:
-    """A file with a list of rows under ``key``.
-
-    Raises
-    ------
-    ConfigError
-        When it cannot be read or holds no such list of dictionaries.
-    """
-    try:
-        found = json.loads(path.read_text())
-        if not all(isinstance(row, dict) for row in found[key]):
-            raise TypeError(f"{key} are no dictionaries")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"no {key} can be read here", where=f"{option} {path}",
-                          got=f"{type(error).__name__}: {error}", fix=f"name a file that {writer} wrote") from None
-    return dict(found)
+def kept_content(file: dict[str, Any]) -> dict[str, Any]:
+    """The points of an earlier file, and what they come from."""
+    for point in file["points"]:
+        point["target"]  # KeyError and TypeError say that this is no point
+    return file
 
 
 def arguments(run: Path, options: Options, target: float) -> list[str]:
@@ -252,7 +242,7 @@ def main(options: Options) -> None:
     options.validate()
     console = Console(highlight=False)
     if options.keep is not None:
-        content = read_json(options.keep, "points", "--keep", "--json")
+        content = read_kept(options.keep, "points", "--keep", "--json", kept_content)
     else:
         assert options.run is not None
         content = compute(options.run, options, console)

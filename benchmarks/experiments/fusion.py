@@ -53,7 +53,7 @@ from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.programs.outputs import write_json
-from mksgn.programs.samples import Selection, find_data, select
+from mksgn.programs.samples import Selection, select_labelled
 from mksgn.training.checkpoint import load_network
 
 
@@ -113,10 +113,7 @@ def row(name: str, predictions: np.ndarray, weights: np.ndarray, chosen: Selecti
 def main(options: Options) -> None:
     graph, fixed = trained(options.run)
     path = options.run / "mksgn.net"
-    chosen = select(graph, path, find_data(graph, path, options.data), None, None, options.samples)
-    if chosen.unlabelled:
-        raise ConfigError("these samples have no accuracy", where=chosen.data, got=chosen.unlabelled,
-                          fix="name the data the net was trained on with --data")
+    chosen = select_labelled(graph, path, options.data, options.samples)
     rows = compare(graph, fixed, options.run, chosen)
     modalities = json.loads(graph.meta["preprocess"])["modality"]
     table = Table("weights", *modalities, f"top-1, {len(chosen)}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import statistics
 import time
@@ -21,6 +20,7 @@ from rich.table import Table
 from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
 from mksgn.programs.console import print_table
+from mksgn.programs.kept import read_kept
 from mksgn.programs.run_report import hardware
 from mksgn.report.figures import LEGEND_LINE, legend_below, svg
 
@@ -146,17 +146,17 @@ def kept(path: Path, where: dict[str, Any]) -> tuple[list[dict[str, Any]], list[
     ConfigError
         When the file holds none, or those of another machine.
     """
-    try:
-        found = json.loads(path.read_text())
-        rows = [{**row, "commit": row.get("commit", found["commit"])} for row in found["rows"]]
-        curves = [Curve(**{"commit": found["commit"], **curve}) for curve in found["curves"]]
-        machine = [found["cpu"], found["cpu_count"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError("no rows can be read here", where=f"--keep {path}", got=f"{type(error).__name__}: {error}",
-                          fix="name a file that --json wrote") from None
-    if machine != [where["cpu"], where["cpu_count"]]:
-        raise ConfigError("these rows are of another machine", where=f"--keep {path}", got=str(machine),
-                          allowed=str([where["cpu"], where["cpu_count"]]), fix="measure all sections on one machine")
+
+    def use(file: dict[str, Any]) -> tuple[str, list[dict[str, Any]], list[Curve]]:
+        return (f"{file['cpu']}, {file['cpu_count']} cores",
+                [{**row, "commit": row.get("commit", file["commit"])} for row in file["rows"]],
+                [Curve(**{"commit": file["commit"], **curve}) for curve in file["curves"]])
+
+    measured_on, rows, curves = read_kept(path, "rows", "--keep", "--json", use)
+    here = f"{where['cpu']}, {where['cpu_count']} cores"
+    if measured_on != here:
+        raise ConfigError("these rows are of another machine", where=f"--keep {path}", got=measured_on, allowed=here,
+                          fix="measure all sections on one machine")
     return rows, curves
 
 

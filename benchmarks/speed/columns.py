@@ -11,13 +11,12 @@ them have is that of the later file. All must be of one commit.
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mksgn.errors import ConfigError, DataError
+from mksgn.errors import ConfigError
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 
@@ -36,6 +35,7 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)
 
+from mksgn.programs.kept import read_kept
 from mksgn.programs.outputs import check_writable, write_text
 
 PRECISIONS = ("bfloat16", "float32")
@@ -80,15 +80,15 @@ def markdown(files: list[dict[str, Any]], command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def used(file: dict[str, Any]) -> dict[str, Any]:
+    """The file itself, once all that a column needs was found in it."""
+    columns([file])
+    return file
+
+
 def main(options: Options) -> int:
     check_writable(options.out, "--out")
-    files = []
-    for path in options.json:
-        try:
-            files.append(json.loads(path.read_text()))
-            columns(files[-1:])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError("this is no file of benchmarks/speed --json", where=str(path), got=str(error)) from None
+    files = [read_kept(path, "rows", "--json", "benchmarks/speed --json", used) for path in options.json]
     commits = sorted({found["commit"] for found in files})
     if len(commits) > 1:
         raise ConfigError("the files are of several commits", where="--json", got=", ".join(commits),
