@@ -89,7 +89,7 @@ def used(file: dict[str, Any]) -> dict[str, Any]:
 def main(options: Options) -> int:
     check_writable(options.out, "--out")
     files = [read_kept(path, "rows", "--json", "benchmarks/speed --json", used) for path in options.json]
-    commits = sorted({found["commit"] for found in files})
+    commits = sorted({row.get("commit", found["commit"]) for found in files for row in found["rows"]})
     if len(commits) > 1:
         raise ConfigError("the files are of several commits", where="--json", got=", ".join(commits),
                           fix="measure again, all with one commit")
