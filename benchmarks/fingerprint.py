@@ -17,7 +17,6 @@ Weights depend on the processor and on the version of torch: compare runs of one
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -54,7 +53,8 @@ if __name__ == "__main__":
 from _digests import of_log, of_net, of_run, of_weights
 
 from mksgn.errors import BackendError
-from mksgn.programs.outputs import write_json
+from mksgn.programs.kept import read_kept
+from mksgn.programs.outputs import check_writable, write_json
 
 SHORT = ("--epochs", "1", "--tune-epochs", "1", "--threads", "1", "--seed", "0")
 SMALL = ("--frames", "8", "--batch", "40")
@@ -97,12 +97,12 @@ class Fingerprints:
         if done.returncode:
             raise BackendError("a program failed", where=" ".join(map(str, words)), got=(done.stdout + done.stderr))
 
-    def trained(self, name: str, *words: object, program: str = "train/train_slayer.py") -> None:
+    def trained(self, name: str, *words: object, script: str = "train/train_slayer.py") -> None:
         """Train into RUNS/name; weights, nets and logs get a fingerprint each."""
         if self.only and name not in self.only:
             return
         out = self.runs / name
-        self.program(program, *words, "--out", out)
+        self.program(script, *words, "--out", out)
         for kind, pattern, of in KINDS:
             for path in sorted(out.rglob(pattern)):
                 self.note(f"{name} {path.relative_to(out)} ({kind})", of(path))
@@ -119,7 +119,7 @@ class Fingerprints:
 
     def everything(self, data: Path) -> None:
         """All rows, each by a program as a user would type it."""
-        given, wanted = ("--data", data), set(self.only)
+        given = ("--data", data)
         for net in ("nw-ucla", "nw-ucla-joint"):
             self.shipped(net, data)
         self.trained("demo", "--preset", "demo", *SHORT)
@@ -128,24 +128,26 @@ class Fingerprints:
         self.trained("smf", "--preset", "mksgn-4", *given, *SHORT, "--fusion", "smf", "--time-steps", "2",
                      "--synop-weight", "0")
         self.trained("teacher", *given, "--preset", "nw-ucla", "--epochs", "2", "--threads", "1", "--seed", "0",
-                     "--modality", "joint", program="train/train_teacher.py")
+                     "--modality", "joint", script="train/train_teacher.py")
         self.trained("taught", "--preset", "mksgn", *given, *SHORT, "--teacher", self.runs / "teacher")
-        if not wanted:
+        if not self.only:
             self.trained("second", "--preset", "mksgn", *given, *SHORT[:-1], "1")
             self.trained("joined", "--run", self.runs / "mksgn", self.runs / "second", *given,
-                         program="train/join_runs.py")
+                         script="train/join_runs.py")
         for preset in ("ntu60", "ntu120", "spikformer-256", "spike-driven-256"):
             self.trained(preset, "--preset", preset, *SHORT, *SMALL)
 
 
 def main(options: Options) -> int:
+    if options.json is not None:
+        check_writable(options.json, "--json")
     console = Console(highlight=False)
     console.print(describe_commit())
-    before = json.loads(options.against.read_text()) if options.against else {}
+    before = read_kept(options.against, "fingerprints", "--against", "--json", dict) if options.against else {}
     with tempfile.TemporaryDirectory(prefix="mksgn-fingerprint-") as scratch:
         made = Fingerprints(console, Path(scratch), options.only, before)
         made.everything(options.data.resolve())
-    if options.json:
+    if options.json is not None:
         write_json(options.json, made.found)
     differing = [name for name, value in before.items() if made.found.get(name, value) != value]
     if options.against:
