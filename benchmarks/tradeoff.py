@@ -173,7 +173,8 @@ COLUMNS = ("target", "top-1", "clean", "synops", "Eq. 34, mJ", "counted, mJ")
 def as_markdown(content: dict[str, Any]) -> str:
     """The file of benchmarks/results."""
     points = content["points"]
-    rounded = [content["rounded"], ""] if "rounded" in content else []
+    rounded = (["The operations and energies of all points but the last were kept with the digits shown here.", ""]
+               if "rounded" in content else [])
     lines = ["# Accuracy against energy", "", f"`{content['command']}`, {content['commit']}", "",
              "One network, fine-tuned as integers under several prices on synaptic operations; events per sample, "
              "counted by the emulator.", "", *rounded, "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
