@@ -1,4 +1,4 @@
-"""What accuracy.py knows of a finished run: one row of plain values, measured anew from the run's files.
+"""A row of accuracy.py: plain values of a finished run, measured anew from its files.
 
 Fields of a row, all JSON values; None where a network has no such figure:
 
@@ -17,19 +17,22 @@ Fields of a row, all JSON values; None where a network has no such figure:
     paper_mj, counted_mj   Eq. 34, and the counted events at the same prices
     epochs          in floating point, those of the runs it started from included, and of integer fine-tuning
     integers        'rounded' or 'fine-tuned', where training chose between them (mksgn.training.integers)
-    run             folder; commit: of the training
+    run             folder
+    commit          of the training, and measured: of what made this row; None where it is not known, or where files
+                    were changed that no commit holds
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mksgn.commit import describe_commit
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.selection import Selection
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.emulator import Emulator
 from mksgn.energy import counted_energy_mj, paper_energy_mj
@@ -37,7 +40,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
-from mksgn.programs.samples import find_data, select
+from mksgn.programs.samples import select_labelled
 from mksgn.report.network_names import NAMES, averaging, described, motion_scale
 from mksgn.teachers.scores import Stream, accuracies, fuse, load_stream
 from mksgn.teachers.weights import load_baseline
@@ -48,6 +51,18 @@ from mksgn.training.integers import torch_run
 from mksgn.training.teachers import SCORES
 
 Row = dict[str, Any]
+COMMIT = re.compile(r".*\([0-9a-f]+\)")
+"""How :func:`mksgn.commit.describe_commit` names a commit that holds every file."""
+
+
+def certain(commit: str | None) -> str | None:
+    """``commit`` where it says what ran; None where it names none, or one beside which files were changed."""
+    return commit if commit is not None and COMMIT.fullmatch(commit) else None
+
+
+def kept_row(row: Row) -> Row:
+    """A row of an earlier file, as it would be written now."""
+    return row | {"commit": certain(row.get("commit")), "measured": certain(row.get("measured"))}
 
 
 def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
@@ -65,7 +80,8 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
     row = described(recipe, meta)
     row |= {
         "run": run.name, "epochs": [recipe["epochs"] + meta.get("epochs_before", 0), recipe["tune_epochs"]],
-        "commit": meta.get("commit"), "integers": meta.get("integers"), "float": meta.get("accuracy_float"),
+        "commit": certain(meta.get("commit")), "measured": certain(describe_commit()),
+        "integers": meta.get("integers"), "float": meta.get("accuracy_float"),
         "float_clean": meta.get("accuracy_float_clean"), "synops": None, "macs": None, "sops": None, "paper_mj": None,
         "counted_mj": None, "obstacle": ""}
     if graph is not None and "members" in meta:  # of train/join_runs.py
@@ -80,22 +96,13 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
 
 def graph_figures(graph: Graph, path: Path, data: str | None, progress: Any) -> dict[str, Any]:
     """Accuracy and events of an exported net, by the integer emulator."""
-    chosen = labelled(graph, path, data)
+    chosen = select_labelled(graph, path, data)
     with Emulator(graph, progress=progress) as emulator:
         run = emulator.run(chosen.x)
     paper, counted = paper_energy_mj(graph, run.counts), counted_energy_mj(run.counts)
     return top1(run.predictions == chosen.labels, chosen.clean) | {
         "synops": counted.synops, "macs": counted.macs, "sops": paper.sops, "paper_mj": paper.energy_mj,
         "counted_mj": counted.energy_mj}
-
-
-def labelled(graph: Graph, path: Path, data: str | None) -> Selection:
-    """The whole test split, with labels."""
-    chosen = select(graph, path, find_data(graph, path, data), None, None, 0)
-    if chosen.unlabelled:
-        raise ConfigError("these samples have no accuracy", where=chosen.data, got=chosen.unlabelled,
-                          fix="name the data the net was trained on with --data")
-    return chosen
 
 
 def top1(correct: np.ndarray, clean: np.ndarray | None) -> dict[str, Any]:
@@ -156,6 +163,7 @@ def ann_row(network: str, modalities: list[str], variant: str, epochs: int, comm
             parameters: int, scores: dict[str, float]) -> Row:
     nothing = ("integers", "float", "float_clean", "synops", "macs", "sops", "paper_mj", "counted_mj")
     return {"network": network, "kind": "ANN", "modalities": modalities, "distilled": False, "variant": variant,
-            "seed": None, "epochs": [epochs, 0], "parameters": parameters, "run": run, "commit": commit,
-            "obstacle": "", **dict.fromkeys(nothing), "accuracy": scores["accuracy"], "samples": scores["samples"],
+            "seed": None, "epochs": [epochs, 0], "parameters": parameters, "run": run, "commit": certain(commit),
+            "measured": certain(describe_commit()), "obstacle": "", **dict.fromkeys(nothing),
+            "accuracy": scores["accuracy"], "samples": scores["samples"],
             "accuracy_clean": scores.get("accuracy_clean"), "samples_clean": scores.get("samples_clean")}

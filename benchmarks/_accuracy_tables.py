@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mksgn.energy.printed import TABLE1, TABLE3, PrintedRow
 from mksgn.errors import ConfigError
-from mksgn.report.network_names import NAMES, short_parts
+from mksgn.report.network_names import NAMES, short_name, short_parts
 
 COLUMNS = ("network", "modalities", "taught", "variant", "runs", "params (M)", "top-1", "clean", "float",
            "synops (M)", "Eq. 33 SOPs (M)", "Eq. 34 (mJ)", "counted (mJ)", "paper: top-1", "params (M)", "SOPs (M)",
@@ -43,7 +43,7 @@ def figure(group: list[Row], name: str, scale: float, digits: int) -> str:
 
 
 def cells(group: list[Row]) -> list[str]:
-    """What a group shows."""
+    """The text of a group's line."""
     first = group[0]
     names = "all four" if len(first["modalities"]) == 4 else ", ".join(first["modalities"])
     floating, tuned = first["epochs"]
@@ -136,10 +136,22 @@ def as_markdown(rows: list[Row], command: str, curves: list[str]) -> str:
              "emulator. An ANN's figures are floating point.", ""]
     if curves:
         parts += ["Learning curves (the loss of a taught network holds the soft labels, too): "
-                  + ", ".join(f"[{name}]({name})" for name in curves) + ".", ""]
+                  + ", ".join(f"[{name}]({name})" for name in curves) + ". Each is drawn while the folders of its "
+                  "runs exist; a legend names networks, or runs, by the names at the end of this page.", ""]
     for title, lines in sections(rows):
         parts += [f"## {title}", "", markdown_table(lines)]
-    return "\n".join(parts)
+    return "\n".join([*parts, "## Which code trained and measured each run", "", origins(rows)])
+
+
+def origins(rows: list[Row]) -> str:
+    """A GitHub table of the commits of every row, and what it means where there is none."""
+    lines = ["| run | network | seed | trained with | measured with |", "|---|---|---|---|---|"]
+    for row in rows:
+        seed, trained, measured = ("-" if row[key] is None else str(row[key]) for key in ("seed", "commit", "measured"))
+        lines.append(f"| {row['run']} | {short_name(row)} | {seed} | {trained} | {measured} |")
+    return "\n".join(["'-': the commit was not noted, or files were changed that no commit holds. Such a run cannot be "
+                      "trained again to the bit. The networks of models/ are in the repository; the folders of the "
+                      "other runs are not, and their rows cannot be measured again from it.", "", *lines]) + "\n"
 
 
 def check_headline(names: tuple[str, ...], known: list[str]) -> None:

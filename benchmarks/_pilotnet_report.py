@@ -88,7 +88,7 @@ def models(record: Record, name: str) -> Rows:
 
 
 def terms(record: Record) -> Rows:
-    """Where the dynamic energy goes, on the compiler's placement."""
+    """Dynamic energy by kind of event, on the compiler's placement."""
     found = next(iter(record["placements"].values()))["models"]
     names = dict.fromkeys(name for row in found for name, pair in row["terms_mj"].items() if pair[1] > 0)
     rows = [(name, *(span(row["terms_mj"][name]) if row["terms_mj"].get(name, (0, 0))[1] else "–" for row in found))
@@ -98,7 +98,7 @@ def terms(record: Record) -> Rows:
 
 
 def inputs(record: Record) -> Rows:
-    """How much the input matters."""
+    """Costs with the frame dimmed."""
     rows = [(f"{row['factor']:g}", f"{row['input_rate']:.3f}", f"{row['conv_rate']:.3f}", f"{row['synops']:,}",
              span(row["dynamic_mj"]), span(row["samples_per_s"])) for row in record["inputs"]]
     return Rows("The frame dimmed, loihi1 on the compiler's placement.",
@@ -106,7 +106,7 @@ def inputs(record: Record) -> Rows:
 
 
 def notes(record: Record) -> list[str]:
-    """What the comparison shows and what it does not."""
+    """Sentences on what the comparison shows and what it does not."""
     published = record["published"]
     found = {row["model"]: row for row in record["placements"]["compiler's"]["models"]}
     loihi1, fitted, divided = found["loihi1"], found["loihi1-fitted"], found["loihi1-intel-factors"]

@@ -34,7 +34,7 @@ from mksgn.programs.options import parse
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = "metrics.jsonl"
 LINES, COLOURS = ("-", "--", ":"), 10
-"""Of the curves: matplotlib repeats its colours after so many, in the next line style here."""
+"""Line styles of the curves, and colours: matplotlib repeats its colours after so many, here in the next style."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,12 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
-from _accuracy_rows import Row, ann_rows, spiking_row
+from _accuracy_rows import Row, ann_rows, kept_row, spiking_row
 from _accuracy_tables import as_markdown, check_headline, headlines, readme_table, replaced, sections, terminal_table
-from _plots import LEGEND_LINE, legend_below, svg
 
+from mksgn.programs.kept import read_kept
 from mksgn.programs.outputs import check_writable, write_json, write_text
+from mksgn.report.figures import LEGEND_LINE, legend_below, svg
 from mksgn.report.network_names import NAMES, labels
 
 
@@ -112,11 +113,7 @@ def measure(options: Options, console: Console) -> list[Row]:
     """Kept rows and those of all runs given: MK-SGN first, most modalities first, taught ones first."""
     kept: list[Row] = []
     if options.keep is not None:
-        try:
-            kept = json.loads(options.keep.read_text())["rows"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError("no rows can be read here", where=str(options.keep),
-                              got=f"{type(error).__name__}: {error}", fix="name a file that --json wrote") from None
+        kept = read_kept(options.keep, "rows", "--keep", "--json", lambda file: [kept_row(row) for row in file["rows"]])
     runs = list(options.run)
     if not (runs or options.teacher or kept):
         runs = sorted(path.parent for path in (ROOT / "models").glob("*/mksgn.net"))

@@ -35,7 +35,7 @@ from mksgn.programs.options import parse
 ROOT = Path(__file__).resolve().parent.parent
 INSTRUCTIONS = {"SSE41": "penryn", "AVX2": "haswell", "AVX2_VNNI": "alderlake", "AVX512_CORE": "skylake-avx512",
                 "AVX512_CORE_VNNI": "cascadelake", "DEFAULT": None}
-"""What oneDNN may use (ONEDNN_MAX_CPU_ISA), and the processor that the compiled loop is compiled for
+"""Instructions that oneDNN may use (ONEDNN_MAX_CPU_ISA), and the processor that the compiled loop is compiled for
 (NUMBA_CPU_NAME); the last: all that this processor has."""
 
 
@@ -52,7 +52,7 @@ class Options:
     cases: int = 300
     """Random convolutions per set of instructions; 0: none."""
     seed: int = 1000
-    """Of the first graph. The tests use seeds below 1000."""
+    """Seed of the first graph. The tests use seeds below 1000."""
     out: Path | None = None
     """Write the tables here, as Markdown."""
 
@@ -78,7 +78,7 @@ reference: Any = importlib.import_module("reference")
 
 @dataclass
 class Compared:
-    """What was compared in one way of running, and what differed."""
+    """Numbers compared in one way of running, and how many of them differed."""
 
     graphs: int = 0
     spikes: int = 0
@@ -115,7 +115,7 @@ class Compared:
             self.seeds.append(seed)
 
     def row(self, name: str) -> list[str]:
-        """Of the table."""
+        """A line of the table."""
         seeds = f" (seeds {', '.join(map(str, self.seeds[:8]))})" if self.seeds else ""
         return [name, f"{self.graphs:,}", f"{self.spikes:,}", f"{self.fired:,}", f"{self.states:,}",
                 f"{self.counts:,}", f"{self.differing:,}{seeds}"]

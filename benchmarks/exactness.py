@@ -4,6 +4,7 @@
     python benchmarks/exactness.py --data nw_ucla.npz --samples 2        # on real samples
     python benchmarks/exactness.py --data nw_ucla.npz --weights models/nw-ucla-joint/weights.safetensors
     python benchmarks/exactness.py --data nw_ucla.npz --layouts blocks --states   # u and v as well
+    python benchmarks/exactness.py --data nw_ucla.npz --keep first.json --markdown benchmarks/results/exactness.md
 
 Without --weights the networks are Base-SGN (10 layers) and MK-SGN (6 layers) with one modality and with
 four, fused by the weights that an untrained estimator finds, each with both realisations of the graph
@@ -11,7 +12,8 @@ convolution, at a small width, untrained but with batch-norm statistics of the s
 quantised: their neurons fire as trained ones do. SLAYER runs by its own
 synapses and integer neurons, Lava on its CPU simulator: by its own fixed-point models (stock), by ours
 in their place (layers), and by our Blocks (blocks); nothing here runs on a chip. --states compares u and v
-as well, which stock Lava hands out one by one (slow). Exit code 1 if anything differs.
+as well, which stock Lava hands out one by one (slow). --markdown writes a page of the runs that --keep names, in their
+order, and of this one. Exit code 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 
 from mksgn.commit import describe_commit
 from mksgn.data.sources import SYNTHETIC, load
@@ -41,7 +42,7 @@ class Options:
     """Compare SLAYER, the emulator and the Lava processes spike by spike."""
 
     data: str = SYNTHETIC
-    """Where the samples come from: a pack, a folder of .json or .skeleton files, or 'synthetic'."""
+    """The samples: a pack, a folder of .json or .skeleton files, or 'synthetic'."""
     samples: int = 2
     """Test samples per network, streamed back to back through Lava."""
     width: int = 8
@@ -53,24 +54,41 @@ class Options:
     weights: Path | None = None
     """weights.safetensors of a trained network, to compare that one instead."""
     layouts: tuple[Literal["blocks", "layers", "stock"], ...] = ("stock", "blocks")
-    """How Lava runs the nets: every one is compared with the emulator."""
+    """Layouts in which Lava runs the nets; each is compared with the emulator."""
     states: bool = False
     """Compare u and v of every population too (emulator against Lava, step by step)."""
     json: Path | None = None
     """Write the rows here."""
+    keep: tuple[Path, ...] = ()
+    """Files of --json of earlier runs, for --markdown."""
+    markdown: Path | None = None
+    """Write the page here: the runs of --keep, then this one."""
+
+    @property
+    def command(self) -> str:
+        """The command line that compares the same, without the machine's paths."""
+        words = ["python benchmarks/exactness.py", f"--data {Path(self.data).name}", f"--samples {self.samples}"]
+        if self.weights is None:
+            words += [f"--width {self.width}", f"--frames {self.frames}", "--networks", *self.networks]
+        else:
+            words.append(f"--weights models/{self.weights.parent.name}/{self.weights.name}")
+        return " ".join([*words, "--layouts", *self.layouts, *(["--states"] if self.states else [])])
 
 
 if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
+import numpy as np
 import torch
+from _exactness_page import kept, page, terminal_table
 
 from mksgn.data.pack import Pack
 from mksgn.data.splits import evenly, split
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_backend import SlayerReference, calibrate
-from mksgn.programs.outputs import write_json
+from mksgn.programs.outputs import check_writable, write_json, write_text
+from mksgn.run.backend import RunResult
 from mksgn.run.comparison import compare
 from mksgn.run.registry import open_backend
 from mksgn.training.batches import preprocessed
@@ -96,68 +114,81 @@ def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
     return found
 
 
+def prepared(options: Options, net: SpikingGraphNet, pack: Pack) -> np.ndarray:
+    """Test samples for ``net``, which is made integer by them unless it is already; int8 (N, C, F, V)."""
+    preprocess = replace(PRESETS["mksgn-4"], frames=net.config.frames, persons=net.config.persons,
+                         modality=net.config.modalities).preprocess(pack)
+    chosen = evenly(split(pack, val_subjects=()).test, max(options.samples, 8))
+    samples = preprocessed(pack, chosen, preprocess)
+    if not net.quantized:
+        calibrate(net, samples)
+        if net.config.fusion == "smf":
+            net.fix_fusion(fixed_weights(sample_weights(net, pack, chosen, preprocess)))
+        net.quantize()
+    return samples[: options.samples]
+
+
+def runs(options: Options, name: str, net: SpikingGraphNet, samples: np.ndarray,
+         console: Console) -> tuple[RunResult, RunResult, dict[str, RunResult]]:
+    """The same samples in SLAYER, in the emulator and in every layout of Lava."""
+    slayer = SlayerReference(net)
+    with console.status(f"{name}: SLAYER"):
+        reference = slayer.run(samples)
+    record = "states" if options.states else "spikes"
+    with console.status(f"{name}: emulator"), open_backend("emulator", slayer.graph) as backend:
+        emulated = backend.run(samples, record=record)
+    simulated: dict[str, RunResult] = {}
+    for layout in options.layouts:
+        with console.status(f"{name}: Lava, {layout}"), open_backend("lava", slayer.graph, layout=layout) as backend:
+            simulated[layout] = backend.run(samples, record=record)
+    return reference, emulated, simulated
+
+
+def compared(options: Options, name: str, net: SpikingGraphNet, pack: Pack, console: Console) -> dict[str, Any]:
+    """The row of one network."""
+    tick = time.perf_counter()
+    samples = prepared(options, net, pack)
+    order = tuple(net.names)
+    reference, emulated, simulated = runs(options, name, net, samples, console)
+    row: dict[str, Any] = {
+        "network": name, "populations": len(order), "samples": len(samples),
+        "spikes_compared": sum(reference.spikes[p].size for p in order),
+        "fired": sum(reference.counts.spikes[p] for p in order)}
+    pairs = [("slayer_emulator", reference, emulated),
+             *((f"emulator_lava_{layout}", emulated, result) for layout, result in simulated.items())]
+    for label, left, right in pairs:
+        result = compare(left, right, order)
+        readout = int((left.output != right.output).sum())
+        row[label] = {"differing": sum(result.differing.values()) + readout, "first": str(result.first or ""),
+                      "states_compared": result.states_compared, "readouts_compared": left.output.size}
+        if row[label]["first"]:
+            console.print(f"{name}, {label.replace('_', ' against ')}: {row[label]['first']}")
+    return row | {"seconds": round(time.perf_counter() - tick, 1)}
+
+
 def main(options: Options) -> int:
     console = Console()
+    for option, path in (("--json", options.json), ("--markdown", options.markdown)):
+        if path is not None:
+            check_writable(path, option)
+    earlier = kept(options.keep)
     pack = load(options.data)
-    test = split(pack, val_subjects=()).test
-    table = Table("network", "populations", "samples", "compared spikes", "fired", "SLAYER = emulator",
-                  *(f"emulator = Lava, {layout}" for layout in options.layouts))
-    rows: list[dict[str, Any]] = []
-    equal = True
-    for name, net in networks(options, pack):
-        tick = time.perf_counter()
-        preprocess = replace(PRESETS["mksgn-4"], frames=net.config.frames, persons=net.config.persons,
-                             modality=net.config.modalities).preprocess(pack)
-        chosen = evenly(test, max(options.samples, 8))
-        samples = preprocessed(pack, chosen, preprocess)
-        if not net.quantized:
-            calibrate(net, samples)
-            if net.config.fusion == "smf":
-                net.fix_fusion(fixed_weights(sample_weights(net, pack, chosen, preprocess)))
-            net.quantize()
-        samples = samples[: options.samples]
-        order = tuple(net.names)
-        slayer = SlayerReference(net)
-        with console.status(f"{name}: SLAYER"):
-            reference = slayer.run(samples)
-        record = "states" if options.states else "spikes"
-        with console.status(f"{name}: emulator"), open_backend("emulator", slayer.graph) as backend:
-            emulated = backend.run(samples, record=record)
-        pairs = [("slayer_emulator", reference, emulated)]
-        for layout in options.layouts:
-            with console.status(f"{name}: Lava, {layout}"), \
-                    open_backend("lava", slayer.graph, layout=layout) as backend:
-                pairs.append((f"emulator_lava_{layout}", emulated, backend.run(samples, record=record)))
-        row: dict[str, Any] = {"network": name, "populations": len(order), "samples": len(samples),
-               "spikes_compared": sum(reference.spikes[p].size for p in order),
-               "fired": sum(reference.counts.spikes[p] for p in order)}
-        for label, left, right in pairs:
-            result = compare(left, right, order)
-            readout = int((left.output != right.output).sum())
-            row[label] = {"differing": sum(result.differing.values()) + readout, "first": str(result.first or ""),
-                          "states_compared": result.states_compared, "readouts_compared": left.output.size}
-            equal &= not row[label]["differing"]
-        row["seconds"] = round(time.perf_counter() - tick, 1)
-        rows.append(row)
-        cells = []
-        for label, _, _ in pairs:
-            states = row[label]["states_compared"]
-            cells.append(f"{row[label]['differing']} differ" + (f" (and {states:,} u, v)" if states else ""))
-        table.add_row(name, str(row["populations"]), str(row["samples"]), f"{row['spikes_compared']:,}",
-                      f"{row['fired']:,}", *cells)
-    print_table(console, table)
-    for row in rows:
-        for label in ("slayer_emulator", *(f"emulator_lava_{layout}" for layout in options.layouts)):
-            if row[label]["first"]:
-                console.print(f"{row['network']}, {label.replace('_', ' against ')}: {row[label]['first']}")
-    where = {"data": options.data, "cpu_count": os.cpu_count(), "python": platform.python_version(),
-             "lava-nc": version("lava-nc"), "lava-dl": version("lava-dl"), "torch": version("torch"),
-             "commit": describe_commit()}
-    console.print(f"{options.data}; lava-nc {where['lava-nc']}, lava-dl {where['lava-dl']}, torch {where['torch']}; "
-                  f"{where['commit']}; Lava's CPU simulator, no chip")
+    rows = [compared(options, name, net, pack, console) for name, net in networks(options, pack)]
+    trained = options.weights is not None
+    run: dict[str, Any] = {
+        "rows": rows, "networks": rows[0]["network"] if trained else f"Untrained networks of width {options.width}",
+        "layouts": list(options.layouts), "states": options.states, "command": options.command, "data": options.data,
+        "cpu_count": os.cpu_count(), "python": platform.python_version(), "lava-nc": version("lava-nc"),
+        "lava-dl": version("lava-dl"), "torch": version("torch"), "commit": describe_commit()}
+    print_table(console, terminal_table(run))
+    console.print(f"{options.data}; lava-nc {run['lava-nc']}, lava-dl {run['lava-dl']}, torch {run['torch']}; "
+                  f"{run['commit']}; Lava's CPU simulator, no chip")
     if options.json is not None:
-        write_json(options.json, {"rows": rows, **where})
-    return 0 if equal else 1
+        write_json(options.json, run)
+    if options.markdown is not None:
+        write_text(options.markdown, page([*earlier, run]))
+    labels = ("slayer_emulator", *(f"emulator_lava_{layout}" for layout in options.layouts))
+    return int(any(row[label]["differing"] for row in rows for label in labels))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 Every preset trains for one epoch in floating point and one as integers, with one thread and seed 0. So do a teacher,
 a network that it teaches, and one that weighs its modalities by mutual information. Two networks are joined into one.
-The programs of this folder's repository are used as a user would type them.
+The programs of the repository are used as a user would type them.
 
 A fingerprint is the start of a SHA-256 sum:
   weights   over all tensors of the run, whatever their names are
@@ -17,16 +17,11 @@ Weights depend on the processor and on the version of torch: compare runs of one
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -55,127 +50,109 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)
 
-import h5py
-import numpy as np
-from safetensors import safe_open
+from _digests import of_log, of_net, of_run, of_weights
+
+from mksgn.errors import BackendError
+from mksgn.programs.kept import read_kept
+from mksgn.programs.outputs import check_writable, write_json
 
 SHORT = ("--epochs", "1", "--tune-epochs", "1", "--threads", "1", "--seed", "0")
 SMALL = ("--frames", "8", "--batch", "40")
 """For presets that are too large for a CPU; on synthetic skeletons."""
+KINDS = (("weights", "*.safetensors", of_weights), ("net", "*.net", of_net), ("log", "metrics.jsonl", of_log))
+"""Kinds of files that a run leaves: name, pattern, and the function that makes their fingerprint."""
 
 
-def digest(parts: Iterator[bytes] | list[bytes]) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 sum of ``parts``."""
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(part)
-    return total.hexdigest()[:16]
+@dataclass
+class Fingerprints:
+    """Makes fingerprints of runs in a scratch folder and holds them against those of before.
 
+    Parameters
+    ----------
+    console : Console
+    runs : Path
+        The scratch folder.
+    only : tuple of str
+        Names of the rows to make; empty: all.
+    before : dict of str to str
+        Fingerprints to compare with.
+    """
 
-def of_weights(path: Path) -> str:
-    """Of the tensors of a safetensors file: their values, types and shapes, in no order and without names."""
-    with safe_open(path, "np") as file:
-        tensors = [file.get_tensor(name) for name in file.keys()]  # noqa: SIM118
-    return digest(sorted(hashlib.sha256(f"{t.dtype}{t.shape}".encode() + t.tobytes()).digest() for t in tensors))
+    console: Console
+    runs: Path
+    only: tuple[str, ...]
+    before: dict[str, str]
+    found: dict[str, str] = field(default_factory=dict)
 
+    def note(self, name: str, value: str) -> None:
+        """Keep a fingerprint, and print how it compares."""
+        self.found[name] = value
+        before = self.before.get(name, "")
+        same = "" if not before else "  as before" if before == value else f"  DIFFERS from {before}"
+        self.console.print(f"{name:<40} {value}{same}", markup=False, soft_wrap=True)
 
-def of_net(path: Path) -> str:
-    """Of the arrays of a .net file, with their names."""
-    found: list[bytes] = []
+    def program(self, *words: object) -> None:
+        """Run a program of this repository."""
+        done = subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            raise BackendError("a program failed", where=" ".join(map(str, words)), got=(done.stdout + done.stderr))
 
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            value = np.asarray(item)
-            found.append(f"{name}{value.dtype}{value.shape}".encode() + (value.tobytes() if value.dtype != object
-                                                                         else repr(value.tolist()).encode()))
+    def trained(self, name: str, *words: object, script: str = "train/train_slayer.py") -> None:
+        """Train into RUNS/name; weights, nets and logs get a fingerprint each."""
+        if self.only and name not in self.only:
+            return
+        out = self.runs / name
+        self.program(script, *words, "--out", out)
+        for kind, pattern, of in KINDS:
+            for path in sorted(out.rglob(pattern)):
+                self.note(f"{name} {path.relative_to(out)} ({kind})", of(path))
 
-    with h5py.File(path) as file:
-        file.visititems(visit)
-    return digest(sorted(found))
+    def shipped(self, net: str, data: Path) -> None:
+        """A net of models/: its arrays, and what it does on all test samples."""
+        name, path = f"models/{net}", ROOT / "models" / net / "mksgn.net"
+        self.note(f"{name} (net)", of_net(path))
+        if self.only and name not in self.only:
+            return
+        said = self.runs / f"{net}.json"
+        self.program("deploy/run_lava.py", "--net", path, "--data", data, "--backend", "emulator", "--json", said)
+        self.note(f"{name} (run)", of_run(said))
 
-
-def of_log(path: Path) -> str:
-    """Of the figures of every epoch, without the seconds they took."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    rows = [sorted((key, repr(value)) for key, value in line.items() if "seconds" not in key and key != "time")
-            for line in lines]
-    return digest([repr(rows).encode()])
-
-
-def of_run(path: Path) -> str:
-    """Of what deploy/run_lava.py --json says of predictions, readouts and events."""
-    said = json.loads(path.read_text())
-    kept = {key: value for key, value in said.items() if not (isinstance(value, float) and math.isnan(value))
-            and key in ("predictions", "top5", "scores", "counts", "populations", "synapses", "spikes", "synops",
-                        "macs", "accuracy", "out_shape", "events", "labels")}
-    return digest([json.dumps(kept, sort_keys=True).encode()])
-
-
-def program(console: Console, *words: object) -> None:
-    """Run a program of this repository."""
-    done = subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        console.print(done.stdout + done.stderr, markup=False)
-        raise SystemExit(f"failed: {' '.join(map(str, words))}")
+    def everything(self, data: Path) -> None:
+        """All rows, each by a program as a user would type it."""
+        given = ("--data", data)
+        for net in ("nw-ucla", "nw-ucla-joint"):
+            self.shipped(net, data)
+        self.trained("demo", "--preset", "demo", *SHORT)
+        for preset in ("mksgn", "base-sgn", "mksgn-4", "spike-driven", "spikformer"):
+            self.trained(preset, "--preset", preset, *given, *SHORT)
+        self.trained("smf", "--preset", "mksgn-4", *given, *SHORT, "--fusion", "smf", "--time-steps", "2",
+                     "--synop-weight", "0")
+        self.trained("teacher", *given, "--preset", "nw-ucla", "--epochs", "2", "--threads", "1", "--seed", "0",
+                     "--modality", "joint", script="train/train_teacher.py")
+        self.trained("taught", "--preset", "mksgn", *given, *SHORT, "--teacher", self.runs / "teacher")
+        if not self.only:
+            self.trained("second", "--preset", "mksgn", *given, *SHORT[:-1], "1")
+            self.trained("joined", "--run", self.runs / "mksgn", self.runs / "second", *given,
+                         script="train/join_runs.py")
+        for preset in ("ntu60", "ntu120", "spikformer-256", "spike-driven-256"):
+            self.trained(preset, "--preset", preset, *SHORT, *SMALL)
 
 
 def main(options: Options) -> int:
+    if options.json is not None:
+        check_writable(options.json, "--json")
     console = Console(highlight=False)
     console.print(describe_commit())
-    found: dict[str, str] = {}
-    data = options.data.resolve()
-    known = json.loads(options.against.read_text()) if options.against else {}
-
-    def note(name: str, value: str) -> None:
-        found[name] = value
-        same = "" if name not in known else "  as before" if known[name] == value else f"  DIFFERS from {known[name]}"
-        console.print(f"{name:<40} {value}{same}", markup=False, soft_wrap=True)
-
-    with tempfile.TemporaryDirectory(prefix="mksgn-fingerprint-") as temporary:
-        runs = Path(temporary)
-
-        def trained(name: str, *words: object, program_name: str = "train/train_slayer.py") -> None:
-            if options.only and name not in options.only:
-                return
-            out = runs / name
-            program(console, program_name, *words, "--out", out)
-            for kind, pattern, of in (("weights", "*.safetensors", of_weights), ("net", "*.net", of_net),
-                                      ("log", "metrics.jsonl", of_log)):
-                for path in sorted(out.rglob(pattern)):
-                    note(f"{name} {path.relative_to(out)} ({kind})", of(path))
-
-        def ran(name: str, *words: object) -> None:
-            if options.only and name not in options.only:
-                return
-            said = runs / f"{name.replace('/', '-')}.json"
-            program(console, "deploy/run_lava.py", *words, "--backend", "emulator", "--json", said)
-            note(f"{name} (run)", of_run(said))
-
-        for net in ("nw-ucla", "nw-ucla-joint"):
-            path = ROOT / "models" / net / "mksgn.net"
-            note(f"models/{net} (net)", of_net(path))
-            ran(f"models/{net}", "--net", path, "--data", data)
-        trained("demo", "--preset", "demo", *SHORT)
-        for preset in ("mksgn", "base-sgn", "mksgn-4", "spike-driven", "spikformer"):
-            trained(preset, "--preset", preset, "--data", data, *SHORT)
-        trained("smf", "--preset", "mksgn-4", "--data", data, *SHORT, "--fusion", "smf", "--time-steps", "2",
-                "--synop-weight", "0")
-        teacher = ("--data", data, "--preset", "nw-ucla", "--epochs", "2", "--threads", "1", "--seed", "0")
-        trained("teacher", *teacher, "--modality", "joint", program_name="train/train_teacher.py")
-        if not options.only or "taught" in options.only:
-            trained("taught", "--preset", "mksgn", "--data", data, *SHORT, "--teacher", runs / "teacher")
-        if not options.only:
-            trained("second", "--preset", "mksgn", "--data", data, *SHORT[:-1], "1")
-            trained("joined", "--run", runs / "mksgn", runs / "second", "--data", data,
-                    program_name="train/join_runs.py")
-        for preset in ("ntu60", "ntu120", "spikformer-256", "spike-driven-256"):
-            trained(preset, "--preset", preset, *SHORT, *SMALL)
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
-    differing = [name for name, value in known.items() if name in found and found[name] != value]
+    before = read_kept(options.against, "fingerprints", "--against", "--json", dict) if options.against else {}
+    with tempfile.TemporaryDirectory(prefix="mksgn-fingerprint-") as scratch:
+        made = Fingerprints(console, Path(scratch), options.only, before)
+        made.everything(options.data.resolve())
+    if options.json is not None:
+        write_json(options.json, made.found)
+    differing = [name for name, value in before.items() if made.found.get(name, value) != value]
     if options.against:
-        console.print(f"{len(found)} fingerprints, {len(known.keys() - found.keys())} of before not made again, "
-                      f"{len(differing)} differ")
+        console.print(f"{len(made.found)} fingerprints, {len(before.keys() - made.found.keys())} of before not made "
+                      f"again, {len(differing)} differ")
     return int(bool(differing))
 
 

@@ -1,4 +1,4 @@
-"""How many cores and chips the shipped net and MK-SGN at the paper's size take, board by board.
+"""Count the cores and chips that the shipped net and MK-SGN at the paper's size take, board by board.
 
     python benchmarks/map_boards.py --data nw_ucla.npz
     python benchmarks/map_boards.py --only shipped --boards kapoho-point
@@ -39,7 +39,7 @@ class Options:
     """Place the shipped net and MK-SGN at the paper's size on boards; see the head of this file."""
 
     data: str | None = None
-    """Where the shipped net's samples come from; by default looked for as run_lava.py does."""
+    """The shipped net's samples; by default looked for as run_lava.py does."""
     samples: int = 32
     """Samples of the shipped net."""
     only: tuple[Net, ...] = NETS
@@ -59,7 +59,6 @@ if __name__ == "__main__":
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
 import numpy as np
-from _speed_sizes import TABLE7, noise, untrained
 
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
@@ -67,6 +66,7 @@ from mksgn.mapping import board, place, tables
 from mksgn.netx import read_net
 from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.programs.samples import find_data, select
+from mksgn.programs.untrained import noise, paper_size
 from mksgn.report.provenance import hardware, versions
 
 
@@ -80,7 +80,7 @@ def nets(options: Options, console: Console) -> dict[str, tuple[Graph, dict[str,
         console.print(f"shipped: {len(selection)} samples of {Path(selection.data).name}", markup=False)
         found["shipped"] = (graph, sent(graph, selection.x))
     if "full" in options.only:
-        graph = untrained(64, **TABLE7)
+        graph = paper_size()
         found["full"] = (graph, sent(graph, noise(graph.input.shape, 1)))
     return found
 

@@ -44,11 +44,11 @@ class Options:
     """Price PilotNet LIF with every cost model, beside Intel's measurement."""
 
     board: str = "oheo-gulch"
-    """Where our mapper places it: a name, or a TOML file of limits."""
+    """The board on which our mapper places it: a name, or a TOML file of limits."""
     costs: tuple[Path, ...] = ()
     """Cost tables of your own (TOML) to price it with, too."""
     inputs: Annotated[tuple[float, ...], tyro.conf.arg(metavar="FACTOR")] = (1.0, 0.75, 0.5, 0.25, 0.0)
-    """What the frame is multiplied by in the last table: how much the result depends on the input."""
+    """Factors on the frame in the last table, which shows how much the result depends on the input."""
     json: Path | None = None
     """Write the results here, whole or not at all."""
     results: Path | None = None
@@ -87,7 +87,7 @@ from mksgn.programs.outputs import check_writable, write_json, write_text
 
 @dataclass(frozen=True)
 class Published:
-    """What lava-dl publishes for this network on one Loihi 2 (board Oheo Gulch, 10,000 steps, one frame held on chip).
+    """Figures that lava-dl publishes for it on one Loihi 2 (board Oheo Gulch, 10,000 steps, one frame held on chip).
 
     lava-dl, tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb, commit dad9dfad9d81.
 

@@ -17,7 +17,6 @@ The picture shows the networks of models/ beside them, by their rows of accuracy
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import textwrap
@@ -36,7 +35,7 @@ from mksgn.programs.options import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 ENERGIES = (("paper_mj", "the paper's formula, Eq. 34", "#d55e00"), ("counted_mj", "counted events", "#0072b2"))
-"""Which energies of a row are drawn, what they are called, and their colours."""
+"""The energies of a row that are drawn, with their names and colours."""
 NAME_WIDTH = 34
 """Letters of a line of a point's name."""
 
@@ -48,7 +47,7 @@ class Options:
     run: Path | None = None
     """Folder of a finished train_slayer.py run."""
     data: str | None = None
-    """What it was trained on."""
+    """The data that it was trained on."""
     keep: Path | None = None
     """Instead of --run: points of an earlier --json, to print and draw again. Nothing is trained or run."""
     targets: tuple[float, ...] = (15e6, 25e6, 35e6, 50e6, 70e6)
@@ -56,7 +55,7 @@ class Options:
     weight: float = 2.0
     """Weight of max(S / target - 1, 0)."""
     epochs: int = 6
-    """Of each fine-tuning."""
+    """Epochs of each fine-tuning."""
     lr: float = 3e-4
     """First learning rate of each; it falls to 0 along a cosine."""
     accuracy: Path = ROOT / "benchmarks" / "results" / "accuracy.json"
@@ -94,10 +93,11 @@ if __name__ == "__main__":
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
 from _accuracy_rows import spiking_row
-from _plots import LEGEND_LINE, legend_below, standard_error, svg
 
 from mksgn.energy.printed import TABLE3
+from mksgn.programs.kept import read_kept
 from mksgn.programs.outputs import check_writable, write_json, write_text
+from mksgn.report.figures import LEGEND_LINE, legend_below, standard_error, svg
 from mksgn.report.network_names import short_name
 from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 
@@ -113,25 +113,15 @@ def shipped_rows(path: Path) -> list[dict[str, Any]]:
         When the file cannot be read.
     """
     shipped = {net.parent.name for net in (ROOT / "models").glob(f"*/{NET}")}
-    return [row for row in read_json(path, "rows", "--accuracy", "accuracy.py --json")["rows"] if row["run"] in shipped]
+    return read_kept(path, "rows", "--accuracy", "accuracy.py --json",
+                     lambda file: [row for row in file["rows"] if row["run"] in shipped])
 
 
-def read_json(path: Path, key: str, option: str, writer: str) -> dict[str, Any]:
-    """A file with a list of rows under ``key``.
-
-    Raises
-    ------
-    ConfigError
-        When it cannot be read or holds no such list of dictionaries.
-    """
-    try:
-        found = json.loads(path.read_text())
-        if not all(isinstance(row, dict) for row in found[key]):
-            raise TypeError(f"{key} are no dictionaries")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"no {key} can be read here", where=f"{option} {path}",
-                          got=f"{type(error).__name__}: {error}", fix=f"name a file that {writer} wrote") from None
-    return dict(found)
+def kept_content(file: dict[str, Any]) -> dict[str, Any]:
+    """The points of an earlier file, and what they come from."""
+    for point in file["points"]:
+        point["target"]  # KeyError and TypeError say that this is no point
+    return file
 
 
 def arguments(run: Path, options: Options, target: float) -> list[str]:
@@ -183,9 +173,11 @@ COLUMNS = ("target", "top-1", "clean", "synops", "Eq. 34, mJ", "counted, mJ")
 def as_markdown(content: dict[str, Any]) -> str:
     """The file of benchmarks/results."""
     points = content["points"]
+    rounded = (["The operations and energies of all points but the last were kept with the digits shown here.", ""]
+               if "rounded" in content else [])
     lines = ["# Accuracy against energy", "", f"`{content['command']}`, {content['commit']}", "",
              "One network, fine-tuned as integers under several prices on synaptic operations; events per sample, "
-             "counted by the emulator.", "", "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+             "counted by the emulator.", "", *rounded, "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     return "\n".join(lines + ["| " + " | ".join(line) + " |" for line in as_table(points)]) + "\n"
 
 
@@ -251,7 +243,7 @@ def main(options: Options) -> None:
     options.validate()
     console = Console(highlight=False)
     if options.keep is not None:
-        content = read_json(options.keep, "points", "--keep", "--json")
+        content = read_kept(options.keep, "points", "--keep", "--json", kept_content)
     else:
         assert options.run is not None
         content = compute(options.run, options, console)

@@ -103,7 +103,7 @@ def test_the_installed_packages_are_this_checkout(tmp_path: Path) -> None:
 
 def test_no_program_shadows_a_library_module(tmp_path: Path) -> None:
     # `python train/x.py` puts train/ first on sys.path, so train/numpy.py would replace numpy.
-    programs = {path.stem for folder in PROGRAM_FOLDERS for path in (ROOT / folder).glob("*.py")}
+    programs = {path.stem for folder in PROGRAM_FOLDERS for path in (ROOT / folder).rglob("*.py")}
     folders = {path.name for folder in PROGRAM_FOLDERS for path in (ROOT / folder).glob("*/") if any(path.glob("*.py"))}
     probe = ("import pkgutil, sys\n"
              "print('\\n'.join({m.name for m in pkgutil.iter_modules()} | set(sys.stdlib_module_names)))")

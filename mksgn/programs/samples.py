@@ -208,6 +208,30 @@ def _validation(graph: Graph) -> tuple[tuple[int, ...] | None, int]:
                            got=f"{text[:120]} ({error})", fix="use --split test or all") from None
 
 
+def select_labelled(graph: Graph, net: Path, data: str | None, count: int = 0) -> Selection:
+    """Test samples whose labels are the net's classes: what an accuracy is of.
+
+    Parameters
+    ----------
+    graph, net : Graph, Path
+        The net and its file.
+    data : str, optional
+        The data; None: what the net was trained on, where it is found.
+    count : int
+        How many, evenly spread over the classes; 0: all.
+
+    Raises
+    ------
+    ConfigError
+        When the samples have no such labels.
+    """
+    chosen = select(graph, net, find_data(graph, net, data), None, None, count)
+    if chosen.unlabelled:
+        raise ConfigError("these samples have no accuracy", where=chosen.data, got=chosen.unlabelled,
+                          fix="name the data the net was trained on with --data")
+    return chosen
+
+
 def _check_body(graph: Graph, pack: Pack, source: Source) -> None:
     """The net's joint graph must be the data's: same joints, same bones."""
     joints = _entry(graph, "joints", int)

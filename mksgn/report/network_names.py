@@ -1,4 +1,4 @@
-"""What networks are called in tables, titles and legends: by what they are, never by the folder of their run."""
+"""Names of networks in tables, titles and legends: they say what a network is, never the folder of its run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def short_name(row: Mapping[str, Any]) -> str:
 
 
 def labels(rows: list[dict[str, Any]]) -> dict[str, str]:
-    """What each row's run is called in a legend: its short name and, where several share one, what tells them apart."""
+    """The name of each row's run in a legend: its short name and, where several share one, what tells them apart."""
     found: dict[str, str] = {}
     for row in rows:
         alike = [other for other in rows if short_name(other) == short_name(row)]
@@ -59,7 +59,7 @@ def modalities_of(names: list[str]) -> str:
 
 
 def parts_of(variant: str) -> list[str]:
-    """What a variant says, one thing each."""
+    """The parts of a variant, each of which says one thing."""
     return re.split(r", (?![^(]*\))", variant)  # a comma inside brackets separates nothing
 
 
@@ -69,7 +69,7 @@ def short_parts(variant: str) -> list[str]:
 
 
 def described(recipe: dict[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
-    """What a network is called in the tables, by its recipe and what else its file says."""
+    """The names and words for a network in the tables, by its recipe and what else its file says."""
     modalities = [recipe["modality"]] if isinstance(recipe["modality"], str) else list(recipe["modality"])
     distil = recipe.get("distil")
     widths = "-".join(map(str, dict.fromkeys(recipe["widths"])))
@@ -106,12 +106,12 @@ def described(recipe: dict[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]
 
 
 def averaging(recipe: dict[str, Any]) -> list[str]:
-    """What a recipe says of averaged weights, where it averages any."""
+    """Words for averaged weights, where a recipe averages any."""
     averaged = round(recipe.get("average_part", 0) * recipe["epochs"]) - 1
     return [f"weights averaged over {averaged} epochs"] if averaged > 0 else []
 
 
 def motion_scale(recipe: dict[str, Any], modalities: list[str]) -> list[str]:
-    """What a recipe says of the scale of motions, where there are any."""
+    """Words for the scale of motions, where there are any."""
     part = recipe.get("motion_range")
     return [f"motion to {part:g} of the body"] if part and any(name.endswith("motion") for name in modalities) else []

@@ -76,6 +76,8 @@ def test_rows_are_measured_from_the_files_of_a_run(runs, pack, pack_path, accura
     assert f"| 2 | {row['parameters'] / 1e6:.3f} ± 0.000 | {both.mean():.2f} ± {both.std(ddof=1):.2f} |" in text
     assert text.count("not trained here") > 3 and "92.3" in text and "78.5 / 85.6" in text
     assert "[accuracy_curves_x.svg](accuracy_curves_x.svg)" in text
+    for name in rows:
+        assert sum(line.startswith(f"| {name} |") for line in text.splitlines()) == 1, "who trained and measured it"
     assert ElementTree.parse(tmp_path / "accuracy_curves_x.svg").getroot().tag.endswith("svg")
     drawn = (tmp_path / "accuracy_curves_x.svg").read_text()
     for name in ("MK-SGN, joint, T = 1, seed 1", "MK-SGN, joint, T = 1, seed 2", "Spikformer, joint, T = ",
@@ -96,6 +98,14 @@ def test_rows_of_runs_that_are_gone_are_kept(runs, pack_path, accuracy, tmp_path
     readme = (tmp_path / "R.md").read_text()
     assert readme.startswith("before\n<!--") and readme.endswith("-->\nafter\n") and "old" not in readme
     assert f"{row['accuracy'] * 100:.2f}" in readme and "MK-SGN" in readme
+
+
+def test_a_commit_beside_changed_files_is_none():
+    with program_module("benchmarks/_accuracy_rows.py") as rows:
+        assert rows.certain("mksgn 0.1.0 (1de08928b437)") == "mksgn 0.1.0 (1de08928b437)"
+        assert [rows.certain(text) for text in ("mksgn 0.1.0 (1de08928b437-dirty)", "mksgn 0.1.0", None)] == [None] * 3
+        kept = rows.kept_row({"run": "a", "commit": "mksgn 0.1.0 (ad39b2c34b01-dirty)"})
+    assert kept == {"run": "a", "commit": None, "measured": None}
 
 
 def test_the_readme_shows_the_rows_it_is_told_to(accuracy, tmp_path):
@@ -181,12 +191,6 @@ def test_the_trade_off_has_a_point_per_price(runs, pack_path, capsys, monkeypatc
                          (["--keep", "p.json", "--results", tmp_path, "--accuracy", "p.json"], "no rows can be read")):
         bad = program(*wrong)
         assert bad.code == 2 and words in bad.err
-
-
-def test_error_bars_are_binomial():
-    with program_module("benchmarks/_plots.py") as plots:
-        assert plots.standard_error(0.5, 100) == pytest.approx(0.05)
-        assert plots.standard_error(1.0, 464) == 0.0
 
 
 def test_networks_that_share_a_name_are_told_apart():

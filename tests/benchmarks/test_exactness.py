@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import program_module
+
+from mksgn.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -51,6 +54,26 @@ def exact_rows(data: Path, folder: Path, layouts: tuple[str, ...], *networks: st
             assert row[label]["readouts_compared"] == 10
         assert row["fired"] > 0.02 * row["spikes_compared"], "a comparison of silent networks proves nothing"
     return rows
+
+
+def test_a_page_shows_several_runs(tmp_path):
+    """A section per run, in order, each with its command; what is no run is refused."""
+    row = {"network": "mksgn, layer", "populations": 67, "samples": 2, "spikes_compared": 874752, "fired": 118774,
+           **{label: {"differing": 0, "states_compared": states}
+              for label, states in (("slayer_emulator", 0), ("emulator_lava_blocks", 1749504))}}
+    one = {"rows": [row], "networks": "Untrained networks of width 8", "layouts": ["blocks"], "states": True,
+           "command": "python benchmarks/exactness.py --states", "lava-nc": "1", "lava-dl": "2", "torch": "3",
+           "commit": "c1"}
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(one))
+    with program_module("benchmarks/_exactness_page.py") as program:
+        text = program.page([*program.kept((path,)), one | {"networks": "nw-ucla", "commit": "c2"}])
+        path.write_text(json.dumps({"rows": []}))
+        with pytest.raises(ConfigError, match="no run can be read"):
+            program.kept((path,))
+    assert text.index("## Untrained networks of width 8, Lava as blocks, with u and v") < text.index("## nw-ucla")
+    assert "| mksgn, layer | 67 | 2 | 874,752 | 118,774 | 0 differ | 0 differ (and 1,749,504 u, v) |" in text
+    assert text.count("    python benchmarks/exactness.py --states\n") == 2 and "; c1." in text and "; c2." in text
 
 
 def test_a_difference_is_reported(tmp_path):

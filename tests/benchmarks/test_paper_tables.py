@@ -1,10 +1,11 @@
-"""benchmarks/paper_tables.py and the paper's tables as data: transcription, hand counts, formula = counting."""
+"""python benchmarks/paper and the paper's tables as data: transcription, hand counts, formula = counting."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import program_module
 
 from mksgn.energy.printed import TABLE1, TABLE2, TABLE3, TABLE6_RATES, TABLE7, rounding, table6_name
 from mksgn.errors import ConfigError
@@ -21,19 +23,26 @@ from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PROGRAM = ROOT / "benchmarks" / "paper_tables.py"
+PROGRAM = ROOT / "benchmarks" / "paper"
 RESULTS = ROOT / "benchmarks" / "results" / "paper_tables.md"
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch):
     """Imports a helper of the program by name."""
-    monkeypatch.syspath_prepend(str(PROGRAM.parent))
+    monkeypatch.syspath_prepend(str(PROGRAM))
 
     def load(name: str) -> ModuleType:
         return __import__(name)
 
     return load
+
+
+@pytest.fixture
+def program() -> Iterator[ModuleType]:
+    """The program itself."""
+    with program_module("benchmarks/paper") as module:
+        yield module
 
 
 # ---------------------------------------------------------------- the paper's tables as data
@@ -94,7 +103,7 @@ def test_our_populations_have_their_row_of_table6():
 
 # ---------------------------------------------------------------- formulas
 def test_a_convolution_counted_with_loops(bench):
-    layers = bench("_paper_layers")
+    layers = bench("_layers")
     table = layers._Table(layers.Setting(persons=3))
     table.conv("c", 4, 6, (5, 2), taps=3, groups=2)
     (row,) = table.layers
@@ -105,7 +114,7 @@ def test_a_convolution_counted_with_loops(bench):
 @pytest.mark.parametrize("frames,joints,persons,classes", [(64, 25, 2, 60), (16, 20, 1, 7)])
 def test_formula_and_counting_agree(bench, frames, joints, persons, classes):
     """Not only at the paper's size: every network, every synapse of ours."""
-    found = bench("_paper_sections").agreements(bench("_paper_layers").Setting(frames, joints, persons, classes))
+    found = bench("_sections").agreements(bench("_layers").Setting(frames, joints, persons, classes))
     assert [item.network for item in found] == ["ST-GCN", "2s-AGCN", "Shift-GCN", "MS-G3D", "CTR-GCN", "Base-SGN",
                                                 "MK-SGN"]
     for item in found:
@@ -115,11 +124,11 @@ def test_formula_and_counting_agree(bench, frames, joints, persons, classes):
 
 
 def test_a_wrong_formula_is_noticed(bench, monkeypatch):
-    sections, layers = bench("_paper_sections"), bench("_paper_layers")
+    sections, layers = bench("_sections"), bench("_layers")
     small = layers.Setting(16, 20, 1, 7)
     monkeypatch.setattr(sections, "st_gcn", lambda setting: layers.st_gcn(setting, taps=7))
-    monkeypatch.setattr(sections, "mk_sgn", lambda setting: bench("_paper_spiking").mk_sgn(
-        setting, bench("_paper_spiking").Variant(taps=7)))
+    monkeypatch.setattr(sections, "mk_sgn", lambda setting: bench("_spiking").mk_sgn(
+        setting, bench("_spiking").Variant(taps=7)))
     by_name = {item.network: item for item in sections.agreements(small)}
     assert not by_name["ST-GCN"].exact and by_name["2s-AGCN"].exact
     assert by_name["MK-SGN"].unequal == tuple(f"block{number}.stc.0" for number in range(1, 7))
@@ -128,7 +137,7 @@ def test_a_wrong_formula_is_noticed(bench, monkeypatch):
 
 
 def test_table6_on_two_layers_by_hand(bench):
-    spiking = bench("_paper_spiking")
+    spiking = bench("_spiking")
     layers = [spiking.SpikingLayer("sc", "coder", (1, 1, 1), 1000, 0, ("input",)),
               spiking.SpikingLayer("a", "conv", (1, 1, 1), 500, 0, ("sc",)),
               spiking.SpikingLayer("b", "gate", (1, 1, 1), 300, 0, ("block1.sgsa.k_and_v", "block1.stc"))]
@@ -142,7 +151,7 @@ def test_table6_on_two_layers_by_hand(bench):
 
 
 def test_first_layer_interval_by_hand(bench):
-    readings = bench("_paper_readings")
+    readings = bench("_readings")
     table = {row.name: row for row in TABLE3}
     # (0.2065 - 0.9 x 0.1655) / 4.6 and (0.2075 - 0.9 x 0.1645) / 4.6 mJ / pJ, in millions.
     assert readings.first_layer_interval(table["MK-SGN"]) == pytest.approx((12.5109, 12.9239), abs=1e-3)
@@ -152,7 +161,7 @@ def test_first_layer_interval_by_hand(bench):
 
 def test_the_estimator_is_an_lstm_and_fc(bench):
     """Its size and its products against torch's own modules."""
-    layers, readings = bench("_paper_layers"), bench("_paper_readings")
+    layers, readings = bench("_layers"), bench("_readings")
     size = readings.estimator(layers.NTU60, 4)
     lstm, fc = torch.nn.LSTM(size.features, size.hidden), torch.nn.Linear(size.hidden, 1)
     assert size.parameters == sum(p.numel() for module in (lstm, fc) for p in module.parameters())
@@ -165,7 +174,7 @@ def test_the_estimator_is_an_lstm_and_fc(bench):
 
 
 def test_conventions_hold_what_they_say(bench):
-    readings = bench("_paper_readings")
+    readings = bench("_readings")
     found = readings.conventions()
     assert len(found) == 48 and [c.worst() for c in found] == sorted(c.worst() for c in found)
     by_label = {convention.label: convention.factors for convention in found}
@@ -214,8 +223,7 @@ def test_every_figure_of_the_docs_is_printed():
     assert quoted <= printed, sorted(quoted - printed)
 
 
-def test_layers_of_one_network(bench, capsys):
-    program = bench("paper_tables")
+def test_layers_of_one_network(program, capsys):
     assert program.main(program.Options(layers="Shift-GCN")) == 0
     printed = capsys.readouterr().out
     assert "761,461,760" in printed and "690,291" in printed
@@ -224,8 +232,7 @@ def test_layers_of_one_network(bench, capsys):
 @pytest.mark.parametrize("options,message", [
     ({"layers": "ResNet"}, "no layer table"), ({"layers": "ST-GCN", "json": Path("x.json")}, "--layers only prints"),
     ({"json": Path("no/such/folder/x.json")}, "does not exist"), ({"markdown": ROOT}, "not a file name")])
-def test_bad_options(bench, options, message):
-    program = bench("paper_tables")
+def test_bad_options(program, options, message):
     with pytest.raises(ConfigError, match=message):
         program.main(program.Options(**options))
 
@@ -235,9 +242,8 @@ def test_a_bad_option_is_one_message_and_exit_code_2(program):
     assert done.code == 2 and "no layer table" in done.err
 
 
-def test_exit_code_1_when_formula_and_counting_disagree(bench, monkeypatch):
+def test_exit_code_1_when_formula_and_counting_disagree(program, bench, monkeypatch):
     """The program says so itself; the page would otherwise be committed with a wrong table."""
-    program, sections = bench("paper_tables"), bench("_paper_sections")
-    right = sections.agreements
-    monkeypatch.setattr(program, "agreements", lambda: [replace(item, macs=item.macs + 1) for item in right()])
+    right = bench("_sections").agreements
+    monkeypatch.setattr(bench("_audit"), "agreements", lambda: [replace(item, macs=item.macs + 1) for item in right()])
     assert program.main(program.Options()) == 1

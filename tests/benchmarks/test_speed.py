@@ -1,4 +1,4 @@
-"""benchmarks/speed.py: its rows, and that its baselines are the network they claim to be."""
+"""python benchmarks/speed: its rows, and that its baselines are the network they claim to be."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 
-BENCHMARKS = Path(__file__).resolve().parent.parent.parent / "benchmarks"
+SPEED = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "speed"
 
 
 @pytest.fixture
 def baselines(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import _speed_baselines
+    monkeypatch.syspath_prepend(str(SPEED))
+    import _baselines
 
-    return _speed_baselines
+    return _baselines
 
 
 @pytest.mark.timeout(180)
@@ -52,7 +53,7 @@ def test_a_baseline_is_the_same_network(baselines, name):
 @pytest.mark.timeout(180)
 def test_rows(tmp_path):
     out = tmp_path / "speed.json"
-    done = subprocess.run([sys.executable, str(BENCHMARKS / "speed.py"), "--quick", "--only", "neuron", "--json", out,
+    done = subprocess.run([sys.executable, str(SPEED), "--quick", "--only", "neuron", "--json", out,
                            "--results", tmp_path], capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(out.read_text())
@@ -64,21 +65,44 @@ def test_rows(tmp_path):
     assert "| neuron alone" in (tmp_path / "speed.md").read_text()
 
 
-def test_curves_say_what_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import _speed_report
+def test_rows_of_an_earlier_run_are_kept_with_their_commit(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.syspath_prepend(str(SPEED))
+    import _report
 
-    curves = [_speed_report.Curve("samples", "emulator, time of one run", "a net", [(1, [0.1, 0.2, 0.3]), (2, [0.3])]),
-              _speed_report.Curve("Blocks", "Lava, one time step", "a net", [(1, [0.2]), (2, [0.1])], linear=False)]
+    row = {"what": "a step", "ours": 1.0, "unit": "s", "against": "stock", "baseline": 3.0, "ratio": 3.0,
+           "target": ">= 2", "met": True, "spread": ""}
+    other = row | {"what": "another step"}
+    curve = {"size": "samples", "timed": "t", "of": "a net", "points": [[1, [0.1]]], "linear": True}
+    machine = {"cpu": "big", "cpu_count": 2}
+    (tmp_path / "old.json").write_text(json.dumps({"rows": [row, other], "curves": [curve], "commit": "c1", **machine}))
+    rows, curves = _report.kept(tmp_path / "old.json", machine)
+    assert [each["commit"] for each in rows] == ["c1", "c1"] and curves[0].commit == "c1"
+    new = row | {"ours": 0.5, "ratio": 6.0, "commit": "c2"}
+    rows = _report.joined(rows, [new])
+    assert rows == [new, other | {"commit": "c1"}]
+    page = _report.markdown(rows, curves, machine, "a command")
+    assert "| a step | 0.5 s | stock | 3 s | 6.00 | >= 2 | yes |  | c2 |" in page and "speed_scaling.svg), c1." in page
+    assert "| c1 |" not in _report.markdown(rows[1:], [], machine, "a command"), "all rows are of one commit"
+    for wrong, words in ((machine | {"cpu_count": 4}, "another machine"), (machine, "no rows can be read")):
+        with pytest.raises(ConfigError, match=words):
+            _report.kept(tmp_path / ("old.json" if wrong != machine else "none.json"), wrong)
+
+
+def test_curves_say_what_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.syspath_prepend(str(SPEED))
+    import _report
+
+    curves = [_report.Curve("samples", "emulator, time of one run", "a net", [(1, [0.1, 0.2, 0.3]), (2, [0.3])]),
+              _report.Curve("Blocks", "Lava, one time step", "a net", [(1, [0.2]), (2, [0.1])], linear=False)]
     assert curves[0].medians() == [0.2, 0.3]
-    _speed_report.draw(curves, tmp_path / "speed.svg")
+    _report.draw(curves, tmp_path / "speed.svg")
     drawn = (tmp_path / "speed.svg").read_text()
     for text in ("emulator, time of one run, s", "Lava, one time step, s", "samples", "Blocks", "the fastest and the"):
         assert text in drawn
 
 
 def test_bad_folder(tmp_path):
-    done = subprocess.run([sys.executable, str(BENCHMARKS / "speed.py"), "--results", str(tmp_path / "none")],
+    done = subprocess.run([sys.executable, str(SPEED), "--results", str(tmp_path / "none")],
                           capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 2 and "does not exist" in done.stderr + done.stdout
 
@@ -91,7 +115,7 @@ def test_processors_side_by_side(tmp_path: Path):
         rows = [row | {"what": f"training step (batch 8), synapses in {precision}", "ratio": ratio, "met": met}]
         content = {"cpu": cpu, "commit": "c1", "torch_threads": 2, "rows": rows}
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    ask = [sys.executable, str(BENCHMARKS / "speed_columns.py"), "--out", str(tmp_path / "speed.md"), "--json"]
+    ask = [sys.executable, str(SPEED / "columns.py"), "--out", str(tmp_path / "speed.md"), "--json"]
     subprocess.run([*ask, str(tmp_path / "a.json"), str(tmp_path / "b.json")], check=True)
     page = (tmp_path / "speed.md").read_text()
     assert "| training step (batch 8) | stock | >= 6.5 | 9.80 | **6.46** |" in page and "- B: plain" in page

@@ -17,8 +17,11 @@ from programs import Program, program_module
 from mksgn.programs.options import parse, wrapped
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PROGRAMS = sorted(f"{folder}/{path.name}" for folder in ("train", "deploy", "benchmarks")
-                  for path in (ROOT / folder).glob("[a-z]*.py"))
+FOLDERS = ("train", "deploy", "benchmarks")
+SOURCES = {path: path.relative_to(ROOT) for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
+PROGRAMS = sorted(str(name.parent if name.name == "__main__.py" else name) for name in SOURCES.values()
+                  if name.name == "__main__.py" or not name.name.startswith("_"))
+"""What a user starts: a file, or a folder with a ``__main__.py``."""
 SLOW = {"torch", "lava", "numba", "scipy", "h5py", "lightning_fabric"}
 """What takes seconds to load, or hundreds of milliseconds."""
 DESCRIPTION = """One line.
@@ -96,13 +99,21 @@ def test_descriptions_are_wrapped_and_commands_are_not() -> None:
 
 def test_every_file_that_is_no_part_is_a_program() -> None:
     """What is named without an underscore can be started: it says how, and reads its options in the one way."""
+    assert {"benchmarks/speed", "benchmarks/paper", "benchmarks/experiments/fusion.py"} <= set(PROGRAMS)
     for path in PROGRAMS:
-        text = (ROOT / path).read_text()
+        file = ROOT / path
+        text = (file / "__main__.py" if file.is_dir() else file).read_text()
         assert '__name__ == "__main__"' in text and "parse(Options, __doc__)" in text, path
         assert f"python {path}" in (ast.get_docstring(ast.parse(text)) or ""), path
-    for folder in ("train", "deploy", "benchmarks"):
-        for part in (ROOT / folder).glob("_*.py"):
+    for part in SOURCES:
+        if part.name.startswith("_") and part.name != "__main__.py":
             assert "__main__" not in part.read_text(), part
+
+
+def test_no_two_parts_share_a_name() -> None:
+    """Parts are imported by their bare names: with one name, one process (a test session, mypy) would mix them up."""
+    names = [path.name for path in SOURCES if path.name != "__main__.py"]
+    assert len(set(names)) == len(names), sorted(name for name in names if names.count(name) > 1)
 
 
 @pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--no-such-option", 2)])

@@ -38,8 +38,13 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def program_module(path: str) -> Iterator[ModuleType]:
-    """A program as a module, whose functions a test can call; ``sys`` is afterwards as it was."""
+    """A program as a module, whose functions a test can call; ``sys`` is afterwards as it was.
+
+    A folder stands for the ``__main__.py`` in it, under the folder's name.
+    """
     name = Path(path).stem
+    if (ROOT / path).is_dir():
+        path = f"{path}/__main__.py"
     spec = importlib.util.spec_from_file_location(name, ROOT / path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

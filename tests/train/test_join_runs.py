@@ -109,7 +109,7 @@ def test_what_was_joined_runs_and_has_a_row(pair, runs, options, tmp_path, capsy
 
 def test_fewer_time_steps_are_tabled(trainer, options, tmp_path, capsys, monkeypatch):
     trainer.main(replace(options, out=tmp_path / "four", time_steps=4))
-    program = Program("benchmarks/time_steps.py", capsys, monkeypatch, tmp_path)
+    program = Program("benchmarks/experiments/time_steps.py", capsys, monkeypatch, tmp_path)
     done = program("--run", "four", "--data", options.data, "--samples", "20", "--json", "t.json")
     assert done.code == 0, done.err
     rows = json.loads((tmp_path / "t.json").read_text())["rows"]
@@ -119,7 +119,7 @@ def test_fewer_time_steps_are_tabled(trainer, options, tmp_path, capsys, monkeyp
 
 
 def test_what_rounding_changes_is_tabled(runs, options, tmp_path, capsys, monkeypatch):
-    program = Program("benchmarks/rounding.py", capsys, monkeypatch, tmp_path)
+    program = Program("benchmarks/experiments/rounding.py", capsys, monkeypatch, tmp_path)
     ask = ("--run", runs[0], "--data", options.data, "--samples", "20", "--json", "r.json")
     done = program(*ask, "--units", "0", "0.5", "8")
     assert done.code == 0, done.err

@@ -114,7 +114,7 @@ def test_what_a_run_leaves(whole, pack_path, tmp_path, capsys, monkeypatch):
         result = compare(SlayerReference(net).run(chosen.x), emulator.run(chosen.x, "spikes"), tuple(net.names))
     assert result.equal, result.first
 
-    side_by_side = Program("benchmarks/fusion.py", capsys, monkeypatch, tmp_path)
+    side_by_side = Program("benchmarks/experiments/fusion.py", capsys, monkeypatch, tmp_path)
     outcome = side_by_side("--run", folder, "--data", pack_path, "--json", tmp_path / "f.json")
     assert outcome.code == 0, outcome.err
     found = {row["weights"]: row for row in json.loads((tmp_path / "f.json").read_text())["rows"]}
@@ -136,7 +136,7 @@ def test_given_weights(train, pack_path, tmp_path, capsys, monkeypatch):
     graph = read_net(tmp_path / "run" / "mksgn.net")
     assert graph.meta["fusion_weights"] == [1.0, 0.25] and graph.input.shape == (6, 8, 20)
     assert "accuracy_float_fixed" not in graph.meta
-    outcome = Program("benchmarks/fusion.py", capsys, monkeypatch, tmp_path)("--run", tmp_path / "run")
+    outcome = Program("benchmarks/experiments/fusion.py", capsys, monkeypatch, tmp_path)("--run", tmp_path / "run")
     assert outcome.code == 2 and "no modality weights per sample" in outcome.err
 
 

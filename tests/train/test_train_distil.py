@@ -171,7 +171,7 @@ def test_unfitting_options_are_one_message(options, message, tiny, tmp_path, cap
 
 
 def test_the_cost_of_every_way_is_measured(tmp_path, capsys, monkeypatch):
-    program = Program("benchmarks/distillation.py", capsys, monkeypatch, tmp_path)
+    program = Program("benchmarks/experiments/distillation.py", capsys, monkeypatch, tmp_path)
     small = ("--widths", *[4] * 6, "--frames", 8, "--batch", 4, "--rounds", 1, "--base-channels", 8)
     done = program(*small, "--precision", "fp32", "--json", "cost.json")
     assert done.code == 0, done.err

@@ -1,4 +1,4 @@
-"""A training step of one stack, in a process of its own: section "training" of speed.py starts one for every turn.
+"""A training step of one stack in a process of its own: the section "training" starts one for every turn.
 
 Alone in its process, a stack keeps the memory that it has warmed, and pays for nothing that another one gave back.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _speed_baselines import SpikingJelly, StockSlayer, cross_entropy_step
+from _baselines import SpikingJelly, StockSlayer, cross_entropy_step
 
 from mksgn.data.pack import Pack
 from mksgn.data.sources import load
@@ -34,11 +34,11 @@ from mksgn.training.recipe import PRESETS
 
 MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
                    surrogate_width=1.0)
-"""What is trained: the paper's form, which all stacks have."""
+"""The network that is trained: the paper's form, which all stacks have."""
 _CHILD = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from _speed_step import steps
+from _step import steps
 print(json.dumps(steps(**json.loads(sys.argv[2]))))
 """
 STACKS = ("ours", "stock SLAYER", "SpikingJelly", "fine-tuning")
@@ -104,6 +104,6 @@ def prepared(stack: str, net: SpikingGraphNet, x: torch.Tensor, labels: torch.Te
 
 
 def shape(pack: Pack, batch: int) -> str:
-    """What is measured, in words."""
+    """The measured network and batch in words."""
     return (f"MK-SGN, half the paper's widths, {MEASURED.frames} frames x {pack.body.num_joints} joints, "
             f"T = {MEASURED.time_steps}, batch {batch}")

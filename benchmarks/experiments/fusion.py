@@ -1,7 +1,7 @@
-"""What fixing the modality weights costs: weights per sample, fixed and equal, side by side from one trained run.
+"""Compare modality weights per sample, fixed and equal, in one trained run: the accuracy that fixing them costs.
 
-    python benchmarks/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz
-    python benchmarks/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz --json fusion.json
+    python benchmarks/experiments/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz
+    python benchmarks/experiments/fusion.py --run runs/nw-ucla-4 --data nw_ucla.npz --json fusion.json
 
 A run of train_slayer.py with --fusion smf leaves its floating-point network, whose weights depend on the
 sample (paper Eq. 22-23), and mksgn.net, whose weights are their means over the training set. Neither is
@@ -54,7 +54,7 @@ from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.programs.outputs import write_json
-from mksgn.programs.samples import find_data, select
+from mksgn.programs.samples import select_labelled
 from mksgn.training.checkpoint import load_network
 
 
@@ -114,10 +114,7 @@ def row(name: str, predictions: np.ndarray, weights: np.ndarray, chosen: Selecti
 def main(options: Options) -> None:
     graph, fixed = trained(options.run)
     path = options.run / "mksgn.net"
-    chosen = select(graph, path, find_data(graph, path, options.data), None, None, options.samples)
-    if chosen.unlabelled:
-        raise ConfigError("these samples have no accuracy", where=chosen.data, got=chosen.unlabelled,
-                          fix="name the data the net was trained on with --data")
+    chosen = select_labelled(graph, path, options.data, options.samples)
     rows = compare(graph, fixed, options.run, chosen)
     modalities = json.loads(graph.meta["preprocess"])["modality"]
     table = Table("weights", *modalities, f"top-1, {len(chosen)}",

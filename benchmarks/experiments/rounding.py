@@ -1,7 +1,7 @@
-"""What rounding to integers does to firing rates and classes, and what half a weight unit of bias takes back.
+"""Measure how rounding to integers changes firing rates and classes, and how much half a weight unit of bias mends.
 
-    python benchmarks/rounding.py --run runs/a runs/b --data nw_ucla.npz
-    python benchmarks/rounding.py --run runs/a --data nw_ucla.npz --units 0 0.5 1 --json rounding.json
+    python benchmarks/experiments/rounding.py --run runs/a runs/b --data nw_ucla.npz
+    python benchmarks/experiments/rounding.py --run runs/a --data nw_ucla.npz --units 0 0.5 1 --json rounding.json
 
 A neuron fires strictly above its threshold, and weights are even: what is rounded fires half a weight unit late, on
 average. SpikingGraphNet.quantize() therefore raises every folded bias by half a unit. Here the floating-point network
@@ -33,9 +33,9 @@ class Options:
     run: tuple[Path, ...]
     """Folders of finished train_slayer.py runs."""
     data: str = SYNTHETIC
-    """What they were trained on."""
+    """The data that they were trained on."""
     units: tuple[float, ...] = (0.0, 0.5, 1.0)
-    """What biases are raised by, in weight units; quantize() takes 0.5."""
+    """Amounts by which biases are raised, in weight units; quantize() takes 0.5."""
     samples: int = 0
     """Training samples, evenly spaced; 0: all."""
     json: Path | None = None

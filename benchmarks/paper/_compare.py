@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from _paper_layers import (
+from _layers import (
     NTU60,
     NTU60_300,
     NW_UCLA,
@@ -28,7 +28,7 @@ from _paper_layers import (
     st_gcn,
     total,
 )
-from _paper_readings import (
+from _readings import (
     ALL,
     CONVOLUTIONS,
     Reading,
@@ -38,7 +38,7 @@ from _paper_readings import (
     fusion_cost,
     nearest_kernel,
 )
-from _paper_spiking import TIME_STEPS, ModelledOps, Variant, apply_table6, base_sgn, mk_sgn
+from _spiking import TIME_STEPS, ModelledOps, Variant, apply_table6, base_sgn, mk_sgn
 
 from mksgn.energy import E_MAC_PJ
 from mksgn.energy.printed import TABLE1, TABLE2, TABLE3, PrintedRow, rounding
@@ -115,7 +115,7 @@ def _parameters(table: int, row: PrintedRow, layers_of: Callable[[Setting], list
 
 
 def _shrinks(table: int, row: PrintedRow) -> str:
-    """How the printed SOPs shrink from NTU to NW-UCLA, beside joints x frames x persons; for Table 3 only."""
+    """The printed SOPs of NW-UCLA as a part of NTU's, beside joints x frames x persons; for Table 3 only."""
     if table != 3:
         return ""
     larger = next(other for other in TABLE2 if other.name == row.name).ops_g

@@ -1,7 +1,7 @@
-"""What a trained network's time steps are worth: its classes at fewer of them, without training it again.
+"""Ask a trained network for its classes at fewer time steps, without training it again.
 
-    python benchmarks/time_steps.py --run models/nw-ucla-joint --data nw_ucla.npz
-    python benchmarks/time_steps.py --run runs/a runs/b --data nw_ucla.npz --json steps.json
+    python benchmarks/experiments/time_steps.py --run models/nw-ucla-joint --data nw_ucla.npz
+    python benchmarks/experiments/time_steps.py --run runs/a runs/b --data nw_ucla.npz --json steps.json
 
 The paper's neuron keeps a quarter of its voltage per step (tau = 0.25, Table 4) and sees the same input at each (PCM).
 From rest it therefore fires at T steps at the same input d as at one if d > 1, and besides only between 1 / 1.25 and 1
@@ -31,7 +31,7 @@ class Options:
     run: tuple[Path, ...]
     """Folders of finished train_slayer.py runs, or of models/."""
     data: str = SYNTHETIC
-    """What they were trained on."""
+    """The data that they were trained on."""
     samples: int = 340
     """Training samples, evenly spaced; 0: all."""
     json: Path | None = None

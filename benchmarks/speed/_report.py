@@ -1,4 +1,4 @@
-"""Rows, tables and pictures of speed.py."""
+"""Rows, tables and pictures of `python benchmarks/speed`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from _plots import LEGEND_LINE, legend_below, svg
-from _speed_baselines import HAS_SPIKINGJELLY
+from _baselines import HAS_SPIKINGJELLY
 from rich.console import Console
+from rich.table import Table
 
 from mksgn.commit import describe_commit
+from mksgn.errors import ConfigError
+from mksgn.programs.console import print_table
+from mksgn.programs.kept import read_kept
+from mksgn.report.figures import LEGEND_LINE, legend_below, svg
 from mksgn.report.provenance import hardware
+
+CURVES = "speed_scaling.svg"
+"""The picture of the scaling curves."""
 
 
 def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1,
@@ -37,15 +44,16 @@ def take_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int, warm: i
 
 @dataclass
 class Rows:
-    """What was measured, in order."""
+    """Measured rows, in order; ``commit`` is noted with every one."""
 
     console: Console
+    commit: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, what: str, ours: float, unit: str, baseline: float | None = None, against: str = "",
             target: str = "", met: bool | None = None, ratio: float | None = None, spread: str = "") -> None:
         row = {"what": what, "ours": ours, "unit": unit, "against": against, "baseline": baseline, "ratio": ratio,
-               "target": target, "met": met, "spread": spread}
+               "target": target, "met": met, "spread": spread, "commit": self.commit}
         self.rows.append(row)
         beside = f", {against}: {short(baseline)} {unit}" if baseline is not None else ""
         self.console.print(f"{what}: {short(ours)} {unit}{beside}" + (f"; ratio {ratio:.2f}" if ratio else "")
@@ -68,7 +76,7 @@ def short(value: float | None) -> str:
 
 @dataclass
 class Curve:
-    """How a time grows with a size.
+    """A time that grows with a size.
 
     Parameters
     ----------
@@ -82,6 +90,8 @@ class Curve:
         Each size, and the seconds of every turn.
     linear : bool
         Whether growth in proportion is what one would expect: axes are logarithmic then, with a line of slope 1.
+    commit : str
+        The commit that measured it.
     """
 
     size: str
@@ -89,6 +99,7 @@ class Curve:
     of: str
     points: list[tuple[float, list[float]]] = field(default_factory=list)
     linear: bool = True
+    commit: str = ""
 
     def medians(self) -> list[float]:
         """The median of the turns at each size."""
@@ -120,23 +131,68 @@ def draw(curves: list[Curve], path: Path) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured with."""
+    """The machine and the versions that the figures are measured with."""
     packages = ("torch", "lava-nc", "lava-dl", "numpy", "numba", *(("spikingjelly",) if HAS_SPIKINGJELLY else ()))
     return {**hardware(), "torch_threads": torch.get_num_threads(),
             "python": platform.python_version(), **{name: version(name) for name in packages},
             "commit": describe_commit()}
 
 
-def markdown(rows: list[dict[str, Any]], where: dict[str, Any], command: str) -> str:
-    """The table for benchmarks/results."""
+def kept(path: Path, where: dict[str, Any]) -> tuple[list[dict[str, Any]], list[Curve]]:
+    """Rows and curves of an earlier --json, each with its commit.
+
+    Raises
+    ------
+    ConfigError
+        When the file holds none, or those of another machine.
+    """
+
+    def use(file: dict[str, Any]) -> tuple[str, list[dict[str, Any]], list[Curve]]:
+        return (f"{file['cpu']}, {file['cpu_count']} cores",
+                [{**row, "commit": row.get("commit", file["commit"])} for row in file["rows"]],
+                [Curve(**{"commit": file["commit"], **curve}) for curve in file["curves"]])
+
+    measured_on, rows, curves = read_kept(path, "rows", "--keep", "--json", use)
+    here = f"{where['cpu']}, {where['cpu_count']} cores"
+    if measured_on != here:
+        raise ConfigError("these rows are of another machine", where=f"--keep {path}", got=measured_on, allowed=here,
+                          fix="measure all sections on one machine")
+    return rows, curves
+
+
+def joined(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of two runs: a row that both measured is the new one, in the old one's place."""
+    rows = {(row["what"], row["against"]): row for row in (*old, *new)}
+    return list(rows.values())
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """A row as text, up to whether its target is met."""
+    baseline = "" if row["baseline"] is None else f"{short(row['baseline'])} {row['unit']}"
+    return [row["what"], f"{short(row['ours'])} {row['unit']}", row["against"], baseline,
+            "" if row["ratio"] is None else f"{row['ratio']:.2f}", row["target"]]
+
+
+def show(console: Console, rows: list[dict[str, Any]]) -> None:
+    """The rows on the terminal."""
+    table = Table("what", "ours", "against", "baseline", "ratio", "target", "met")
+    for row in rows:
+        table.add_row(*cells(row), {True: "yes", False: "[red]no[/]", None: ""}[row["met"]])
+    print_table(console, table)
+
+
+def markdown(rows: list[dict[str, Any]], curves: list[Curve], where: dict[str, Any], command: str) -> str:
+    """The table for benchmarks/results; the commit stands in each row where the rows are of several."""
+    columns = ["what", "ours", "against", "baseline", "ratio", "target", "met", "spread"]
+    several = len({row["commit"] for row in rows}) > 1
     lines = ["# Speed", "", f"`{command}`", "", ", ".join(f"{key} {value}" for key, value in where.items()) + ".", "",
              "Medians; ratios are baseline / ours, or ours / baseline where the target is an upper bound.", "",
-             "| what | ours | against | baseline | ratio | target | met | spread |",
-             "|---|---|---|---|---|---|---|---|"]
+             "| " + " | ".join([*columns, *(["commit"] if several else [])]) + " |",
+             "|---" * (len(columns) + several) + "|"]
     for row in rows:
-        baseline = "" if row["baseline"] is None else f"{short(row['baseline'])} {row['unit']}"
         met = {True: "yes", False: "**no**", None: ""}[row["met"]]
-        lines.append(f"| {row['what']} | {short(row['ours'])} {row['unit']} | {row['against']} | {baseline} | "
-                     f"{'' if row['ratio'] is None else format(row['ratio'], '.2f')} | {row['target']} | {met} | "
-                     f"{row['spread']} |")
+        lines.append("| " + " | ".join([*cells(row), met, row["spread"], *([row["commit"]] if several else [])]) + " |")
+    if curves:
+        commits = ", ".join(sorted({curve.commit for curve in curves}))
+        lines += ["", f"Times over sizes: [{CURVES}]({CURVES}), {commits}."]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """Layer tables, by formula, of our Base-SGN and MK-SGN, and the paper's energy model on them with its Table 6.
 
-A layer here is one synapse of the integer graph and carries its name, so that benchmarks/_paper_counting.py can hold
+A layer here is one synapse of the integer graph and carries its name, so that _counting.py can hold
 the two against each other synapse by synapse. How the paper's equations become these synapses:
 docs/decisions/0001-how-the-paper-is-read.md.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from _paper_layers import Layer, Setting
+from _layers import Layer, Setting
 
 from mksgn.energy import E_AC_PJ, E_MAC_PJ
 from mksgn.energy.printed import MODALITIES, TABLE6_RATES, TABLE7, table6_name
@@ -37,7 +37,7 @@ class SpikingLayer(Layer):
 
 @dataclass(frozen=True)
 class Variant:
-    """What the paper leaves open about its networks; the defaults are ours.
+    """Choices that the paper leaves open about its networks; the defaults are ours.
 
     Parameters
     ----------

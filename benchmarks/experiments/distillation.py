@@ -1,8 +1,8 @@
-"""What distillation costs: one training step of the student alone, and taught in each of the ways there are.
+"""Measure what distillation costs: a training step of the student alone, and taught in each of the ways there are.
 
-    python benchmarks/distillation.py                      # MK-SGN, four CTR-GCN streams of half the published width
-    python benchmarks/distillation.py --base-channels 64   # the published width
-    python benchmarks/distillation.py --json cost.json
+    python benchmarks/experiments/distillation.py                      # MK-SGN, four CTR-GCN streams of width 32
+    python benchmarks/experiments/distillation.py --base-channels 64   # of the published width
+    python benchmarks/experiments/distillation.py --json cost.json
 
 The weights are random and the skeletons synthetic: the cost does not depend on either. Times are processor seconds of
 this process, so that other programs on the machine disturb them little; the median over the rounds is shown.
@@ -31,7 +31,7 @@ from mksgn.programs.options import parse
 
 @dataclass(frozen=True)
 class Options:
-    """What distillation costs beside a training step of the student."""
+    """Measure what distillation costs beside a training step of the student."""
 
     base_channels: int = 32
     """Width of the teachers' first layers: ours have 32, the published ones 64."""
@@ -95,7 +95,7 @@ def untrained_teachers(options: Options, recipe: Recipe, pack: Pack, folder: Pat
 
 
 def steps(options: Options, recipe: Recipe, pack: Pack, teachers: Teachers) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """What is measured: a name, and a call."""
+    """Names and calls of what is measured."""
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[options.precision]
     halves = split(pack)
     augment = recipe.augmentation(pack)

@@ -1,4 +1,4 @@
-"""Sections of speed.py about size: MK-SGN as large as the paper's in Lava, and how time grows with everything."""
+"""Sections of `python benchmarks/speed` about size: MK-SGN as large as the paper's in Lava, and how times grow."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from typing import Any
 
 import numpy as np
 import psutil
-import torch
-from _speed_report import Curve, Rows, take_turns
+from _report import Curve, Rows, take_turns
 
 from mksgn.emulator import Emulator
+from mksgn.energy.printed import TABLE7
 from mksgn.ir import Graph
 from mksgn.lava.backend import LavaBackend
-from mksgn.nn import NetConfig, SpikingGraphNet
-from mksgn.nn.lowering import to_graph
-from mksgn.nn.slayer_backend import calibrate
-from mksgn.skeleton import NTU25
+from mksgn.programs.untrained import noise, paper_size, untrained
 
-TABLE7: dict[str, Any] = {"widths": (64, 64, 128, 128, 256, 256), "strides": (1, 1, 2, 1, 2, 1)}
-"""Paper, Table 7: the six SGC-STC layers of MK-SGN."""
+SMALL: dict[str, Any] = {"frames": 32, "widths": (16, 16, 32, 32, 64, 64), "strides": TABLE7["MK-SGN"]["strides"]}
+"""The network of the curves, each of which changes one of its sizes."""
 
 
 def lava_step(graph: Graph, samples: np.ndarray, layout: str, **options: Any) -> tuple[float, LavaBackend]:
@@ -29,23 +26,6 @@ def lava_step(graph: Graph, samples: np.ndarray, layout: str, **options: Any) ->
     with LavaBackend(graph, layout=layout, timeout_s=1200, max_processes=1000, **options) as lava:
         lava.run(samples)
     return lava.effort.run_s / lava.effort.steps, lava
-
-
-def untrained(frames: int, widths: tuple[int, ...], strides: tuple[int, ...], time_steps: int = 4) -> Graph:
-    """An untrained MK-SGN for 25 joints whose neurons fire as trained ones do: calibrated on noise walks."""
-    torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(body=NTU25, classes=60, frames=frames, widths=widths, strides=strides,
-                                    time_steps=time_steps))
-    calibrate(net, noise(net.input_shape, 8))
-    net.quantize()
-    return to_graph(net)
-
-
-def noise(shape: tuple[int, int, int], count: int) -> np.ndarray:
-    """int8 samples (N, C, F, V) that move smoothly, as bodies do."""
-    rng = np.random.default_rng(0)
-    walk = rng.normal(0, 1, (count, *shape)).cumsum(axis=2)
-    return np.clip(np.rint(walk * (60 / np.abs(walk).max())), -127, 127).astype(np.int8)
 
 
 class Memory(threading.Thread):
@@ -76,7 +56,7 @@ class Memory(threading.Thread):
 
 def full(quick: bool, rows: Rows) -> None:
     """MK-SGN at the paper's size in Lava."""
-    graph = untrained(64, **TABLE7)
+    graph = paper_size()
     samples = noise(graph.input.shape, 2 if quick else 8)
     starts, steps = [], []
     with Memory() as memory:
@@ -98,41 +78,53 @@ def full(quick: bool, rows: Rows) -> None:
 
 
 def scaling(rounds: int, rows: Rows) -> list[Curve]:
-    """How times grow: of the emulator with four sizes, of a Lava time step with the number of Blocks."""
-    base: dict[str, Any] = {"frames": 32, "widths": (16, 16, 32, 32, 64, 64), "strides": TABLE7["strides"]}
+    """Curves of the emulator's time over four sizes, and of a Lava time step over the number of Blocks."""
+    curves = emulator_curves(rounds)
+    blocks = blocks_curve()
+    for curve in curves[:2]:  # samples and frames
+        (first, last), (early, late) = ((ends[0], ends[-1]) for ends in ([size for size, _ in curve.points],
+                                                                         curve.medians()))
+        growth = (late / early) / (last / first)
+        rows.add(f"emulator, growth over {curve.size} ({first:g} to {last:g}) against linear", growth, "times linear",
+                 target="<= 1.1", met=growth <= 1.1)
+    return [*curves, blocks]
 
-    def emulator(size: str, of: str) -> Curve:
+
+def emulator_curves(rounds: int) -> list[Curve]:
+    """Seconds of one run of the emulator over samples, frames, width and time steps."""
+
+    def curve(size: str, of: str) -> Curve:
         return Curve(size, "emulator, time of one run", f"untrained MK-SGN, 25 joints,\n{of}")
 
-    samples = emulator("samples", "width 16, 32 frames, T = 4")
-    frames = emulator("frames", "width 16, T = 4, 32 samples")
-    width = emulator("width of the first layer", "32 frames, T = 4, 16 samples")
-    steps = emulator("time steps T", "width 16, 32 frames, 32 samples")
-    blocks = Curve("Blocks (OS processes)", "Lava, one time step", "untrained MK-SGN, 25 joints,\nwidth 16, 32 frames",
-                   linear=False)
+    samples = curve("samples", "width 16, 32 frames, T = 4")
+    frames = curve("frames", "width 16, T = 4, 32 samples")
+    width = curve("width of the first layer", "32 frames, T = 4, 16 samples")
+    steps = curve("time steps T", "width 16, 32 frames, 32 samples")
 
     def measure(curve: Curve, size: int, graph: Graph, count: int) -> None:
         shown = np.resize(noise(graph.input.shape, 8), (count, *graph.input.shape))
         with Emulator(graph) as backend:
             curve.points.append((size, take_turns({"e": lambda: backend.run(shown)}, rounds)["e"]))
 
-    graph = untrained(**base)
+    graph = untrained(**SMALL)
     for count in (32, 64, 128, 256):
         measure(samples, count, graph, count)
     for number in (16, 32, 64, 128):
-        measure(frames, number, untrained(**{**base, "frames": number}), 32)
+        measure(frames, number, untrained(**{**SMALL, "frames": number}), 32)
     for number in (8, 16, 32, 64):
-        widths = tuple(w * number // 16 for w in base["widths"])
-        measure(width, number, untrained(**{**base, "widths": widths}), 16)
+        widths = tuple(w * number // 16 for w in SMALL["widths"])
+        measure(width, number, untrained(**{**SMALL, "widths": widths}), 16)
     for number in (1, 2, 4, 8):
-        measure(steps, number, untrained(**base, time_steps=number), 32)
+        measure(steps, number, untrained(**SMALL, time_steps=number), 32)
+    return [samples, frames, width, steps]
+
+
+def blocks_curve() -> Curve:
+    """Seconds of a time step in Lava over the number of Blocks."""
+    curve = Curve("Blocks (OS processes)", "Lava, one time step", "untrained MK-SGN, 25 joints,\nwidth 16, 32 frames",
+                  linear=False)
+    graph = untrained(**SMALL)
     streamed = noise(graph.input.shape, 24)
     for number in (1, 2, 3, 4):
-        blocks.points.append((number, [lava_step(graph, streamed, "blocks", blocks=number)[0] for _ in range(3)]))
-    for curve in (samples, frames):
-        (first, last), (early, late) = ((ends[0], ends[-1]) for ends in ([size for size, _ in curve.points],
-                                                                         curve.medians()))
-        growth = (late / early) / (last / first)
-        rows.add(f"emulator, growth over {curve.size} ({first:g} to {last:g}) against linear", growth, "times linear",
-                 target="<= 1.1", met=growth <= 1.1)
-    return [samples, frames, width, steps, blocks]
+        curve.points.append((number, [lava_step(graph, streamed, "blocks", blocks=number)[0] for _ in range(3)]))
+    return curve

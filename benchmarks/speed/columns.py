@@ -1,9 +1,9 @@
-"""Speeds of several processors side by side: a column for each, from what speed.py measured on it.
+"""Speeds of several processors side by side: a column for each, from what `python benchmarks/speed` measured.
 
-    python benchmarks/speed.py --quick --json xeon.json
+    python benchmarks/speed --quick --json xeon.json
     ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 NUMBA_CPU_NAME=haswell \\
-        python benchmarks/speed.py --quick --json avx2.json                # the same machine as a plainer processor
-    python benchmarks/speed_columns.py --json xeon.json avx2.json --out benchmarks/results/speed_processors.md
+        python benchmarks/speed --quick --json avx2.json                   # the same machine as a plainer processor
+    python benchmarks/speed/columns.py --json xeon.json avx2.json --out benchmarks/results/speed_by_processor.md
 
 Every figure is a ratio of two times measured in one run. Files of the same processor share a column; a row that two of
 them have is that of the later file. All must be of one commit.
@@ -11,13 +11,12 @@ them have is that of the later file. All must be of one commit.
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mksgn.errors import ConfigError, DataError
+from mksgn.errors import ConfigError
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 
@@ -27,7 +26,7 @@ class Options:
     """Speeds of several processors side by side."""
 
     json: tuple[Path, ...]
-    """What ``speed.py --json`` wrote."""
+    """Files of ``python benchmarks/speed --json``."""
     out: Path
     """The Markdown file to write."""
 
@@ -36,6 +35,7 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)
 
+from mksgn.programs.kept import read_kept
 from mksgn.programs.outputs import check_writable, write_text
 
 PRECISIONS = ("bfloat16", "float32")
@@ -57,13 +57,13 @@ def columns(files: list[dict[str, Any]]) -> tuple[list[str], dict[tuple[str, str
     return processors, rows
 
 
-def markdown(files: list[dict[str, Any]]) -> str:
-    """The page."""
+def markdown(files: list[dict[str, Any]], command: str) -> str:
+    """The page, made by ``command``."""
     processors, rows = columns(files)
     packages = ("python", "torch", "lava-nc", "lava-dl", "numpy", "numba", "spikingjelly")
     versions = ", ".join(f"{name} {files[0][name]}" for name in packages if name in files[0])
     lines = ["# Speed on several processors", "",
-             "`python benchmarks/speed_columns.py`, from runs of `python benchmarks/speed.py --quick --json`; "
+             f"`{command}`, from runs of `python benchmarks/speed --json`; "
              f"{files[0]['commit']}, {versions}, {files[0]['torch_threads']} threads.", "",
              *(f"- {letter}: {name}" for letter, name in zip("ABCDEFGH", processors)), "",
              "Times as fast as the baseline; where the target is an upper bound, times as long. "
@@ -80,20 +80,22 @@ def markdown(files: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def used(file: dict[str, Any]) -> dict[str, Any]:
+    """The file itself, once all that a column needs was found in it."""
+    columns([file])
+    return file
+
+
 def main(options: Options) -> int:
     check_writable(options.out, "--out")
-    files = []
-    for path in options.json:
-        try:
-            files.append(json.loads(path.read_text()))
-            columns(files[-1:])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError("this is no file of speed.py --json", where=str(path), got=str(error)) from None
-    commits = sorted({found["commit"] for found in files})
+    files = [read_kept(path, "rows", "--json", "benchmarks/speed --json", used) for path in options.json]
+    commits = sorted({row.get("commit", found["commit"]) for found in files for row in found["rows"]})
     if len(commits) > 1:
         raise ConfigError("the files are of several commits", where="--json", got=", ".join(commits),
                           fix="measure again, all with one commit")
-    write_text(options.out, markdown(files))
+    names = " ".join(path.name for path in options.json)
+    command = f"python benchmarks/speed/columns.py --json {names} --out {options.out.name}"
+    write_text(options.out, markdown(files, command))
     print(f"wrote {options.out}")
     return 0
 

@@ -1,4 +1,4 @@
-"""The tables that benchmarks/paper_tables.py prints: each a title, a sentence, columns and rows of text."""
+"""The tables that `python benchmarks/paper` prints: each a title, a sentence, columns and rows of text."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import product
 from statistics import mean
 from typing import Any
 
-from _paper_compare import ANN, Comparison, modelled
-from _paper_counting import NETWORKS, count_graph, count_network, spiking_graph
-from _paper_layers import (
+from _compare import ANN, Comparison, modelled
+from _counting import NETWORKS, count_graph, count_network, spiking_graph
+from _layers import (
     NTU60,
     NW_UCLA,
     K,
@@ -25,7 +25,7 @@ from _paper_layers import (
     st_gcn,
     total,
 )
-from _paper_readings import (
+from _readings import (
     VARIANTS,
     conventions,
     estimator,
@@ -33,7 +33,7 @@ from _paper_readings import (
     first_layer_interval,
     fusion_cost,
 )
-from _paper_spiking import TIME_STEPS, Variant, apply_table6, base_sgn, mk_sgn
+from _spiking import TIME_STEPS, Variant, apply_table6, base_sgn, mk_sgn
 
 from mksgn.energy import E_AC_PJ, E_MAC_PJ
 from mksgn.energy.printed import TABLE1, TABLE2, TABLE3, TABLE6_RATES, TABLE7, PrintedRow
@@ -156,7 +156,7 @@ def _name(row: PrintedRow) -> str:
 
 
 def arithmetic() -> Section:
-    """What the printed energies leave for the first layer."""
+    """The part of the printed energies that is left for the first layer."""
     rows = []
     for table, printed in ((1, TABLE1), (2, TABLE2), (3, TABLE3)):
         for row in printed:
@@ -178,7 +178,7 @@ def arithmetic() -> Section:
 
 
 def first_layers() -> Section:
-    """Which first layer the printed energies have room for."""
+    """First layers, and the energies that have room for them."""
     rows = []
     for data, printed, settings in (("NTU", TABLE1, (NTU60,)),
                                     ("NW-UCLA", TABLE3, (NW_UCLA, replace(NW_UCLA, frames=64)))):

@@ -1,6 +1,6 @@
 """Layer tables, by formula: what every floating-point network of the paper's Tables 1-3 multiplies and stores.
 
-Written from the networks' publications, without looking at our modules: benchmarks/_paper_counting.py counts those,
+Written from the networks' publications, without looking at our modules: _counting.py counts those,
 and the two must agree. Letters: C channels, F frames, V joints, K adjacency partitions, M persons.
 """
 
@@ -42,7 +42,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the size of a network follows from, beside its layers.
+    """Sizes of the input and the output, from which those of a network follow.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def st_gcn(setting: Setting = NTU60, partitions: int = K, taps: int = 9, shortcu
     """ST-GCN (Yan et al. 2018): W for every partition, then the adjacency, then 9 x 1 over time.
 
     ``partitions``, ``taps``, ``shortcuts`` (strided 1 x 1 residuals) and ``importance`` (trained edge weights) are
-    there to look for the network the paper calls ST-GCN: see benchmarks/_paper_readings.py.
+    there to look for the network the paper calls ST-GCN: see _readings.py.
     """
     table, v = _Table(setting), setting.joints
     table.norm("data", 3 * v)

@@ -2,7 +2,7 @@
 
 Floating-point networks run on torch's meta device (shapes without numbers) under torch's FlopCounterMode, which counts
 what convolutions and matrix products really receive; spiking networks are built, quantised and lowered, and
-counted synapse by synapse on the integer graph. Neither looks at the formulas of _paper_layers.py.
+counted synapse by synapse on the integer graph. Neither looks at the formulas of _layers.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from _paper_layers import Setting
+from _layers import Setting
 from torch.utils.flop_counter import FlopCounterMode
 
 from mksgn.energy.printed import TABLE7

@@ -1,7 +1,7 @@
 """Our counts of synaptic operations beside NeuroBench's Effective_ACs and Effective_MACs, synapse by synapse.
 
     pip install -e '.[bench]'
-    python benchmarks/neurobench_check.py --net models/nw-ucla-joint/mksgn.net --data nw_ucla.npz
+    python benchmarks/experiments/neurobench_check.py --net models/nw-ucla-joint/mksgn.net --data nw_ucla.npz
 
 Each synapse of the net becomes a plain torch layer with the net's integer weights (Conv2d; Linear for joint mixing,
 over the joint axis, and for dense synapses). It is fed the messages that the emulator recorded, one source at a time,
@@ -44,7 +44,7 @@ class Options:
     net: Path = Path("models/nw-ucla-joint/mksgn.net")
     """The network."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
-    """As in deploy/run_lava.py."""
+    """Its samples, named as for deploy/run_lava.py."""
     samples: int = 4
     """Samples to run, at least 1; NeuroBench runs every layer twice more."""
     json: Path | None = None
@@ -195,7 +195,7 @@ def main(options: Options) -> int:
     try:
         import neurobench as _  # noqa: F401
     except ImportError:
-        raise ConfigError("NeuroBench is not installed", where="benchmarks/neurobench_check.py",
+        raise ConfigError("NeuroBench is not installed", where="benchmarks/experiments/neurobench_check.py",
                           fix="pip install -e '.[bench]'") from None
     console = Console(highlight=False)
     graph = read_net(options.net)

@@ -1,4 +1,4 @@
-"""The same network on the stacks that speed.py compares with: stock SLAYER blocks, and SpikingJelly.
+"""The same network on the stacks that `python benchmarks/speed` compares with: stock SLAYER blocks, and SpikingJelly.
 
 Both take a float :class:`mksgn.nn.SpikingGraphNet` and share its weights, so that the comparison is of
 one network. Time is their own: the last axis in SLAYER, the first in SpikingJelly.
@@ -19,7 +19,7 @@ from mksgn.nn.lava_dl import slayer
 from mksgn.nn.network import INPUT, INPUT_SCALE
 
 EPS = 1e-3
-"""Of our batch norms."""
+"""The epsilon of our batch norms."""
 HAS_SPIKINGJELLY = find_spec("spikingjelly") is not None
 
 

@@ -1,4 +1,4 @@
-"""What the paper's numbers can have been made from: readings, enumerated and held against what is printed.
+"""Readings of the paper that its numbers can come from, enumerated and held against what is printed.
 
 A reading is a choice of what the text leaves open (frames, streams, what is counted, kernel sizes). Few are tried
 and all are returned, the nearest first: with enough of them something always fits, and that would prove nothing.
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
 
-from _paper_layers import NTU60, Layer, Setting, parameters, st_gcn, total
-from _paper_spiking import TIME_STEPS, Variant, apply_table6, base_sgn, mk_sgn, table6_rate
+from _layers import NTU60, Layer, Setting, parameters, st_gcn, total
+from _spiking import TIME_STEPS, Variant, apply_table6, base_sgn, mk_sgn, table6_rate
 
 from mksgn.energy import E_AC_PJ, E_MAC_PJ
 from mksgn.energy.printed import MODALITIES, TABLE1, PrintedRow, rounding
@@ -39,7 +39,7 @@ class Reading:
 
     @property
     def distance(self) -> float:
-        """How far off, either way: |ln factor|."""
+        """|ln factor|, which counts too much and too little alike."""
         return abs(math.log(self.factor))
 
 
@@ -101,7 +101,7 @@ class Convention:
 
 TIMES = {"T not in FLOPs": (1, 1), "T in FLOPs": (TIME_STEPS, 1),
          "T in FLOPs and again in SOPs": (TIME_STEPS, TIME_STEPS)}
-"""How often T is in FLOPs, and in SOPs beyond the once that Eq. 33 has it. The last is Eq. 33 on FLOPs of a GPU run,
+"""Powers of T in FLOPs, and in SOPs beyond the one of Eq. 33. The last is Eq. 33 on FLOPs of a GPU run,
 which are of all T steps already."""
 VARIANTS = {
     "as ours: 9 x 1, K = 3": Variant(),
@@ -178,7 +178,7 @@ class Estimator:
 
 
 def estimator_parameters() -> float:
-    """What four modalities add to Table 1's parameters: the estimator, and three small coders."""
+    """Parameters that four modalities add in Table 1: the estimator's, and those of three small coders."""
     sizes = {row.modalities: row.parameters_m for row in TABLE1 if row.name == "MK-SGN"}
     assert sizes[4] is not None and sizes[1] is not None
     return float(sizes[4] - sizes[1]) * 1e6
