@@ -106,7 +106,7 @@ from _energy_record import (
 from _energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
 from _networks import title
 
-from mksgn.data.splits import evenly
+from mksgn.data.splits import evenly_spaced
 from mksgn.emulator import Emulator
 from mksgn.energy.costs import CostModel, cost_models, load_cost_model
 from mksgn.ir import Graph
@@ -243,7 +243,7 @@ def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dic
     """Power, energy and time on a Loihi 2, of a few samples held on the chip; what is missing is one error."""
     with sample_progress(console) as bar:
         task = bar.add_task("loihi2", total=None)
-        result = measure(graph, evenly(selection.x, HELD_SAMPLES), progress=lambda done, total: bar.update(
+        result = measure(graph, evenly_spaced(selection.x, HELD_SAMPLES), progress=lambda done, total: bar.update(
             task, completed=done, total=total))
     for label, text in result.rows():
         console.print(f"{label}: {text} (measured)", markup=False, soft_wrap=True)

@@ -67,7 +67,7 @@ if __name__ == "__main__":
 import torch
 
 from mksgn.data.pack import Pack
-from mksgn.data.splits import evenly, split
+from mksgn.data.splits import evenly_spaced, split
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_backend import SlayerReference, calibrate
 from mksgn.programs.outputs import write_json
@@ -108,7 +108,7 @@ def main(options: Options) -> int:
         tick = time.perf_counter()
         preprocess = replace(PRESETS["mksgn-4"], frames=net.config.frames, persons=net.config.persons,
                              modality=net.config.modalities).preprocess(pack)
-        chosen = evenly(test, max(options.samples, 8))
+        chosen = evenly_spaced(test, max(options.samples, 8))
         samples = preprocessed(pack, chosen, preprocess)
         if not net.quantized:
             calibrate(net, samples)

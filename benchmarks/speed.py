@@ -97,7 +97,7 @@ from _speed_step import MEASURED, STACKS, seconds, shape
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.splits import evenly, split
+from mksgn.data.splits import evenly_spaced, split
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.lava.backend import LavaBackend
@@ -207,7 +207,7 @@ def kernels(options: Options, rows: Rows) -> None:
 def test_samples(options: Options, pack: Pack, graph: Graph, count: int) -> np.ndarray:
     """Preprocessed test samples, evenly spread; 0: all."""
     test = split(pack, val_subjects=()).test
-    return preprocessed(pack, evenly(test, count), Preprocess.from_json(str(graph.meta["preprocess"])))
+    return preprocessed(pack, evenly_spaced(test, count), Preprocess.from_json(str(graph.meta["preprocess"])))
 
 
 def lava(options: Options, rows: Rows, graph: Graph, pack: Pack) -> None:

@@ -73,7 +73,7 @@ AS_PACKED = "as-packed"
 PROTOCOLS = (*_RULES, AS_PACKED)
 
 
-def evenly(rows: np.ndarray, at_most: int) -> np.ndarray:
+def evenly_spaced(rows: np.ndarray, at_most: int) -> np.ndarray:
     """``at_most`` of ``rows``, spread evenly from the first to the last; all of them where they are fewer, or for 0."""
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), at_most or len(rows))).astype(int)]
 

@@ -10,7 +10,7 @@ import torch
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.splits import evenly
+from mksgn.data.splits import evenly_spaced
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
 from mksgn.nn import SpikingGraphNet
@@ -92,7 +92,7 @@ def settled(tuned: SpikingGraphNet, floating: Path, pack: Pack, train: np.ndarra
     dict
         ``integers``: 'fine-tuned' or 'rounded'; ``agreement_tuned``, ``agreement_rounded``: parts of the samples.
     """
-    samples = preprocessed(pack, evenly(train, ASKED), preprocess)
+    samples = preprocessed(pack, evenly_spaced(train, ASKED), preprocess)
     rounded = load_network(floating, quantized=False)
     expected = predictions(rounded, samples)
     weights = tuned.config.fusion_weights

@@ -13,7 +13,7 @@ import numpy as np
 from mksgn.commit import describe_commit
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.splits import Split, evenly
+from mksgn.data.splits import Split, evenly_spaced
 from mksgn.errors import ConfigError
 from mksgn.files import name_of
 from mksgn.ir import Graph, graph_difference
@@ -71,7 +71,7 @@ def join(runs: Sequence[Path], pack: Pack, data: str, out: Path) -> dict[str, An
     results = _floating(runs, samples, pack, halves)
     predicted, rate = graph_run(bare, samples)
     results |= accuracies("integer", predicted == pack.labels[halves.test], halves)
-    asked = evenly(halves.train, ASKED)
+    asked = evenly_spaced(halves.train, ASKED)
     fitted, _ = graph_run(bare, preprocessed(pack, asked, preprocess))
     results["accuracy_train"] = float((fitted == pack.labels[asked]).mean())
     measured = {"test_samples": len(halves.test), "mean_rate": rate}

@@ -35,7 +35,7 @@ from mksgn.netx import read_net, write_net
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.programs import classes, outputs
-from mksgn.programs.samples import Selection, Source, evenly, select
+from mksgn.programs.samples import Selection, Source, select, spread_over_classes
 from mksgn.run.execution import Agreement, execute, part_size
 from mksgn.skeleton import NTU25, UCLA20
 
@@ -619,11 +619,12 @@ def test_a_difference_of_the_output_alone_counts() -> None:
 def test_chosen_samples_cover_all_classes() -> None:
     labels = np.arange(492) % 12  # every 12th sample is of one class
     for limit in (12, 20, 41):
-        chosen = evenly(labels, limit)
+        chosen = spread_over_classes(labels, limit)
         assert len(chosen) == len(set(chosen)) == limit and (np.diff(chosen) > 0).all()
         counts = np.bincount(labels[chosen], minlength=12)
         assert counts.max() - counts.min() <= 1
-    assert np.array_equal(evenly(labels, 0), np.arange(492)) and np.array_equal(evenly(labels, 999), np.arange(492))
+    for limit in (0, 999):
+        assert np.array_equal(spread_over_classes(labels, limit), np.arange(492))
 
 
 def test_an_interrupted_report_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
