@@ -18,7 +18,7 @@ from mksgn.programs.console import print_table
 from mksgn.programs.outputs import check_writable, write_json
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import WEIGHTS, read_meta
-from mksgn.training.finish import split_of
+from mksgn.training.run_data import split_of
 
 
 def training_samples(run: Path, data: str, count: int) -> tuple[np.ndarray, np.ndarray]:

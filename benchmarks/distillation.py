@@ -69,8 +69,8 @@ from mksgn.training.batches import Batches
 from mksgn.training.checkpoint import WEIGHTS
 from mksgn.training.distill import Distillation
 from mksgn.training.distiller import Distiller
+from mksgn.training.frozen_teachers import Teachers
 from mksgn.training.recipe import PRESETS, Recipe
-from mksgn.training.teachers import Teachers
 
 STUDENT = ("widths", "frames", "time_steps", "batch")
 """Options that change the preset."""
@@ -100,8 +100,8 @@ def steps(options: Options, recipe: Recipe, pack: Pack, teachers: Teachers) -> I
     halves = split(pack)
     augment = recipe.augmentation(pack)
     views = teachers.views(pack, augment)
-    alone, taught = (Batches(pack, halves.train, recipe.preprocess(pack), augment, batch=recipe.batch, also=also)
-                     for also in (None, views))
+    alone, taught = (Batches(pack, halves.train, recipe.preprocess(pack), augment, batch=recipe.batch, extra=extra)
+                     for extra in (None, views))
     x, labels, *seen = next(taught.epoch(0))
     recorded = [torch.zeros(len(x), len(MODALITIES), len(pack.class_names))]
     net = SpikingGraphNet(recipe.net_config(pack))

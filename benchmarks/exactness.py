@@ -75,7 +75,7 @@ from mksgn.run.comparison import compare
 from mksgn.run.registry import open_backend
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
-from mksgn.training.fusing import fixed_weights, sample_weights
+from mksgn.training.fusion_weights import fixed_weights, sample_weights
 from mksgn.training.recipe import PRESETS
 
 

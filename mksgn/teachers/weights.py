@@ -103,7 +103,7 @@ def load_baseline(path: str | os.PathLike[str]) -> tuple[GraphStack, dict[str, A
     return network.eval(), meta
 
 
-def begin_with(network: GraphStack, config: BaselineConfig, path: Path) -> None:
+def copy_weights(network: GraphStack, config: BaselineConfig, path: Path) -> None:
     """Give ``network``, of shape ``config``, the weights that :func:`save_baseline` wrote; dropout may differ.
 
     Raises
@@ -162,6 +162,6 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
         return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
 
 
-def parameters(network: torch.nn.Module) -> int:
+def trained_parameters(network: torch.nn.Module) -> int:
     """Number of trained parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)

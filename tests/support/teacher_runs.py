@@ -22,8 +22,8 @@ def teacher_run(folder: Path, pack: Pack, data: str, *, modality: str = "joint",
                 persons: int = 1, seed: int = 0, network: str = "ctr-gcn", **changed: Any) -> Path:
     """Write ``folder`` as a finished run on ``pack``; ``changed`` replaces entries of its metadata."""
     folder.mkdir(parents=True, exist_ok=True)
-    halves = split(pack)
-    trained = np.setdiff1d(np.arange(len(pack)), halves.test)
+    parts = split(pack)
+    trained = np.setdiff1d(np.arange(len(pack)), parts.test)
     config = BaselineConfig(network=network, body=pack.body, classes=len(pack.class_names), persons=persons,
                             base_channels=width)
     torch.manual_seed(seed)
@@ -36,10 +36,10 @@ def teacher_run(folder: Path, pack: Pack, data: str, *, modality: str = "joint",
         net(unfold_persons(samples, persons))  # running statistics
         logits = net.eval()(unfold_persons(samples, persons)).logits.numpy()
     save_baseline(folder / "weights.safetensors", net, config, {
-        "modality": modality, "preprocess": preprocess.to_json(), "data": data, "protocol": halves.protocol,
+        "modality": modality, "preprocess": preprocess.to_json(), "data": data, "protocol": parts.protocol,
         "labels": list(pack.class_names), "test": {"accuracy": 0.5}, **changed})
-    save_stream(folder / "scores.safetensors", Stream(modality, data, halves.protocol, *(
-        Scores(logits[i], pack.labels[i], i, np.ones(len(i), bool)) for i in (trained, halves.test))))
+    save_stream(folder / "scores.safetensors", Stream(modality, data, parts.protocol, *(
+        Scores(logits[i], pack.labels[i], i, np.ones(len(i), bool)) for i in (trained, parts.test))))
     epochs = [{"epoch": epoch, "loss": 2.5 - epoch, "accuracy": 0.25 * (epoch + 1)} for epoch in range(2)]
     lines: list[dict[str, Any]] = [*epochs, {"final": {"accuracy": 0.5}}]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -25,10 +25,10 @@ from mksgn.skeleton import NTU25, UCLA20, body_of, spatial_partitions
 from mksgn.teachers import CTRGCN, STGCN
 from mksgn.teachers.checkpoints import from_published, load_published, published_names, to_published
 from mksgn.teachers.pickles import _rebuild_tensor, read_pickled_tensors
-from mksgn.teachers.scores import Scores, Stream, accuracies, fuse, load_stream, save_stream
+from mksgn.teachers.scores import Scores, Stream, fuse, load_stream, save_stream, stream_accuracies
 from mksgn.teachers.stack import LAYERS, unfold_persons
 from mksgn.teachers.stgcn import STLayer, jointly_normalised
-from mksgn.teachers.weights import BaselineConfig, load_baseline, parameters, save_baseline
+from mksgn.teachers.weights import BaselineConfig, load_baseline, save_baseline, trained_parameters
 from mksgn.training.teacher_recipe import PRESETS, TeacherRecipe
 
 CHAIN = body_of([(0, 1), (1, 2), (2, 3), (2, 4)], 5)
@@ -135,11 +135,11 @@ def test_every_parameter_of_ctrgcn_gets_the_references_gradient():
 def test_sizes_are_the_published_ones():
     """CTR-GCN: 1.46 M, as its paper and MK-SGN's say (120 classes). ST-GCN as in its repository: 3.10 M; the MK-SGN
     paper prints 2.11 M."""
-    assert round(parameters(CTRGCN(NTU25, 120, persons=2)) / 1e6, 2) == 1.46
+    assert round(trained_parameters(CTRGCN(NTU25, 120, persons=2)) / 1e6, 2) == 1.46
     ctr, st_gcn = CTRGCN(NTU25, 60, persons=2), STGCN(NTU25, 60, persons=2)
-    assert round(parameters(st_gcn) / 1e6, 2) == 3.10
+    assert round(trained_parameters(st_gcn) / 1e6, 2) == 3.10
     published = {n: s for n, s in published_names(ctr).items() if "running" not in n and "tracked" not in n}
-    assert parameters(ctr) == sum(int(np.prod(shape)) for shape in published.values())
+    assert trained_parameters(ctr) == sum(int(np.prod(shape)) for shape in published.values())
 
 
 def test_published_names_are_those_of_the_repository():
@@ -470,9 +470,9 @@ def test_fusion_by_hand():
     two = scores(np.log([[1, 9], [1, 9]]), labels, np.array([True, False]))
     np.testing.assert_allclose(fuse([one, two]), [[(0.75 + 0.1) / 2, (0.25 + 0.9) / 2]] * 2, rtol=1e-6)
     np.testing.assert_allclose(fuse([one, two], (3, 1)), [[(2.25 + 0.1) / 4, (0.75 + 0.9) / 4]] * 2, rtol=1e-6)
-    assert accuracies(fuse([one, two]), one) == {
+    assert stream_accuracies(fuse([one, two]), one) == {
         "accuracy": 0.5, "samples": 2, "accuracy_clean": 1.0, "samples_clean": 1}
-    assert accuracies(fuse([one, two], (3, 1)), one)["accuracy_clean"] == 0.0
+    assert stream_accuracies(fuse([one, two], (3, 1)), one)["accuracy_clean"] == 0.0
 
 
 @given(st.integers(1, 4), st.floats(-50, 50), st.integers(0, 1000))
