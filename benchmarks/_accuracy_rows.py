@@ -39,7 +39,7 @@ from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.programs.samples import Selection, find_data, select
 from mksgn.teachers.scores import SCORES, Stream, fuse, load_stream, stream_accuracies
-from mksgn.teachers.weights import load_baseline
+from mksgn.teachers.weights import load_teacher
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
 from mksgn.training.evaluation import torch_run
@@ -128,7 +128,7 @@ def ann_rows(runs: list[Path]) -> list[Row]:
     rows: list[Row] = []
     together: dict[tuple[Any, ...], list[tuple[Row, Stream]]] = {}
     for run in runs:
-        network, meta = load_baseline(run / WEIGHTS)
+        network, meta = load_teacher(run / WEIGHTS)
         stream, recipe = load_stream(run / SCORES), meta["recipe"]
         width = ", ".join([f"base width {recipe['base_channels']}, {recipe['frames']} frames", *averaging(recipe)])
         variant = ", ".join([width, *motion_scale(recipe, [stream.modality])])

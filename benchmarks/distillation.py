@@ -64,7 +64,7 @@ from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.nn import SpikingGraphNet
 from mksgn.programs.outputs import check_writable, write_json
-from mksgn.teachers.weights import BaselineConfig, save_baseline
+from mksgn.teachers.weights import TeacherConfig, save_teacher
 from mksgn.training.batches import Batches
 from mksgn.training.checkpoint import WEIGHTS
 from mksgn.training.distill import Distillation
@@ -83,12 +83,12 @@ WAYS = {
 
 def untrained_teachers(options: Options, recipe: Recipe, pack: Pack, folder: Path) -> Teachers:
     """Four fresh CTR-GCNs, as finished runs."""
-    config = BaselineConfig(network="ctr-gcn", body=pack.body, classes=len(pack.class_names),
+    config = TeacherConfig(network="ctr-gcn", body=pack.body, classes=len(pack.class_names),
                             base_channels=options.base_channels)
     for modality in MODALITIES:
         (folder / modality).mkdir()
         preprocess = Preprocess(frames=recipe.frames, modality=modality)
-        save_baseline(folder / modality / WEIGHTS, config.build(), config, {
+        save_teacher(folder / modality / WEIGHTS, config.build(), config, {
             "modality": modality, "preprocess": preprocess.to_json(), "data": "synthetic", "protocol": "synthetic",
             "labels": pack.class_names, "test": {"accuracy": 0.0}})
     return Teachers([folder / modality for modality in MODALITIES])

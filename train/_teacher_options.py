@@ -159,12 +159,12 @@ class Options:
 
     def started(self, modality: str) -> tuple[Path, dict[str, Any]]:
         """Folder and metadata of the finished run that --start names for a modality."""
-        from mksgn.teachers.weights import load_baseline
+        from mksgn.teachers.weights import load_teacher
         from mksgn.training.checkpoint import WEIGHTS
 
         assert self.start is not None
         folder = stream_folder(Path(self.start), modality) if self.modality == "all" else Path(self.start)
-        meta = load_baseline(folder / WEIGHTS)[1]
+        meta = load_teacher(folder / WEIGHTS)[1]
         if meta["modality"] != modality:
             raise ConfigError("the run to start from is of another modality", str(folder), meta["modality"], modality,
                               fix="name a run of the same modality with --start, or another --modality")

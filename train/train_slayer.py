@@ -73,7 +73,7 @@ from mksgn.training.checkpoint import CHECKPOINT, NET, WEIGHTS, read_state
 from mksgn.training.devices import check_devices, choose_device, prepare_arithmetic
 from mksgn.training.folder import check_folder, run_folders
 from mksgn.training.printing import print_accuracies, print_run_command
-from mksgn.training.processes import launch, speaks
+from mksgn.training.processes import is_first_process, launch
 from mksgn.training.run_data import RunData
 from mksgn.training.starting import Origin
 from mksgn.training.student import StudentTraining
@@ -92,7 +92,7 @@ def main(options: Options) -> None:
     prepare_arithmetic(options.threads)
     device = choose_device(options.device)
     check_devices(options.devices, device)
-    say: Callable[[str], None] = partial(console.print, markup=False) if speaks() else lambda _: None
+    say: Callable[[str], None] = partial(console.print, markup=False) if is_first_process() else lambda _: None
     pack = load(options.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out, say=say)
     data = RunData.prepared(pack, name_of(options.data), recipe.preprocess(pack), protocol=options.protocol,
                             val_subjects=recipe.val_subjects, seed=recipe.seed)

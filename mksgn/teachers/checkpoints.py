@@ -1,4 +1,4 @@
-"""Published CTR-GCN checkpoints: their names of every parameter, and the way to our stacked modules and back.
+"""Published CTR-GCN checkpoints: their names of every parameter, and the way to our stacked modules.
 
 Names as in github.com/Uason-Chen/CTR-GCN, model/ctrgcn.py (``Model``): ``data_bn``, ``l1`` ... ``l10``, ``fc``. A
 layer has ``gcn1`` (``PA`` the topologies, ``alpha``, ``convs.K.conv1`` ... ``conv4`` of subset K, ``bn``, ``down`` the
@@ -64,26 +64,11 @@ def from_published(state: Mapping[str, Tensor], body: Body, where: str = "state 
     network = CTRGCN(body, classes, channels=channels, persons=max(persons, 1), base_channels=base)
     _check_names(state, published_names(network), where)
     with torch.no_grad():
-        for ours, names, axis in _correspondence(network):
+        for ours, names, axis in published_parts(network):
             parts = [_to_ours(state[name].to(ours.dtype)) for name in names]
             joined = torch.stack(parts, 1) if axis == 1 else torch.cat(parts)
             ours.copy_(joined.reshape(ours.shape))
     return network.eval()
-
-
-def to_published(network: CTRGCN) -> dict[str, Tensor]:
-    """The network's weights under the published names and in the published shapes (copies)."""
-    shapes = published_names(network)
-    state = {}
-    for ours, names, axis in _correspondence(network):
-        if axis == 1:
-            parts = ours.unflatten(0, (-1, len(names))).unbind(1)
-        else:
-            parts = ours.split([shapes[name][0] for name in names])
-        for name, part in zip(names, parts):
-            state[name] = _transposed(part.detach(), shapes[name]).clone()
-    counters = (name for name in shapes if name.endswith(_COUNTER))
-    return state | {name: torch.tensor(0) for name in counters}
 
 
 def published_names(network: CTRGCN) -> dict[str, tuple[int, ...]]:
@@ -129,7 +114,7 @@ def _norm_names(name: str, channels: int) -> dict[str, tuple[int, ...]]:
     return {**{f"{name}.{field}": (channels,) for field in _NORM}, f"{name}.{_COUNTER}": ()}
 
 
-def _correspondence(network: CTRGCN) -> Iterator[tuple[Tensor, list[str], int]]:
+def published_parts(network: CTRGCN) -> Iterator[tuple[Tensor, list[str], int]]:
     """Each of our tensors, the published names it is made of, and how.
 
     Axis 0: they follow each other; axis 1: channel c of subset k becomes channel c K + k.
@@ -173,11 +158,6 @@ def _shortcut_pairs(shortcut: torch.nn.Module | None, conv: str,
 def _to_ours(published: Tensor) -> Tensor:
     """Their kernels are (frames, joints), ours (joints, frames)."""
     return published.transpose(2, 3) if published.dim() == 4 else published
-
-
-def _transposed(ours: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The inverse of :func:`_to_ours`; Conv1d weights get their second kernel axis back."""
-    return ours.transpose(2, 3).reshape(shape) if ours.dim() == 4 else ours.reshape(shape)
 
 
 def _check_names(state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], where: str) -> None:

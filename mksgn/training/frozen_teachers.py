@@ -20,7 +20,7 @@ from mksgn.nn import SpikingGraphNet
 from mksgn.nn.unfolding import unfolded
 from mksgn.teachers.scores import SCORES, load_stream
 from mksgn.teachers.stack import LAYERS, unfold_persons
-from mksgn.teachers.weights import BaselineConfig, load_baseline
+from mksgn.teachers.weights import TeacherConfig, load_teacher
 from mksgn.training.batches import ExtraTensors
 from mksgn.training.checkpoint import WEIGHTS, holds_network, load_network, read_meta
 
@@ -74,8 +74,8 @@ class Teacher(nn.Module):
             self.modality = "+".join(net.config.modalities)
             self.name, accuracy = json.loads(meta["recipe"])["network"], meta["accuracy_integer"]
         else:
-            self.network, meta = load_baseline(self.path)
-            config = BaselineConfig.from_dict(meta["config"])
+            self.network, meta = load_teacher(self.path)
+            config = TeacherConfig.from_dict(meta["config"])
             self.body, self.persons, self.width = config.body, config.persons, config.base_channels
             self.modality, self.name, accuracy = meta["modality"], config.network, meta["test"]["accuracy"]
         self.preprocess = Preprocess.from_json(meta["preprocess"])

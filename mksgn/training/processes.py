@@ -1,4 +1,4 @@
-"""The processes that train together: which of them speaks, and how they are started."""
+"""The processes that train together: which of them is the first, and how they are started."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from lightning_fabric import Fabric
 
 
-def speaks() -> bool:
-    """Whether this process prints what several would print alike: the first one does, also before it is launched."""
+def is_first_process() -> bool:
+    """Whether this is the first of several processes, which prints what all would print; known before a launch, too."""
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 

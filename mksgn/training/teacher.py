@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from mksgn.commit import describe_commit
 from mksgn.teachers.scores import SCORES, Scores, Stream, save_stream, stream_accuracies
 from mksgn.teachers.stack import GraphStack, unfold_persons
-from mksgn.teachers.weights import BaselineConfig, copy_weights, save_baseline, trained_parameters
+from mksgn.teachers.weights import TeacherConfig, copy_weights, save_teacher, trained_parameters
 from mksgn.training.batches import Batches
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS
 from mksgn.training.devices import choose_precision
@@ -96,7 +96,7 @@ class TeacherTraining(Training):
         pack = data.pack
         self.batches = Batches(pack, data.split.train, data.preprocess, augmentation_for(pack, recipe.augment),
                                batch=recipe.batch, passes=recipe.passes, seed=recipe.seed)
-        self.config = BaselineConfig(network=recipe.network, body=pack.body, classes=data.classes,
+        self.config = TeacherConfig(network=recipe.network, body=pack.body, classes=data.classes,
                                      persons=recipe.persons, base_channels=recipe.base_channels,
                                      dropout=recipe.dropout)
         torch.manual_seed(recipe.seed)
@@ -121,7 +121,7 @@ class TeacherTraining(Training):
         stream = Stream(self.modality, data.name, split.protocol, self._scores(split.train), self._scores(split.test))
         final = stream_accuracies(stream.test.probabilities(), stream.test)
         save_stream(self.folder / SCORES, stream)
-        save_baseline(self.folder / WEIGHTS, self.network, self.config, {
+        save_teacher(self.folder / WEIGHTS, self.network, self.config, {
             "modality": self.modality, "preprocess": data.preprocess.to_json(), "recipe": self.recipe.to_dict(),
             "preset": self.origin.preset, "data": data.name, "protocol": split.protocol,
             "val_subjects": split.val_subjects, "labels": list(data.pack.class_names),

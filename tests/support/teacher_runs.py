@@ -14,7 +14,7 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import split
 from mksgn.teachers.scores import Scores, Stream, save_stream
 from mksgn.teachers.stack import unfold_persons
-from mksgn.teachers.weights import BaselineConfig, save_baseline
+from mksgn.teachers.weights import TeacherConfig, save_teacher
 from mksgn.training.batches import preprocessed
 
 
@@ -24,7 +24,7 @@ def teacher_run(folder: Path, pack: Pack, data: str, *, modality: str = "joint",
     folder.mkdir(parents=True, exist_ok=True)
     parts = split(pack)
     trained = np.setdiff1d(np.arange(len(pack)), parts.test)
-    config = BaselineConfig(network=network, body=pack.body, classes=len(pack.class_names), persons=persons,
+    config = TeacherConfig(network=network, body=pack.body, classes=len(pack.class_names), persons=persons,
                             base_channels=width)
     torch.manual_seed(seed)
     net = config.build()
@@ -35,7 +35,7 @@ def teacher_run(folder: Path, pack: Pack, data: str, *, modality: str = "joint",
     with torch.no_grad():
         net(unfold_persons(samples, persons))  # running statistics
         logits = net.eval()(unfold_persons(samples, persons)).logits.numpy()
-    save_baseline(folder / "weights.safetensors", net, config, {
+    save_teacher(folder / "weights.safetensors", net, config, {
         "modality": modality, "preprocess": preprocess.to_json(), "data": data, "protocol": parts.protocol,
         "labels": list(pack.class_names), "test": {"accuracy": 0.5}, **changed})
     save_stream(folder / "scores.safetensors", Stream(modality, data, parts.protocol, *(

@@ -26,7 +26,7 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError, DataError
 from mksgn.teachers.scores import load_stream
 from mksgn.teachers.stack import unfold_persons
-from mksgn.teachers.weights import load_baseline
+from mksgn.teachers.weights import load_teacher
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import read_state, save_checkpoint
 from mksgn.training.teacher import TeacherTraining
@@ -75,7 +75,7 @@ def test_a_run_leaves_everything_it_promises(whole_run, pack_path):
     *epochs, final = rows(whole_run)
     assert [r["epoch"] for r in epochs] == [0, 1]
     assert all({"lr", "loss", "accuracy", "val_accuracy", "seconds"} <= set(r) for r in epochs)
-    network, meta = load_baseline(whole_run / "weights.safetensors")
+    network, meta = load_teacher(whole_run / "weights.safetensors")
     assert (meta["modality"], meta["data"], meta["val_subjects"]) == ("bone", "small.npz", [1])
     assert meta["test"] == final["final"]
     stream = load_stream(whole_run / "scores.safetensors")
@@ -139,7 +139,7 @@ def test_a_teacher_is_the_average_of_its_last_steps(teacher, tiny, tmp_path, mon
 
     monkeypatch.setattr(torch.optim.SGD, "step", step)
     teacher.main(replace(tiny, epochs=3, average_part=1.0, average_lr=0.03, out=tmp_path / "a"))
-    network, meta = load_baseline(tmp_path / "a" / "weights.safetensors")
+    network, meta = load_teacher(tmp_path / "a" / "weights.safetensors")
     assert meta["recipe"]["average_lr"] == 0.03 and [row["lr"] for row in rows(tmp_path / "a")[1:3]] == [0.03, 0.03]
     last = seen[len(seen) // 3:]
     for parameter, *steps in zip(network.parameters(), *last):
@@ -155,7 +155,7 @@ def test_a_teacher_is_the_average_of_its_last_steps(teacher, tiny, tmp_path, mon
 def test_a_run_starts_from_another(teacher, tiny, whole_run, tmp_path, monkeypatch):
     """Its weights and its recipe, streams by their names; what it came from is kept, also over a resume."""
     with torch.no_grad():
-        first = load_baseline(whole_run / "weights.safetensors")[0].state_dict()
+        first = load_teacher(whole_run / "weights.safetensors")[0].state_dict()
     seen = []
     train = Trainer.run
 
@@ -167,14 +167,14 @@ def test_a_run_starts_from_another(teacher, tiny, whole_run, tmp_path, monkeypat
     on = teacher.Options(data=tiny.data, start=str(whole_run), modality="bone", out=tmp_path / "on", epochs=1)
     teacher.main(on)
     assert seen[0].keys() == first.keys() and all(torch.equal(seen[0][k], first[k]) for k in first)
-    meta = load_baseline(tmp_path / "on" / "weights.safetensors")[1]
+    meta = load_teacher(tmp_path / "on" / "weights.safetensors")[1]
     assert (meta["started_from"], meta["epochs_before"], meta["preset"]) == ([whole_run.name], 2, whole_run.name)
-    assert meta["recipe"] == {**load_baseline(whole_run / "weights.safetensors")[1]["recipe"], "epochs": 1}
+    assert meta["recipe"] == {**load_teacher(whole_run / "weights.safetensors")[1]["recipe"], "epochs": 1}
     (tmp_path / "on" / "weights.safetensors").unlink()
     teacher.main(replace(on, resume=True, start=None))
-    assert load_baseline(tmp_path / "on" / "weights.safetensors")[1]["epochs_before"] == 2
+    assert load_teacher(tmp_path / "on" / "weights.safetensors")[1]["epochs_before"] == 2
     teacher.main(replace(on, start=str(tmp_path / "on"), out=tmp_path / "twice"))
-    meta = load_baseline(tmp_path / "twice" / "weights.safetensors")[1]
+    meta = load_teacher(tmp_path / "twice" / "weights.safetensors")[1]
     assert (meta["started_from"], meta["epochs_before"]) == ([whole_run.name, "on"], 3)
     for wrong, message in ((replace(on, modality="joint"), "another modality"),
                            (replace(on, base_channels=16), "base_channels 8"),
@@ -192,7 +192,7 @@ def test_four_streams_start_from_four(teacher, tiny, pack_path, tmp_path):
     on = teacher.Options(data=tiny.data, start=str(tmp_path / "a"), modality="all", out=tmp_path / "b")
     teacher.main(on)
     for modality in MODALITIES:
-        meta = load_baseline(tmp_path / f"b-{modality}" / "weights.safetensors")[1]
+        meta = load_teacher(tmp_path / f"b-{modality}" / "weights.safetensors")[1]
         assert (meta["modality"], meta["started_from"]) == (modality, [f"a-{modality}"])
     teacher_run(tmp_path / "a-bone", pack, pack_path.name, modality="bone", recipe={**recipe, "lr": 0.5})
     with pytest.raises(ConfigError, match="different recipes"):
@@ -303,7 +303,7 @@ def test_two_persons_of_ntu(teacher, data_dir, tmp_path):
         pytest.skip(f"no {path.name} in {data_dir}")
     options = teacher.Options(preset="ntu60", data=str(path), base_channels=8, frames=8, epochs=1, batch=4)
     teacher.main(replace(options, out=tmp_path / "r"))
-    network, meta = load_baseline(tmp_path / "r" / "weights.safetensors")
+    network, meta = load_teacher(tmp_path / "r" / "weights.safetensors")
     assert (network.persons, network.joints, meta["protocol"], len(meta["labels"])) == (2, 25, "ntu60-xsub", 60)
     assert meta["recipe"]["milestones"] == [35, 55] and meta["recipe"]["augment"]["yaw"] == 17.0
 

@@ -17,18 +17,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published import to_published
 from torch import Tensor
 from torch.nn import functional as fn
 
 from mksgn.errors import ConfigError
 from mksgn.skeleton import NTU25, UCLA20, body_of, spatial_partitions
 from mksgn.teachers import CTRGCN, STGCN
-from mksgn.teachers.checkpoints import from_published, load_published, published_names, to_published
+from mksgn.teachers.checkpoints import from_published, load_published, published_names
 from mksgn.teachers.pickles import _rebuild_tensor, read_pickled_tensors
 from mksgn.teachers.scores import Scores, Stream, fuse, load_stream, save_stream, stream_accuracies
 from mksgn.teachers.stack import LAYERS, unfold_persons
 from mksgn.teachers.stgcn import STLayer, jointly_normalised
-from mksgn.teachers.weights import BaselineConfig, load_baseline, save_baseline, trained_parameters
+from mksgn.teachers.weights import TeacherConfig, load_teacher, save_teacher, trained_parameters
 from mksgn.training.teacher_recipe import PRESETS, TeacherRecipe
 
 CHAIN = body_of([(0, 1), (1, 2), (2, 3), (2, 4)], 5)
@@ -430,12 +431,12 @@ def test_other_networks_are_refused(small):
 
 @pytest.mark.parametrize("network", ["ctr-gcn", "st-gcn"])
 def test_weights_survive_the_file(tmp_path, network):
-    config = BaselineConfig(network=network, body=UCLA20, classes=10, persons=2, base_channels=8, dropout=0.1)
+    config = TeacherConfig(network=network, body=UCLA20, classes=10, persons=2, base_channels=8, dropout=0.1)
     made = shaken(config.build())
-    save_baseline(tmp_path / "w.safetensors", made, config, {"modality": "bone", "test": {"accuracy": 0.5}})
-    loaded, meta = load_baseline(tmp_path / "w.safetensors")
+    save_teacher(tmp_path / "w.safetensors", made, config, {"modality": "bone", "test": {"accuracy": 0.5}})
+    loaded, meta = load_teacher(tmp_path / "w.safetensors")
     assert meta["modality"] == "bone" and meta["test"]["accuracy"] == 0.5
-    assert BaselineConfig.from_dict(meta["config"]) == config
+    assert TeacherConfig.from_dict(meta["config"]) == config
     assert not loaded.training and list(tmp_path.iterdir()) == [tmp_path / "w.safetensors"]
     x = torch.randn(2, 3, 8, 20, 2)
     assert torch.equal(loaded(x).logits, made(x).logits)
@@ -446,13 +447,13 @@ def test_other_files_are_no_weights(tmp_path):
     for content in (b"", b"\xff" * 64, json.dumps({"a": 1}).encode()):
         path.write_bytes(content)
         with pytest.raises(ConfigError):
-            load_baseline(path)
+            load_teacher(path)
     half = Scores(np.zeros((2, 3), np.float32), np.zeros(2, np.int64), np.arange(2), np.ones(2, bool))
     save_stream(path, Stream("joint", "d", "p", half, half))
     with pytest.raises(ConfigError, match="does not hold a teacher"):
-        load_baseline(path)
-    config = BaselineConfig(network="st-gcn", body=CHAIN, classes=2, base_channels=8)
-    save_baseline(path, config.build(), config, {})
+        load_teacher(path)
+    config = TeacherConfig(network="st-gcn", body=CHAIN, classes=2, base_channels=8)
+    save_teacher(path, config.build(), config, {})
     with pytest.raises(ConfigError, match="does not hold a stream"):
         load_stream(path)
 
