@@ -78,7 +78,7 @@ class StudentTraining(Training):
         if origin.start is not None and state is None:
             start_from_run(self.network, origin.start, self.batches)
         self.distiller = Distiller(recipe.distil, frozen, self.network) if recipe.distil and frozen else None
-        self.prepare_average(recipe)
+        self.prepare_average()
 
     def _batches(self, extra: ExtraTensors | None) -> Batches:
         recipe, data, fabric = self.recipe, self.data, self.fabric

@@ -103,7 +103,7 @@ class TeacherTraining(Training):
         self.network = self.config.build()
         if origin.start is not None:
             copy_weights(self.network, self.config, origin.start / WEIGHTS)
-        self.prepare_average(recipe)
+        self.prepare_average()
 
     def describe(self) -> str:
         recipe, data = self.recipe, self.data

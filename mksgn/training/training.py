@@ -52,7 +52,7 @@ class Training(ABC):
 
     def __init__(self, folder: Path, recipe: AveragedTail, data: RunData, fabric: Fabric, seed: int) -> None:
         self.folder, self.data, self.fabric, self.seed = folder, data, fabric, seed
-        self.averaged_from = recipe.averaged_from
+        self.tail = recipe
         self.average: AveragedModel | None = None
 
     @cached_property
@@ -60,9 +60,9 @@ class Training(ABC):
         """The validation samples, int8 (N, C, F, V)."""
         return self.data.samples(self.data.split.val)
 
-    def prepare_average(self, recipe: AveragedTail) -> None:
-        """Where the mean of the network's weights is kept; to be called once the network has its first weights."""
-        self.average = average_of(self.network, recipe, self.fabric.device)
+    def prepare_average(self) -> None:
+        """Make room for the mean of the network's weights; to be called once the network has its first weights."""
+        self.average = average_of(self.network, self.tail, self.fabric.device)
 
     @abstractmethod
     def describe(self) -> str:
@@ -107,7 +107,7 @@ class Training(ABC):
 
     def averages(self, stage: Stage, epoch: int) -> bool:
         """Whether the steps of an epoch are averaged."""
-        return self.average is not None and stage is self.stages[0] and epoch >= self.averaged_from
+        return self.average is not None and stage is self.stages[0] and epoch >= self.tail.averaged_from
 
     def averaged_batches(self) -> Iterator[tuple[Tensor, ...]]:
         """Batches from which the averaged network takes its statistics: what it reads comes first."""
