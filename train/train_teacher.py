@@ -10,9 +10,9 @@ Presets (--preset)
     nw-ucla-full   the published recipe of CTR-GCN: width 64, 52 frames, 65 epochs of 5 passes; not trained by us
     ntu60, ntu120  the published recipes: width 64, 64 frames, two persons; not trained by us
 
-A run leaves in its folder metrics.jsonl (a line per epoch), checkpoint.safetensors, and, when it has finished,
-weights.safetensors (network, preprocessing, recipe and test accuracy in its metadata) and scores.safetensors (logits
-of the training and test sequences). The test split is evaluated once, at the end. --resume continues a killed run to
+A run leaves in its folder metrics.jsonl (a line per epoch), the same as TensorBoard events, checkpoint.safetensors,
+and, when it has finished, weights.safetensors (network, preprocessing, recipe and test accuracy in its metadata) and
+scores.safetensors (logits of the training and test sequences). The test split is evaluated once, at the end. --resume continues a killed run to
 the same weights, bit for bit, on CPU with the same number of threads.
 
 --average-part averages the weights of the last part of the epochs, after every step at a constant learning rate (SWA);
