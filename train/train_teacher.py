@@ -12,8 +12,8 @@ Presets (--preset)
 
 A run leaves in its folder metrics.jsonl (a line per epoch), the same as TensorBoard events, checkpoint.safetensors,
 and, when it has finished, weights.safetensors (network, preprocessing, recipe and test accuracy in its metadata) and
-scores.safetensors (logits of the training and test sequences). The test split is evaluated once, at the end. --resume continues a killed run to
-the same weights, bit for bit, on CPU with the same number of threads.
+scores.safetensors (logits of the training and test sequences). The test split is evaluated once, at the end. --resume
+continues a killed run to the same weights, bit for bit, on CPU with the same number of threads.
 
 --average-part averages the weights of the last part of the epochs, after every step at a constant learning rate (SWA);
 what is evaluated and stored is the average. --start RUN trains a finished run on, with its recipe, from a first epoch
