@@ -42,13 +42,12 @@ from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.programs.samples import select_labelled
 from mksgn.report.network_names import NAMES, averaging, described, motion_scale
-from mksgn.teachers.scores import Stream, accuracies, fuse, load_stream
-from mksgn.teachers.weights import load_baseline
+from mksgn.teachers.scores import SCORES, Stream, fuse, load_stream, stream_accuracies
+from mksgn.teachers.weights import load_teacher
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
-from mksgn.training.finish import split_of
-from mksgn.training.integers import torch_run
-from mksgn.training.teachers import SCORES
+from mksgn.training.evaluation import torch_run
+from mksgn.training.run_data import split_of
 
 Row = dict[str, Any]
 COMMIT = re.compile(r".*\([0-9a-f]+\)")
@@ -119,10 +118,10 @@ def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: 
     if data is None and meta["data"] != SYNTHETIC:
         raise ConfigError("this run has no mksgn.net that finds its data", where=str(path), fix="name it with --data")
     pack = load(data or SYNTHETIC)
-    halves = split_of(pack, meta)
-    samples = preprocessed(pack, halves.test, Preprocess.from_json(meta["preprocess"]))
-    correct = torch_run(net, samples)[0] == pack.labels[halves.test]
-    clean = None if halves.clean is None else np.isin(halves.test, halves.clean)
+    split = split_of(pack, meta)
+    samples = preprocessed(pack, split.test, Preprocess.from_json(meta["preprocess"]))
+    correct = torch_run(net, samples)[0] == pack.labels[split.test]
+    clean = None if split.clean is None else np.isin(split.test, split.clean)
     return top1(correct, clean)
 
 
@@ -137,20 +136,20 @@ def ann_rows(runs: list[Path]) -> list[Row]:
     rows: list[Row] = []
     together: dict[tuple[Any, ...], list[tuple[Row, Stream]]] = {}
     for run in runs:
-        network, meta = load_baseline(run / WEIGHTS)
+        network, meta = load_teacher(run / WEIGHTS)
         stream, recipe = load_stream(run / SCORES), meta["recipe"]
         width = ", ".join([f"base width {recipe['base_channels']}, {recipe['frames']} frames", *averaging(recipe)])
         variant = ", ".join([width, *motion_scale(recipe, [stream.modality])])
         epochs = recipe["epochs"] + meta.get("epochs_before", 0)
         row = ann_row(NAMES[recipe["network"]], [stream.modality], variant, epochs, meta.get("commit"),
                       run.name, sum(p.numel() for p in network.parameters()),
-                      accuracies(stream.test.probabilities(), stream.test))
+                      stream_accuracies(stream.test.probabilities(), stream.test))
         rows.append(row | {"seed": recipe["seed"]})
         together.setdefault((row["network"], width, epochs, recipe["seed"]), []).append((row, stream))
     for members in together.values():
         if len(members) > 1:
             parts, streams = zip(*members)
-            scores = accuracies(fuse([s.test for s in streams]), streams[0].test)
+            scores = stream_accuracies(fuse([s.test for s in streams]), streams[0].test)
             first = parts[0]
             variant = max((part["variant"] for part in parts), key=len)  # the one that says most: a motion's
             rows.append(ann_row(first["network"], [m for part in parts for m in part["modalities"]], variant,

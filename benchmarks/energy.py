@@ -89,7 +89,7 @@ if __name__ == "__main__":
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
 from mksgn.data.selection import Selection
-from mksgn.data.splits import evenly
+from mksgn.data.splits import evenly_spaced
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
 from mksgn.loihi import measure
@@ -177,7 +177,7 @@ def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dic
     """Power, energy and time on a Loihi 2, of a few samples held on the chip; what is missing is one error."""
     with sample_progress(console) as bar:
         task = bar.add_task("loihi2", total=None)
-        result = measure(graph, evenly(selection.x, HELD_SAMPLES), progress=lambda done, total: bar.update(
+        result = measure(graph, evenly_spaced(selection.x, HELD_SAMPLES), progress=lambda done, total: bar.update(
             task, completed=done, total=total))
     for label, text in result.rows():
         console.print(f"{label}: {text} (measured)", markup=False, soft_wrap=True)

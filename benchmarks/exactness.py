@@ -84,7 +84,7 @@ import torch
 from _exactness_page import kept, page, terminal_table
 
 from mksgn.data.pack import Pack
-from mksgn.data.splits import evenly, split
+from mksgn.data.splits import evenly_spaced, split
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_backend import SlayerReference, calibrate
 from mksgn.programs.outputs import check_writable, write_json, write_text
@@ -93,7 +93,7 @@ from mksgn.run.comparison import compare
 from mksgn.run.registry import open_backend
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network
-from mksgn.training.fusing import fixed_weights, sample_weights
+from mksgn.training.fusion_weights import fixed_weights, sample_weights
 from mksgn.training.recipe import PRESETS
 
 
@@ -118,7 +118,7 @@ def prepared(options: Options, net: SpikingGraphNet, pack: Pack) -> np.ndarray:
     """Test samples for ``net``, which is made integer by them unless it is already; int8 (N, C, F, V)."""
     preprocess = replace(PRESETS["mksgn-4"], frames=net.config.frames, persons=net.config.persons,
                          modality=net.config.modalities).preprocess(pack)
-    chosen = evenly(split(pack, val_subjects=()).test, max(options.samples, 8))
+    chosen = evenly_spaced(split(pack, val_subjects=()).test, max(options.samples, 8))
     samples = preprocessed(pack, chosen, preprocess)
     if not net.quantized:
         calibrate(net, samples)

@@ -17,6 +17,7 @@ from mksgn.errors import ConfigError, found_in
 from mksgn.limits import check_limits
 
 if TYPE_CHECKING:
+    from mksgn.training.starting import Origin
     from mksgn.training.teacher_recipe import TeacherRecipe
 
 DEFAULT = "nw-ucla"
@@ -158,16 +159,25 @@ class Options:
 
     def started(self, modality: str) -> tuple[Path, dict[str, Any]]:
         """Folder and metadata of the finished run that --start names for a modality."""
-        from mksgn.teachers.weights import load_baseline
+        from mksgn.teachers.weights import load_teacher
         from mksgn.training.checkpoint import WEIGHTS
 
         assert self.start is not None
         folder = stream_folder(Path(self.start), modality) if self.modality == "all" else Path(self.start)
-        meta = load_baseline(folder / WEIGHTS)[1]
+        meta = load_teacher(folder / WEIGHTS)[1]
         if meta["modality"] != modality:
             raise ConfigError("the run to start from is of another modality", str(folder), meta["modality"], modality,
                               fix="name a run of the same modality with --start, or another --modality")
         return folder, meta
+
+    def origin(self, modality: str, state: dict[str, Any] | None) -> Origin:
+        """Where a stream's run comes from; one that goes on from a checkpoint's ``state`` has been told already."""
+        from mksgn.training.starting import Origin, lineage
+
+        if self.start is None or state is not None:
+            return Origin(self.name(), None, state.get("lineage", {}) if state else {})
+        folder, meta = self.started(modality)
+        return Origin(self.name(), folder, lineage(folder, meta, meta["recipe"]["epochs"]))
 
     def start_recipe(self, modality: str) -> TeacherRecipe:
         """Recipe of the finished run that --start names for a modality."""

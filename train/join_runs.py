@@ -23,7 +23,7 @@ from rich.console import Console
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError
 from mksgn.files import name_of
-from mksgn.programs.console import exit_on_error, print_command
+from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 
 
@@ -48,6 +48,7 @@ if __name__ == "__main__":
 from mksgn.training.checkpoint import NET
 from mksgn.training.folder import check_folder
 from mksgn.training.joining import join
+from mksgn.training.printing import print_accuracies, print_run_command
 
 
 def main(options: Options) -> None:
@@ -57,16 +58,10 @@ def main(options: Options) -> None:
         raise ConfigError("this folder holds a network already", where=str(options.out),
                           fix="replace it with --overwrite, or name another --out")
     results = join(options.run, load(options.data), name_of(options.data), options.out)
-    for kind, name in (("float", "float"), ("integer", "integers (emulator)")):
-        if f"accuracy_{kind}" in results:
-            line = f"test accuracy, {results['test_samples']} samples: {name} {results[f'accuracy_{kind}']:.2%}"
-            if f"accuracy_{kind}_clean" in results:
-                line += f", clean subset {results[f'accuracy_{kind}_clean']:.2%}"
-            console.print(line)
+    print_accuracies(console, results, {"float": "float", "integer": "integers (emulator)"})
     console.print(f"integers on training samples without augmentation: {results['accuracy_train']:.2%}")
     console.print(f"mean firing rate {results['mean_rate']:.3f}\nwrote {options.out / NET}", soft_wrap=True)
-    print_command(console, "python", "deploy/run_lava.py", "--net", options.out / NET,
-                  *(("--data", options.data) if options.data != SYNTHETIC else ()))
+    print_run_command(console, options.out / NET, options.data)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from rich.table import Table
 
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
-from mksgn.data.splits import evenly
+from mksgn.data.splits import evenly_spaced
 from mksgn.errors import ConfigError
 from mksgn.programs.console import print_table
 from mksgn.programs.outputs import check_writable, write_json
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import WEIGHTS, read_meta
-from mksgn.training.finish import split_of
+from mksgn.training.run_data import split_of
 
 
 def training_samples(run: Path, data: str, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +48,7 @@ def training_samples(run: Path, data: str, count: int) -> tuple[np.ndarray, np.n
         raise ConfigError("the run was trained on other data", where=str(run), got=data, allowed=meta["data"],
                           fix="name it with --data")
     pack = load(data)
-    chosen = evenly(split_of(pack, meta).train, count)
+    chosen = evenly_spaced(split_of(pack, meta).train, count)
     return preprocessed(pack, chosen, Preprocess.from_json(meta["preprocess"])), pack.labels[chosen]
 
 

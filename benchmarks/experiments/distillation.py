@@ -64,13 +64,13 @@ from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.nn import SpikingGraphNet
 from mksgn.programs.outputs import check_writable, write_json
-from mksgn.teachers.weights import BaselineConfig, save_baseline
+from mksgn.teachers.weights import TeacherConfig, save_teacher
 from mksgn.training.batches import Batches
 from mksgn.training.checkpoint import WEIGHTS
 from mksgn.training.distill import Distillation
 from mksgn.training.distiller import Distiller
+from mksgn.training.frozen_teachers import Teachers
 from mksgn.training.recipe import PRESETS, Recipe
-from mksgn.training.teachers import Teachers
 
 STUDENT = ("widths", "frames", "time_steps", "batch")
 """Options that change the preset."""
@@ -83,12 +83,12 @@ WAYS = {
 
 def untrained_teachers(options: Options, recipe: Recipe, pack: Pack, folder: Path) -> Teachers:
     """Four fresh CTR-GCNs, as finished runs."""
-    config = BaselineConfig(network="ctr-gcn", body=pack.body, classes=len(pack.class_names),
+    config = TeacherConfig(network="ctr-gcn", body=pack.body, classes=len(pack.class_names),
                             base_channels=options.base_channels)
     for modality in MODALITIES:
         (folder / modality).mkdir()
         preprocess = Preprocess(frames=recipe.frames, modality=modality)
-        save_baseline(folder / modality / WEIGHTS, config.build(), config, {
+        save_teacher(folder / modality / WEIGHTS, config.build(), config, {
             "modality": modality, "preprocess": preprocess.to_json(), "data": "synthetic", "protocol": "synthetic",
             "labels": pack.class_names, "test": {"accuracy": 0.0}})
     return Teachers([folder / modality for modality in MODALITIES])
@@ -100,8 +100,8 @@ def steps(options: Options, recipe: Recipe, pack: Pack, teachers: Teachers) -> I
     halves = split(pack)
     augment = recipe.augmentation(pack)
     views = teachers.views(pack, augment)
-    alone, taught = (Batches(pack, halves.train, recipe.preprocess(pack), augment, batch=recipe.batch, also=also)
-                     for also in (None, views))
+    alone, taught = (Batches(pack, halves.train, recipe.preprocess(pack), augment, batch=recipe.batch, extra=extra)
+                     for extra in (None, views))
     x, labels, *seen = next(taught.epoch(0))
     recorded = [torch.zeros(len(x), len(MODALITIES), len(pack.class_names))]
     net = SpikingGraphNet(recipe.net_config(pack))

@@ -52,7 +52,7 @@ from _training_samples import report, training_samples
 
 from mksgn.nn import SpikingGraphNet
 from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network
-from mksgn.training.integers import PART
+from mksgn.training.evaluation import PART
 
 
 @torch.no_grad()

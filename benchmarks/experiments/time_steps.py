@@ -46,7 +46,7 @@ from _training_samples import report, training_samples
 
 from mksgn.nn.unfolding import unfolded
 from mksgn.training.checkpoint import WEIGHTS, load_network
-from mksgn.training.integers import predictions
+from mksgn.training.evaluation import predictions
 
 
 def rows(run: Path, options: Options) -> list[dict[str, Any]]:

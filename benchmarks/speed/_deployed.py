@@ -19,7 +19,7 @@ from _sizes import lava_step
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.splits import evenly, split
+from mksgn.data.splits import evenly_spaced, split
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
@@ -34,7 +34,7 @@ CONV, UNROLLED = "stock Lava, Conv", "stock Lava, unrolled to Sparse"
 def test_samples(pack: Pack, graph: Graph, count: int) -> np.ndarray:
     """Preprocessed test samples, evenly spread; 0: all."""
     test = split(pack, val_subjects=()).test
-    return preprocessed(pack, evenly(test, count), Preprocess.from_json(str(graph.meta["preprocess"])))
+    return preprocessed(pack, evenly_spaced(test, count), Preprocess.from_json(str(graph.meta["preprocess"])))
 
 
 def emulator(options: Options, rows: Rows, graph: Graph, pack: Pack) -> None:

@@ -73,7 +73,7 @@ AS_PACKED = "as-packed"
 PROTOCOLS = (*_RULES, AS_PACKED)
 
 
-def evenly(rows: np.ndarray, at_most: int) -> np.ndarray:
+def evenly_spaced(rows: np.ndarray, at_most: int) -> np.ndarray:
     """``at_most`` of ``rows``, spread evenly from the first to the last; all of them where they are fewer, or for 0."""
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), at_most or len(rows))).astype(int)]
 
@@ -139,7 +139,7 @@ def training_split(pack: Pack, protocol: str | None = None, *, val_subjects: Seq
 
     Returns
     -------
-    halves : Split
+    found : Split
     unlabelled : int
         Sequences that were left out.
 
@@ -148,17 +148,17 @@ def training_split(pack: Pack, protocol: str | None = None, *, val_subjects: Seq
     DataError
         As :func:`split`; also when there is nothing to train on, or nothing to test.
     """
-    halves = split(pack, protocol, val_subjects=val_subjects, seed=seed)
+    found = split(pack, protocol, val_subjects=val_subjects, seed=seed)
     parts = {name: indices[pack.labels[indices] >= 0] for name in ("train", "val", "test", "clean")
-             if (indices := getattr(halves, name)) is not None}
-    unlabelled = sum(len(getattr(halves, name)) - len(parts[name]) for name in ("train", "val", "test"))
+             if (indices := getattr(found, name)) is not None}
+    unlabelled = sum(len(getattr(found, name)) - len(parts[name]) for name in ("train", "val", "test"))
     for name, title in (("train", "training"), ("test", "test")):
         if not len(parts[name]):
             labels = f", {unlabelled} of them without a label" if unlabelled else ""
-            raise DataError(f"The split has no {title} sequences", f"protocol {halves.protocol}",
+            raise DataError(f"The split has no {title} sequences", f"protocol {found.protocol}",
                             f"{len(pack)} sequences in all{labels}", "one or more",
                             "name the folder or file of the whole data set with --data, or another --protocol")
-    return replace(halves, **parts), unlabelled
+    return replace(found, **parts), unlabelled
 
 
 def _halves(pack: Pack, protocol: str) -> tuple[np.ndarray, np.ndarray]:

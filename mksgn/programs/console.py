@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -42,6 +42,9 @@ FILE_WIDTH = 200
 BAR = 12
 """Columns of a bar that stands beside a note."""
 GAP = "  "
+FIGURES = {"loss": "loss {:.3f}", "accuracy": "accuracy {:.1%}", "val_accuracy": "val {:.1%}",
+           "rate": "firing rate {:.3f}", "lr": "learning rate {:.2g}"}
+"""How a training's figures are shown, in this order; others stand in its log alone."""
 
 
 _SYSTEM_FIXES = {
@@ -163,15 +166,6 @@ def sample_progress(console: Console) -> Progress:
                     disable=not console.is_terminal)
 
 
-def training_progress(console: Console, enabled: bool = True) -> Progress:
-    """A bar whose tasks carry a ``note`` of several parts; where all is too wide, the note's last parts are left out.
-
-    Gone when it is done; nothing where the output is no terminal.
-    """
-    return Progress(TextColumn("{task.description:<13}"), BarColumn(BAR), *_times(), NoteColumn(), console=console,
-                    transient=True, disable=not enabled or not console.is_terminal)
-
-
 def _times() -> Iterator[ProgressColumn]:
     """Steps done, time passed and time left, which are never cut."""
     for kind in (MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn):
@@ -201,44 +195,65 @@ class _Note:
         yield Text(GAP.join(shown))
 
 
-class EpochProgress:
-    """A bar per epoch with time left, loss, accuracy and firing rate; a plain line per epoch when not on a terminal."""
+class TrainingProgress:
+    """A bar per epoch with time left and figures, and a line for every finished epoch."""
 
     def __init__(self, console: Console, enabled: bool) -> None:
         self.console, self.enabled = console, enabled
         self.reported = 0
-        self.progress = training_progress(console, enabled)
+        self.progress = Progress(TextColumn("{task.description:<13}"), BarColumn(BAR), *_times(), NoteColumn(),
+                                 console=console, transient=True, disable=not enabled or not console.is_terminal)
         self.task: TaskID | None = None
 
-    def epoch(self, label: str, total: int) -> EpochProgress:
+    def epoch(self, label: str, steps: int) -> None:
         """Start the bar of one epoch."""
         if self.task is not None:
             self.progress.remove_task(self.task)
-        self.task = self.progress.add_task(label, total=total, note=())
-        return self
+        self.task = self.progress.add_task(label, total=steps, note=())
 
-    def advance(self, *, loss: float, accuracy: float, rate: float) -> None:
-        """One step done, with running means."""
+    def advance(self, means: Mapping[str, float]) -> None:
+        """One step done; the means of the epoch so far."""
         assert self.task is not None, "epoch() comes first"
-        note = (f"loss {loss:.3f}", f"accuracy {accuracy:.1%}", f"firing rate {rate:.3f}")
-        self.progress.update(self.task, advance=1, note=note)
+        self.progress.update(self.task, advance=1, note=_figures(means))
 
-    def report(self, stage: str, epoch: int, epochs: int, row: dict[str, float], later: int = 0) -> None:
-        """One line for a finished epoch; after the second, how long the rest and ``later`` epochs will take."""
-        if self.enabled:
-            val = f"  val {row['val_accuracy']:.1%}" if row["val_accuracy"] == row["val_accuracy"] else ""
-            self.console.print(f"{stage:<5} {epoch:>3}/{epochs}  loss {row['loss']:.3f}  accuracy {row['accuracy']:.1%}"
-                               f"{val}  firing rate {row['rate']:.3f}  {row['seconds']:.0f} s", highlight=False)
+    def report(self, label: str, epoch: int, epochs: int, row: Mapping[str, float], later: int = 0) -> None:
+        """One line for a finished epoch; after the second, how long the rest and ``later`` epochs will take.
+
+        Parameters
+        ----------
+        label : str
+            Of the stage.
+        epoch, epochs : int
+            Epochs of the stage that are done, and all of them.
+        row : mapping
+            Figures of the epoch, of which those in ``FIGURES`` are shown, and its ``seconds``.
+        """
+        if not self.enabled:
+            return
+        seconds = f"{row['seconds']:.0f} s"
+        self.console.print(GAP.join((f"{label} {epoch:>3}/{epochs}", *_figures(row), seconds)), highlight=False,
+                           soft_wrap=True)
         self.reported += 1
         left = epochs - epoch + later
-        if self.enabled and self.reported == 2 and left:  # the first epoch compiles the kernels
+        if self.reported == 2 and left:  # the first epoch compiles the kernels
             self.console.print(f"about {max(1, round(left * row['seconds'] / 60))} min to go: {left} more epochs of "
-                               f"{row['seconds']:.0f} s", highlight=False)
+                               f"{seconds}", highlight=False)
+
+
+def _figures(row: Mapping[str, float]) -> tuple[str, ...]:
+    """The figures of ``row`` that are shown, in words; numbers that are not known (NaN) are left out."""
+    return tuple(form.format(row[name]) for name, form in FIGURES.items() if name in row and row[name] == row[name])
 
 
 @contextmanager
-def progress_bar(console: Console, enabled: bool) -> Iterator[EpochProgress]:
-    """Progress of a training run."""
-    bar = EpochProgress(console, enabled)
-    with bar.progress:
-        yield bar
+def training_progress(console: Console, enabled: bool) -> Iterator[TrainingProgress]:
+    """Progress of a training. The bar is gone when it is done, and there is none where the output is no terminal.
+
+    Parameters
+    ----------
+    enabled : bool
+        Whether anything is shown: of several processes one shows it.
+    """
+    shown = TrainingProgress(console, enabled)
+    with shown.progress:
+        yield shown

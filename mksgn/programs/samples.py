@@ -159,7 +159,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     if not len(indices):
         raise DataError("there are no samples in this split", where=f"{source.data}, split {part}, protocol {used}",
                         got=f"0 of {len(pack)} sequences", fix="choose another split, or --split all")
-    chosen = indices[evenly(pack.labels[indices], limit)]
+    chosen = indices[spread_over_classes(pack.labels[indices], limit)]
     unlabelled = _why_unlabelled(class_names, pack.class_names, pack.labels[chosen])
     labels = np.full(len(chosen), -1, np.int64) if unlabelled else pack.labels[chosen]
     return Selection(
@@ -169,7 +169,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
         available=len(indices), unlabelled=unlabelled)
 
 
-def evenly(labels: np.ndarray, limit: int) -> np.ndarray:
+def spread_over_classes(labels: np.ndarray, limit: int) -> np.ndarray:
     """Positions of ``limit`` samples, evenly spread over the classes and, within each, over the data.
 
     Spreading by position alone can meet one class only, where classes repeat with a period.

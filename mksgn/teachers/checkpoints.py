@@ -64,7 +64,7 @@ def from_published(state: Mapping[str, Tensor], body: Body, where: str = "state 
     network = CTRGCN(body, classes, channels=channels, persons=max(persons, 1), base_channels=base)
     _check_names(state, published_names(network), where)
     with torch.no_grad():
-        for ours, names, axis in _correspondence(network):
+        for ours, names, axis in published_parts(network):
             parts = [_to_ours(state[name].to(ours.dtype)) for name in names]
             joined = torch.stack(parts, 1) if axis == 1 else torch.cat(parts)
             ours.copy_(joined.reshape(ours.shape))
@@ -114,7 +114,7 @@ def _norm_names(name: str, channels: int) -> dict[str, tuple[int, ...]]:
     return {**{f"{name}.{field}": (channels,) for field in _NORM}, f"{name}.{_COUNTER}": ()}
 
 
-def _correspondence(network: CTRGCN) -> Iterator[tuple[Tensor, list[str], int]]:
+def published_parts(network: CTRGCN) -> Iterator[tuple[Tensor, list[str], int]]:
     """Each of our tensors, the published names it is made of, and how.
 
     Axis 0: they follow each other; axis 1: channel c of subset k becomes channel c K + k.

@@ -13,12 +13,14 @@ import torch
 from mksgn.errors import ConfigError
 from mksgn.teachers.weights import read_tensors, write_tensors
 
-_HALVES = ("train", "test")
+SCORES = "scores.safetensors"
+"""The file of a finished run that holds its stream's scores."""
+_PARTS = ("train", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Logits of one half of a data set.
+    """Logits of one part of a data set.
 
     Parameters
     ----------
@@ -62,8 +64,8 @@ class Stream:
 
 def save_stream(path: Path, stream: Stream) -> None:
     """Write a stream's scores as safetensors, whole or not at all."""
-    tensors = {f"{half}.{name}": torch.from_numpy(np.ascontiguousarray(array))
-               for half in _HALVES for name, array in vars(getattr(stream, half)).items()}
+    tensors = {f"{part}.{name}": torch.from_numpy(np.ascontiguousarray(array))
+               for part in _PARTS for name, array in vars(getattr(stream, part)).items()}
     write_tensors(path, tensors, {name: getattr(stream, name) for name in ("modality", "data", "protocol")})
 
 
@@ -77,9 +79,9 @@ def load_stream(path: str | os.PathLike[str]) -> Stream:
     """
     tensors, meta = read_tensors(path)
     try:
-        halves = [Scores(**{name: tensors[f"{half}.{name}"].numpy() for name in Scores.__dataclass_fields__})
-                  for half in _HALVES]
-        return Stream(meta["modality"], meta["data"], meta["protocol"], *halves)
+        scores = [Scores(**{name: tensors[f"{part}.{name}"].numpy() for name in Scores.__dataclass_fields__})
+                  for part in _PARTS]
+        return Stream(meta["modality"], meta["data"], meta["protocol"], *scores)
     except KeyError as error:
         raise ConfigError("this file does not hold a stream's scores", str(path), f"no {error}",
                           fix="name the scores.safetensors of a finished train_teacher.py run") from None
@@ -123,7 +125,7 @@ def fuse(streams: Sequence[Scores], weights: Sequence[float] | None = None) -> n
     return np.tensordot(alpha / alpha.sum(), [s.probabilities() for s in streams], 1)
 
 
-def accuracies(probabilities: np.ndarray, scores: Scores) -> dict[str, float]:
+def stream_accuracies(probabilities: np.ndarray, scores: Scores) -> dict[str, float]:
     """Top-1 of predictions on the sequences of ``scores``, over all of them and over the clean ones.
 
     Returns

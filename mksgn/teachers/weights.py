@@ -1,4 +1,4 @@
-"""Trained teachers and baselines as safetensors files: weights, and as metadata all that is needed to use them."""
+"""Trained teachers as safetensors files: weights, and as metadata all that is needed to use them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NETWORKS: dict[str, type[CTRGCN] | type[STGCN]] = {"ctr-gcn": CTRGCN, "st-gcn": 
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaselineConfig:
+class TeacherConfig:
     """Shape of a network.
 
     Parameters
@@ -66,7 +66,7 @@ class BaselineConfig:
                                        "center": body.center, "joint_names": body.joint_names}}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> BaselineConfig:
+    def from_dict(cls, values: Mapping[str, Any]) -> TeacherConfig:
         """Inverse of :meth:`to_dict`, also after a passage through JSON."""
         body = values["body"]
         names = tuple(body["joint_names"]) if body["joint_names"] else None
@@ -74,7 +74,7 @@ class BaselineConfig:
         return cls(**{**values, "body": Body(body["num_joints"], edges, body["center"], names)})
 
 
-def save_baseline(path: Path, network: GraphStack, config: BaselineConfig, meta: Mapping[str, Any]) -> None:
+def save_teacher(path: Path, network: GraphStack, config: TeacherConfig, meta: Mapping[str, Any]) -> None:
     """Write a trained network, replacing ``path`` whole or not at all.
 
     Parameters
@@ -85,8 +85,8 @@ def save_baseline(path: Path, network: GraphStack, config: BaselineConfig, meta:
     write_tensors(path, network.state_dict(), {"config": config.to_dict(), **meta})
 
 
-def load_baseline(path: str | os.PathLike[str]) -> tuple[GraphStack, dict[str, Any]]:
-    """The network that :func:`save_baseline` wrote, in evaluation mode, and its metadata (with ``config``).
+def load_teacher(path: str | os.PathLike[str]) -> tuple[GraphStack, dict[str, Any]]:
+    """The network that :func:`save_teacher` wrote, in evaluation mode, and its metadata (with ``config``).
 
     Raises
     ------
@@ -95,23 +95,23 @@ def load_baseline(path: str | os.PathLike[str]) -> tuple[GraphStack, dict[str, A
     """
     tensors, meta = read_tensors(path)
     try:
-        network = BaselineConfig.from_dict(meta["config"]).build()
+        network = TeacherConfig.from_dict(meta["config"]).build()
         network.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError("this file does not hold a teacher or baseline network", str(path), str(error)[:200],
+        raise ConfigError("this file does not hold a teacher", str(path), str(error)[:200],
                           fix="name the weights.safetensors of a finished train_teacher.py run") from None
     return network.eval(), meta
 
 
-def begin_with(network: GraphStack, config: BaselineConfig, path: Path) -> None:
-    """Give ``network``, of shape ``config``, the weights that :func:`save_baseline` wrote; dropout may differ.
+def copy_weights(network: GraphStack, config: TeacherConfig, path: Path) -> None:
+    """Give ``network``, of shape ``config``, the weights that :func:`save_teacher` wrote; dropout may differ.
 
     Raises
     ------
     ConfigError
         When the file is none, or of another network.
     """
-    found, meta = load_baseline(path)
+    found, meta = load_teacher(path)
     here, there = plain(config.to_dict()), meta["config"]
     for name in sorted(here.keys() - {"dropout"}):
         if here[name] != there[name]:
@@ -162,6 +162,6 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
         return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
 
 
-def parameters(network: torch.nn.Module) -> int:
+def trained_parameters(network: torch.nn.Module) -> int:
     """Number of trained parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)

@@ -18,7 +18,7 @@ from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.errors import ConfigError
 
 T = TypeVar("T")
-Also = Callable[[np.ndarray, np.random.Generator], Sequence[Tensor]]
+ExtraTensors = Callable[[np.ndarray, np.random.Generator], Sequence[Tensor]]
 """Makes further tensors of a batch from its sequence numbers and a random generator of its own."""
 
 
@@ -36,12 +36,13 @@ class Batches:
         Samples per step over all ``world`` processes; each takes every world-th of them.
     passes : int
         Times an epoch goes through ``indices``.
-    also : callable, optional
-        What else a batch holds. Its generator is a copy of the one that augments the samples, as it was before, so
-        that another preprocessing can see the same augmented samples.
+    extra : callable, optional
+        Makes what a batch holds beside samples and labels, such as what teachers see of it. Its generator is a copy of
+        the one that augments the samples, as it was before, so that another preprocessing can see the same augmented
+        samples.
     mixup : float
         alpha. Above 0 every sample is mixed with another of its batch, in a share drawn from Beta(alpha, alpha), and
-        so are their labels and what ``also`` makes (Zhang et al., arXiv 1710.09412).
+        so are their labels and what ``extra`` makes (Zhang et al., arXiv 1710.09412).
 
     Raises
     ------
@@ -51,8 +52,8 @@ class Batches:
 
     def __init__(self, pack: Pack, indices: np.ndarray, preprocess: Preprocess, augment: Augment, *, batch: int,
                  passes: int = 1, seed: int = 0, rank: int = 0, world: int = 1,
-                 also: Also | None = None, mixup: float = 0.0) -> None:
-        self.also, self.mixup = also, mixup
+                 extra: ExtraTensors | None = None, mixup: float = 0.0) -> None:
+        self.extra, self.mixup = extra, mixup
         self.pack, self.indices, self.preprocess, self.augment = pack, indices, preprocess, augment
         self.batch = min(batch, len(indices))
         self.passes, self.seed, self.rank, self.world = passes, seed, rank, world
@@ -66,7 +67,7 @@ class Batches:
         return self.passes * len(self.indices) // self.batch
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
-        """Yield (samples int8 (N, C, F, V), labels int64 (N,), what ``also`` makes) of one epoch.
+        """Yield (samples int8 (N, C, F, V), labels int64 (N,), what ``extra`` makes) of one epoch.
 
         With mixup the labels are float32 (N, J), the share of each of J classes. A thread prepares the batches ahead of
         need.
@@ -80,20 +81,20 @@ class Batches:
         for step in range(len(self)):
             mine = order[step * self.batch : (step + 1) * self.batch][self.rank :: self.world]
             rng = np.random.default_rng((self.seed, epoch, step, self.rank))
-            also = self.also(mine, copy.deepcopy(rng)) if self.also else ()
+            extra = self.extra(mine, copy.deepcopy(rng)) if self.extra else ()
             samples = np.stack([self.preprocess(self.pack.sequence(i), body, self.augment, rng) for i in mine])
-            made: tuple[Tensor, ...] = torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine]), *also
+            made: tuple[Tensor, ...] = torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine]), *extra
             if self.mixup:
                 made = self._mixed(made, np.random.default_rng((self.seed, epoch, step, self.rank, 1)))
             yield made
 
     def _mixed(self, batch: tuple[Tensor, ...], rng: np.random.Generator) -> tuple[Tensor, ...]:
         """A batch whose every sample holds a part of another."""
-        samples, labels, *also = batch
+        samples, labels, *extra = batch
         other = torch.from_numpy(rng.permutation(len(labels)))
         share = torch.from_numpy(rng.beta(self.mixup, self.mixup, len(labels)).astype(np.float32))
         shares = F.one_hot(labels, len(self.pack.class_names)).float()
-        return tuple(mixed(values, other, share) for values in (samples, shares, *also))
+        return tuple(mixed(values, other, share) for values in (samples, shares, *extra))
 
 
 def mixed(values: Tensor, other: Tensor, share: Tensor) -> Tensor:

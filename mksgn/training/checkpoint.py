@@ -32,11 +32,18 @@ _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
 
 def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
-                    others: Mapping[str, torch.optim.Optimizer] | None = None,
-                    companions: Mapping[str, nn.Module] | None = None) -> None:
-    """Write weights, states of the optimiser and of ``others`` by name, torch's RNG and ``state`` (JSON values).
+                    further_optimisers: Mapping[str, torch.optim.Optimizer] | None = None,
+                    further_modules: Mapping[str, nn.Module] | None = None) -> None:
+    """Write weights, the optimiser's state, torch's random generator and ``state`` (JSON values).
 
-    ``companions`` are modules, by name, that are trained beside the model. The file is replaced whole.
+    The file is replaced whole.
+
+    Parameters
+    ----------
+    further_optimisers : mapping, optional
+        Other optimisers of the run, by name.
+    further_modules : mapping, optional
+        Modules, by name, that are trained or averaged beside the model.
 
     Raises
     ------
@@ -44,20 +51,21 @@ def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
         When it cannot be written; an earlier checkpoint is as it was.
     """
     tensors: dict[str, Tensor] = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
-    for which, module in (companions or {}).items():
+    for which, module in (further_modules or {}).items():
         tensors |= {f"{which}.{_MODEL}{name}": value.contiguous() for name, value in module.state_dict().items()}
-    for prefix, each in _prefixed(optimiser, others):
+    for prefix, each in _prefixed(optimiser, further_optimisers):
         for index, entries in each.state_dict()["state"].items():
             for name, value in entries.items():
-                tensors[f"{prefix}{index}.{name}"] = torch.as_tensor(value).contiguous()
+                if value is not None:  # SGD without momentum has no buffer
+                    tensors[f"{prefix}{index}.{name}"] = torch.as_tensor(value).contiguous()
     tensors[_RNG] = torch.get_rng_state()
     _write(path, tensors, state)
 
 
 def _prefixed(optimiser: torch.optim.Optimizer,
-              others: Mapping[str, torch.optim.Optimizer] | None) -> list[tuple[str, torch.optim.Optimizer]]:
-    """Optimisers and where the names of their tensors begin; the first has none, as when it was the only one."""
-    return [(_OPTIMISER, optimiser), *((f"{_OPTIMISER}{name}.", each) for name, each in (others or {}).items())]
+              further: Mapping[str, torch.optim.Optimizer] | None) -> list[tuple[str, torch.optim.Optimizer]]:
+    """Optimisers, each with what the names of its tensors begin with. The network's own optimiser has no name."""
+    return [(_OPTIMISER, optimiser), *((f"{_OPTIMISER}{name}.", each) for name, each in (further or {}).items())]
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -221,8 +229,8 @@ def read_state(path: Path, **needed: type) -> dict[str, Any]:
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer,
-                    others: Mapping[str, torch.optim.Optimizer] | None = None,
-                    companions: Mapping[str, nn.Module] | None = None) -> None:
+                    further_optimisers: Mapping[str, torch.optim.Optimizer] | None = None,
+                    further_modules: Mapping[str, nn.Module] | None = None) -> None:
     """Restore what :func:`save_checkpoint` wrote into objects of the same shape.
 
     Raises
@@ -234,11 +242,12 @@ def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
                fix="start without --resume, or name the folder of an earlier run with --out"):
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        for prefix, module in [(_MODEL, model), *((f"{which}.{_MODEL}", m) for which, m in (companions or {}).items())]:
+        for prefix, module in [(_MODEL, model),
+                               *((f"{which}.{_MODEL}", each) for which, each in (further_modules or {}).items())]:
             weights = {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}
             check_tensors(weights, module.state_dict())
             module.load_state_dict(weights)
-        for prefix, each in _prefixed(optimiser, others):
+        for prefix, each in _prefixed(optimiser, further_optimisers):
             entries: dict[int, dict[str, Tensor]] = {}
             for name, value in tensors.items():
                 if name.startswith(prefix):

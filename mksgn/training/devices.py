@@ -6,6 +6,7 @@ import torch
 
 from mksgn.errors import ConfigError
 from mksgn.processor import units
+from mksgn.threads import use_threads
 
 
 def choose_device(name: str) -> torch.device:
@@ -51,3 +52,9 @@ def choose_precision(precision: str, device: torch.device, widest: int) -> torch
             native = torch.cuda.is_bf16_supported()
         precision = "bf16" if native else "fp32"
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def prepare_arithmetic(threads: int | None) -> None:
+    """Numbers too small for a normal float are 0, and so many threads compute (None: torch's own number)."""
+    torch.set_flush_denormal(True)
+    use_threads(threads)

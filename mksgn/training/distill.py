@@ -46,7 +46,7 @@ class Distillation:
         SGD of the FTM: learning rate, L2 penalty, and the part of the float epochs after which the rate is multiplied
         by ``ftm_decay`` (Table 5: 0.1, 1e-4, 50 of 64 epochs, 0.1).
     teachers : tuple of str
-        What taught, for the record; see :meth:`mksgn.training.teachers.Teachers.describe`.
+        What taught, for the record; see :meth:`mksgn.training.frozen_teachers.Teachers.describe`.
 
     Raises
     ------

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mksgn.data.pack import Pack
 from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.translation import FeatureTranslation
-from mksgn.training.batches import Also
+from mksgn.training.batches import ExtraTensors
 from mksgn.training.distill import Distillation, cosine_distance, label_losses, weighted_sum
+from mksgn.training.frozen_teachers import FEATURE_LAYERS, Lesson, Teachers, cached_logits
 from mksgn.training.recipe import Recipe
-from mksgn.training.teachers import FEATURE_LAYERS, Lesson, Teachers, cached_logits
+from mksgn.training.run_data import RunData
 
 FTM = "ftm"
 """Name of the feature translation module and of its optimiser in checkpoints."""
@@ -106,16 +106,16 @@ def student_layers(net: SpikingGraphNet) -> tuple[str, ...]:
     return tuple(f"block{number}.stc" for number in halving)
 
 
-def teach(recipe: Recipe, folders: Sequence[str], *, pack: Pack, data: str, protocol: str,
-          train: np.ndarray, before: Sequence[str] | None = None) -> tuple[Recipe, Teachers, Also]:
+def load_teachers(recipe: Recipe, folders: Sequence[str | Path], data: RunData,
+                  before: Sequence[str] | None = None) -> tuple[Recipe, Teachers, ExtraTensors]:
     """Load and check the teachers of a recipe with distillation.
 
     Parameters
     ----------
     folders : sequence of path
-        Of finished train_teacher.py runs.
-    pack, data, protocol, train
-        The student's data, its file name, its split and the sequences it is trained on.
+        Of finished runs of train_teacher.py or train_slayer.py.
+    data : RunData
+        The student's.
     before : sequence of str, optional
         What taught a run that is being resumed.
 
@@ -124,8 +124,8 @@ def teach(recipe: Recipe, folders: Sequence[str], *, pack: Pack, data: str, prot
     recipe : Recipe
         With what taught in it.
     teachers : Teachers
-    also : callable
-        What :class:`~mksgn.training.batches.Batches` must hold for the distiller.
+    extra : callable
+        Makes what a batch of :class:`~mksgn.training.batches.Batches` must hold for the distiller.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def teach(recipe: Recipe, folders: Sequence[str], *, pack: Pack, data: str, prot
     choice = recipe.distil
     assert choice is not None, "the recipe has no distillation"
     teachers = Teachers(folders)
-    teachers.check(pack=pack, data=data, protocol=protocol, persons=recipe.persons)
+    teachers.check(pack=data.pack, data=data.name, protocol=data.split.protocol, persons=data.preprocess.persons)
     if choice.alpha and len(choice.alpha) != len(folders):
         raise ConfigError("the weights of the teachers are impossible", "--alpha", str(choice.alpha),
                           f"{len(folders)} numbers, one per --teacher")
@@ -144,7 +144,7 @@ def teach(recipe: Recipe, folders: Sequence[str], *, pack: Pack, data: str, prot
         raise ConfigError("the teachers have changed since this run was started", "--teacher", "; ".join(described),
                           "; ".join(before) or "none", "put the old weights back, or start anew with --overwrite")
     if choice.soft_labels == "online":
-        also = teachers.views(pack, recipe.augmentation(pack))
+        extra = teachers.views(data.pack, recipe.augmentation(data.pack))
     else:
-        also = cached_logits(teachers.folders, pack, train)
-    return replace(recipe, distil=replace(choice, teachers=described)), teachers, also
+        extra = cached_logits(teachers.folders, data.pack, data.split.train)
+    return replace(recipe, distil=replace(choice, teachers=described)), teachers, extra

@@ -13,14 +13,16 @@ from mksgn.nn.synops import expected_synops, synops_per_rate
 from mksgn.training.distill import PARTS
 from mksgn.training.distiller import Distiller
 from mksgn.training.recipe import Recipe
+from mksgn.training.stage import StepLoss
 
 MOMENTUM = 0.9
 """Of SGD; the paper names none."""
 ESTIMATOR = "estimator"
+"""Name of the optimiser of SMF's estimator, in checkpoints too."""
 
 
-class Objective(nn.Module):
-    """Network and loss in one module, so that distributed training sees tensors only.
+class Objective(StepLoss):
+    """A spiking network and its loss.
 
     The loss is cross-entropy, plus firing-rate and synop regularisation (:class:`~mksgn.training.recipe.Recipe`), minus
     the mutual information that the estimator of SMF finds (Eq. 21). The last term reaches the estimator's parameters
@@ -37,6 +39,7 @@ class Objective(nn.Module):
         self.names += ["synops"] if self.per_rate else []
         self.names += ["information"] if net.config.fusion == "smf" else []
         self.names += PARTS if distiller else ()
+        self.per_step = torch.ones(len(self.names))
 
     def forward(self, x: Tensor, labels: Tensor, *taught: Tensor) -> tuple[Tensor, Tensor]:
         """What to differentiate, and the figures of ``names`` (the loss there is without the estimator's part).
@@ -72,8 +75,8 @@ def optimiser_of(net: SpikingGraphNet, recipe: Recipe, stage: str) -> torch.opti
 
     Integer fine-tuning is AdamW's whatever the float stage used: its steps are those of single integers.
     """
-    apart = {id(p) for p in _estimator(net)}
-    trained = [p for p in net.parameters() if p.requires_grad and id(p) not in apart]
+    estimator = {id(p) for p in _estimator(net)}
+    trained = [p for p in net.parameters() if p.requires_grad and id(p) not in estimator]
     groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.dim() > 1]},
                                     {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}]
     if recipe.optimiser == "sgd" and stage == "float":
@@ -81,8 +84,8 @@ def optimiser_of(net: SpikingGraphNet, recipe: Recipe, stage: str) -> torch.opti
     return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)
 
 
-def other_optimisers(net: SpikingGraphNet, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
-    """By name, the optimiser of SMF's estimator while there is one."""
+def estimator_optimiser(net: SpikingGraphNet, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
+    """The optimiser of SMF's estimator under its name, ``ESTIMATOR``; empty where there is none."""
     estimator = _estimator(net)
     return {ESTIMATOR: torch.optim.Adam(estimator, lr=recipe.estimator_lr)} if estimator else {}
 

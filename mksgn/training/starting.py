@@ -1,8 +1,9 @@
-"""Where a run that goes on from another begins."""
+"""How a run starts from the weights of another, and what its files say of that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,27 @@ from mksgn.nn.unfolding import normalise
 from mksgn.training.batches import Batches
 from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_weights
 
-ASKED = 8
-"""Batches whose statistics batch norms begin with that were folded away."""
+STATISTICS_BATCHES = 8
+"""Batches whose statistics a batch norm begins with where it was folded away."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run comes from, for the files that it leaves.
+
+    Parameters
+    ----------
+    preset : str
+        Name of its recipe.
+    start : Path or None
+        Folder of the finished run whose weights it starts from.
+    lineage : mapping
+        What :func:`lineage` says of that run; empty without one.
+    """
+
+    preset: str
+    start: Path | None
+    lineage: Mapping[str, Any]
 
 
 def lineage(folder: Path, meta: Mapping[str, Any], epochs: int) -> dict[str, Any]:
@@ -31,10 +51,10 @@ def lineage(folder: Path, meta: Mapping[str, Any], epochs: int) -> dict[str, Any
             "epochs_before": meta.get("epochs_before", 0) + epochs}
 
 
-def begin_with(net: SpikingGraphNet, folder: Path, batches: Batches) -> None:
+def start_from_run(net: SpikingGraphNet, folder: Path, batches: Batches) -> None:
     """Give ``net`` the weights of a finished run: its floating-point network's.
 
-    Where only the integers were kept, as in models/, these are their master weights, with batch norms anew.
+    Where the folder has only integers, as in models/, their master weights are taken, with new batch norms.
 
     Raises
     ------
@@ -45,6 +65,6 @@ def begin_with(net: SpikingGraphNet, folder: Path, batches: Batches) -> None:
         load_weights(net, folder / FLOAT)
         return
     load_weights(net, folder / WEIGHTS)
-    samples = torch.cat([x for x, *_ in islice(batches.epoch(0), ASKED)])
+    samples = torch.cat([x for x, *_ in islice(batches.epoch(0), STATISTICS_BATCHES)])
     normalise(net.eval(), samples)
     net.train()

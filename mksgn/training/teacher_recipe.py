@@ -6,11 +6,13 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from mksgn.data.preprocess import Augment, tuples
+from mksgn.data.pack import Pack
+from mksgn.data.preprocess import Augment, Preprocess, tuples
 from mksgn.errors import ConfigError
 from mksgn.limits import Limit, check_limits
 from mksgn.teachers.weights import NETWORKS
 from mksgn.training.averaged_tail import AveragedTail
+from mksgn.training.recipe import lateral_joints
 
 SCHEDULES = ("cosine", "step")
 STEP_FACTOR = 0.1
@@ -97,6 +99,11 @@ class TeacherRecipe(AveragedTail):
         last = self.cycle_epochs if self.averages else self.epochs
         part = (epoch - self.warm_up) / max(last - self.warm_up, 1)
         return self.lr * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+
+    def preprocess(self, pack: Pack, modality: str) -> Preprocess:
+        """Deterministic preprocessing of ``modality`` for ``pack``."""
+        return Preprocess(frames=self.frames, persons=self.persons, modality=modality, lateral=lateral_joints(pack),
+                          root_range=self.root_range, motion_range=self.motion_range)
 
     def with_options(self, given: dict[str, Any]) -> TeacherRecipe:
         """A copy with every value that is not None replaced.

@@ -14,7 +14,7 @@ from mksgn.data.splits import (
     PROTOCOLS,
     Split,
     default_protocol,
-    evenly,
+    evenly_spaced,
     split,
 )
 from mksgn.data.synthetic import synthetic_pack
@@ -165,6 +165,6 @@ def test_refusals() -> None:
 
 def test_evenly_spread_rows() -> None:
     rows = np.arange(10, 20)
-    assert evenly(rows, 4).tolist() == [10, 13, 16, 19]
-    assert evenly(rows, 0).tolist() == evenly(rows, 99).tolist() == rows.tolist()
-    assert evenly(rows, 1).tolist() == [10] and not len(evenly(rows[:0], 4))
+    assert evenly_spaced(rows, 4).tolist() == [10, 13, 16, 19]
+    assert evenly_spaced(rows, 0).tolist() == evenly_spaced(rows, 99).tolist() == rows.tolist()
+    assert evenly_spaced(rows, 1).tolist() == [10] and not len(evenly_spaced(rows[:0], 4))

@@ -10,7 +10,7 @@ import pytest
 
 from mksgn.data.pack import load_pack
 from mksgn.data.preprocess import Preprocess
-from mksgn.data.splits import evenly, split
+from mksgn.data.splits import evenly_spaced, split
 from mksgn.emulator import Emulator
 from mksgn.ir import graphs_equal
 from mksgn.netx import read_net
@@ -70,7 +70,7 @@ def real_samples(folder: Path, path: Path, count: int) -> np.ndarray:
     graph = read_net(folder / "mksgn.net")
     pack = load_pack(path)
     test = split(pack, "nw-ucla-xview", val_subjects=()).test
-    return preprocessed(pack, evenly(test, count), Preprocess.from_json(graph.meta["preprocess"]))
+    return preprocessed(pack, evenly_spaced(test, count), Preprocess.from_json(graph.meta["preprocess"]))
 
 
 @pytest.mark.timeout(600)

@@ -17,7 +17,6 @@ from mksgn.programs.console import (
     print_command,
     print_prose,
     print_table,
-    progress_bar,
     sample_progress,
     training_progress,
 )
@@ -94,14 +93,13 @@ def bar_at(width: int, kind: str) -> str:
     if kind == "samples":
         progress = sample_progress(console)
         progress.add_task("emulator: starting", total=4640, completed=2320)
-    elif kind == "teacher":
-        progress = training_progress(console)
-        progress.add_task("joint-motion", total=12800, completed=6400, note=("epoch 40", "loss 0.123"))
     else:
-        with progress_bar(console, True) as bar:
-            bar.epoch("float 100/120", 128)
+        label, figures = {"teacher": ("joint-motion 40/80", {"loss": 0.1234, "accuracy": 0.951}),
+                          "epoch": ("float 100/120", {"loss": 0.1234, "accuracy": 0.951, "rate": 0.1234})}[kind]
+        with training_progress(console, True) as bar:
+            bar.epoch(label, 128)
             for _ in range(64):
-                bar.advance(loss=0.1234, accuracy=0.951, rate=0.1234)
+                bar.advance(figures)
             progress = bar.progress
     file.seek(0)
     file.truncate()
@@ -111,7 +109,7 @@ def bar_at(width: int, kind: str) -> str:
 
 @pytest.mark.parametrize(("width", "kind", "said"), [
     (80, "epoch", "loss 0.123  accuracy 95.1%"), (120, "epoch", "accuracy 95.1%  firing rate 0.123"),
-    (60, "epoch", "64/128"), (80, "teacher", "epoch 40  loss 0.123"), (80, "samples", "emulator: starting")])
+    (60, "epoch", "64/128"), (80, "teacher", "loss 0.123"), (80, "samples", "emulator: starting")])
 def test_a_progress_bar_cuts_its_note_and_never_its_times(width: int, kind: str, said: str) -> None:
     line = bar_at(width, kind)
     assert len(line) <= width and said in line and "\N{HORIZONTAL ELLIPSIS}" not in line

@@ -14,7 +14,7 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import split
 from mksgn.teachers.scores import Scores, Stream, save_stream
 from mksgn.teachers.stack import unfold_persons
-from mksgn.teachers.weights import BaselineConfig, save_baseline
+from mksgn.teachers.weights import TeacherConfig, save_teacher
 from mksgn.training.batches import preprocessed
 
 
@@ -22,9 +22,9 @@ def teacher_run(folder: Path, pack: Pack, data: str, *, modality: str = "joint",
                 persons: int = 1, seed: int = 0, network: str = "ctr-gcn", **changed: Any) -> Path:
     """Write ``folder`` as a finished run on ``pack``; ``changed`` replaces entries of its metadata."""
     folder.mkdir(parents=True, exist_ok=True)
-    halves = split(pack)
-    trained = np.setdiff1d(np.arange(len(pack)), halves.test)
-    config = BaselineConfig(network=network, body=pack.body, classes=len(pack.class_names), persons=persons,
+    parts = split(pack)
+    trained = np.setdiff1d(np.arange(len(pack)), parts.test)
+    config = TeacherConfig(network=network, body=pack.body, classes=len(pack.class_names), persons=persons,
                             base_channels=width)
     torch.manual_seed(seed)
     net = config.build()
@@ -35,11 +35,11 @@ def teacher_run(folder: Path, pack: Pack, data: str, *, modality: str = "joint",
     with torch.no_grad():
         net(unfold_persons(samples, persons))  # running statistics
         logits = net.eval()(unfold_persons(samples, persons)).logits.numpy()
-    save_baseline(folder / "weights.safetensors", net, config, {
-        "modality": modality, "preprocess": preprocess.to_json(), "data": data, "protocol": halves.protocol,
+    save_teacher(folder / "weights.safetensors", net, config, {
+        "modality": modality, "preprocess": preprocess.to_json(), "data": data, "protocol": parts.protocol,
         "labels": list(pack.class_names), "test": {"accuracy": 0.5}, **changed})
-    save_stream(folder / "scores.safetensors", Stream(modality, data, halves.protocol, *(
-        Scores(logits[i], pack.labels[i], i, np.ones(len(i), bool)) for i in (trained, halves.test))))
+    save_stream(folder / "scores.safetensors", Stream(modality, data, parts.protocol, *(
+        Scores(logits[i], pack.labels[i], i, np.ones(len(i), bool)) for i in (trained, parts.test))))
     epochs = [{"epoch": epoch, "loss": 2.5 - epoch, "accuracy": 0.25 * (epoch + 1)} for epoch in range(2)]
     lines: list[dict[str, Any]] = [*epochs, {"final": {"accuracy": 0.5}}]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

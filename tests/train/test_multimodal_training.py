@@ -13,7 +13,7 @@ import torch
 from programs import ROOT, Outcome, Program
 from safetensors.torch import load_file
 
-import mksgn.training.checkpoint
+import mksgn.training.trainer
 from mksgn.data.pack import Pack, load_pack, save_pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.emulator import Emulator
@@ -23,7 +23,7 @@ from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.programs.samples import find_data, select
 from mksgn.run.comparison import compare
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network, read_state
+from mksgn.training.checkpoint import load_network, read_state, save_checkpoint
 from mksgn.training.recipe import PRESETS
 
 TINY = ("--preset", "mksgn-4", "--fusion", "smf", "--widths", 4, 4, 4, 4, 4, 4, "--coder-width", 2, "--frames", 8,
@@ -52,16 +52,16 @@ def whole(pack_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def stopped(train: Program, after: int, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Outcome:
     """Ctrl-C once ``after`` checkpoints of this start are written."""
-    save, written = mksgn.training.checkpoint.save_checkpoint, []
+    written = []
 
     def counted(*given: object) -> None:
-        save(*given)  # type: ignore[arg-type]
+        save_checkpoint(*given)  # type: ignore[arg-type]
         written.append(given)
         if len(written) == after:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(mksgn.training.checkpoint, "save_checkpoint", counted)
+        patch.setattr(mksgn.training.trainer, "save_checkpoint", counted)
         return train(*arguments)
 
 

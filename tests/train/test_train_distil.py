@@ -15,11 +15,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from teacher_runs import teacher_run
 
+import mksgn.training.trainer
 from mksgn.data.preprocess import MODALITIES
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
 from mksgn.netx import read_net
-from mksgn.training.checkpoint import load_network, read_state
+from mksgn.training.checkpoint import load_network, read_state, save_checkpoint
 
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "train" / "train_slayer.py"
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
@@ -81,14 +82,12 @@ def test_a_taught_run_says_what_taught_it_and_exports_the_student_alone(whole_ru
 def killed_at(trainer: ModuleType, monkeypatch: pytest.MonkeyPatch, options, stage: str, epoch: int) -> None:
     """Run until the checkpoint of that epoch is written, and end as a killed process would."""
     with monkeypatch.context() as patch:
-        whole = trainer.save_checkpoint
-
         def save(path, net, optimiser, state, *more):
-            whole(path, net, optimiser, state, *more)
+            save_checkpoint(path, net, optimiser, state, *more)
             if (state["stage"], state["epoch"]) == (stage, epoch):
                 raise KeyboardInterrupt
 
-        patch.setattr(trainer, "save_checkpoint", save)
+        patch.setattr(mksgn.training.trainer, "save_checkpoint", save)
         with pytest.raises(KeyboardInterrupt):
             trainer.main(options)
 
@@ -112,14 +111,13 @@ def test_a_taught_run_resumes_to_the_same_bits(trainer, tiny, whole_run, tmp_pat
 def test_the_two_stages_train_the_ftm_with_its_own_rate(trainer, tiny, tmp_path, monkeypatch):
     """SGD beside AdamW; the FTM goes on learning while the integers are tuned, at a tenth of its rate."""
     seen = []
-    whole = trainer.save_checkpoint
 
-    def save(path, net, optimiser, state, others, companions):
-        weight = companions["ftm"][0].pointwise.weight.detach().clone()
-        seen.append((state["stage"], type(optimiser), type(others["ftm"]), others["ftm"].param_groups[0]["lr"], weight))
-        whole(path, net, optimiser, state, others, companions)
+    def save(path, net, optimiser, state, further, modules):
+        weight, ftm = modules["ftm"][0].pointwise.weight.detach().clone(), further["ftm"]
+        seen.append((state["stage"], type(optimiser), type(ftm), ftm.param_groups[0]["lr"], weight))
+        save_checkpoint(path, net, optimiser, state, further, modules)
 
-    monkeypatch.setattr(trainer, "save_checkpoint", save)
+    monkeypatch.setattr(mksgn.training.trainer, "save_checkpoint", save)
     trainer.main(replace(tiny, out=tmp_path, epochs=1, tune_epochs=1, distil="tet", ftm_lr=0.04))
     assert [s[0] for s in seen] == ["float", "tune"]
     assert all(s[1:3] == (torch.optim.AdamW, torch.optim.SGD) for s in seen)

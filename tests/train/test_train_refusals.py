@@ -80,24 +80,24 @@ def test_a_place_that_is_no_folder_is_refused(train, small, tmp_path, monkeypatc
 
 def test_data_without_a_test_half_is_refused(train, tmp_path):
     pack = synthetic_pack(60)
-    halves, pack.test = split(pack), None
-    save_pack(pack.subset(halves.train), tmp_path / "half.npz")
+    parts, pack.test = split(pack), None
+    save_pack(pack.subset(parts.train), tmp_path / "half.npz")
     done = train(*TINY, "--data", tmp_path / "half.npz", "--out", "run")
     assert done.code == 2 and "no test sequences" in done.err and "--protocol" in done.err
     assert not (tmp_path / "run").exists()
 
 
-def test_sequences_without_a_label_are_left_out_of_both_halves(train, tmp_path):
+def test_sequences_without_a_label_are_left_out_of_both_parts(train, tmp_path):
     pack = synthetic_pack(60)
-    halves = split(pack, val_subjects=())
-    pack.labels[[halves.train[0], halves.train[7], halves.test[3]]] = -1
+    parts = split(pack, val_subjects=())
+    pack.labels[[parts.train[0], parts.train[7], parts.test[3]]] = -1
     save_pack(pack, tmp_path / "some.npz")
     done = train(*TINY, "--data", tmp_path / "some.npz", "--epochs", 1, "--out", "run")
     assert done.code == 0, done.err
     said = " ".join(done.out.split())
-    assert f"{len(halves.train) - 2} train, 0 val, {len(halves.test) - 1} test" in said
+    assert f"{len(parts.train) - 2} train, 0 val, {len(parts.test) - 1} test" in said
     assert "3 without a label are left out" in said
-    assert read_net(tmp_path / "run" / "mksgn.net").meta["test_samples"] == len(halves.test) - 1
+    assert read_net(tmp_path / "run" / "mksgn.net").meta["test_samples"] == len(parts.test) - 1
 
 
 def test_a_full_disk_keeps_the_checkpoint_and_the_run_goes_on_from_it(train, small, tmp_path, monkeypatch):

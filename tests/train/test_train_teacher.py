@@ -18,6 +18,7 @@ from programs import program_module
 from safetensors.torch import load_file
 from teacher_runs import teacher_run
 
+import mksgn.training.trainer
 from mksgn.data.pack import save_pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.data.splits import split
@@ -25,13 +26,15 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError, DataError
 from mksgn.teachers.scores import load_stream
 from mksgn.teachers.stack import unfold_persons
-from mksgn.teachers.weights import load_baseline
+from mksgn.teachers.weights import load_teacher
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import read_state, save_checkpoint
+from mksgn.training.teacher import TeacherTraining
 from mksgn.training.teacher_recipe import PRESETS, TeacherRecipe
+from mksgn.training.trainer import Trainer
 
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "train" / "train_teacher.py"
-LEFT = ["checkpoint.safetensors", "metrics.jsonl", "scores.safetensors", "weights.safetensors"]
+LEFT = ["checkpoint.safetensors", "events", "metrics.jsonl", "scores.safetensors", "weights.safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +47,8 @@ def teacher() -> Iterator[ModuleType]:
 def pack_path(tmp_path_factory) -> Path:
     """Some 120 synthetic sequences, of which 3 test ones are said to be copies of training sequences."""
     pack = synthetic_pack(120)
-    halves = split(pack)
     pack.test_dup_of_train = np.zeros(len(pack), bool)
-    pack.test_dup_of_train[halves.test[:3]] = True
+    pack.test_dup_of_train[split(pack).test[:3]] = True
     path = tmp_path_factory.mktemp("data") / "small.npz"
     save_pack(pack, path)
     return path
@@ -73,14 +75,14 @@ def test_a_run_leaves_everything_it_promises(whole_run, pack_path):
     *epochs, final = rows(whole_run)
     assert [r["epoch"] for r in epochs] == [0, 1]
     assert all({"lr", "loss", "accuracy", "val_accuracy", "seconds"} <= set(r) for r in epochs)
-    network, meta = load_baseline(whole_run / "weights.safetensors")
+    network, meta = load_teacher(whole_run / "weights.safetensors")
     assert (meta["modality"], meta["data"], meta["val_subjects"]) == ("bone", "small.npz", [1])
     assert meta["test"] == final["final"]
     stream = load_stream(whole_run / "scores.safetensors")
     # The file alone must be enough to get the same logits from the raw data.
     pack = synthetic_pack(120)
-    halves = split(pack, val_subjects=(1,))
-    for scores, indices in ((stream.train, halves.train), (stream.test, halves.test)):
+    parts = split(pack, val_subjects=(1,))
+    for scores, indices in ((stream.train, parts.train), (stream.test, parts.test)):
         np.testing.assert_array_equal(scores.indices, indices)
         np.testing.assert_array_equal(scores.labels, pack.labels[indices])
         samples = torch.from_numpy(preprocessed(pack, indices, Preprocess.from_json(meta["preprocess"])))
@@ -97,25 +99,23 @@ def test_a_killed_run_resumes_to_the_same_bits(teacher, tiny, tmp_path, monkeypa
     """Dropout, momentum, order, augmentation, averages included; a line logged after the last checkpoint goes away."""
     options = replace(tiny, network=network, dropout=0.3, epochs=4, average_part=part)
     teacher.main(replace(options, out=tmp_path / "whole"))
-    whole_epoch, whole_save = teacher.Run.epoch, teacher.save_checkpoint
 
-    def killed(path, model, optimiser, state, **others):
+    def killed(path, model, optimiser, state, *further):
         if state["epoch"] == 2:
             raise KeyboardInterrupt
-        whole_save(path, model, optimiser, state, **others)
+        save_checkpoint(path, model, optimiser, state, *further)
 
-    monkeypatch.setattr(teacher, "save_checkpoint", killed)
+    monkeypatch.setattr(mksgn.training.trainer, "save_checkpoint", killed)
     with pytest.raises(KeyboardInterrupt):
         teacher.main(replace(options, out=tmp_path / "cut"))
-    monkeypatch.setattr(teacher, "save_checkpoint", whole_save)
     assert len(rows(tmp_path / "cut")) == 3 and read_state(tmp_path / "cut" / LEFT[0])["epoch"] == 1
     again = []
 
-    def counted(run, epoch, *arguments):
-        again.append(epoch)
-        return whole_epoch(run, epoch, *arguments)
+    def counted(path, model, optimiser, state, *further):
+        again.append(state["epoch"])
+        save_checkpoint(path, model, optimiser, state, *further)
 
-    monkeypatch.setattr(teacher.Run, "epoch", counted)
+    monkeypatch.setattr(mksgn.training.trainer, "save_checkpoint", counted)
     # The recipe comes from the checkpoint, not from the command line or today's presets.
     monkeypatch.setitem(PRESETS, "nw-ucla", TeacherRecipe(seed=99))
     teacher.main(teacher.Options(out=tmp_path / "cut", resume=True))
@@ -139,7 +139,7 @@ def test_a_teacher_is_the_average_of_its_last_steps(teacher, tiny, tmp_path, mon
 
     monkeypatch.setattr(torch.optim.SGD, "step", step)
     teacher.main(replace(tiny, epochs=3, average_part=1.0, average_lr=0.03, out=tmp_path / "a"))
-    network, meta = load_baseline(tmp_path / "a" / "weights.safetensors")
+    network, meta = load_teacher(tmp_path / "a" / "weights.safetensors")
     assert meta["recipe"]["average_lr"] == 0.03 and [row["lr"] for row in rows(tmp_path / "a")[1:3]] == [0.03, 0.03]
     last = seen[len(seen) // 3:]
     for parameter, *steps in zip(network.parameters(), *last):
@@ -155,22 +155,26 @@ def test_a_teacher_is_the_average_of_its_last_steps(teacher, tiny, tmp_path, mon
 def test_a_run_starts_from_another(teacher, tiny, whole_run, tmp_path, monkeypatch):
     """Its weights and its recipe, streams by their names; what it came from is kept, also over a resume."""
     with torch.no_grad():
-        first = load_baseline(whole_run / "weights.safetensors")[0].state_dict()
+        first = load_teacher(whole_run / "weights.safetensors")[0].state_dict()
     seen = []
-    train = teacher.Run.train
-    monkeypatch.setattr(teacher.Run, "train", lambda run, console: (
-        seen.append({k: v.clone() for k, v in run.network.state_dict().items()}), train(run, console)))
+    train = Trainer.run
+
+    def watched(trainer):
+        seen.append({k: v.clone() for k, v in trainer.training.network.state_dict().items()})
+        return train(trainer)
+
+    monkeypatch.setattr(Trainer, "run", watched)
     on = teacher.Options(data=tiny.data, start=str(whole_run), modality="bone", out=tmp_path / "on", epochs=1)
     teacher.main(on)
     assert seen[0].keys() == first.keys() and all(torch.equal(seen[0][k], first[k]) for k in first)
-    meta = load_baseline(tmp_path / "on" / "weights.safetensors")[1]
+    meta = load_teacher(tmp_path / "on" / "weights.safetensors")[1]
     assert (meta["started_from"], meta["epochs_before"], meta["preset"]) == ([whole_run.name], 2, whole_run.name)
-    assert meta["recipe"] == {**load_baseline(whole_run / "weights.safetensors")[1]["recipe"], "epochs": 1}
+    assert meta["recipe"] == {**load_teacher(whole_run / "weights.safetensors")[1]["recipe"], "epochs": 1}
     (tmp_path / "on" / "weights.safetensors").unlink()
     teacher.main(replace(on, resume=True, start=None))
-    assert load_baseline(tmp_path / "on" / "weights.safetensors")[1]["epochs_before"] == 2
+    assert load_teacher(tmp_path / "on" / "weights.safetensors")[1]["epochs_before"] == 2
     teacher.main(replace(on, start=str(tmp_path / "on"), out=tmp_path / "twice"))
-    meta = load_baseline(tmp_path / "twice" / "weights.safetensors")[1]
+    meta = load_teacher(tmp_path / "twice" / "weights.safetensors")[1]
     assert (meta["started_from"], meta["epochs_before"]) == ([whole_run.name, "on"], 3)
     for wrong, message in ((replace(on, modality="joint"), "another modality"),
                            (replace(on, base_channels=16), "base_channels 8"),
@@ -188,7 +192,7 @@ def test_four_streams_start_from_four(teacher, tiny, pack_path, tmp_path):
     on = teacher.Options(data=tiny.data, start=str(tmp_path / "a"), modality="all", out=tmp_path / "b")
     teacher.main(on)
     for modality in MODALITIES:
-        meta = load_baseline(tmp_path / f"b-{modality}" / "weights.safetensors")[1]
+        meta = load_teacher(tmp_path / f"b-{modality}" / "weights.safetensors")[1]
         assert (meta["modality"], meta["started_from"]) == (modality, [f"a-{modality}"])
     teacher_run(tmp_path / "a-bone", pack, pack_path.name, modality="bone", recipe={**recipe, "lr": 0.5})
     with pytest.raises(ConfigError, match="different recipes"):
@@ -197,17 +201,17 @@ def test_four_streams_start_from_four(teacher, tiny, pack_path, tmp_path):
 
 def test_four_streams_are_trained_resumed_and_fused(teacher, tiny, tmp_path, capsys, monkeypatch):
     options = replace(tiny, epochs=1, modality="all", out=tmp_path / "t")
-    finish = teacher.Run.finish
+    export = TeacherTraining.export
 
-    def killed(run, console):
-        if run.modality == "bone":
+    def killed(training, log):
+        if training.modality == "bone":
             raise KeyboardInterrupt
-        finish(run, console)
+        return export(training, log)
 
-    monkeypatch.setattr(teacher.Run, "finish", killed)
+    monkeypatch.setattr(TeacherTraining, "export", killed)
     with pytest.raises(KeyboardInterrupt, match=f"--resume --modality all --out {tmp_path / 't'}$"):
         teacher.main(options)
-    monkeypatch.setattr(teacher.Run, "finish", finish)
+    monkeypatch.setattr(TeacherTraining, "export", export)
     assert {p.name for p in tmp_path.iterdir()} == {"t-joint", "t-bone"}
     first = (tmp_path / "t-joint" / "weights.safetensors").stat().st_mtime_ns
     teacher.main(teacher.Options(modality="all", out=tmp_path / "t", resume=True))
@@ -266,23 +270,23 @@ def test_impossible_wishes_are_refused(teacher, tiny, whole_run, tmp_path, tmp_p
 
 def test_data_without_a_half_or_labels_is_refused(teacher, tiny, tmp_path):
     pack = synthetic_pack(120)
-    halves = split(pack)
+    parts = split(pack)
     pack.test = None
-    for indices, message in ((halves.train, "no test sequences"), (halves.test, "no training sequences")):
+    for indices, message in ((parts.train, "no test sequences"), (parts.test, "no training sequences")):
         save_pack(pack.subset(indices), tmp_path / "half.npz")
         with pytest.raises(DataError, match=message):
             teacher.main(replace(tiny, data=str(tmp_path / "half.npz"), out=tmp_path / "r"))
-    pack.labels[halves.test] = -1
+    pack.labels[parts.test] = -1
     save_pack(pack, tmp_path / "unknown.npz")
-    with pytest.raises(DataError, match=f"no test sequences(.|\n)* {len(halves.test)} of them without a label"):
+    with pytest.raises(DataError, match=f"no test sequences(.|\n)* {len(parts.test)} of them without a label"):
         teacher.main(replace(tiny, data=str(tmp_path / "unknown.npz"), out=tmp_path / "r"))
     assert not (tmp_path / "r").exists()
 
 
 def test_sequences_without_a_label_are_left_out(teacher, tiny, tmp_path, capsys):
     pack = synthetic_pack(120)
-    halves = split(pack, val_subjects=())
-    chosen = [halves.train[4], halves.test[2]]
+    parts = split(pack, val_subjects=())
+    chosen = [parts.train[4], parts.test[2]]
     pack.labels[chosen] = -1
     save_pack(pack, tmp_path / "unknown.npz")
     teacher.main(replace(tiny, data=str(tmp_path / "unknown.npz"), epochs=1, out=tmp_path / "r"))
@@ -299,7 +303,7 @@ def test_two_persons_of_ntu(teacher, data_dir, tmp_path):
         pytest.skip(f"no {path.name} in {data_dir}")
     options = teacher.Options(preset="ntu60", data=str(path), base_channels=8, frames=8, epochs=1, batch=4)
     teacher.main(replace(options, out=tmp_path / "r"))
-    network, meta = load_baseline(tmp_path / "r" / "weights.safetensors")
+    network, meta = load_teacher(tmp_path / "r" / "weights.safetensors")
     assert (network.persons, network.joints, meta["protocol"], len(meta["labels"])) == (2, 25, "ntu60-xsub", 60)
     assert meta["recipe"]["milestones"] == [35, 55] and meta["recipe"]["augment"]["yaw"] == 17.0
 

@@ -116,7 +116,7 @@ def test_mixup_mixes_samples_labels_and_what_teachers_see_alike():
     pack = synthetic_pack(40)
     arguments = (pack, np.arange(40), Preprocess(frames=8), Augment())
     plain = Batches(*arguments, batch=8)
-    mixing = Batches(*arguments, batch=8, also=lambda chosen, rng: [torch.eye(8)], mixup=1.0)
+    mixing = Batches(*arguments, batch=8, extra=lambda chosen, rng: [torch.eye(8)], mixup=1.0)
     (x, labels), (mixed_x, shares, weights) = next(plain.epoch(3)), next(mixing.epoch(3))
     assert all(torch.equal(a, b) for a, b in zip((mixed_x, shares, weights), next(mixing.epoch(3))))
     # Row r of the mixed identity holds the share of every sample in sample r: two of them, or one mixed with itself.

@@ -12,6 +12,7 @@ from programs import program_module
 from safetensors.torch import load_file
 from slayer_runs import TINY, assert_same_run, kill_after, train
 
+import mksgn.training.training
 from mksgn.errors import ConfigError
 from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.blocks import remember
@@ -105,7 +106,7 @@ def test_statistics_are_those_of_all_time_steps(tmp_path, monkeypatch):
             asked.append(net.steps)
             take_average(net, *arguments)
 
-        monkeypatch.setattr(program, "take_average", recorded)
+        monkeypatch.setattr(mksgn.training.training, "take_average", recorded)
         program.main(program.Options(widths=(4, 4, 4), frames=8, batch=256, epochs=3, tune_epochs=0, time_steps=4,
                                      average_part=1.0, out=tmp_path / "run"))
     recipe = Recipe(epochs=3, time_steps=4)

@@ -33,10 +33,11 @@ from mksgn.training.distill import (
     soft_label_distance,
     weighted_sum,
 )
-from mksgn.training.distiller import Distiller, student_layers, teach
+from mksgn.training.distiller import Distiller, load_teachers, student_layers
+from mksgn.training.frozen_teachers import FEATURE_LAYERS, Teachers, cached_logits
 from mksgn.training.recipe import PRESETS as RECIPES
 from mksgn.training.recipe import Recipe
-from mksgn.training.teachers import FEATURE_LAYERS, Teachers, cached_logits
+from mksgn.training.run_data import RunData
 
 DATA = "small.npz"
 
@@ -251,11 +252,13 @@ def student(pack, **options) -> SpikingGraphNet:
 RECIPE = Recipe(widths=(4,) * 6, strides=(1, 1, 2, 1, 2, 1), frames=8, time_steps=2)
 
 
+def data_of(pack, recipe: Recipe) -> RunData:
+    return RunData.prepared(pack, DATA, recipe.preprocess(pack), protocol=None, val_subjects=None, seed=0)
+
+
 def taught_batch(pack, runs, choice: Distillation):
-    halves = split(pack)
-    recipe, teachers, also = teach(RECIPE.taught(choice), runs, pack=pack, data=DATA, protocol=halves.protocol,
-                                   train=halves.train)
-    batches = Batches(pack, halves.train, recipe.preprocess(pack), recipe.augmentation(pack), batch=6, also=also)
+    recipe, teachers, extra = load_teachers(RECIPE.taught(choice), runs, data_of(pack, RECIPE))
+    batches = Batches(pack, split(pack).train, recipe.preprocess(pack), recipe.augmentation(pack), batch=6, extra=extra)
     net = student(pack)
     net.train()
     return recipe, net, Distiller(recipe.distil, teachers, net).train(), next(batches.epoch(0))
@@ -363,7 +366,7 @@ def test_teachers_see_the_student_s_augmented_samples(pack, runs):
     teachers.preprocess = [own, Preprocess(frames=12, modality="bone"), own]
     augment = RECIPE.augmentation(pack)
     plain = Batches(pack, np.arange(40), own, augment, batch=8, seed=2)
-    batches = Batches(pack, np.arange(40), own, augment, batch=8, seed=2, also=teachers.views(pack, augment))
+    batches = Batches(pack, np.arange(40), own, augment, batch=8, seed=2, extra=teachers.views(pack, augment))
     for (x, labels), (same, same_labels, *views) in zip(plain.epoch(3), batches.epoch(3)):
         assert torch.equal(x, same) and torch.equal(labels, same_labels)
         assert torch.equal(views[0], x) and torch.equal(views[2], x)
@@ -386,11 +389,10 @@ def test_teachers_stay_frozen(pack, runs):
 def test_two_persons_are_joints_of_the_student(tmp_path):
     pack = synthetic_pack(96)
     run = teacher_run(tmp_path / "t", pack, DATA, persons=2)
-    halves = split(pack)
     recipe = replace(RECIPE, persons=2).taught(PRESETS["paper"])
-    recipe, teachers, also = teach(recipe, [run], pack=pack, data=DATA, protocol=halves.protocol, train=halves.train)
+    recipe, teachers, extra = load_teachers(recipe, [run], data_of(pack, recipe))
     net = student(pack, persons=2)
-    batches = Batches(pack, halves.train, recipe.preprocess(pack), recipe.augmentation(pack), batch=4, also=also)
+    batches = Batches(pack, split(pack).train, recipe.preprocess(pack), recipe.augmentation(pack), batch=4, extra=extra)
     loss, _ = loss_of(net, Distiller(recipe.distil, teachers, net), next(batches.epoch(0)))
     assert torch.isfinite(loss)
 
@@ -413,13 +415,13 @@ def test_cached_logits_are_the_recorded_ones(pack, runs):
 
 
 def test_cached_logits_of_other_sequences_are_refused(pack, runs):
-    halves = split(pack)
+    parts = split(pack)
     with pytest.raises(ConfigError, match="not of these training sequences"):
-        cached_logits(runs, pack, np.append(halves.train, halves.test[0]))
+        cached_logits(runs, pack, np.append(parts.train, parts.test[0]))
     other = synthetic_pack(96, seed=9)
     other.labels = (pack.labels + 1) % len(pack.class_names)
     with pytest.raises(ConfigError, match="not of these training sequences") as caught:
-        cached_logits(runs, other, halves.train)
+        cached_logits(runs, other, parts.train)
     assert "other labels" in caught.value.got
 
 
@@ -451,14 +453,13 @@ def test_unusable_teachers(pack, runs, tmp_path):
         Teachers([runs[0], runs[1], runs[0]])
     with pytest.raises(ConfigError, match="weights"):
         Teachers([tmp_path])
-    halves = split(pack)
-    arguments = {"pack": pack, "data": DATA, "protocol": halves.protocol, "train": halves.train}
+    data = data_of(pack, RECIPE)
     with pytest.raises(ConfigError, match="--alpha"):
-        teach(RECIPE.taught(Distillation(alpha=(1.0, 2.0))), runs, **arguments)
-    recipe, *_ = teach(RECIPE.taught(Distillation()), runs, **arguments)
-    teach(RECIPE.taught(Distillation()), runs, **arguments, before=recipe.distil.teachers)
+        load_teachers(RECIPE.taught(Distillation(alpha=(1.0, 2.0))), runs, data)
+    recipe, *_ = load_teachers(RECIPE.taught(Distillation()), runs, data)
+    load_teachers(RECIPE.taught(Distillation()), runs, data, recipe.distil.teachers)
     with pytest.raises(ConfigError, match="have changed"):
-        teach(RECIPE.taught(Distillation()), runs[:3], **arguments, before=recipe.distil.teachers)
+        load_teachers(RECIPE.taught(Distillation()), runs[:3], data, recipe.distil.teachers)
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -499,7 +500,7 @@ def test_augmentation_in_views_covers_mirroring(pack):
     """With Augment(mirror=...), one more random number is drawn: the views must still agree."""
     augment = Augment(mirror=0.5, mirrored=tuple(range(20)))
     own = Preprocess(frames=8)
-    batches = Batches(pack, np.arange(20), own, augment, batch=10, also=views_of(own, pack, augment))
+    batches = Batches(pack, np.arange(20), own, augment, batch=10, extra=views_of(own, pack, augment))
     for x, _, view in batches.epoch(0):
         assert torch.equal(x, view)
 

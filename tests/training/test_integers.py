@@ -12,7 +12,8 @@ from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network, save_network
-from mksgn.training.integers import predictions, settled
+from mksgn.training.evaluation import predictions
+from mksgn.training.integers import choose_integers
 
 TRAIN = np.arange(0, 60, 2)
 
@@ -43,7 +44,7 @@ def test_spoilt_integers_are_not_kept(pack, tmp_path):
     save_network(floating, network(pack))
     tuned = rounding(floating)
     spoil(tuned)
-    kept, said = settled(tuned, floating, pack, TRAIN, preprocess)
+    kept, said = choose_integers(tuned, floating, preprocessed(pack, TRAIN, preprocess))
     assert said["integers"] == "rounded" and said["agreement_tuned"] < said["agreement_rounded"]
     assert all(torch.equal(value, kept.state_dict()[name]) for name, value in rounding(floating).state_dict().items())
     # The two figures, by hand.
@@ -59,7 +60,7 @@ def test_fine_tuned_integers_that_agree_as_often_are_kept(pack, tmp_path):
     floating = tmp_path / "float.safetensors"
     save_network(floating, network(pack))
     tuned = rounding(floating)
-    kept, said = settled(tuned, floating, pack, TRAIN, Preprocess(frames=8))
+    kept, said = choose_integers(tuned, floating, preprocessed(pack, TRAIN, Preprocess(frames=8)))
     assert kept is tuned and said["integers"] == "fine-tuned"
     assert said["agreement_tuned"] == said["agreement_rounded"]
 
@@ -72,7 +73,8 @@ def test_rounding_alone_has_the_fixed_weights_too(pack, tmp_path):
     net.fix_fusion((0.25, 0.5, 0.75, 1.0))
     net.quantize()
     spoil(net)
-    kept, said = settled(net, floating, pack, TRAIN, Preprocess(frames=8, modality=MODALITIES))
+    samples = preprocessed(pack, TRAIN, Preprocess(frames=8, modality=MODALITIES))
+    kept, said = choose_integers(net, floating, samples)
     assert said["integers"] == "rounded" and kept is not net
     assert kept.config.fusion_weights == net.config.fusion_weights
 

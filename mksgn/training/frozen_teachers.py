@@ -1,4 +1,4 @@
-"""Frozen teachers, streams of CTR-GCN or spiking networks, checked against the student's data; what they say."""
+"""Finished networks that teach another: loaded, checked against the student's data, and asked about its batches."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.errors import ConfigError, typed
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.unfolding import unfolded
-from mksgn.teachers.scores import load_stream
+from mksgn.teachers.scores import SCORES, load_stream
 from mksgn.teachers.stack import LAYERS, unfold_persons
-from mksgn.teachers.weights import BaselineConfig, load_baseline
-from mksgn.training.batches import Also
+from mksgn.teachers.weights import TeacherConfig, load_teacher
+from mksgn.training.batches import ExtraTensors
 from mksgn.training.checkpoint import WEIGHTS, holds_network, load_network, read_meta
 
-SCORES = "scores.safetensors"
 FEATURE_LAYERS = tuple(number for number, (_, stride) in enumerate(LAYERS, 1) if stride > 1)
 """Where the teachers' frames halve and their channels double: layers 5 and 8 (paper, above Eq. 27)."""
 
@@ -63,8 +62,8 @@ class Teacher(nn.Module):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.path = folder / WEIGHTS
-        with typed(ConfigError, "this run does not say what a teacher has to say", str(self.path),
-                   "name the folder of a finished run"):
+        with typed(ConfigError, "no teacher can be read here: what its run should have written is missing or damaged",
+                   str(self.path), "name the folder of a finished run"):
             self._read()
 
     def _read(self) -> None:
@@ -75,8 +74,8 @@ class Teacher(nn.Module):
             self.modality = "+".join(net.config.modalities)
             self.name, accuracy = json.loads(meta["recipe"])["network"], meta["accuracy_integer"]
         else:
-            self.network, meta = load_baseline(self.path)
-            config = BaselineConfig.from_dict(meta["config"])
+            self.network, meta = load_teacher(self.path)
+            config = TeacherConfig.from_dict(meta["config"])
             self.body, self.persons, self.width = config.body, config.persons, config.base_channels
             self.modality, self.name, accuracy = meta["modality"], config.network, meta["test"]["accuracy"]
         self.preprocess = Preprocess.from_json(meta["preprocess"])
@@ -165,7 +164,7 @@ class Teachers(nn.Module):
         """Stay in evaluation mode."""
         return super().train(False)
 
-    def views(self, pack: Pack, augment: Augment) -> Also:
+    def views(self, pack: Pack, augment: Augment) -> ExtraTensors:
         """For :class:`~mksgn.training.batches.Batches`: each teacher's view of a batch, augmented as the student's.
 
         The random numbers of an augmentation depend on the number of persons only, so that the same generator makes
@@ -197,7 +196,7 @@ class Teachers(nn.Module):
         return Lesson(torch.stack([logits for logits, _ in seen], 1), features)
 
 
-def cached_logits(folders: Sequence[Path], pack: Pack, indices: np.ndarray) -> Also:
+def cached_logits(folders: Sequence[Path], pack: Pack, indices: np.ndarray) -> ExtraTensors:
     """For :class:`~mksgn.training.batches.Batches`: logits (N, S, J) that finished runs have of their training data.
 
     They are of the sequences without augmentation.

@@ -26,10 +26,10 @@ from mksgn.skeleton import NTU25, UCLA20, body_of, spatial_partitions
 from mksgn.teachers import CTRGCN, STGCN
 from mksgn.teachers.checkpoints import from_published, load_published, published_names
 from mksgn.teachers.pickles import _rebuild_tensor, read_pickled_tensors
-from mksgn.teachers.scores import Scores, Stream, accuracies, fuse, load_stream, save_stream
+from mksgn.teachers.scores import Scores, Stream, fuse, load_stream, save_stream, stream_accuracies
 from mksgn.teachers.stack import LAYERS, unfold_persons
 from mksgn.teachers.stgcn import STLayer, jointly_normalised
-from mksgn.teachers.weights import BaselineConfig, load_baseline, parameters, save_baseline
+from mksgn.teachers.weights import TeacherConfig, load_teacher, save_teacher, trained_parameters
 from mksgn.training.teacher_recipe import PRESETS, TeacherRecipe
 
 CHAIN = body_of([(0, 1), (1, 2), (2, 3), (2, 4)], 5)
@@ -136,11 +136,11 @@ def test_every_parameter_of_ctrgcn_gets_the_references_gradient():
 def test_sizes_are_the_published_ones():
     """CTR-GCN: 1.46 M, as its paper and MK-SGN's say (120 classes). ST-GCN as in its repository: 3.10 M; the MK-SGN
     paper prints 2.11 M."""
-    assert round(parameters(CTRGCN(NTU25, 120, persons=2)) / 1e6, 2) == 1.46
+    assert round(trained_parameters(CTRGCN(NTU25, 120, persons=2)) / 1e6, 2) == 1.46
     ctr, st_gcn = CTRGCN(NTU25, 60, persons=2), STGCN(NTU25, 60, persons=2)
-    assert round(parameters(st_gcn) / 1e6, 2) == 3.10
+    assert round(trained_parameters(st_gcn) / 1e6, 2) == 3.10
     published = {n: s for n, s in published_names(ctr).items() if "running" not in n and "tracked" not in n}
-    assert parameters(ctr) == sum(int(np.prod(shape)) for shape in published.values())
+    assert trained_parameters(ctr) == sum(int(np.prod(shape)) for shape in published.values())
 
 
 def test_published_names_are_those_of_the_repository():
@@ -431,12 +431,12 @@ def test_other_networks_are_refused(small):
 
 @pytest.mark.parametrize("network", ["ctr-gcn", "st-gcn"])
 def test_weights_survive_the_file(tmp_path, network):
-    config = BaselineConfig(network=network, body=UCLA20, classes=10, persons=2, base_channels=8, dropout=0.1)
+    config = TeacherConfig(network=network, body=UCLA20, classes=10, persons=2, base_channels=8, dropout=0.1)
     made = shaken(config.build())
-    save_baseline(tmp_path / "w.safetensors", made, config, {"modality": "bone", "test": {"accuracy": 0.5}})
-    loaded, meta = load_baseline(tmp_path / "w.safetensors")
+    save_teacher(tmp_path / "w.safetensors", made, config, {"modality": "bone", "test": {"accuracy": 0.5}})
+    loaded, meta = load_teacher(tmp_path / "w.safetensors")
     assert meta["modality"] == "bone" and meta["test"]["accuracy"] == 0.5
-    assert BaselineConfig.from_dict(meta["config"]) == config
+    assert TeacherConfig.from_dict(meta["config"]) == config
     assert not loaded.training and list(tmp_path.iterdir()) == [tmp_path / "w.safetensors"]
     x = torch.randn(2, 3, 8, 20, 2)
     assert torch.equal(loaded(x).logits, made(x).logits)
@@ -447,13 +447,13 @@ def test_other_files_are_no_weights(tmp_path):
     for content in (b"", b"\xff" * 64, json.dumps({"a": 1}).encode()):
         path.write_bytes(content)
         with pytest.raises(ConfigError):
-            load_baseline(path)
+            load_teacher(path)
     half = Scores(np.zeros((2, 3), np.float32), np.zeros(2, np.int64), np.arange(2), np.ones(2, bool))
     save_stream(path, Stream("joint", "d", "p", half, half))
     with pytest.raises(ConfigError, match="does not hold a teacher"):
-        load_baseline(path)
-    config = BaselineConfig(network="st-gcn", body=CHAIN, classes=2, base_channels=8)
-    save_baseline(path, config.build(), config, {})
+        load_teacher(path)
+    config = TeacherConfig(network="st-gcn", body=CHAIN, classes=2, base_channels=8)
+    save_teacher(path, config.build(), config, {})
     with pytest.raises(ConfigError, match="does not hold a stream"):
         load_stream(path)
 
@@ -471,9 +471,9 @@ def test_fusion_by_hand():
     two = scores(np.log([[1, 9], [1, 9]]), labels, np.array([True, False]))
     np.testing.assert_allclose(fuse([one, two]), [[(0.75 + 0.1) / 2, (0.25 + 0.9) / 2]] * 2, rtol=1e-6)
     np.testing.assert_allclose(fuse([one, two], (3, 1)), [[(2.25 + 0.1) / 4, (0.75 + 0.9) / 4]] * 2, rtol=1e-6)
-    assert accuracies(fuse([one, two]), one) == {
+    assert stream_accuracies(fuse([one, two]), one) == {
         "accuracy": 0.5, "samples": 2, "accuracy_clean": 1.0, "samples_clean": 1}
-    assert accuracies(fuse([one, two], (3, 1)), one)["accuracy_clean"] == 0.0
+    assert stream_accuracies(fuse([one, two], (3, 1)), one)["accuracy_clean"] == 0.0
 
 
 @given(st.integers(1, 4), st.floats(-50, 50), st.integers(0, 1000))
