@@ -174,7 +174,7 @@ def main(options: Options) -> None:
     fabric = Fabric(accelerator=choose_device(options.device).type, devices=devices, num_nodes=nodes,
                     strategy="ddp" if devices * nodes > 1 else "auto")
     fabric.launch()
-    dtype = choose_precision(options.precision, fabric.device, max(recipe.widths))
+    dtype = choose_precision(options.precision, fabric.device, max(recipe.network.widths))
 
     preprocess = recipe.preprocess(pack)
     teachers, also = None, None
@@ -187,7 +187,7 @@ def main(options: Options) -> None:
                       also=also, mixup=recipe.mixup)
     val = preprocessed(pack, halves.val, preprocess) if len(halves.val) else np.empty((0,))
     fabric.seed_everything(recipe.seed)
-    net = SpikingGraphNet(recipe.net_config(pack))
+    net = recipe.untrained(pack)
     if options.start is not None and started is None:
         begin_with(net, Path(options.start), batches)
     distiller = Distiller(recipe.distil, teachers, net) if recipe.distil and teachers else None
@@ -195,8 +195,8 @@ def main(options: Options) -> None:
     if chief:
         parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
         apart = 0 if net.fusion is None else sum(p.numel() for p in net.fusion.parameters())
-        console.print(f"[bold]{recipe.network}[/] {recipe.widths}, T = {recipe.time_steps}, {parameters - apart:,} "
-                      f"parameters" + (f", {apart:,} of SMF's estimator" if apart else "") + "; "
+        console.print(f"[bold]{net.config.name}[/] {net.config.widths}, T = {net.config.time_steps}, "
+                      f"{parameters - apart:,} parameters" + (f", {apart:,} of SMF's estimator" if apart else "") + "; "
                       f"{halves.protocol}: {len(halves.train)} train, {len(halves.val)} val, {len(halves.test)} test; "
                       f"{fabric.world_size} x {fabric.device.type}, {str(dtype)[6:]}"
                       + (f"; {unlabelled} without a label are left out" if unlabelled else ""))
@@ -219,7 +219,7 @@ def main(options: Options) -> None:
                 if stage == "tune":
                     if not first:
                         if average is not None:
-                            net.steps = recipe.time_steps
+                            net.steps = net.config.time_steps
                             take_average(net, average, batches.epoch(recipe.epochs), recipe.seed)
                         results.update(end_float(net, pack, halves, preprocess, fabric.device,
                                                  folder if chief else None))
@@ -253,13 +253,13 @@ def main(options: Options) -> None:
                             "stage": stage, "epoch": epoch,
                             "options": {name: getattr(options, name) for name in STORED},
                             "recipe": recipe.to_dict(), "results": results, "scales": net.scales(),
-                            "fusion_weights": net.config.fusion_weights}, others, companions)
+                            "fusion_weights": net.fusion_weights}, others, companions)
                     fabric.barrier()
         if chief:
             about = {"preset": options.name(), "data": name_of(options.data), "recipe": json.dumps(recipe.to_dict()),
                      "commit": describe_commit(), **options.lineage()}
-            if net.config.fusion_weights is not None:
-                about["fusion"] = recipe.fusion
+            if net.fusion_weights is not None:
+                about["fusion"] = recipe.to_dict()["fusion"]
             choose = recipe.tune_epochs > 0 and recipe.integers == "agreeing"
             results = export(folder, net.cpu(), pack, halves, preprocess, results, about, choose)
             report(folder, options, net, halves, results, console)

@@ -52,7 +52,7 @@ def end_float(net: SpikingGraphNet, pack: Pack, halves: Split, preprocess: Prepr
     results = accuracies("float", predictions(net, samples, device) == labels, halves)
     if folder is not None:
         save_network(folder / FLOAT, net)
-    if net.config.fusion == "smf":
+    if net.weighs_samples:
         net.fix_fusion(fixed_weights(sample_weights(net, pack, halves.train, preprocess, device)))
         results |= accuracies("float_fixed", predictions(net, samples, device) == labels, halves)
     return results
@@ -88,7 +88,7 @@ def export(folder: Path, net: SpikingGraphNet, pack: Pack, halves: Split, prepro
     predicted, rate = integer_run(net, samples)
     results = results | accuracies("integer", predicted == labels, halves)
     measured = {"test_samples": len(labels), "mean_rate": rate, **agreement}
-    fused = {} if net.config.fusion_weights is None else {"fusion_weights": list(net.config.fusion_weights)}
+    fused = {} if net.fusion_weights is None else {"fusion_weights": list(net.fusion_weights)}
     meta = {"protocol": halves.protocol, "preprocess": preprocess.to_json(), "labels": list(pack.class_names),
             "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints, **about, **measured, **fused,
             **results}

@@ -33,7 +33,7 @@ def predictions(net: SpikingGraphNet, samples: np.ndarray, device: torch.device 
 def logits(net: SpikingGraphNet, samples: np.ndarray, device: torch.device | None = None) -> np.ndarray:
     """Logits, float32 (N, J), in float32 arithmetic; the network is put back into the mode it was in."""
     if not len(samples):
-        return np.zeros((0, net.config.classes), np.float32)
+        return np.zeros((0, net.data.classes), np.float32)
     training = net.training
     net.eval()
     found = [net(torch.from_numpy(part).to(device or "cpu")).logits.cpu().numpy() for part in _parts(samples)]
@@ -95,8 +95,8 @@ def settled(tuned: SpikingGraphNet, floating: Path, pack: Pack, train: np.ndarra
     samples = preprocessed(pack, evenly(train, ASKED), preprocess)
     rounded = load_network(floating, quantized=False)
     expected = predictions(rounded, samples)
-    weights = tuned.config.fusion_weights
-    if weights is not None and rounded.config.fusion_weights is None:
+    weights = tuned.fusion_weights
+    if weights is not None and rounded.fusion_weights is None:
         rounded.fix_fusion(weights)
     rounded.quantize()
     agreement = {f"agreement_{name}": float((integer_run(net, samples)[0] == expected).mean())

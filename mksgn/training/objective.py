@@ -35,7 +35,7 @@ class Objective(nn.Module):
         self.per_rate = synops_per_rate(net) if recipe.synop_weight else {}
         self.names = ["loss", "accuracy", "rate"]
         self.names += ["synops"] if self.per_rate else []
-        self.names += ["information"] if net.config.fusion == "smf" else []
+        self.names += ["information"] if net.weighs_samples else []
         self.names += PARTS if distiller else ()
 
     def forward(self, x: Tensor, labels: Tensor, *taught: Tensor) -> tuple[Tensor, Tensor]:
