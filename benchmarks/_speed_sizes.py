@@ -15,7 +15,8 @@ from _speed_report import Curve, Rows, take_turns
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
 from mksgn.lava.backend import LavaBackend
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.networks import DataShape, MkSgnConfig
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.slayer_backend import calibrate
 from mksgn.skeleton import NTU25
@@ -34,8 +35,8 @@ def lava_step(graph: Graph, samples: np.ndarray, layout: str, **options: Any) ->
 def untrained(frames: int, widths: tuple[int, ...], strides: tuple[int, ...], time_steps: int = 4) -> Graph:
     """An untrained MK-SGN for 25 joints whose neurons fire as trained ones do: calibrated on noise walks."""
     torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(body=NTU25, classes=60, frames=frames, widths=widths, strides=strides,
-                                    time_steps=time_steps))
+    net = SpikingGraphNet(MkSgnConfig(widths=widths, strides=strides, time_steps=time_steps),
+                          DataShape(body=NTU25, classes=60, frames=frames))
     calibrate(net, noise(net.input_shape, 8))
     net.quantize()
     return to_graph(net)

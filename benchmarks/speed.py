@@ -116,7 +116,8 @@ def bound(options: Options, rows: Rows) -> None:
         seconds = statistics.median(take_turns({what: use}, options.rounds + 3)[what])
         rows.add(f"machine: {what} memory", memory.numel() * memory.element_size() / seconds / 1e9, "GB/s")
     # bfloat16 only where training takes it: a processor without such units needs minutes for one product.
-    for dtype in dict.fromkeys((torch.float32, choose_precision("auto", torch.device("cpu"), max(MEASURED.widths)))):
+    short = choose_precision("auto", torch.device("cpu"), max(MEASURED.network.widths))
+    for dtype in dict.fromkeys((torch.float32, short)):
         name = str(dtype).removeprefix("torch.")
         matrix = torch.rand(2048, 2048).to(dtype)
         seconds = statistics.median(take_turns({name: partial(torch.mm, matrix, matrix)}, options.rounds)[name])
@@ -131,7 +132,7 @@ def training(options: Options, rows: Rows, pack: Pack) -> None:
     for _ in range(1 if options.quick else 3):
         for stack in stacks:
             times[stack] += seconds(stack, data=options.data, batch=batch, calls=calls, threads=options.threads)
-    dtype = str(choose_precision("auto", torch.device("cpu"), max(MEASURED.widths))).removeprefix("torch.")
+    dtype = str(choose_precision("auto", torch.device("cpu"), max(MEASURED.network.widths))).removeprefix("torch.")
     what = f"training step ({shape(pack, batch)}), synapses in {dtype}"
     rows.pair(what, times, "ours", "stock SLAYER", 6.5)
     if HAS_SPIKINGJELLY:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import numbers
+import re
 import sys
 from dataclasses import dataclass, fields
 from typing import Any, get_args
@@ -158,7 +159,7 @@ def check_limits(choices: Any, *, options: bool = True, **stricter: Limit) -> No
     limits = LIMITS | stricter
     for each in fields(choices):
         value = getattr(choices, each.name)
-        if str(each.type).startswith("Literal["):
+        if re.fullmatch(r"Literal\[[^]]*\]", str(each.type)):
             allowed = get_args(type_of(type(choices), each.name))
             if value not in allowed:
                 raise ConfigError(f"unknown {each.name}", option(each.name) if options else each.name, str(value),

@@ -185,7 +185,9 @@ class SpikingGraphNet(nn.Module):
         """
         if self.fusion is None or self.quantized:
             raise ConfigError("only a floating-point network of several modalities has weights to fix")
-        self.config = self.config.with_fusion_weights(tuple(float(weight) for weight in weights))
+        config = self.config.with_fusion_weights(tuple(float(weight) for weight in weights))
+        config.check_modalities(self.data.modalities)
+        self.config = config
         self.fusion.fix(weights)
         for module in self.modules():
             if isinstance(module, FusedProjection):

@@ -39,7 +39,7 @@ def product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 
 
 def product_neurons(tokens: int, width: int, heads: int) -> int:
-    """Neurons, in a block of Spikformer, that multiply two numbers: one per token n, channel c, and channel d of its head.
+    """Neurons of a Spikformer block that multiply two numbers: one per token n, channel c and channel d of c's head.
 
     What Q (K^T V) takes where counts travel as graded messages (Lava's ``ProdNeuron``, Loihi 2): the factor
     sum over m of k v differs from c to c and q from n to n, so no product can be shared or moved behind a sum.
@@ -48,7 +48,7 @@ def product_neurons(tokens: int, width: int, heads: int) -> int:
 
 
 def gate_neurons(tokens: int, width: int, heads: int) -> int:
-    """Least number of AND neurons, in a block of Spikformer, that compute Q (K^T V) exactly with unary spikes.
+    """Least number of AND neurons of a Spikformer block that compute Q (K^T V) exactly with unary spikes.
 
     k AND v for every token and pair of channels; then q AND every bit of the count, which is at most ``tokens``.
     The neurons that turn a count into bits, and the copies of high bits whose weight 2^j exceeds 8 bits, come on top.

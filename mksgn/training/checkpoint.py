@@ -134,6 +134,9 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
         with typed(ConfigError, what, str(path), fix):
             if state.get("quantized", True) != quantized:
                 raise ValueError("it holds floating-point weights" if quantized else "it holds integers")
+            if "network" not in state["config"]:
+                raise ConfigError("an older version of mksgn wrote this network", str(path),
+                                  fix="use the version that wrote it, or train the network anew")
             config, data = shape_of(state["config"])
             with safe_open(path, "pt") as file:
                 tensors = {key[len(_MODEL):]: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

@@ -37,7 +37,7 @@ class Recipe(AveragedTail):
     modality : str or tuple of str
         Input: one modality, or several, each with a spike coder of its own.
     root_range : float
-        How many times finer than other coordinates the displacement of the body's centre is scaled.
+        Range of the centre's displacement since the first frame, over the range of all other coordinates.
     motion_range : float
         Full scale of motions per frame, as a part of the largest joint or bone coordinate of the sequence, such as
         0.15; 0: each sequence's largest motion.
@@ -89,8 +89,7 @@ class Recipe(AveragedTail):
     rate_target : float
         Firing rate that costs nothing.
     synop_weight : float
-        Weight of max(S / target - 1, 0), S being the synaptic operations of a sample: spikes times their fan-out
-        (:mod:`mksgn.nn.synops`).
+        Weight of max(S / target - 1, 0), S being the synaptic operations of a sample: spikes times their fan-out.
     synop_target : float
         Synaptic operations per sample that cost nothing, such as 100e6.
     mixup : float

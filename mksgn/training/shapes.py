@@ -41,11 +41,8 @@ def shape_of(stored: Mapping[str, Any]) -> tuple[NetworkConfig, DataShape]:
     ValueError, TypeError, KeyError, AttributeError
         When an entry is missing, of another type or too large.
     MksgnError
-        When the entries contradict each other, or an older version wrote them.
+        When the entries contradict each other, or there is no such network.
     """
-    if "network" not in stored:
-        raise ConfigError("an older version of mksgn wrote this network", allowed="networks of this version",
-                          fix="use the version that wrote it, or train anew")
     choices = {key: _immutable(value) for key, value in stored.items()}
     given = {key: _immutable(value) for key, value in choices.pop("data").items()}
     body = given.pop("body")

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import torch
 from lively_nets import lively, samples_for
+from network_of import network_of
 from programs import Program, graph_for
 from same_counts import assert_same_counts
 
@@ -32,7 +33,6 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.ir import Cuba, Dense, Graph, Population
 from mksgn.netx import read_net, write_net
-from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.programs import classes, outputs
 from mksgn.programs.samples import Selection, Source, evenly, select
@@ -140,7 +140,7 @@ def assert_classes(result: dict[str, Any], pack: Pack, printed: str) -> None:
 def test_scores_are_those_of_the_trained_network() -> None:
     """A readout over the net's logit scale is, to the last bit, the logit of the quantised network in torch."""
     torch.manual_seed(2)
-    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=5, frames=8, widths=(8, 12), strides=(1, 2), time_steps=2))
+    net = network_of(body=UCLA20, classes=5, frames=8, widths=(8, 12), strides=(1, 2), time_steps=2)
     x = samples_for(net)
     lively(net, x).eval()
     net.quantize()

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from network_of import network_of
 from recordings import fields
 from structures import Damage, bounded_memory, hdf5_damages, npz_damages, safetensors_damages, spread
 
@@ -27,7 +28,7 @@ from mksgn.netx.layers import LayerReader
 from mksgn.nir import NirError, read_nir, write_nir
 from mksgn.nir.errors import UNEXPECTED
 from mksgn.nir.foreign import _Foreign
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.skeleton import UCLA20
 from mksgn.training.checkpoint import (
     load_checkpoint,
@@ -145,7 +146,7 @@ def test_packs(tmp_path: Path) -> None:
 
 def small_net() -> SpikingGraphNet:
     torch.manual_seed(3)
-    return SpikingGraphNet(NetConfig(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,)))
+    return network_of(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,))
 
 
 @pytest.mark.timeout(600)
