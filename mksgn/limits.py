@@ -1,4 +1,4 @@
-"""What each choice of a network, its training and its files may be: declared once, for all who ask.
+"""The values that each choice of a network, its training and its files may have, declared once for all who ask.
 
 Numbers have a limit in ``LIMITS``; words are the ``Literal`` that their field is annotated with. A choice has one name
 everywhere: the field of a recipe, the option of a program (``--time-steps`` of ``time_steps``)

@@ -1,7 +1,7 @@
-"""One module per network: its choices, the equations that its body realises, and its presets.
+"""One module per network: its choices, the equations that its layers realise, and its presets.
 
-A network is a frozen dataclass of choices (a :class:`~mksgn.nn.config.NetworkConfig`) whose ``body`` adds populations
-to a :class:`~mksgn.nn.builder.PopulationBuilder`. Nothing here imports torch before a body is asked for.
+A network is a frozen dataclass of choices (a :class:`~mksgn.nn.config.NetworkConfig`) whose ``populate`` adds its
+populations to a :class:`~mksgn.nn.builder.PopulationBuilder`. Nothing here imports torch.
 
 To add a network, write a module with its dataclass and name the class in :mod:`mksgn.networks.registry`; programs,
 files and errors then know it. To add a choice to a network, add a field, its lines in the class docstring, and its

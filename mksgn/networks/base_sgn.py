@@ -27,7 +27,7 @@ class BaseSgnConfig(GraphConfig):
     widths: tuple[int, ...] = (32, 32, 32, 32, 64, 64, 64, 128, 128, 128)
     strides: tuple[int, ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
-    def body(self, builder: PopulationBuilder) -> tuple[str, ...]:
+    def populate(self, builder: PopulationBuilder) -> tuple[str, ...]:
         """The output of the last layer."""
         p = spike_coders(builder, self)
         for number, (width, stride) in enumerate(zip(self.widths, self.strides), start=1):

@@ -1,4 +1,4 @@
-"""What the two graph convolutional networks share: their choices, graph convolution (Eq. 5-7), temporal branches."""
+"""The common part of the two graph convolutional networks: choices, graph convolution (Eq. 5-7), temporal branches."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class MkSgnConfig(GraphConfig):
 
     name: ClassVar[str] = "mksgn"
 
-    def body(self, builder: PopulationBuilder) -> tuple[str, ...]:
+    def populate(self, builder: PopulationBuilder) -> tuple[str, ...]:
         """T of the last layer."""
         p = spike_coders(builder, self)
         for number, (width, stride) in enumerate(zip(self.widths, self.strides), start=1):

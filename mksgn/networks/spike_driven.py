@@ -20,7 +20,7 @@ class SpikeDrivenConfig(TransformerConfig):
 
     name: ClassVar[str] = "spike-driven"
 
-    def body(self, builder: PopulationBuilder) -> tuple[str, ...]:
+    def populate(self, builder: PopulationBuilder) -> tuple[str, ...]:
         """LIF(U) after the last block."""
         x = start = builder.spike_coders(self.width)
         count = len(self.widths)

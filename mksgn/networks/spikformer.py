@@ -38,7 +38,7 @@ class SpikformerConfig(TransformerConfig):
             raise ConfigError("heads must divide the width", "--widths", f"{self.heads} heads, width {self.width}",
                               f"multiples of {self.heads}", "give other --widths or --heads")
 
-    def body(self, builder: PopulationBuilder) -> tuple[str, ...]:
+    def populate(self, builder: PopulationBuilder) -> tuple[str, ...]:
         """All populations whose spikes add up to the last x: SPS, then SSA and MLP of every block."""
         x: tuple[str, ...] = (builder.spike_coders(self.width),)
         for number in range(1, len(self.widths) + 1):

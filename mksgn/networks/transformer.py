@@ -1,4 +1,4 @@
-"""What the two spiking transformers share: every joint of every frame is a token, and nothing is pooled but at the end.
+"""The choices of the two spiking transformers: every joint of every frame is a token; only the head pools.
 
 A population of tokens has shape (C, F, V), so a linear layer over channels is a 1 x 1 convolution.
 """

@@ -1,7 +1,7 @@
 """The populations of a network, added one after the other in the order in which spikes reach them.
 
-The body of a network (:mod:`mksgn.networks`) says with a :class:`PopulationBuilder` which populations there are and
-what each reads. Their names follow the paper's Table 6: ``block2.sgsa.q`` is its SG-SA2_lifq
+A network (:mod:`mksgn.networks`) says with a :class:`PopulationBuilder` which populations it has and what each reads.
+Their names follow the paper's Table 6: ``block2.sgsa.q`` is its SG-SA2_lifq
 (:func:`mksgn.energy.printed.table6_name`). Everything that is added performs spike-driven operations only, so that
 :func:`mksgn.nn.lowering.to_graph` can write it as integers; what does more says so (``obstacle``).
 """
@@ -55,7 +55,7 @@ class PopulationBuilder:
     coders : tuple of str
         Names of the spike coders.
     fusion : Fusion or None
-        What weighs several coders.
+        The module that weighs several coders.
     """
 
     def __init__(self, config: NetworkConfig, data: DataShape) -> None:

@@ -1,6 +1,6 @@
-"""What every network is made from: the choices that all kinds share, and what the data determine.
+"""The choices that all kinds of networks share, and the shape of the data that a network reads.
 
-The kinds of networks, and what only they choose, are in :mod:`mksgn.networks`. Nothing here imports torch.
+The kinds of networks, and the choices that only they have, are in :mod:`mksgn.networks`. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DataShape:
-    """What the data and their preprocessing determine of a network.
+    """The part of a network's shape that the data and their preprocessing determine.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class DataShape:
     persons : int
         Persons of a sample; they are folded into the joint axis.
     modalities : tuple of str
-        What the input holds, modality after modality on its channel axis.
+        Modalities of the input, which follow each other on its channel axis.
     channels_in : int
         Coordinates per joint and modality.
 
@@ -86,7 +86,7 @@ class NetworkConfig(ABC):
     dropout : float
         Part of the spikes before the classifier that is left out in training.
     segments : int
-        Parts of the sequence, of equal length, that the head averages apart, so that the classifier knows when
+        Parts of the sequence, of equal length, that the head averages one by one, so that the classifier knows when
         something happened; the paper has 1.
 
     Raises
@@ -112,7 +112,7 @@ class NetworkConfig(ABC):
             raise ConfigError("a network needs at least one layer", "--widths", "none", "one number per layer")
 
     @abstractmethod
-    def body(self, builder: PopulationBuilder) -> tuple[str, ...]:
+    def populate(self, builder: PopulationBuilder) -> tuple[str, ...]:
         """Add all populations before the head; returns those whose spikes, added up, the head averages."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""P_fuse (paper Eq. 24) as what other populations read: one tensor in floating point, then a synapse per modality."""
+"""Projections from P_fuse (paper Eq. 24): from one tensor in floating point, by one synapse per modality after."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mksgn.nn.projections import Projection
 from mksgn.nn.spikes import Hook, Spikes
 
 FUSED = "P_fuse"
-"""What a body's first layer names as its source where modalities are fused. It is no population and has no spikes: the
+"""The source that a network's first layer names where modalities are fused. It is no population and has no spikes: the
 builder turns projections from it into :class:`FusedProjection`."""
 
 

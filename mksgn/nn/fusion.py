@@ -162,7 +162,7 @@ class Fusion(nn.Module):
         weights : (N, M)
             Of every sample, without gradient.
         bound : 0-dim or None
-            What the estimator is to maximise; None without one.
+            The quantity that the estimator is to maximise; None without one.
         """
         samples = len(trains[0]) // steps
         weights, bound = self.weights.expand(samples, -1), None

@@ -1,7 +1,6 @@
 """A spiking graph network: named populations in topological order, the head, and their forwards.
 
-Which populations there are is the business of a network's body (:mod:`mksgn.networks`); here they are run, quantised
-and given scales. They perform spike-driven operations only, so that :func:`mksgn.nn.lowering.to_graph` can write every
+Which populations there are, :mod:`mksgn.networks` says; here they are run, quantised and given scales. They perform spike-driven operations only, so that :func:`mksgn.nn.lowering.to_graph` can write every
 one of them as integers.
 """
 
@@ -34,7 +33,7 @@ INPUT_SCALE = 1.0 / 64
 
 @dataclass
 class NetOutput:
-    """Logits (N, classes), and differentiable mean firing rates of all populations, the gates' apart.
+    """Logits (N, classes), and differentiable mean firing rates of all populations; those of gates stand alone.
 
     A gate's rate follows from those of the populations that drive it, which are regularised themselves. Where
     modalities are fused there are also their weights (N, M) and, with an estimator, the sum of its lower bounds of
@@ -62,17 +61,17 @@ class SpikingGraphNet(nn.Module):
     Parameters
     ----------
     config : NetworkConfig
-        The network's choices, and its body.
+        The network's choices; its ``populate`` adds the populations before the head.
     data : DataShape
 
     Attributes
     ----------
     names : tuple of str
-        Of the populations, without the readout, in topological order; ``populations`` has them in the same order.
+        Names of the populations, without the readout, in topological order. ``populations`` has the same order.
     coders : tuple of str
-        Of the spike coders among them.
+        Names of the spike coders among them.
     fusion : Fusion or None
-        What weighs the spikes of several coders.
+        The module that weighs the spikes of several coders.
 
     Raises
     ------
@@ -87,7 +86,8 @@ class SpikingGraphNet(nn.Module):
         self.quantized = False
         self.steps = config.time_steps
         builder = PopulationBuilder(config, data)
-        pooled = builder.average_pool(HEAD, config.body(builder), config.segments)
+        # The head, FC(SN(GAP(T))) of Eq. 14, follows the other populations.
+        pooled = builder.average_pool(HEAD, config.populate(builder), config.segments)
         self.names, self.coders = tuple(builder.names), builder.coders
         self.populations = nn.ModuleList(builder.populations)
         self.fusion: Fusion | None = builder.fusion

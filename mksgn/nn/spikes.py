@@ -23,7 +23,7 @@ class Shortcut(NamedTuple):
 
 
 class Spikes(dict[str, Tensor]):
-    """Spike trains by the name of their population, and what several populations read, each computed once.
+    """Spike trains by the name of their population, and sums and currents that are computed once for all who read them.
 
     Attributes
     ----------
@@ -31,7 +31,8 @@ class Spikes(dict[str, Tensor]):
         P_fuse (Eq. 24), (N T, C, F, V): the weighted sum of the coders' spikes, in a floating-point network of several
         modalities. It is no spike train, and no population has it.
     shortcuts : dict of Shortcut
-        What each population of a membrane shortcut (:mod:`mksgn.nn.shortcut`) leaves for the next, by its name.
+        By name, the current and bias that a population of a membrane shortcut (:mod:`mksgn.nn.shortcut`) leaves for
+        the next.
     """
 
     def __init__(self, trains: dict[str, Tensor]) -> None:
@@ -50,7 +51,7 @@ class Spikes(dict[str, Tensor]):
 
     def holds(self, tensor: Tensor) -> bool:
         """Whether it is one of these trains or sums, which nobody may change."""
-        return any(tensor is train for train in (*self.values(), *self._sums.values()))
+        return any(tensor is train for train in (*self.values(), *self._sums.values(), self.fused))
 
 
 def current_dtype(x: Tensor, hook: Hook) -> torch.dtype:
