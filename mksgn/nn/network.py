@@ -1,7 +1,7 @@
 """A spiking graph network: named populations in topological order, the head, and their forwards.
 
-Which populations there are, :mod:`mksgn.networks` says; here they are run, quantised and given scales. They perform spike-driven operations only, so that :func:`mksgn.nn.lowering.to_graph` can write every
-one of them as integers.
+Which populations there are, :mod:`mksgn.networks` says; here they are run, quantised and given scales. They perform
+spike-driven operations only, so that :func:`mksgn.nn.lowering.to_graph` can write every one of them as integers.
 """
 
 from __future__ import annotations
