@@ -18,7 +18,7 @@ from mksgn.nn.projections import ConvProjection
 from mksgn.nn.slayer_backend import SlayerReference, calibrate
 from mksgn.nn.synops import synops_per_rate
 from mksgn.run.comparison import compare
-from mksgn.skeleton import NTU25, UCLA20
+from mksgn.skeleton import NTU25, UCLA20, spatial_partitions
 
 
 def small_net(network: str, graph_conv: str, **options) -> SpikingGraphNet:
@@ -193,7 +193,7 @@ def test_gates_are_logic():
 @pytest.mark.parametrize(("options", "message"), [
     ({"graph_conv": "sparse"}, "graph_conv"),
     ({"temporal_kernel": 4}, "odd"),
-    ({"strides": (1, 2)}, "pair up"),
+    ({"strides": (1, 2)}, "one width and one stride"),
 ])
 def test_impossible_networks_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
@@ -208,7 +208,7 @@ def test_a_learned_graph_starts_from_the_skeleton_and_is_counted_whole():
     trained = [name for name, p in learned.named_parameters() if p.requires_grad]
     assert len(trained) == len([name for name, p in fixed.named_parameters() if p.requires_grad]) + 2 * 3
     joints, (_, frames, _) = UCLA20.num_joints, learned.populations[0].shape
-    spread = 2 * joints - np.count_nonzero(fixed._mixing[1:]) / joints  # more edges per spike, on average
+    spread = 2 * joints - np.count_nonzero(spatial_partitions(UCLA20)[1:]) / joints  # more edges per spike, on average
     more = {name: synops_per_rate(learned)[name] - count for name, count in synops_per_rate(fixed).items()}
     assert more["sc"] == pytest.approx(4 * 6 * frames * joints * spread)
 
