@@ -85,6 +85,7 @@ from _exactness_page import kept, page, terminal_table
 
 from mksgn.data.pack import Pack
 from mksgn.data.splits import evenly_spaced, split
+from mksgn.networks.graph import GraphConfig
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_backend import SlayerReference, calibrate
 from mksgn.programs.outputs import check_writable, write_json, write_text
@@ -104,25 +105,27 @@ def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
     found = []
     for preset in options.networks:
         recipe = PRESETS[preset]
-        first = recipe.widths[0]
-        widths = tuple(width * options.width // first for width in recipe.widths)
-        coder = None if recipe.coder_width is None else max(recipe.coder_width * options.width // first, 1)
-        for graph_conv in dict.fromkeys((recipe.graph_conv, "layer", "fused")):
+        network = recipe.network
+        assert isinstance(network, GraphConfig), "the others have one form only"
+        first = network.widths[0]
+        widths = tuple(width * options.width // first for width in network.widths)
+        coder = None if network.coder_width is None else max(network.coder_width * options.width // first, 1)
+        for graph_conv in dict.fromkeys((network.graph_conv, "layer", "fused")):
             torch.manual_seed(0)
-            small = replace(recipe, widths=widths, coder_width=coder, frames=options.frames, graph_conv=graph_conv)
-            found.append((f"{preset}, {graph_conv}", SpikingGraphNet(small.net_config(pack))))
+            small = recipe.with_options(widths=widths, coder_width=coder, frames=options.frames, graph_conv=graph_conv)
+            found.append((f"{preset}, {graph_conv}", small.untrained(pack)))
     return found
 
 
 def prepared(options: Options, net: SpikingGraphNet, pack: Pack) -> np.ndarray:
     """Test samples for ``net``, which is made integer by them unless it is already; int8 (N, C, F, V)."""
-    preprocess = replace(PRESETS["mksgn-4"], frames=net.config.frames, persons=net.config.persons,
-                         modality=net.config.modalities).preprocess(pack)
+    preprocess = replace(PRESETS["mksgn-4"], frames=net.data.frames, persons=net.data.persons,
+                         modality=net.data.modalities).preprocess(pack)
     chosen = evenly_spaced(split(pack, val_subjects=()).test, max(options.samples, 8))
     samples = preprocessed(pack, chosen, preprocess)
     if not net.quantized:
         calibrate(net, samples)
-        if net.config.fusion == "smf":
+        if net.weighs_samples:
             net.fix_fusion(fixed_weights(sample_weights(net, pack, chosen, preprocess)))
         net.quantize()
     return samples[: options.samples]

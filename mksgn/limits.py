@@ -1,15 +1,19 @@
-"""The numbers that each choice of a network, its training and its files may be: declared once, for all who ask.
+"""The values that each choice of a network, its training and its files may have, declared once for all who ask.
 
-A choice has one name everywhere: the field of a recipe, the option of a program (``--time-steps`` of ``time_steps``)
+Numbers have a limit in ``LIMITS``; words are the ``Literal`` that their field is annotated with. A choice has one name
+everywhere: the field of a recipe, the option of a program (``--time-steps`` of ``time_steps``)
 and the entry in a stored recipe.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
+import re
+import sys
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
 from mksgn.errors import ConfigError
 
@@ -124,13 +128,25 @@ def check_number(name: str, value: object, limit: Limit) -> None:
                               f"give another {name}{default}")
 
 
+def type_of(kind: type, name: str) -> Any:
+    """The type of a field of a dataclass, evaluated where it was written, and without the other fields."""
+    for base in kind.__mro__:
+        annotation = inspect.get_annotations(base).get(name)
+        if annotation is not None:
+            there = vars(sys.modules[base.__module__])
+            return eval(annotation, dict(there)) if isinstance(annotation, str) else annotation
+    raise AttributeError(f"{kind.__name__} has no field {name}")
+
+
 def check_limits(choices: Any, *, options: bool = True, **stricter: Limit) -> None:
-    """Refuse a dataclass with a field that is outside its limit. None means a choice that is not made.
+    """Refuse a dataclass with a field that is outside its limit, or none of the words that it may be.
+
+    None means a choice that is not made.
 
     Parameters
     ----------
     choices : dataclass instance
-        Its fields are looked up in ``LIMITS`` by name; those that are not there are not looked at.
+        Its fields are looked up in ``LIMITS`` by name. Others are looked at only if they are annotated as ``Literal``.
     options : bool
         Whether errors call a field by the name of its option.
     **stricter : Limit
@@ -143,6 +159,11 @@ def check_limits(choices: Any, *, options: bool = True, **stricter: Limit) -> No
     limits = LIMITS | stricter
     for each in fields(choices):
         value = getattr(choices, each.name)
+        if re.fullmatch(r"Literal\[[^]]*\]", str(each.type)):
+            allowed = get_args(type_of(type(choices), each.name))
+            if value not in allowed:
+                raise ConfigError(f"unknown {each.name}", option(each.name) if options else each.name, str(value),
+                                  ", ".join(allowed))
         if each.name not in limits or (value is None and "None" in str(each.type)):
             continue
         check_number(option(each.name) if options else each.name, value, limits[each.name])

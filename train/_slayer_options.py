@@ -1,5 +1,9 @@
 """The options of train_slayer.py, and the recipe they make of a preset.
 
+The options of input, networks and training are the fields of :class:`~mksgn.training.recipe.Recipe` and of the
+networks' configurations (:mod:`mksgn.networks`): a new hyperparameter is a field there, with its lines in the class
+docstring, which are the option's help, and with its limit in :mod:`mksgn.limits`. Nothing is to be written here.
+
 What needs torch is imported where it is used: --help does without.
 """
 
@@ -7,9 +11,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -18,25 +22,45 @@ from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError, found_in
 from mksgn.files import name_of
 from mksgn.limits import check_limits
-
-if TYPE_CHECKING:
-    from mksgn.training.recipe import Recipe
+from mksgn.networks import NETWORKS, owners
+from mksgn.programs.choices import Choice, choices_of, with_choices
+from mksgn.training.recipe import PRESETS, Recipe
 
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
 STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "teacher", "device", "devices",
           "threads", "precision")
 
 
-@dataclass(frozen=True)
+def network_choices() -> dict[str, Choice]:
+    """The choices of all networks; those that not all networks have say whose they are."""
+    found: dict[str, Choice] = {}
+    for kind in NETWORKS.values():
+        for name, choice in choices_of(kind).items():
+            have = owners(name)
+            only = "" if len(have) == len(NETWORKS) else f" Only for {' and '.join(have)}."
+            found.setdefault(name, Choice(choice.kind, choice.help + only))
+    return found
+
+
+def recipe_choices() -> dict[str, Choice]:
+    """The choices of a recipe, with those of its network in the network's place."""
+    own = choices_of(Recipe, leave_out=("augment", "distil"))
+    place = list(own).index("network")
+    return dict([*list(own.items())[:place], *network_choices().items(), *list(own.items())[place + 1:]])
+
+
+CHOICES = recipe_choices()
+
+
+@with_choices(CHOICES, before="teacher", words={"preset": PRESETS})
 class Options:
     """Train a spiking graph network on skeletons and export it as mksgn.net."""
 
-    GROUPS: ClassVar[dict[str, str]] = {"training": "epochs", "network and input": "widths",
+    GROUPS: ClassVar[dict[str, str]] = {"input": "frames", "network": "widths", "training": "epochs",
                                         "regularisation and validation": "rate_weight", "distillation": "teacher",
-                                        "computation": "seed"}
+                                        "computation": "device"}
 
-    preset: Literal["demo", "base-sgn", "mksgn", "mksgn-4", "ntu60", "ntu120", "spike-driven", "spikformer",
-                    "spike-driven-256", "spikformer-256"] | None = None
+    preset: str | None = None
     """Recipe to start from; the options below change parts of it. Default: demo, or with --start that run's own."""
     data: str = SYNTHETIC
     """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
@@ -57,65 +81,8 @@ class Options:
     """Start anew in an --out that holds a run."""
     resume: bool = False
     """Continue the run in --out from its last checkpoint, with the recipe it was started with."""
-    epochs: int | None = None
-    """Epochs in floating point."""
-    tune_epochs: int | None = None
-    """Epochs of integer fine-tuning; with --resume it may be more than the run was started with."""
-    integers: Literal["agreeing", "tuned"] | None = None
-    """Integers to end with: the fine-tuned, or those of rounding alone where they agree more often with the float
-    network on training samples (agreeing, the default); or the fine-tuned in any case (tuned)."""
-    batch: int | None = None
-    """Samples per optimiser step, over all processes."""
-    lr: float | None = None
-    """Peak learning rate (AdamW, one cycle)."""
-    average_part: float | None = None
-    """Average the weights over the last part of the floating-point epochs, such as 0.3 (SWA): their first epoch warms
-    up to --average-lr, the others are averaged. 1 with --start: average from there."""
-    average_lr: float | None = None
-    """Learning rate while weights are averaged, constant; default: 0.001."""
-    tune_lr: float | None = None
-    """First learning rate of the fine-tuning, which follows a cosine to zero."""
-    widths: tuple[int, ...] | None = None
-    """Channels of each layer."""
-    frames: int | None = None
-    """Video frames after resampling."""
-    persons: int | None = None
-    """Persons per sample (NTU: 2)."""
-    time_steps: int | None = None
-    """Algorithmic time steps T; a power of two if the net is to run on Loihi 2."""
-    surrogate_width: float | None = None
-    """a of the rectangular surrogate gradient, in thresholds (paper Table 4: 1); its height is 1 / a."""
     modality: tuple[Literal["joint", "bone", "joint-motion", "bone-motion"], ...] | None = None
-    """Input: one modality, or several, each with a spike coder of its own."""
-    motion_range: float | None = None
-    """Full scale of motions per frame, as a part of the largest joint or bone coordinate of the sequence, such as 0.15;
-    0: each sequence's largest motion."""
-    fusion: Literal["smf", "fixed", "sum"] | None = None
-    """Several modalities: weighed by mutual information (smf), by --fusion-weights (fixed), or added up (sum)."""
-    fusion_weights: tuple[float, ...] | None = None
-    """One number per modality, for --fusion fixed."""
-    coder_width: int | None = None
-    """Channels of each spike coder; default: as the first layer, or as the preset says."""
-    graph_conv: Literal["layer", "learned", "fused"] | None = None
-    """Joint mixing as a population of its own (layer), the same with trained weights between all joints (learned), or
-    inside one synapse (fused)."""
-    segments: int | None = None
-    """Parts of the sequence that the head averages apart; the paper has 1."""
-    residual_synapses: int | None = None
-    """Parallel synapses of a temporal convolution's residual, a power of two: 4 leave its trained weights two bits more
-    when they are rounded."""
-    rate_weight: float | None = None
-    """Weight of the firing-rate regularisation."""
-    synop_weight: float | None = None
-    """Weight of max(S / target - 1, 0), S being the synaptic operations of a sample: spikes times their fan-out."""
-    synop_target: float | None = None
-    """Synaptic operations per sample that cost nothing, such as 100e6."""
-    dropout: float | None = None
-    """On the spikes before the classifier."""
-    mixup: float | None = None
-    """alpha of mixup: training samples and their labels are mixed pairwise, in shares from Beta(alpha, alpha)."""
     val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
-    """Training subjects held out for validation. Give it without numbers to train on all of them."""
     teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
     """Folders of finished train_teacher.py runs on the same data, one per modality, or of spiking networks (finished
     runs, members of models/), to distil from."""
@@ -133,8 +100,6 @@ class Options:
     """Teachers see every augmented sample (default), or what they said of the training data is used; then no FTM."""
     ftm_lr: float | None = None
     """Learning rate of the FTM's own optimiser (SGD); default: 0.1."""
-    seed: int | None = None
-    """Seed of initialisation, order and augmentation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
     devices: int = 1
@@ -177,11 +142,17 @@ class Options:
         meta = read_meta(Path(self.start) / WEIGHTS)
         return lineage(Path(self.start), meta, json.loads(meta["recipe"])["epochs"])
 
+    def choices(self) -> dict[str, Any]:
+        """What was chosen of a recipe and its network, by name; None where nothing was."""
+        given = {name: getattr(self, name) for name in CHOICES}
+        if self.modality is not None and len(self.modality) == 1:
+            given["modality"] = self.modality[0]
+        return given
+
     def recipe(self) -> Recipe:
         """The recipe of the preset, or of the run it starts from, with the options."""
         from mksgn.training.checkpoint import WEIGHTS, read_meta
         from mksgn.training.distill import distillation
-        from mksgn.training.recipe import PRESETS, Recipe
 
         check_limits(self)
         if self.start and self.preset is None:
@@ -190,13 +161,7 @@ class Options:
                 base = Recipe.from_dict(json.loads(meta["recipe"]))
         else:
             base = PRESETS[self.preset or "demo"]
-        names = ("epochs", "tune_epochs", "integers", "batch", "lr", "average_part", "average_lr", "tune_lr",
-                 "widths", "frames", "persons", "motion_range", "time_steps", "surrogate_width", "fusion",
-                 "fusion_weights", "coder_width", "graph_conv", "segments", "residual_synapses", "rate_weight",
-                 "synop_weight", "synop_target", "dropout", "mixup", "val_subjects", "seed")
-        recipe = replace(base, distil=None).with_options(**{name: getattr(self, name) for name in names})
-        if self.modality is not None:
-            recipe = replace(recipe, modality=self.modality[0] if len(self.modality) == 1 else self.modality)
+        recipe = replace(base, distil=None).with_options(**self.choices())
         if not recipe.epochs and not recipe.tune_epochs and not self.start:
             raise ConfigError("this run trains nothing", where="--epochs, --tune-epochs", got="0, 0",
                               allowed="at least one of them above 0",
@@ -212,7 +177,6 @@ def resumed(options: Options, state: dict[str, Any]) -> tuple[Options, Recipe]:
     The number of fine-tuning epochs may be given anew.
     """
     from mksgn.training.checkpoint import CHECKPOINT
-    from mksgn.training.recipe import Recipe
 
     if not {"recipe", "stage", "options"} <= state.keys() or not state["options"].keys() <= vars(options).keys():
         raise ConfigError("this checkpoint is of another program, or of an older version of this one",
@@ -222,4 +186,4 @@ def resumed(options: Options, state: dict[str, Any]) -> tuple[Options, Recipe]:
     with found_in(options.out / CHECKPOINT, "resume it with the version that wrote it, or start anew with --overwrite"):
         recipe, before = Recipe.from_dict(state["recipe"]), replace(options, **tuples(state["options"]))
         check_limits(before)
-    return before, recipe.with_options(tune_epochs=options.tune_epochs)
+    return before, recipe.with_options(tune_epochs=options.choices()["tune_epochs"])

@@ -62,7 +62,6 @@ from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
-from mksgn.nn import SpikingGraphNet
 from mksgn.programs.outputs import check_writable, write_json
 from mksgn.teachers.weights import TeacherConfig, save_teacher
 from mksgn.training.batches import Batches
@@ -104,7 +103,7 @@ def steps(options: Options, recipe: Recipe, pack: Pack, teachers: Teachers) -> I
                      for extra in (None, views))
     x, labels, *seen = next(taught.epoch(0))
     recorded = [torch.zeros(len(x), len(MODALITIES), len(pack.class_names))]
-    net = SpikingGraphNet(recipe.net_config(pack))
+    net = recipe.untrained(pack)
     optimiser = torch.optim.AdamW(p for p in net.parameters() if p.requires_grad)
 
     def step(loss_of: Callable[[], Tensor], *optimisers: torch.optim.Optimizer) -> None:
@@ -152,9 +151,9 @@ def main(options: Options) -> None:
     with tempfile.TemporaryDirectory() as folder:
         teachers = untrained_teachers(options, recipe, pack, Path(folder))
         rows = {name: measured(call, options.rounds) for name, call in steps(options, recipe, pack, teachers)}
-    table = Table(title=f"batch {recipe.batch}, T = {recipe.time_steps}, {recipe.frames} frames, teachers' width "
-                        f"{options.base_channels}, {options.precision}, {torch.get_num_threads()} threads, "
-                        f"{platform.machine()}")
+    table = Table(title=f"batch {recipe.batch}, T = {recipe.network.time_steps}, {recipe.frames} frames, "
+                        f"teachers' width {options.base_channels}, {options.precision}, "
+                        f"{torch.get_num_threads()} threads, {platform.machine()}")
     table.add_column("")
     table.add_column("processor ms", justify="right")
     table.add_column("x student alone", justify="right")

@@ -75,13 +75,13 @@ def part_of(rate: float, whole: float) -> float | None:
 def rounded(run: Path, units: float) -> SpikingGraphNet:
     """The integers of a run's floating-point network with its folded biases raised by ``units``."""
     net = load_network(run / FLOAT, quantized=False)
-    folded = [block for _, block in net.populations() if block.norm is not None]
-    if net.config.fusion == "smf":
-        net.fix_fusion(load_network(run / WEIGHTS).config.fusion_weights or ())
+    folded = [block for block in net.populations if block.norm is not None]
+    if net.weighs_samples:
+        net.fix_fusion(load_network(run / WEIGHTS).fusion_weights or ())
     net.quantize()
     with torch.no_grad():
         for block in folded:
-            block.bias.add_((2 * units - 1) * block.lateness())
+            block.bias.add_((2 * units - 1) * block.mean_overshoot())
     return net.eval()
 
 

@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mksgn.energy.printed import TABLE7
 from mksgn.ir import Graph
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.networks import BaseSgnConfig, DataShape, MkSgnConfig
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.skeleton import NTU25, UCLA20, Body
 from mksgn.teachers import CTRGCN, STGCN, GraphStack
@@ -51,10 +52,11 @@ def count_network(name: str, setting: Setting) -> tuple[int, int]:
 def spiking_graph(network: str, setting: Setting) -> tuple[Graph, int]:
     """Our Base-SGN or MK-SGN of the paper's size as integers (untrained), and its trained parameters."""
     torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(
-        body=body_of(setting), classes=setting.classes, frames=setting.frames, persons=setting.persons,
-        widths=TABLE7[network]["widths"], strides=TABLE7[network]["strides"], attention=network == "MK-SGN"))
-    # Biases of the blocks start as constants: their batch norms, which are folded into them, are what is trained.
+    kind = MkSgnConfig if network == "MK-SGN" else BaseSgnConfig
+    net = SpikingGraphNet(kind(widths=TABLE7[network]["widths"], strides=TABLE7[network]["strides"]),
+                          DataShape(body=body_of(setting), classes=setting.classes, frames=setting.frames,
+                                    persons=setting.persons))
+    # Biases of the populations start as constants: their batch norms, which are folded into them, are what is trained.
     trained = sum(p.numel() for p in net.parameters() if p.requires_grad)
     net.quantize()
     return to_graph(net), trained

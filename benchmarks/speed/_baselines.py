@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from mksgn.nn import SpikingGraphNet
-from mksgn.nn.blocks import SpikingBlock
-from mksgn.nn.gates import GateBlock
+from mksgn.nn.builder import INPUT
+from mksgn.nn.gates import GatePopulation
 from mksgn.nn.lava_dl import slayer
-from mksgn.nn.network import INPUT, INPUT_SCALE
+from mksgn.nn.network import INPUT_SCALE
+from mksgn.nn.population import SpikingPopulation
 
 EPS = 1e-3
 """The epsilon of our batch norms."""
@@ -31,7 +32,7 @@ class _Baseline(nn.Module):
         self.net = net
         self.norms = nn.ModuleDict()
         self.neurons = nn.ModuleDict()
-        for name, block in net.populations():
+        for name, block in net.named_populations():
             key = name.replace(".", "_")
             if block.norm is not None:
                 self.norms[key] = self.make_norm(block.shape[0])
@@ -40,14 +41,14 @@ class _Baseline(nn.Module):
     def make_norm(self, channels: int) -> nn.Module:
         raise NotImplementedError
 
-    def make_neuron(self, block: SpikingBlock) -> nn.Module:
+    def make_neuron(self, block: SpikingPopulation) -> nn.Module:
         raise NotImplementedError
 
     def walk(self, x: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
         """Spikes of every population, and the firing rates of those that are regularised."""
         spikes: dict[str, Tensor] = {INPUT: x}
         rates: list[Tensor] = []
-        for name, block in self.net.populations():
+        for name, block in self.net.named_populations():
             key = name.replace(".", "_")
             drive: list[Tensor] = []
             extra: list[Tensor] = []
@@ -61,7 +62,7 @@ class _Baseline(nn.Module):
             if block.joint_bias is not None:
                 current = current + self.spread(block.joint_bias)
             spikes[name] = self.neurons[key](sum(extra, current))
-            if not isinstance(block, GateBlock):
+            if not isinstance(block, GatePopulation):
                 rates.append(spikes[name].mean())
         return spikes, rates
 
@@ -89,7 +90,7 @@ class StockSlayer(_Baseline):
     def make_norm(self, channels: int) -> nn.Module:
         return nn.BatchNorm3d(channels, eps=EPS)
 
-    def make_neuron(self, block: SpikingBlock) -> nn.Module:
+    def make_neuron(self, block: SpikingPopulation) -> nn.Module:
         n = block.neuron
         return slayer.neuron.cuba.Neuron(threshold=n.threshold, current_decay=n.cx_current_decay / 4096,
                                          voltage_decay=n.cx_voltage_decay / 4096)
@@ -114,7 +115,7 @@ class SpikingJelly(_Baseline):
     def make_norm(self, channels: int) -> nn.Module:
         return _Folded(channels)
 
-    def make_neuron(self, block: SpikingBlock) -> nn.Module:
+    def make_neuron(self, block: SpikingPopulation) -> nn.Module:
         from spikingjelly.activation_based import neuron, surrogate
 
         kept = 1 - block.neuron.cx_voltage_decay / 4096

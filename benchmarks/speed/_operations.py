@@ -25,7 +25,8 @@ def bound(options: Options, rows: Rows) -> None:
         seconds = statistics.median(take_turns({what: use}, options.rounds + 3)[what])
         rows.add(f"machine: {what} memory", memory.numel() * memory.element_size() / seconds / 1e9, "GB/s")
     # bfloat16 only where training takes it: a processor without such units needs minutes for one product.
-    for dtype in dict.fromkeys((torch.float32, choose_precision("auto", torch.device("cpu"), max(MEASURED.widths)))):
+    short = choose_precision("auto", torch.device("cpu"), max(MEASURED.network.widths))
+    for dtype in dict.fromkeys((torch.float32, short)):
         name = str(dtype).removeprefix("torch.")
         matrix = torch.rand(2048, 2048).to(dtype)
         seconds = statistics.median(take_turns({name: partial(torch.mm, matrix, matrix)}, options.rounds)[name])

@@ -25,6 +25,7 @@ from _baselines import SpikingJelly, StockSlayer, cross_entropy_step
 from mksgn.data.pack import Pack
 from mksgn.data.sources import load
 from mksgn.errors import BackendError
+from mksgn.networks import MkSgnConfig
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_backend import calibrate
 from mksgn.threads import use_threads
@@ -32,8 +33,7 @@ from mksgn.training.batches import preprocessed
 from mksgn.training.devices import choose_precision
 from mksgn.training.recipe import PRESETS
 
-MEASURED = replace(PRESETS["mksgn"], time_steps=4, graph_conv="layer", segments=1, coder_width=None,
-                   surrogate_width=1.0)
+MEASURED = replace(PRESETS["mksgn"], network=MkSgnConfig())
 """The network that is trained: the paper's form, which all stacks have."""
 _CHILD = """
 import json, sys
@@ -66,7 +66,7 @@ def steps(stack: str, data: str, batch: int, calls: int, threads: int) -> list[f
     use_threads(threads or None)
     torch.manual_seed(0)
     pack = load(data)
-    net = SpikingGraphNet(MEASURED.net_config(pack))
+    net = MEASURED.untrained(pack)
     indices = np.arange(batch) % len(pack)
     x = torch.from_numpy(preprocessed(pack, indices, MEASURED.preprocess(pack)))
     run = prepared(stack, net, x, torch.from_numpy(pack.labels[indices]))
@@ -82,7 +82,7 @@ def prepared(stack: str, net: SpikingGraphNet, x: torch.Tensor, labels: torch.Te
     """Forward, loss and backward of ``stack`` on the weights of ``net``."""
     module: torch.nn.Module = net
     # As train_slayer.py does on this processor.
-    dtype = choose_precision("auto", torch.device("cpu"), max(MEASURED.widths))
+    dtype = choose_precision("auto", torch.device("cpu"), max(MEASURED.network.widths))
     if stack in ("ours", "fine-tuning"):
         if stack == "fine-tuning":
             calibrate(net, x[:8].numpy())
@@ -97,7 +97,7 @@ def prepared(stack: str, net: SpikingGraphNet, x: torch.Tensor, labels: torch.Te
         module = baseline
 
         def forward(samples: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-            found: tuple[torch.Tensor, list[torch.Tensor]] = baseline(samples, MEASURED.time_steps)
+            found: tuple[torch.Tensor, list[torch.Tensor]] = baseline(samples, MEASURED.network.time_steps)
             return found
     parameters: list[torch.Tensor] = list(module.parameters())
     return lambda: cross_entropy_step(forward, x, labels, parameters, MEASURED.rate_target, MEASURED.rate_weight)
@@ -106,4 +106,4 @@ def prepared(stack: str, net: SpikingGraphNet, x: torch.Tensor, labels: torch.Te
 def shape(pack: Pack, batch: int) -> str:
     """The measured network and batch in words."""
     return (f"MK-SGN, half the paper's widths, {MEASURED.frames} frames x {pack.body.num_joints} joints, "
-            f"T = {MEASURED.time_steps}, batch {batch}")
+            f"T = {MEASURED.network.time_steps}, batch {batch}")

@@ -27,7 +27,7 @@ def training(options: Options, rows: Rows, pack: Pack) -> None:
     for _ in range(1 if options.quick else 3):
         for stack in stacks:
             times[stack] += seconds(stack, data=options.data, batch=batch, calls=calls, threads=options.threads)
-    dtype = str(choose_precision("auto", torch.device("cpu"), max(MEASURED.widths))).removeprefix("torch.")
+    dtype = str(choose_precision("auto", torch.device("cpu"), max(MEASURED.network.widths))).removeprefix("torch.")
     what = f"training step ({shape(pack, batch)}), synapses in {dtype}"
     rows.pair(what, times, "ours", "stock SLAYER", 6.5)
     if HAS_SPIKINGJELLY:

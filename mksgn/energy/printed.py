@@ -172,7 +172,7 @@ printed as 3 -> 3 channels, and Spikformer's, SPS, as 3 -> 256; the last layer i
 def table6_name(population: str) -> str | None:
     """The row of Table 6 that a population of our networks is, or None where the paper names no such population.
 
-    Names as in :mod:`mksgn.nn.network` (six layers, MK-SGN):
+    Names as in :mod:`mksgn.networks.mksgn` (six layers):
 
     ===================================  =====================================================================
     ``sc``, ``sc.joint``                 SC2_lif, if Table 6 keeps Eq. 24's order (:data:`MODALITIES`); it does

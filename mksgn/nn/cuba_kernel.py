@@ -9,7 +9,7 @@ Sums over samples go through one row per sample, so results do not depend on the
 
 What is per channel comes as a row of one tile, (W,) with W a multiple of C: the channels, over and over.
 
-The equations are those of :func:`mksgn.nn.cuba.cuba_reference`, which is also the CUDA path.
+The equations are those of :func:`mksgn.nn.lif.leaky_integrate_and_fire`, which is also the CUDA path.
 """
 
 # mypy: ignore-errors

@@ -10,8 +10,8 @@ import numpy as np
 from mksgn import ir
 from mksgn.errors import ConfigError
 from mksgn.ir.graph import VTH_MAX
-from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import READOUT, to_graph
+from mksgn.nn.network import SpikingGraphNet
 
 
 def ensemble_graph(nets: Sequence[SpikingGraphNet], meta: dict | None = None) -> ir.Graph:
@@ -71,7 +71,7 @@ def _check(nets: Sequence[SpikingGraphNet]) -> None:
             raise ConfigError("only quantised networks have integers", where=f"network {number}", got="floating point")
         for what, here, there in (("input", net.input_shape, first.input_shape),
                                   ("T", net.config.time_steps, first.config.time_steps),
-                                  ("number of classes", net.config.classes, first.config.classes)):
+                                  ("number of classes", net.data.classes, first.data.classes)):
             if here != there:
                 raise ConfigError(f"these networks differ in their {what}", where=f"network {number}", got=str(here),
                                   allowed=str(there), fix="train them alike")
@@ -80,7 +80,7 @@ def _check(nets: Sequence[SpikingGraphNet]) -> None:
 def _common_scale(nets: Sequence[SpikingGraphNet]) -> int:
     """Weight units per logit: the members' smallest, or less where the sum of their logits would not fit."""
     scale = min(net.readout.neuron.w_scale for net in nets)
-    while sum(net.readout.reach(scale, net.config.time_steps) for net in nets) > VTH_MAX and scale > 1:
+    while sum(net.readout.largest_voltage(scale, net.config.time_steps) for net in nets) > VTH_MAX and scale > 1:
         scale //= 2
     return scale
 

@@ -127,13 +127,22 @@ class Fusion(nn.Module):
     modalities, channels : int
     kind : 'smf', 'fixed' or 'sum'
     weights : sequence of float, optional
-        Of 'fixed', one per modality.
+        For 'fixed', one per modality.
+
+    Attributes
+    ----------
+    estimator : MutualInformation or None
+        For 'smf'.
+    fixed_weights : tuple of float or None
+        One per modality; None where they depend on the sample.
     """
 
     weights: Tensor
 
     def __init__(self, modalities: int, channels: int, kind: str, weights: Sequence[float] | None = None) -> None:
         super().__init__()
+        self.kind = kind
+        self.fixed_weights = (1.0,) * modalities if kind == "sum" else None if weights is None else tuple(weights)
         self.estimator = MutualInformation(modalities, channels) if kind == "smf" else None
         self.register_buffer("weights", torch.ones(modalities) if weights is None else torch.tensor(weights),
                              persistent=False)
@@ -141,6 +150,7 @@ class Fusion(nn.Module):
     def fix(self, weights: Sequence[float]) -> None:
         """Weigh every sample alike from here on; the estimator is gone."""
         self.estimator = None
+        self.kind, self.fixed_weights = "fixed", tuple(float(weight) for weight in weights)
         self.weights = torch.tensor(weights, dtype=torch.float32, device=self.weights.device)
 
     def forward(self, trains: Sequence[Tensor], steps: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -152,7 +162,7 @@ class Fusion(nn.Module):
         weights : (N, M)
             Of every sample, without gradient.
         bound : 0-dim or None
-            What the estimator is to maximise; None without one.
+            The quantity that the estimator is to maximise; None without one.
         """
         samples = len(trains[0]) // steps
         weights, bound = self.weights.expand(samples, -1), None

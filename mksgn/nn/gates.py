@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from mksgn.nn import gate_kernel
-from mksgn.nn.blocks import SpikingBlock
 from mksgn.nn.elements import memory
-from mksgn.nn.projections import Projection, Spikes
+from mksgn.nn.population import SpikingPopulation
+from mksgn.nn.projections import Projection
+from mksgn.nn.spikes import Spikes
 from mksgn.threads import share_threads
 
 
-class GateBlock(SpikingBlock):
+class GatePopulation(SpikingPopulation):
     """Logical AND or OR of two spike trains, as a LIF without memory (voltage decay 4096 / 4096).
 
     AND: weights 1.0 against a threshold of 1.5, between one and two inputs. OR: against 0.5.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mksgn import ir
 from mksgn.errors import GraphError
-from mksgn.nn import SpikingGraphNet
-from mksgn.nn.network import INPUT
+from mksgn.nn.builder import INPUT
+from mksgn.nn.network import SpikingGraphNet
 
 INPUT_BITS = 8
 READOUT = "head.fc"
@@ -37,8 +37,8 @@ def to_graph(net: SpikingGraphNet, meta: dict | None = None) -> ir.Graph:
                              "docs/decisions/0006-spiking-transformers.md")
     populations = [ir.Population(INPUT, net.input_shape, role="input", message_bits=INPUT_BITS)]
     synapses: list[ir.Synapse] = []
-    for name, block in [*net.populations(), (READOUT, net.readout)]:
-        population, incoming = block.to_ir(name)
+    for name, trained in [*net.named_populations(), (READOUT, net.readout)]:
+        population, incoming = trained.to_ir(name)
         populations.append(population)
         synapses += incoming
     units = net.readout.neuron.w_scale * net.config.time_steps

@@ -17,35 +17,9 @@ from torch import Tensor, nn
 
 from mksgn import ir
 from mksgn.nn.lava_dl import slayer
-from mksgn.nn.mixing import mixed
+from mksgn.nn.spikes import Hook, Spikes, current_dtype
 
 _aten: Any = getattr(torch, "ops").aten  # noqa: B009  (a namespace that torch does not declare)
-Hook = Callable[..., Tensor] | None
-
-
-class Spikes(dict[str, Tensor]):
-    """Spike trains by population, and the sums of trains that several populations read, each added up once."""
-
-    def __init__(self, trains: dict[str, Tensor]) -> None:
-        super().__init__(trains)
-        self._sums: dict[tuple[str, ...], Tensor] = {}
-
-    def total(self, sources: tuple[str, ...]) -> Tensor:
-        """The sum of the trains of ``sources``."""
-        if len(sources) == 1:
-            return self[sources[0]]
-        if sources not in self._sums:
-            self._sums[sources] = self.total(sources[:-1]) + self[sources[-1]]
-        return self._sums[sources]
-
-    def holds(self, tensor: Tensor) -> bool:
-        """Whether it is one of these trains or sums, which nobody may change."""
-        return any(tensor is train for train in (*self.values(), *self._sums.values()))
-
-
-def current_dtype(x: Tensor, hook: Hook) -> torch.dtype:
-    """The type of the currents that spikes ``x`` cause: float32 where they are whole numbers."""
-    return x.dtype if hook is None else torch.float32
 
 
 class Projection(nn.Module):
@@ -111,7 +85,8 @@ class Projection(nn.Module):
         raise NotImplementedError
 
 
-def _frozen(synapse: Any, weight: Tensor) -> Any:
+def frozen(synapse: Any, weight: Tensor) -> Any:
+    """``synapse`` with these weights, which no training changes."""
     with torch.no_grad():
         synapse.weight.copy_(weight.reshape(synapse.weight.shape))
     synapse.weight.requires_grad_(False)
@@ -186,14 +161,14 @@ class PoolProjection(ConvProjection):
         """``windows`` of them follow each other along the frames; one may also stand at every frame (its F is 1)."""
         stride = (window[0] if windows > 1 else 1, 1)
         super().__init__(sources, channels, channels, window, stride=stride, groups=channels)
-        _frozen(self.synapse, torch.full_like(self.synapse.weight, 1.0 / (window[0] * window[1])))
+        frozen(self.synapse, torch.full_like(self.synapse.weight, 1.0 / (window[0] * window[1])))
         self.window = window
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         # All weights of a channel are equal, so summing first is the same integer, and much cheaper.
         gain = self.weight(hook)[:, :, :1, :1].reshape(1, -1, 1, 1)
-        blocks = x.unflatten(2, (-1, self.window[0])).unflatten(4, (-1, self.window[1]))
-        total = blocks.sum(dim=(3, 5), dtype=torch.float32)
+        windows = x.unflatten(2, (-1, self.window[0])).unflatten(4, (-1, self.window[1]))
+        total = windows.sum(dim=(3, 5), dtype=torch.float32)
         return (total * gain).to(current_dtype(x, hook)).contiguous(memory_format=torch.channels_last)
 
 
@@ -206,7 +181,7 @@ class IdentityProjection(Projection):
 
     def __init__(self, sources: tuple[str, ...], channels: int, gain: float = 1.0, *, parallel: int = 1) -> None:
         synapse = slayer.synapse.Conv(channels, channels, 1, groups=channels)
-        super().__init__(sources, _frozen(synapse, torch.full_like(synapse.weight, gain)), normed=False)
+        super().__init__(sources, frozen(synapse, torch.full_like(synapse.weight, gain)), normed=False)
         self.gain, self.parallel = gain, parallel
 
     def weight(self, hook: Hook) -> Tensor:
@@ -229,99 +204,6 @@ class IdentityProjection(Projection):
 
     def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
         return ir.Conv(name, self.sources, target, weight_int, groups=weight_int.shape[0])
-
-
-class JointMixProjection(Projection):
-    """Mixing over joints (Eq. 6, ``layer`` and ``learned``): ``slayer.synapse.Dense`` over the joint axis.
-
-    Parameters
-    ----------
-    mixing : float32 (K, V_target, V_source)
-        ``mixing[k, v, w]`` from joint w to joint v, in units of the threshold.
-    trained : bool
-        Whether ``mixing`` is only where training starts, with weights between all joints. Fixed on the chip like
-        every other.
-    """
-
-    def __init__(self, sources: tuple[str, ...], mixing: np.ndarray, *, trained: bool = False) -> None:
-        partitions, targets, joints = mixing.shape
-        synapse = slayer.synapse.Dense(joints, partitions * targets)
-        super().__init__(sources, _frozen(synapse, torch.from_numpy(np.asarray(mixing, np.float32))), normed=False)
-        synapse.weight.requires_grad_(trained)
-        self.partitions, self.targets = partitions, targets
-
-    def weight(self, hook: Hook) -> Tensor:
-        weight = self.synapse.weight.reshape(self.partitions, self.targets, -1)
-        return hook(weight) if hook else weight
-
-    def current(self, x: Tensor, hook: Hook) -> Tensor:
-        weight = self.weight(hook)
-        if not weight.requires_grad:
-            return mixed(x, weight, current_dtype(x, hook))
-        x = x.to(current_dtype(x, hook))
-        parts = [torch.matmul(matrix, x.permute(0, 2, 3, 1)) for matrix in weight.to(x.dtype)]
-        return torch.cat(parts, dim=3).permute(0, 3, 1, 2)
-
-    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
-        self.synapse._pre_hook_fx = hook
-        mixed = self.synapse(x.permute(0, 3, 1, 2, 4)).unflatten(1, (self.partitions, self.targets))
-        return mixed.permute(0, 1, 3, 4, 2, 5).flatten(1, 2)
-
-    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
-        return ir.JointMix(name, self.sources, target, weight_int)
-
-
-class GraphConvProjection(Projection):
-    """Graph convolution in one synapse (Eq. 6-7, ``fused``): trainable W, fixed S, weights S (x) W.
-
-    Parameters
-    ----------
-    mixing : float32 (K, V, V)
-        Partitions with disjoint supports; not trained.
-    """
-
-    def __init__(self, sources: tuple[str, ...], channels: int, out: int, mixing: np.ndarray) -> None:
-        partitions = mixing.shape[0]
-        synapse = slayer.synapse.Dense(partitions * channels, out)
-        nn.init.kaiming_normal_(synapse.weight, mode="fan_out")
-        super().__init__(sources, synapse, normed=True)
-        k, v, w = np.nonzero(mixing)
-        self.channels, self.out, self.joints = channels, out, mixing.shape[1]
-        self.mixing: Tensor
-        self.gain: Tensor
-        self.partition: Tensor
-        self.edges: Tensor
-        self.register_buffer("mixing", torch.from_numpy(np.asarray(mixing, np.float32)), persistent=False)
-        self.register_buffer("gain", torch.from_numpy(mixing[k, v, w].astype(np.float32)), persistent=False)
-        self.register_buffer("partition", torch.from_numpy(k), persistent=False)
-        self.register_buffer("edges", torch.from_numpy(np.stack([w, v], axis=1)), persistent=False)
-
-    def weight(self, hook: Hook) -> Tensor:
-        per_partition = self.synapse.weight.reshape(self.out, -1, self.channels).permute(1, 0, 2)
-        weight = per_partition[self.partition] * self.gain[:, None, None]  # (E, O, I)
-        return hook(weight) if hook else weight
-
-    def _matrix(self, hook: Hook) -> Tensor:
-        """All edges as one (O V, I V) matrix over (channel, joint)."""
-        weight = self.weight(hook)
-        matrix = weight.new_zeros(self.joints, self.joints, self.out, self.channels)
-        matrix = matrix.index_put((self.edges[:, 1], self.edges[:, 0]), weight)
-        return matrix.permute(2, 0, 3, 1).reshape(self.out * self.joints, self.channels * self.joints)
-
-    def current(self, x: Tensor, hook: Hook) -> Tensor:
-        if hook is None:
-            return F.conv2d(mixed(x, self.mixing), self.synapse.weight[..., 0].to(x.dtype))
-        rows = x.float().permute(0, 2, 1, 3).flatten(2)  # (N T, F, C V)
-        return F.linear(rows, self._matrix(hook)).unflatten(2, (self.out, self.joints)).permute(0, 2, 1, 3)
-
-    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
-        dense = slayer.synapse.Dense(self.channels * self.joints, self.out * self.joints)
-        _frozen(dense, self._matrix(hook))
-        current = dense(x.permute(0, 1, 3, 2, 4).flatten(1, 2).unsqueeze(2))  # (N, C V, 1, F, T)
-        return current.squeeze(2).unflatten(1, (self.out, self.joints)).permute(0, 1, 3, 2, 4)
-
-    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
-        return ir.GraphConv(name, self.sources, target, weight_int, edges=self.edges.numpy())
 
 
 class DenseProjection(Projection):

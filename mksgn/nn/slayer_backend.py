@@ -10,9 +10,9 @@ import torch
 
 from mksgn.counts import Counts
 from mksgn.ir import Graph
-from mksgn.nn import SpikingGraphNet
+from mksgn.nn.builder import INPUT
 from mksgn.nn.lowering import to_graph
-from mksgn.nn.network import INPUT
+from mksgn.nn.network import SpikingGraphNet
 from mksgn.run.backend import RunResult
 
 
@@ -49,9 +49,9 @@ def calibrate(net: SpikingGraphNet, samples: np.ndarray, rounds: int = 4) -> Non
     """Give an untrained network the batch-norm statistics of ``samples``: its neurons then fire as trained ones do."""
     net.train()
     with torch.no_grad():
-        for block in net.blocks:
-            if block.norm is not None:
-                block.norm.momentum = 0.5
+        for population in net.populations:
+            if population.norm is not None:
+                population.norm.momentum = 0.5
         for _ in range(rounds):
             net(torch.from_numpy(samples))
     net.eval()

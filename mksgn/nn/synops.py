@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from mksgn.errors import ConfigError
-from mksgn.nn.modalities import FusedProjection
-from mksgn.nn.network import INPUT, NetOutput, SpikingGraphNet
+from mksgn.nn.builder import INPUT
+from mksgn.nn.fused_projection import FusedProjection
+from mksgn.nn.network import NetOutput, SpikingGraphNet
 
 
 def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
@@ -33,10 +34,10 @@ def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
         raise ConfigError("this network does what no synapses do, so its synaptic operations cannot be counted",
                           where=", ".join(obstacles), got="; ".join(sorted(set(obstacles.values()))),
                           fix="leave out --synop-weight, or train --preset spike-driven")
-    shapes = {name: block.shape for name, block in net.populations()}
+    shapes = {name: population.shape for name, population in net.named_populations()}
     reach = dict.fromkeys(shapes, 0.0)
-    for block in [*net.blocks, net.readout]:
-        for projection in block.incoming():
+    for population in [*net.populations, net.readout]:
+        for projection in population.incoming():
             if INPUT in projection.sources:
                 continue
             inner, met = projection, [1.0] * len(projection.sources)
@@ -47,7 +48,7 @@ def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
                 exists = np.ones_like(exists)
             exists = exists.astype(np.int16)
             synapse = inner.to_ir("synapse", "target", exists)
-            spread = synapse.fanout(shapes[projection.sources[0]], block.shape).sum() * inner.parallel
+            spread = synapse.fanout(shapes[projection.sources[0]], population.shape).sum() * inner.parallel
             for source, factor in zip(projection.sources, met):
                 reach[source] += factor * float(spread)
     return {name: net.config.time_steps * value for name, value in reach.items()}

@@ -12,11 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mksgn.errors import ConfigError
-from mksgn.nn.blocks import SpikingBlock
 from mksgn.nn.projections import ConvProjection
-
-KERNEL = (3, 3)
-"""Frames and joints of the depth-wise and of the coding convolution: the spike coder's (paper, below Eq. 4)."""
+from mksgn.nn.spike_coding import KERNEL, PADDING, SpikeCoder
 
 
 class FeatureTranslation(nn.Module):
@@ -53,11 +50,12 @@ class FeatureTranslation(nn.Module):
             raise ConfigError("there are no teacher features to translate", allowed="one or more streams")
         self.channels, self.shape = tuple(channels), shape
         total = sum(channels)
-        self.depthwise = nn.Conv2d(total, total, KERNEL, padding=(1, 1), groups=total, bias=False)
+        self.depthwise = nn.Conv2d(total, total, KERNEL, padding=PADDING, groups=total, bias=False)
         self.pointwise = nn.Conv2d(total, total, 1, bias=False)
         self.norm = nn.BatchNorm2d(total)
-        coder = ConvProjection(("teacher",), total, shape[0], KERNEL, padding=(1, 1))
-        self.coder = SpikingBlock(shape, [coder], voltage_decay=voltage_decay, current_decay=current_decay)
+        coder = ConvProjection(("teacher",), total, shape[0], KERNEL, padding=PADDING)
+        self.coder = SpikeCoder(shape, [coder], joint_bias=False, voltage_decay=voltage_decay,
+                                current_decay=current_decay)
 
     def forward(self, features: Sequence[Tensor], steps: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
         """Translate one batch.
@@ -83,7 +81,7 @@ class FeatureTranslation(nn.Module):
         fused = self._fit(features).to(dtype).contiguous(memory_format=torch.channels_last)
         fused = F.conv2d(fused, self.depthwise.weight.to(dtype), None, 1, 1, 1, fused.shape[1])
         fused = self.norm(F.conv2d(fused, self.pointwise.weight.to(dtype)).float()).to(dtype)
-        return self.coder.code(fused, steps)[0]
+        return self.coder.encode(fused, steps)[0]
 
     def _fit(self, features: Sequence[Tensor]) -> Tensor:
         """Concatenated channels, persons as joints, the student's number of frames: (N, sum of C_s, F, V)."""

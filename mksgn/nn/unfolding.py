@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError
-from mksgn.nn.blocks import affine
+from mksgn.nn.batch_norm import scale_and_shift
 from mksgn.nn.cuba import batch_moments
 from mksgn.nn.network import INPUT_SCALE, SpikingGraphNet
 
@@ -36,19 +35,18 @@ def unfolded(net: SpikingGraphNet, *, time_steps: int | None = None,
     """
     if not net.quantized:
         raise ConfigError("this network has nothing to unfold", got="floating point", allowed="a quantised network")
-    config = replace(net.config, time_steps=time_steps or net.config.time_steps,
-                     residual_synapses=residual_synapses or net.config.residual_synapses)
-    found = SpikingGraphNet(config)
+    config = net.config.changed(time_steps=time_steps, residual_synapses=residual_synapses)
+    found = SpikingGraphNet(config, net.data)
     missing, unexpected = found.load_state_dict(net.state_dict(), strict=False)
     assert not unexpected and all(".norm." in name for name in missing), (missing, unexpected)
-    for (name, block), integers in zip(found.populations(), net.blocks):
+    for (name, population), integers in zip(found.named_populations(), net.populations):
         if name in found.coders:
-            block.projections[0].fold(torch.full((block.shape[0],), 1 / INPUT_SCALE))
-        if block.norm is not None:
-            block.norm.weight.fill_(1)
-            block.norm.bias.copy_(block.bias - integers.lateness())
-            block.norm.get_buffer("running_var").fill_(1 - block.norm.eps)
-            block.bias.zero_()
+            population.projections[0].fold(torch.full((population.shape[0],), 1 / INPUT_SCALE))
+        if population.norm is not None:
+            population.norm.weight.fill_(1)
+            population.norm.bias.copy_(population.bias - integers.mean_overshoot())
+            population.norm.get_buffer("running_var").fill_(1 - population.norm.eps)
+            population.bias.zero_()
     return found.eval()
 
 
@@ -66,16 +64,16 @@ def normalise(net: SpikingGraphNet, samples: Tensor) -> None:
     samples : int8 Tensor (N, C, F, V)
         Training samples; some hundreds are plenty.
     """
-    for _, block in net.populations():
-        block.observe = None if block.norm is None else _entering(block.norm)
+    for population in net.populations:
+        population.norm_observer = None if population.norm is None else _entering(population.norm)
     net(samples)
-    for _, block in net.populations():
-        block.observe = None
+    for population in net.populations:
+        population.norm_observer = None
 
 
 def _entering(norm: nn.BatchNorm2d) -> Callable[[Tensor, int], None]:
     def enter(drive: Tensor, steps: int) -> None:
-        scale, shift = affine(norm)
+        scale, shift = scale_and_shift(norm)
         mean, var = batch_moments(drive.contiguous(memory_format=torch.channels_last), steps)
         norm.weight.copy_(scale * (var + norm.eps).sqrt())
         norm.bias.copy_(shift + mean * scale)

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import docstring_parser
 import tyro
 
+from mksgn.programs.choices import HELP
+
 Options = TypeVar("Options")
 WIDEST = 100
 """Columns of the description, at most: longer lines are hard to read."""
@@ -65,7 +67,8 @@ def _grouped(options: Any) -> Any:
             groups.append((headings[field.name], []))
         silent = field.default is None or field.default is False or field.default == ()
         kind = types[field.name]
-        said = tyro.conf.arg(help=" ".join((helps.get(field.name) or "").split()), metavar=_several(kind),
+        text = field.metadata.get(HELP) or helps.get(field.name) or ""
+        said = tyro.conf.arg(help=" ".join(text.split()), metavar=_several(kind),
                              help_behavior_hint="" if silent else None)
         kept: Any = {"default": field.default, "default_factory": field.default_factory}
         groups[-1][1].append((field.name, Annotated[(kind, said)], dataclasses.field(**kept, kw_only=True)))

@@ -7,7 +7,8 @@ import torch
 
 from mksgn.energy.printed import TABLE7
 from mksgn.ir import Graph
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.networks import DataShape, MkSgnConfig
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.slayer_backend import calibrate
 from mksgn.skeleton import NTU25
@@ -33,8 +34,8 @@ def untrained(frames: int, widths: tuple[int, ...], strides: tuple[int, ...], ti
         T.
     """
     torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(body=NTU25, classes=CLASSES, frames=frames, widths=widths, strides=strides,
-                                    time_steps=time_steps))
+    net = SpikingGraphNet(MkSgnConfig(widths=widths, strides=strides, time_steps=time_steps),
+                          DataShape(body=NTU25, classes=CLASSES, frames=frames))
     calibrate(net, noise(net.input_shape, 8))
     net.quantize()
     return to_graph(net)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError, MksgnError, typed
-from mksgn.nn import NetConfig, SpikingGraphNet
-from mksgn.nn.projections import GraphConvProjection
+from mksgn.nn import SpikingGraphNet
+from mksgn.nn.graph_projections import GraphConvProjection
 from mksgn.nn.unfolding import unfolded
 from mksgn.teachers.weights import save_tensors
-from mksgn.training.shapes import check_tensors, config_of, state_of
+from mksgn.training.shapes import check_tensors, shape_of, state_of, stated
 
 CHECKPOINT, FLOAT, WEIGHTS, NET = "checkpoint.safetensors", "float.safetensors", "weights.safetensors", "mksgn.net"
 """What a run leaves: its state after every epoch, the floating-point network, the quantised one, and its integers."""
@@ -80,13 +79,10 @@ def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None =
     network's trained weights as its integers have them, in bfloat16, which holds 8 bits exactly: half the size, the
     same integers, and what the masters had beyond them is gone.
     """
-    body = net.config.body
-    config = {**{f.name: getattr(net.config, f.name) for f in fields(net.config)}, "body": {
-        "num_joints": body.num_joints, "edges": body.edges.tolist(), "center": body.center,
-        "joint_names": body.joint_names}}
     tensors = net.state_dict() | (_rounded(net) if compact else {})
     _write(path, {_MODEL + name: value for name, value in tensors.items()},
-           {"config": config, "scales": net.scales(), "quantized": net.quantized, "meta": meta or {}})
+           {"config": stated(net.config, net.data), "scales": net.scales(), "quantized": net.quantized,
+            "meta": meta or {}})
 
 
 def _rounded(net: SpikingGraphNet) -> dict[str, Tensor]:
@@ -98,13 +94,13 @@ def _rounded(net: SpikingGraphNet) -> dict[str, Tensor]:
     assert net.quantized, "only integers are compact"
     names = {id(parameter): name for name, parameter in net.named_parameters()}
     found = {}
-    for block in net.blocks:
-        for projection in block.projections:
+    for population in net.populations:
+        for projection in population.projections:
             inner = getattr(projection, "inner", projection)
             weight = inner.synapse.weight
             plain = not isinstance(inner, GraphConvProjection) and set(getattr(projection, "weights", (1.0,))) == {1.0}
             if weight.requires_grad and plain:
-                found[names[id(weight)]] = block.neuron.quantize_8bit(weight.detach()).bfloat16()
+                found[names[id(weight)]] = population.neuron.quantize_8bit(weight.detach()).bfloat16()
     return found
 
 
@@ -146,11 +142,14 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
         with typed(ConfigError, what, str(path), fix):
             if state.get("quantized", True) != quantized:
                 raise ValueError("it holds floating-point weights" if quantized else "it holds integers")
-            config = config_of(state["config"])
+            if "network" not in state["config"]:
+                raise ConfigError("an older version of mksgn wrote this network", str(path),
+                                  fix="use the version that wrote it, or train the network anew")
+            config, data = shape_of(state["config"])
             with safe_open(path, "pt") as file:
                 tensors = {key[len(_MODEL):]: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            check_tensors(tensors, state_of(config))  # before memory is taken for the network
-            net = SpikingGraphNet(config)
+            check_tensors(tensors, state_of(config, data))  # before memory is taken for the network
+            net = SpikingGraphNet(config, data)
             if quantized:
                 net.quantize()
             net.load_state_dict(tensors)
@@ -177,16 +176,16 @@ def load_weights(net: SpikingGraphNet, path: Path) -> None:
     found = load_network(path, quantized)
     if quantized:
         found = unfolded(found)
-    free = {"time_steps", "dropout", "body", "residual_synapses"}
-    for name in sorted({f.name for f in fields(NetConfig)} - free):
-        here, there = getattr(net.config, name), getattr(found.config, name)
-        if here != there:
-            raise ConfigError("these weights are another network's", where=str(path), got=f"{name} {there}",
-                              allowed=f"{name} {here}", fix="start with the options of that run")
+    free = {"time_steps", "dropout", "residual_synapses", "body"}
+    here, there = ({"network": each.config.name, **vars(each.data), **vars(each.config)} for each in (net, found))
+    for name in sorted(here.keys() - free, key=lambda name: (name != "network", name)):
+        if here[name] != there.get(name):
+            raise ConfigError("these weights are another network's", where=str(path), got=f"{name} {there.get(name)}",
+                              allowed=f"{name} {here[name]}", fix="start with the options of that run")
     shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
     if shapes != {name: tuple(value.shape) for name, value in found.state_dict().items()}:
-        raise ConfigError("these weights are of another body", where=str(path), got=f"{found.config.body.num_joints} "
-                          "joints", allowed=f"{net.config.body.num_joints}", fix="start from a run on the same data")
+        raise ConfigError("these weights are of another body", where=str(path), got=f"{found.data.body.num_joints} "
+                          "joints", allowed=f"{net.data.body.num_joints}", fix="start from a run on the same data")
     net.load_state_dict(found.state_dict())
 
 

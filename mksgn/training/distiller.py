@@ -45,7 +45,7 @@ class Distiller(nn.Module):
         self.choice = choice
         self.teachers = teachers if choice.soft_labels == "online" else None
         self.student = student_layers(net) if choice.features else ()
-        shapes = {name: block.shape for name, block in net.populations()}
+        shapes = {name: population.shape for name, population in net.named_populations()}
         config = net.config
         self.ftm = nn.ModuleList(
             FeatureTranslation(teachers.channels(layer), shapes[name], voltage_decay=config.voltage_decay,
@@ -98,9 +98,10 @@ def student_layers(net: SpikingGraphNet) -> tuple[str, ...]:
     ConfigError
         When the network has not two such layers.
     """
-    halving = [number for number, stride in enumerate(net.config.strides, 1) if stride > 1]
+    strides = getattr(net.config, "strides", ())  # a transformer has none
+    halving = [number for number, stride in enumerate(strides, 1) if stride > 1]
     if len(halving) != len(FEATURE_LAYERS):
-        raise ConfigError("features cannot be distilled into this network", "strides", str(net.config.strides),
+        raise ConfigError("features cannot be distilled into this network", "strides", str(strides),
                           f"{len(FEATURE_LAYERS)} layers with a stride above 1",
                           "use another preset, or distil without features: the third --gamma 0")
     return tuple(f"block{number}.stc" for number in halving)

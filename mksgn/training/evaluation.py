@@ -52,7 +52,7 @@ def predictions(net: SpikingGraphNet, samples: np.ndarray, device: torch.device 
 def logits(net: SpikingGraphNet, samples: np.ndarray, device: torch.device | None = None) -> np.ndarray:
     """Logits, float32 (N, J), in float32 arithmetic; the network is put back into the mode it was in."""
     if not len(samples):
-        return np.zeros((0, net.config.classes), np.float32)
+        return np.zeros((0, net.data.classes), np.float32)
     return answers(net, lambda part: net(part.to(device or "cpu")).logits, _parts(samples))
 
 

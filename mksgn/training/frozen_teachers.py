@@ -70,8 +70,8 @@ class Teacher(nn.Module):
         if holds_network(self.path):
             net, meta = unfolded(load_network(self.path)), read_meta(self.path)
             self.network: nn.Module = net
-            self.body, self.persons, self.width = net.config.body, net.config.persons, None
-            self.modality = "+".join(net.config.modalities)
+            self.body, self.persons, self.width = net.data.body, net.data.persons, None
+            self.modality = "+".join(net.data.modalities)
             self.name, accuracy = json.loads(meta["recipe"])["network"], meta["accuracy_integer"]
         else:
             self.network, meta = load_teacher(self.path)

@@ -37,8 +37,8 @@ def choose_integers(tuned: SpikingGraphNet, floating: Path,
     """
     rounded = load_network(floating, quantized=False)
     expected = predictions(rounded, samples)
-    weights = tuned.config.fusion_weights
-    if weights is not None and rounded.config.fusion_weights is None:
+    weights = tuned.fusion_weights
+    if weights is not None and rounded.fusion_weights is None:
         rounded.fix_fusion(weights)
     rounded.quantize()
     agreement = {f"agreement_{name}": float((integer_run(net, samples)[0] == expected).mean())
@@ -77,7 +77,7 @@ def export_integers(folder: Path, net: SpikingGraphNet, data: RunData, results: 
     predicted, rate = integer_run(net, data.samples(split.test))
     results = results | accuracy_on_test("integer", predicted == data.labels(split.test), split)
     measured = {"test_samples": len(split.test), "mean_rate": rate, **agreement}
-    fused = {} if net.config.fusion_weights is None else {"fusion_weights": list(net.config.fusion_weights)}
+    fused = {} if net.fusion_weights is None else {"fusion_weights": list(net.fusion_weights)}
     meta = {"protocol": split.protocol, "preprocess": data.preprocess.to_json(), "labels": list(pack.class_names),
             "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints, **about, **measured, **fused,
             **results}

@@ -37,7 +37,7 @@ class Objective(StepLoss):
         self.per_rate = synops_per_rate(net) if recipe.synop_weight else {}
         self.names = ["loss", "accuracy", "rate"]
         self.names += ["synops"] if self.per_rate else []
-        self.names += ["information"] if net.config.fusion == "smf" else []
+        self.names += ["information"] if net.weighs_samples else []
         self.names += PARTS if distiller else ()
         self.per_step = torch.ones(len(self.names))
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn import networks
+from mksgn.errors import ConfigError
+from mksgn.limits import type_of
+from mksgn.networks import NETWORKS, DataShape, NetworkConfig
+from mksgn.nn import SpikingGraphNet
 from mksgn.skeleton import Body
 from mksgn.skeleton.body import JOINTS_MAX
 
@@ -19,51 +24,71 @@ NUMBER_MAX = 1 << 20
 """Largest whole number that a file may state."""
 
 
-def config_of(stored: dict[str, Any]) -> NetConfig:
-    """The configuration that ``stored``, JSON, describes.
+def stated(config: NetworkConfig, data: DataShape) -> dict[str, Any]:
+    """A network's choices and the shape of its data as plain values: what :func:`shape_of` reads."""
+    body = data.body
+    return {**networks.stored(config), "data": {
+        **{each.name: getattr(data, each.name) for each in fields(data)},
+        "body": {"num_joints": body.num_joints, "edges": body.edges.tolist(), "center": body.center,
+                 "joint_names": body.joint_names}}}
+
+
+def shape_of(stored: Mapping[str, Any]) -> tuple[NetworkConfig, DataShape]:
+    """The network's choices and the shape of its data that ``stored``, JSON, describes.
 
     Raises
     ------
     ValueError, TypeError, KeyError, AttributeError
         When an entry is missing, of another type or too large.
     MksgnError
-        When the entries contradict each other.
+        When the entries contradict each other, or there is no such network.
     """
-    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+    choices = {key: _immutable(value) for key, value in stored.items()}
+    given = {key: _immutable(value) for key, value in choices.pop("data").items()}
     body = given.pop("body")
     joints, names = body["num_joints"], body["joint_names"]
-    if not _is_whole(joints) or not _is_whole(given.get("persons", 1)) or joints * given.get("persons", 1) > JOINTS_MAX:
-        raise ValueError(f"{joints!r:.20} joints of {given.get('persons', 1)!r:.20} persons")
+    if not _is_whole(joints) or not _is_whole(given["persons"]) or joints * given["persons"] > JOINTS_MAX:
+        raise ValueError(f"{joints!r:.20} joints of {given['persons']!r:.20} persons")
     edges = np.array(body["edges"]).reshape(-1, 2)
-    given["body"] = Body(joints, edges, body["center"], tuple(map(str, names)) if names else None)
-    for each in fields(NetConfig):
-        if each.name in given and each.name != "body" and not _ALLOWED[str(each.type)](given[each.name]):
-            raise ValueError(f"{each.name} is {given[each.name]!r:.60}")
-    return NetConfig(**given)
+    known = Body(joints, edges, body["center"], tuple(map(str, names)) if names else None)
+    name = choices.pop("network")
+    if name not in NETWORKS:
+        raise ConfigError("unknown network", got=f"{name!r:.60}", allowed=", ".join(NETWORKS))
+    for kind, values in ((NETWORKS[name], choices), (DataShape, given)):
+        for key, value in values.items():
+            if not _fits(value, type_of(kind, key)):
+                raise ValueError(f"{key} is {value!r:.60}")
+    return NETWORKS[name](**choices), DataShape(body=known, **given)
+
+
+def _immutable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _is_whole(value: Any) -> bool:
     return type(value) is int and 0 < value <= NUMBER_MAX
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value read from JSON may stand in a field that is annotated as ``kind``."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_fits(value, each) for each in inner)
+    if origin is Literal:
+        return type(value) is str and value in inner
+    if origin is tuple:  # of any length
+        return type(value) is tuple and all(_fits(item, inner[0]) for item in value)
+    if kind is int:
+        return _is_whole(value)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return kind in (NoneType, bool, str) and type(value) is kind
 
 
-_ALLOWED: dict[str, Callable[[Any], bool]] = {
-    "int": _is_whole, "int | None": lambda value: value is None or _is_whole(value), "float": _is_number,
-    "bool": lambda value: type(value) is bool, "str": lambda value: type(value) is str,
-    "tuple[int, ...]": lambda value: type(value) is tuple and all(map(_is_whole, value)),
-    "tuple[str, ...]": lambda value: type(value) is tuple and all(type(item) is str for item in value),
-    "tuple[float, ...] | None": lambda value: value is None or (type(value) is tuple and all(map(_is_number, value))),
-}
-"""What may stand in the fields of :class:`NetConfig`, by their annotations."""
-
-
-def state_of(config: NetConfig) -> dict[str, Tensor]:
+def state_of(config: NetworkConfig, data: DataShape) -> dict[str, Tensor]:
     """Names, shapes and types of a network's tensors, without memory behind them; norms are as in floating point."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return SpikingGraphNet(config).state_dict()
+        return SpikingGraphNet(config, data).state_dict()
 
 
 def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

@@ -63,7 +63,7 @@ class StudentTraining(Training):
     def __init__(self, folder: Path, recipe: Recipe, data: RunData, fabric: Fabric, origin: Origin, *,
                  teachers: Sequence[str], precision: str, state: Mapping[str, Any] | None) -> None:
         super().__init__(folder, recipe, data, fabric, recipe.seed)
-        self.dtype = choose_precision(precision, fabric.device, max(recipe.widths))
+        self.dtype = choose_precision(precision, fabric.device, max(recipe.network.widths))
         frozen, extra = None, None
         if recipe.distil:
             recipe, frozen, extra = load_teachers(recipe, teachers, data, recipe.distil.teachers if state else None)
@@ -73,8 +73,8 @@ class StudentTraining(Training):
                        Stage(INTEGER_STAGE, recipe.tune_epochs, f"{INTEGER_STAGE:<5}"))
         self.results: dict[str, float] = dict(state["results"]) if state else {}
         fabric.seed_everything(recipe.seed)
-        self.network = SpikingGraphNet(recipe.net_config(data.pack))
-        self.fusion = self.network.config.fusion
+        self.network = recipe.untrained(data.pack)
+        self.fusion = recipe.to_dict().get("fusion")
         if origin.start is not None and state is None:
             start_from_run(self.network, origin.start, self.batches)
         self.distiller = Distiller(recipe.distil, frozen, self.network) if recipe.distil and frozen else None
@@ -87,9 +87,9 @@ class StudentTraining(Training):
                        world=fabric.world_size, extra=extra, mixup=recipe.mixup)
 
     def describe(self) -> str:
-        net, recipe, fabric = self.network, self.recipe, self.fabric
+        net, fabric = self.network, self.fabric
         estimator = 0 if net.fusion is None else sum(p.numel() for p in net.fusion.parameters())
-        return (f"[bold]{recipe.network}[/] {recipe.widths}, T = {net.config.time_steps}, "
+        return (f"[bold]{net.config.name}[/] {net.config.widths}, T = {net.config.time_steps}, "
                 f"{trained_parameters(net) - estimator:,} parameters"
                 + (f", {estimator:,} of SMF's estimator" if estimator else "")
                 + f"; {self.data.describe()}; {fabric.world_size} x {fabric.device.type}, {str(self.dtype)[6:]}"
@@ -133,7 +133,7 @@ class StudentTraining(Training):
         recipe, origin = self.recipe, self.origin
         about = {"preset": origin.preset, "data": self.data.name, "recipe": json.dumps(recipe.to_dict()),
                  "commit": describe_commit(), **origin.lineage}
-        if self.network.config.fusion_weights is not None:
+        if self.network.fusion_weights is not None:
             about["fusion"] = self.fusion
         choose = recipe.tune_epochs > 0 and recipe.integers == "agreeing"
         results, measured = export_integers(self.folder, self.network.cpu(), self.data, self.results, about, choose)
@@ -176,7 +176,7 @@ class StudentTraining(Training):
 
     def state(self) -> dict[str, Any]:
         return {"results": self.results, "scales": self.network.scales(),
-                "fusion_weights": self.network.config.fusion_weights}
+                "fusion_weights": self.network.fusion_weights}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.network.set_scales(state["scales"])

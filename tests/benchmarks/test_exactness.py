@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from network_of import network_of
 from programs import program_module
 
 from mksgn.errors import ConfigError
@@ -85,13 +86,12 @@ def test_a_difference_is_reported(tmp_path):
 
     from mksgn.emulator import Emulator
     from mksgn.ir import Graph
-    from mksgn.nn import NetConfig, SpikingGraphNet
     from mksgn.nn.slayer_backend import SlayerReference, calibrate
     from mksgn.run.comparison import compare
     from mksgn.skeleton import UCLA20
 
     torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,)))
+    net = network_of(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,))
     samples = np.random.default_rng(0).integers(-127, 128, (2, 3, 8, 20)).astype(np.int8)
     calibrate(net, samples)
     net.quantize()

@@ -15,11 +15,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from network_of import network_of
 from programs import program_module
 
 from mksgn.energy.printed import TABLE1, TABLE2, TABLE3, TABLE6_RATES, TABLE7, rounding, table6_name
 from mksgn.errors import ConfigError
-from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -86,8 +86,8 @@ def test_rounding_brackets_what_was_printed(value):
 
 
 def test_our_populations_have_their_row_of_table6():
-    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=4, frames=8, widths=(4, 4, 8, 8, 16, 16),
-                                    strides=TABLE7["MK-SGN"]["strides"]))
+    net = network_of(body=UCLA20, classes=4, frames=8, widths=(4, 4, 8, 8, 16, 16),
+                     strides=TABLE7["MK-SGN"]["strides"])
     named = {name: table6_name(name) for name in ["input", *net.names, "head.fc"]}
     assert all(row in TABLE6_RATES for row in named.values() if row)
     rows = [row for row in named.values() if row]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from network_of import network_of
 
 from mksgn.errors import ConfigError
-from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.skeleton import UCLA20
 
 SPEED = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "speed"
@@ -32,7 +32,7 @@ def test_a_baseline_is_the_same_network(baselines, name):
     if name == "SpikingJelly":
         pytest.importorskip("spikingjelly")
     torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=4, frames=8, widths=(8, 8), strides=(1, 2)))
+    net = network_of(body=UCLA20, classes=4, frames=8, widths=(8, 8), strides=(1, 2))
     baseline = getattr(baselines, name)(net)
     x = torch.randint(-127, 128, (4, 3, 8, 20), dtype=torch.int8)
     with torch.no_grad():

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from network_of import network_of
 from recordings import fields
 from structures import Damage, bounded_memory, hdf5_damages, npz_damages, safetensors_damages, spread
 from written_graphs import layered_graph
@@ -27,7 +28,7 @@ from mksgn.netx import read_net, write_net
 from mksgn.netx.arrays import READERS
 from mksgn.nir import NirError, read_nir, write_nir
 from mksgn.nir.errors import UNEXPECTED
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.skeleton import UCLA20
 from mksgn.training.checkpoint import (
     load_checkpoint,
@@ -130,7 +131,7 @@ def test_packs(tmp_path: Path) -> None:
 
 def small_net() -> SpikingGraphNet:
     torch.manual_seed(3)
-    return SpikingGraphNet(NetConfig(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,)))
+    return network_of(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,))
 
 
 @pytest.mark.timeout(600)

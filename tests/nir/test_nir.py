@@ -21,11 +21,11 @@ from written_graphs import branched_graph, chain_graph
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, graph_difference
+from mksgn.networks import NETWORKS
 from mksgn.netx import read_net
 from mksgn.nir import NirError, read_nir, to_nir, write_nir
 from mksgn.nir.budget import Budget
 from mksgn.nir.exporter import NirBuilder
-from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.training.recipe import Recipe
 
@@ -168,8 +168,9 @@ def test_the_shipped_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize("graph_conv", ["layer", "fused"])
 def test_the_demo_network(tmp_path: Path, network: str, graph_conv: str) -> None:
     torch.manual_seed(4)
-    recipe = Recipe(network=network, widths=(8, 8), strides=(1, 2), frames=8, val_subjects=(3,), graph_conv=graph_conv)
-    net = SpikingGraphNet(recipe.net_config(synthetic_pack(12)))
+    recipe = Recipe(network=NETWORKS[network](widths=(8, 8), strides=(1, 2), graph_conv=graph_conv), frames=8,
+                    val_subjects=(3,))
+    net = recipe.untrained(synthetic_pack(12))
     net.eval()
     net.quantize()
     graph = to_graph(net)

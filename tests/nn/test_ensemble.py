@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lively_nets import lively, samples_for
+from network_of import network_of
 
 from mksgn.data.preprocess import MODALITIES
 from mksgn.emulator import Emulator
@@ -15,7 +16,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir import graphs_equal
 from mksgn.lava.backend import LavaBackend
 from mksgn.netx import read_net, write_net
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.ensemble import ensemble_graph
 from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.run.comparison import compare
@@ -25,8 +26,8 @@ from mksgn.skeleton import UCLA20
 def member(seed: int, gain: float = 1.0, **choices) -> SpikingGraphNet:
     """A quantised network; ``gain`` multiplies its classifier, and so changes the scale of its logits."""
     torch.manual_seed(seed)
-    net = SpikingGraphNet(NetConfig(**{"body": UCLA20, "classes": 5, "frames": 8, "widths": (8, 12), "strides": (1, 2),
-                                       "time_steps": 1, **choices}))
+    net = network_of(**{"body": UCLA20, "classes": 5, "frames": 8, "widths": (8, 12), "strides": (1, 2),
+                        "time_steps": 1, **choices})
     lively(net, samples_for(net, 6)).eval()
     with torch.no_grad():
         net.readout.projections[0].synapse.weight.mul_(gain)

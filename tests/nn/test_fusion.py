@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lively_nets import lively, samples_for
+from network_of import network_of
 
 from mksgn.data.preprocess import MODALITIES
 from mksgn.emulator import Emulator
@@ -19,12 +20,14 @@ from mksgn.energy import paper_energy_mj
 from mksgn.energy.causes import ratio_causes
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, graphs_equal
+from mksgn.networks import MkSgnConfig
 from mksgn.netx import read_net, write_net
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
+from mksgn.nn.fused_projection import FusedProjection
 from mksgn.nn.fusion import Fusion, MutualInformation, fusion_weights, lower_bound
 from mksgn.nn.lowering import to_graph
-from mksgn.nn.modalities import FUSED, FusedProjection, coder_name
 from mksgn.nn.slayer_backend import SlayerReference
+from mksgn.nn.spike_coding import coder_name
 from mksgn.run.comparison import compare
 from mksgn.run.registry import open_backend
 from mksgn.skeleton import UCLA20
@@ -38,10 +41,10 @@ WEIGHTS = (1.0, 0.63, 0.0, 0.37)
 
 def small_net(network: str = "mksgn", graph_conv: str = "layer", **options) -> SpikingGraphNet:
     torch.manual_seed(0)
-    return SpikingGraphNet(NetConfig(**{
-        "body": UCLA20, "classes": 5, "frames": 8, "widths": (6, 8), "strides": (1, 2), "temporal_kernel": 5,
-        "attention": network == "mksgn", "graph_conv": graph_conv, "modalities": MODALITIES, "fusion": "smf",
-        "coder_width": 4, **options}))
+    return network_of(**{
+        "kind": network, "body": UCLA20, "classes": 5, "frames": 8, "widths": (6, 8), "strides": (1, 2),
+        "temporal_kernel": 5, "graph_conv": graph_conv, "modalities": MODALITIES, "fusion": "smf", "coder_width": 4,
+        **options})
 
 
 def quantised(network: str = "mksgn", graph_conv: str = "layer", **options) -> SpikingGraphNet:
@@ -153,7 +156,7 @@ def test_fusion_is_the_weighted_sum_of_each_sample():
 def test_the_task_and_the_estimator_do_not_touch_each_other():
     """One backward pass; the network's gradients are those of the loss alone, the estimator's of its bound alone."""
     net = small_net()
-    recipe = Recipe(modality=MODALITIES, fusion="smf", synop_weight=0.5, synop_target=1.0)
+    recipe = Recipe(modality=MODALITIES, network=MkSgnConfig(fusion="smf"), synop_weight=0.5, synop_target=1.0)
     objective = Objective(net, recipe, torch.float32)
     x, labels = torch.from_numpy(samples_for(net, 6)), torch.tensor([0, 1, 2, 3, 4, 0])
     figures = dict(zip(objective.names, objective(x, labels)[1].tolist()))
@@ -212,7 +215,7 @@ def test_lava_agrees(layout):
 def test_folding_rounds_each_modality_once_on_one_scale():
     net = quantised()
     graph = to_graph(net)
-    block = net.blocks[net.names.index("block1.lif1")]
+    block = dict(net.named_populations())["block1.lif1"]
     (projection,) = block.projections
     assert isinstance(projection, FusedProjection)
     shared = projection.inner.weight(None).detach().double().numpy()
@@ -259,7 +262,7 @@ def test_the_papers_first_layer_is_four_convolutions_of_three_channels():
 
 def test_file_round_trip(tmp_path):
     net = quantised()
-    graph = to_graph(net, meta={"fusion": "smf", "fusion_weights": list(net.config.fusion_weights)})
+    graph = to_graph(net, meta={"fusion": "smf", "fusion_weights": list(net.fusion_weights)})
     write_net(graph, tmp_path / "mksgn.net")
     read = read_net(tmp_path / "mksgn.net")
     assert graphs_equal(read, graph)
@@ -290,7 +293,7 @@ def test_float_and_fixed_weights_agree_where_they_must():
         net.fix_fusion(weights)
         second, again = net.forward_spikes(x)
     assert len({round(w, 6) for w in weights}) > 1, "equal weights prove nothing"
-    assert torch.equal(spikes[FUSED], again[FUSED]) and torch.equal(first.logits, second.logits)
+    assert torch.equal(spikes.fused, again.fused) and torch.equal(first.logits, second.logits)
     assert second.information is None and first.information is not None
 
 
@@ -313,10 +316,10 @@ def test_one_modality_is_as_it_was():
     ({"modalities": ("joint", "joint")}, "different"),
     ({"modalities": (), "fusion": "sum"}, "at least one"),
     ({"fusion": "mean"}, "unknown fusion"),
-    ({"fusion": "fixed"}, "belong to fusion"),
-    ({"fusion_weights": (1.0,) * 4}, "belong to fusion"),
-    ({"fusion": "fixed", "fusion_weights": (1.0, -1.0, 1.0, 1.0)}, "fusion_weights"),
-    ({"fusion": "fixed", "fusion_weights": (1.0, math.nan, 1.0, 1.0)}, "fusion_weights"),
+    ({"fusion": "fixed"}, "need each other"),
+    ({"fusion_weights": (1.0,) * 4}, "need each other"),
+    ({"fusion": "fixed", "fusion_weights": (1.0, -1.0, 1.0, 1.0)}, "fusion-weights"),
+    ({"fusion": "fixed", "fusion_weights": (1.0, math.nan, 1.0, 1.0)}, "fusion-weights"),
     ({"time_steps": 1}, "time steps"),
 ])
 def test_impossible_fusions_are_refused(options, message):
@@ -326,4 +329,4 @@ def test_impossible_fusions_are_refused(options, message):
 
 def test_a_recipe_that_cannot_be_estimated_is_refused():
     with pytest.raises(ConfigError, match="time steps"):
-        replace(Recipe(modality=MODALITIES, fusion="smf"), early_steps=1)
+        replace(Recipe(modality=MODALITIES, network=MkSgnConfig(fusion="smf")), early_steps=1)

@@ -6,24 +6,25 @@ import numpy as np
 import pytest
 import torch
 from lively_nets import samples_for
+from network_of import network_of
 
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import schedule
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
+from mksgn.nn.graph_projections import JointMixProjection
 from mksgn.nn.lowering import to_graph
-from mksgn.nn.projections import ConvProjection, JointMixProjection
+from mksgn.nn.projections import ConvProjection
 from mksgn.nn.slayer_backend import SlayerReference, calibrate
 from mksgn.nn.synops import synops_per_rate
 from mksgn.run.comparison import compare
-from mksgn.skeleton import NTU25, UCLA20
+from mksgn.skeleton import NTU25, UCLA20, spatial_partitions
 
 
 def small_net(network: str, graph_conv: str, **options) -> SpikingGraphNet:
     torch.manual_seed(0)
-    config = NetConfig(**{"body": UCLA20, "classes": 5, "frames": 8, "widths": (6, 8, 8), "strides": (1, 2, 1),
-                          "attention": network == "mksgn", "graph_conv": graph_conv, "temporal_kernel": 5, **options})
-    return SpikingGraphNet(config)
+    return network_of(**{"kind": network, "body": UCLA20, "classes": 5, "frames": 8, "widths": (6, 8, 8),
+                         "strides": (1, 2, 1), "graph_conv": graph_conv, "temporal_kernel": 5, **options})
 
 
 NETWORKS = [("mksgn", "layer", {}), ("mksgn", "learned", {"segments": 2}), ("mksgn", "fused", {}),
@@ -32,7 +33,7 @@ NETWORKS = [("mksgn", "layer", {}), ("mksgn", "learned", {"segments": 2}), ("mks
 
 def as_if_trained(net: SpikingGraphNet) -> SpikingGraphNet:
     """Every learned mixing has weights between all joints, as after training."""
-    for block in net.blocks:
+    for block in net.populations:
         for projection in block.projections:
             if isinstance(projection, JointMixProjection) and projection.synapse.weight.requires_grad:
                 weight = projection.synapse.weight
@@ -51,7 +52,7 @@ def test_slayer_fused_and_emulator_agree(network, graph_conv, options, decays):
     calibrate(net, samples)
     # Statistics of a few samples leave channels almost silent; shift the biases so that everything fires.
     with torch.no_grad():
-        for block in net.blocks:
+        for block in net.populations:
             if block.norm is not None:
                 block.norm.bias.add_(0.4)
         calibrate(net, samples)
@@ -84,17 +85,16 @@ def test_slayer_fused_and_emulator_agree(network, graph_conv, options, decays):
 def test_rounding_leaves_firing_rates_where_they_were():
     """Strictly above the threshold, on a lattice of even weights, is half a unit late; quantize() takes it back."""
     torch.manual_seed(3)
-    net = SpikingGraphNet(NetConfig(body=NTU25, classes=5, frames=8, widths=(128,), strides=(1,), time_steps=1,
-                                    coder_width=64, graph_conv="layer"))
+    net = network_of(body=NTU25, classes=5, frames=8, widths=(128,), strides=(1,), time_steps=1, coder_width=64)
     samples = samples_for(net, 16)
     calibrate(net, samples)
     _, before = net.forward_spikes(torch.from_numpy(samples))
-    folded = {name: block for name, block in net.populations() if block.norm is not None}
+    folded = {name: block for name, block in net.named_populations() if block.norm is not None}
     net.quantize()
     _, after = net.forward_spikes(torch.from_numpy(samples))
     with torch.no_grad():
         for block in folded.values():
-            block.bias.sub_(block.lateness())
+            block.bias.sub_(block.mean_overshoot())
     _, late = net.forward_spikes(torch.from_numpy(samples))
     name = "block1.lif2"
     change = [float(spikes[name].mean() / before[name].mean()) - 1 for spikes in (after, late)]
@@ -102,9 +102,10 @@ def test_rounding_leaves_firing_rates_where_they_were():
 
 
 def test_a_shortcut_is_raised_once_however_many_branches_it_adds_up():
-    net = small_net("base-sgn", "layer", transformer="spike-driven", widths=(8, 8), strides=(1, 1))
+    torch.manual_seed(0)
+    net = network_of(kind="spike-driven", body=UCLA20, classes=5, frames=8, widths=(8, 8))
     calibrate(net, samples_for(net))
-    folded = [block for _, block in net.populations() if block.norm is not None]
+    folded = [block for _, block in net.named_populations() if block.norm is not None]
     before = {id(block): sum(part.norm.bias - part.norm.running_mean * (part.norm.running_var + part.norm.eps).rsqrt()
                              * part.norm.weight for part in (*getattr(block, "chain", ()), block)) for block in folded}
     net.quantize()
@@ -116,10 +117,9 @@ def test_a_shortcut_is_raised_once_however_many_branches_it_adds_up():
 
 def test_table_7_shapes():
     """MK-SGN's six layers at the paper's widths on NTU: 64-64-128-128-256-256 channels, stride 2 at 3 and 5."""
-    config = NetConfig(body=NTU25, classes=60, frames=64, persons=2, widths=(64, 64, 128, 128, 256, 256),
-                       strides=(1, 1, 2, 1, 2, 1))
-    net = SpikingGraphNet(config)
-    shapes = {name: block.shape for name, block in net.populations()}
+    net = network_of(body=NTU25, classes=60, frames=64, persons=2, widths=(64, 64, 128, 128, 256, 256),
+                     strides=(1, 1, 2, 1, 2, 1))
+    shapes = {name: block.shape for name, block in net.named_populations()}
     assert shapes["sc"] == (64, 64, 50)
     assert shapes["block3.stc"] == (128, 32, 50)
     assert shapes["block6.stc"] == (256, 16, 50)
@@ -193,7 +193,7 @@ def test_gates_are_logic():
 @pytest.mark.parametrize(("options", "message"), [
     ({"graph_conv": "sparse"}, "graph_conv"),
     ({"temporal_kernel": 4}, "odd"),
-    ({"strides": (1, 2)}, "pair up"),
+    ({"strides": (1, 2)}, "one width and one stride"),
 ])
 def test_impossible_networks_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
@@ -207,8 +207,8 @@ def test_a_learned_graph_starts_from_the_skeleton_and_is_counted_whole():
     assert torch.equal(fixed.eval()(samples).logits, learned.eval()(samples).logits)
     trained = [name for name, p in learned.named_parameters() if p.requires_grad]
     assert len(trained) == len([name for name, p in fixed.named_parameters() if p.requires_grad]) + 2 * 3
-    joints, (_, frames, _) = UCLA20.num_joints, learned.blocks[0].shape
-    spread = 2 * joints - np.count_nonzero(fixed._mixing[1:]) / joints  # more edges per spike, on average
+    joints, (_, frames, _) = UCLA20.num_joints, learned.populations[0].shape
+    spread = 2 * joints - np.count_nonzero(spatial_partitions(UCLA20)[1:]) / joints  # more edges per spike, on average
     more = {name: synops_per_rate(learned)[name] - count for name, count in synops_per_rate(fixed).items()}
     assert more["sc"] == pytest.approx(4 * 6 * frames * joints * spread)
 
@@ -218,7 +218,7 @@ def test_segments_of_the_sequence_are_averaged_apart():
     samples = samples_for(net)
     calibrate(net, samples)
     _, spikes = net.eval().forward_spikes(torch.from_numpy(samples))
-    last, projection = spikes["block3.stc"], net.blocks[-1].projections[0]
+    last, projection = spikes["block3.stc"], net.populations[-1].projections[0]
     halves = torch.stack([part.mean((2, 3)) for part in last.chunk(2, dim=2)], dim=2)
     assert last.shape[2] == 4 and last.any()
     assert torch.allclose(projection.drive(spikes, None)[..., 0], halves, atol=1e-6)
@@ -256,7 +256,7 @@ def test_fine_tuning_may_drive_the_biases_of_the_coder_beyond_their_width():
     """Bias per channel and bias per joint add up to one mantissa: their sum saturates, in every path alike."""
     net = quantized("mksgn", "layer")
     samples = samples_for(net)
-    coder = net.blocks[0]
+    coder = net.populations[0]
     limit = 4095 / coder.neuron.w_scale
     with torch.no_grad():
         coder.bias.fill_(0.7 * limit)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lava.lib.dl import slayer
 
-from mksgn.nn.cuba import CubaNeuron, Surrogate, batch_moments, cuba_reference, fused_cuba
+from mksgn.nn.cuba import batch_moments, fused_cuba
+from mksgn.nn.lif import CubaNeuron, Surrogate, leaky_integrate_and_fire
 
 STEPS = 4
 
@@ -44,7 +45,7 @@ def test_fused_kernel_is_the_reference(quantized, decays, normalised):
                 var, mean = torch.var_mean(x, dim=(0, 2, 3), unbiased=False)
                 scale = gamma * (var + 1e-5).rsqrt()
                 shift = beta - mean * scale
-            spikes = cuba_reference(x, extra, scale, shift, neuron, STEPS, quantized)
+            spikes = leaky_integrate_and_fire(x, extra, scale, shift, neuron, STEPS, quantized)
             count = spikes.sum()
         weight = torch.randn(spikes.shape, generator=torch.Generator().manual_seed(7))
         ((spikes * weight).sum() + 0.3 * count).backward()

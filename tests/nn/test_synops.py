@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from network_of import network_of
 
 from mksgn.data.preprocess import MODALITIES
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import JointMix, Synapse
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.network import NetOutput
 from mksgn.nn.slayer_backend import calibrate
@@ -28,16 +29,14 @@ SPIKE_DRIVEN = ("spike-driven", "layer", ("joint",))
 
 def network(kind: str, graph_conv: str, modalities: tuple[str, ...]) -> tuple[SpikingGraphNet, np.ndarray]:
     torch.manual_seed(0)
-    transformer = kind if kind == "spike-driven" else ""
-    widths, strides = ((8, 8), (1, 1)) if transformer else ((6, 8), (1, 2))
-    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=5, frames=8, widths=widths, strides=strides, temporal_kernel=5,
-                                    attention=kind == "mksgn", graph_conv=graph_conv, modalities=modalities,
-                                    transformer=transformer))
+    own = ({"widths": (8, 8)} if kind == "spike-driven" else
+           {"widths": (6, 8), "strides": (1, 2), "temporal_kernel": 5, "graph_conv": graph_conv})
+    net = network_of(kind=kind, body=UCLA20, classes=5, frames=8, modalities=modalities, **own)
     smooth = np.random.default_rng(0).normal(size=(4, *net.input_shape)).cumsum(axis=2)
     samples = np.clip(smooth * 30, -127, 127).astype(np.int8)
     calibrate(net, samples)
     with torch.no_grad():
-        for block in net.blocks:
+        for block in net.populations:
             if block.norm is not None:
                 block.norm.bias.add_(0.4)
     calibrate(net, samples)
@@ -123,9 +122,9 @@ def test_without_a_weight_nothing_is_counted():
 
 
 def test_a_network_without_synapses_for_all_it_does_has_no_price():
-    config = NetConfig(body=UCLA20, classes=5, frames=4, widths=(8,), strides=(1,), transformer="spikformer")
+    net = network_of(kind="spikformer", body=UCLA20, classes=5, frames=4, widths=(8,))
     with pytest.raises(ConfigError, match="cannot be counted"):
-        synops_per_rate(SpikingGraphNet(config))
+        synops_per_rate(net)
 
 
 @pytest.mark.parametrize("options", [{"synop_weight": -1.0}, {"synop_target": 0.0}, {"synop_target": float("inf")}])

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lively_nets import lively, samples_for
+from network_of import network_of
 from programs import Program
 from random_graphs import random_messages
 from reference import simulate
@@ -25,15 +26,18 @@ from mksgn.errors import ConfigError, GraphError
 from mksgn.ir import Conv, Cuba, Graph, Population, schedule
 from mksgn.ir.equality import graphs_equal
 from mksgn.ir.graph import VTH_MAX
+from mksgn.limits import option
+from mksgn.networks import DataShape
 from mksgn.netx import read_net, write_net
-from mksgn.nn import NetConfig, SpikingGraphNet
-from mksgn.nn.blocks import SpikingBlock
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
-from mksgn.nn.projections import PoolProjection, Spikes
+from mksgn.nn.population import SpikingPopulation
+from mksgn.nn.product import gate_neurons, product, product_neurons
+from mksgn.nn.projections import PoolProjection
+from mksgn.nn.shortcut import ShortcutPopulation
 from mksgn.nn.slayer_backend import SlayerReference
-from mksgn.nn.spike_driven import ShortcutBlock
-from mksgn.nn.spikformer import gate_neurons, product, product_neurons
-from mksgn.nn.tokens import TokenSumBlock
+from mksgn.nn.spikes import Spikes
+from mksgn.nn.tokens import TokenSumPopulation
 from mksgn.run.comparison import compare
 from mksgn.skeleton import NTU25, UCLA20
 from mksgn.training.batches import preprocessed
@@ -45,8 +49,9 @@ TRANSFORMERS = ("spikformer", "spike-driven")
 
 def small_net(transformer: str, **options) -> SpikingGraphNet:
     torch.manual_seed(0)
-    return SpikingGraphNet(NetConfig(**{"body": UCLA20, "classes": 5, "frames": 6, "widths": (8, 8), "strides": (1, 1),
-                                        "transformer": transformer, "heads": 2, **options}))
+    heads = {"heads": 2} if transformer == "spikformer" else {}
+    return network_of(**{"kind": transformer, "body": UCLA20, "classes": 5, "frames": 6, "widths": (8, 8), **heads,
+                         **options})
 
 
 def quantized(transformer: str, **options) -> SpikingGraphNet:
@@ -64,9 +69,8 @@ def in_slayer_layout(train: torch.Tensor) -> np.ndarray:
 def test_the_paper_s_parameters(network):
     """4.78 M (Tables 1 and 2), counted by hand from Table 7: SPS, six blocks of 4 C^2 + 2 (4 C^2), classifier."""
     recipe = PRESETS[f"{network}-256"]
-    config = NetConfig(body=NTU25, classes=60, frames=recipe.frames, widths=recipe.widths, strides=recipe.strides,
-                       transformer=network)
-    found = sum(p.numel() for p in SpikingGraphNet(config).parameters() if p.requires_grad)
+    net = SpikingGraphNet(recipe.network, DataShape(body=NTU25, classes=60, frames=recipe.frames))
+    found = sum(p.numel() for p in net.parameters() if p.requires_grad)
     c = 256
     norms = 4 * 2 * c + 2 * 4 * c + 2 * c
     attention_norm = 2 * c
@@ -77,25 +81,29 @@ def test_the_paper_s_parameters(network):
 
 @pytest.mark.parametrize("network", TRANSFORMERS)
 def test_presets_are_networks(network):
-    pack = synthetic_pack(24)
     for preset in (network, f"{network}-256"):
-        config = PRESETS[preset].net_config(pack)
-        assert (config.transformer, len(config.widths), set(config.strides)) == (network, 6, {1})
-    assert PRESETS["mksgn"].net_config(pack).transformer == ""
+        config = PRESETS[preset].network
+        assert (config.name, len(config.widths), len(set(config.widths))) == (network, 6, 1)
+    assert PRESETS["mksgn"].network.name == "mksgn"
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"transformer": "vit"}, "unknown transformer"),
     ({"widths": (8, 16)}, "one width"),
-    ({"strides": (1, 2)}, "one width"),
-    ({"transformer": "spikformer", "heads": 3}, "heads"),
-    ({"graph_conv": "fused"}, "no graph convolution"),
+    ({"widths": ()}, "at least one layer"),
+    ({"kind": "spikformer", "heads": 3}, "heads"),
     ({"modalities": ("joint", "bone")}, "one modality"),
-    ({"coder_width": 4}, "as wide as its blocks"),
 ])
 def test_impossible_transformers_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        small_net(**{"transformer": "spike-driven", **options})
+        network_of(**{"kind": "spike-driven", "body": UCLA20, "classes": 5, "frames": 6, "widths": (8, 8), **options})
+
+
+@pytest.mark.parametrize("name", ["strides", "graph_conv", "coder_width", "fusion"])
+def test_a_transformer_has_no_choices_of_graph_convolutions(name):
+    for network in TRANSFORMERS:
+        with pytest.raises(ConfigError, match="means nothing") as caught:
+            PRESETS[network].with_options(**{name: "layer"})
+        assert "mksgn or base-sgn" in caught.value.allowed and option(name) in caught.value.what
 
 
 # ---------------------------------------------------------------------- equations
@@ -124,9 +132,9 @@ def test_sdsa_masks_q_by_a_sum_over_all_tokens():
     assert kv.shape[1:] == (8, 1, 1)
     assert torch.equal(out, q * kv)
     assert 0 < out.sum() < q.sum(), "a mask that masks nothing, or all, proves nothing"
-    block = dict(net.populations())["block2.sdsa.kv"]
+    block = dict(net.named_populations())["block2.sdsa.kv"]
     weight = block.projections[0].weight(block.neuron.quantize_8bit)[:, 0, 0, 0].double()
-    current = (k * v).sum(dim=(2, 3)).double() * weight + block._quantized_bias(block.bias).double()
+    current = (k * v).sum(dim=(2, 3)).double() * weight + block.quantized_bias(block.bias).double()
     assert torch.equal(kv[::4, :, 0, 0] > 0, current[::4] > 1.0), "at the first step v is the current and the bias"
 
 
@@ -139,7 +147,7 @@ def test_shortcuts_add_membrane_currents(mode):
     if mode == "quantised":
         net.quantize()
     _, spikes = net.forward_spikes(x)
-    chain = [(name, block) for name, block in net.populations() if isinstance(block, ShortcutBlock)]
+    chain = [(name, block) for name, block in net.named_populations() if isinstance(block, ShortcutPopulation)]
     assert [name for name, _ in chain] == ["block1.mlp.x", "block2.x", "block2.mlp.x", "head.x"]
     u = spikes["sc"].double()
     for (name, block), branch in zip(chain, ("block1.sdsa.out", "block1.mlp.h", "block2.sdsa.out", "block2.mlp.h")):
@@ -179,9 +187,9 @@ def test_a_branch_is_the_same_integers_wherever_it_goes():
 
 def test_the_price_of_the_shortcut():
     """Six blocks: 42 + 36 synapses for 12 branches, and the coder's spikes wait for the last of them."""
-    net = quantized("spike-driven", widths=(8,) * 6, strides=(1,) * 6, frames=2)
+    net = quantized("spike-driven", widths=(8,) * 6, frames=2)
     graph = to_graph(net)
-    shortcuts = {name for name, block in net.populations() if isinstance(block, ShortcutBlock)}
+    shortcuts = {name for name, block in net.named_populations() if isinstance(block, ShortcutPopulation)}
     read = [s.sources[0].split(".")[1] for s in graph.synapses if s.target in shortcuts and s.sources[0] != "sc"]
     assert len(shortcuts) == 12
     assert (read.count("sdsa"), read.count("mlp")) == (42, 36)
@@ -254,8 +262,8 @@ def test_sums_over_all_tokens_stay_within_u():
     """All of 640 neurons fire at once: u would wrap, and SLAYER's would not, had the scale not been bounded."""
     shape = (2, 32, 20)
     decays = {"current_decay": 1.0, "voltage_decay": 0.75}
-    block = TokenSumBlock("all", shape, decays)
-    unbounded = SpikingBlock((2, 1, 1), [PoolProjection(("all",), 2, shape[1:])], **decays)
+    block = TokenSumPopulation("all", shape, decays)
+    unbounded = SpikingPopulation((2, 1, 1), [PoolProjection(("all",), 2, shape[1:])], **decays)
     for one in (block, unbounded):
         with torch.no_grad():
             one.norm.weight.copy_(torch.tensor([317.5, -317.5]))
@@ -358,7 +366,7 @@ def test_quantised_training_continues_from_a_checkpoint_to_the_bit(transformer, 
     loaded = load_network(tmp_path / "w.safetensors")
     net.eval()
     assert torch.equal(loaded(x).logits, net(x).logits)
-    assert loaded.config.transformer == transformer
+    assert loaded.config.name == transformer
 
 
 # ---------------------------------------------------------------------- export
@@ -393,7 +401,7 @@ def test_train_slayer_trains_both(network, capsys, monkeypatch, tmp_path):
     assert set(final["final"]) == {"accuracy_float", "accuracy_integer"}
     assert 0 < final["mean_rate"] < 0.5
     net = load_network(tmp_path / "run" / "weights.safetensors")
-    assert net.config.transformer == network
+    assert net.config.name == network
     exported = Path(tmp_path / "run" / "mksgn.net")
     if network == "spikformer":
         assert not exported.exists()

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 from lively_nets import lively, samples_for
+from network_of import network_of
 
 from mksgn.emulator import Emulator
-from mksgn.nn import NetConfig, SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.programs import classes
 from mksgn.programs.samples import Selection
@@ -19,7 +19,7 @@ from mksgn.skeleton import UCLA20
 def test_scores_are_those_of_the_trained_network() -> None:
     """A readout over the net's logit scale is, to the last bit, the logit of the quantised network in torch."""
     torch.manual_seed(2)
-    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=5, frames=8, widths=(8, 12), strides=(1, 2), time_steps=2))
+    net = network_of(body=UCLA20, classes=5, frames=8, widths=(8, 12), strides=(1, 2), time_steps=2)
     x = samples_for(net)
     lively(net, x).eval()
     net.quantize()

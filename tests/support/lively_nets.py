@@ -19,8 +19,8 @@ def lively(net: SpikingGraphNet, samples: np.ndarray) -> SpikingGraphNet:
     """Batch-norm statistics of the samples, and biases at which everything fires."""
     calibrate(net, samples)
     with torch.no_grad():
-        for block in net.blocks:
-            if block.norm is not None:
-                block.norm.bias.add_(0.4)
+        for population in net.populations:
+            if population.norm is not None:
+                population.norm.bias.add_(0.4)
     calibrate(net, samples)
     return net

@@ -20,7 +20,7 @@ import torch
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.ir import Graph
-from mksgn.nn import SpikingGraphNet
+from mksgn.networks import NETWORKS
 from mksgn.nn.lowering import to_graph
 from mksgn.training.recipe import Recipe, lateral_joints
 
@@ -97,8 +97,9 @@ class Program:
 def graph_for(pack: Pack, data: str, network: str = "base-sgn", persons: int = 1, **meta: Any) -> Graph:
     """An untrained integer net of two layers for ``pack``, with the attributes that train_slayer.py writes."""
     torch.manual_seed(4)
-    recipe = Recipe(network=network, widths=(8, 8), strides=(1, 2), frames=8, persons=persons, val_subjects=(3,))
-    net = SpikingGraphNet(recipe.net_config(pack))
+    shape = {"widths": (8, 8), "strides": (1, 2)}
+    recipe = Recipe(network=NETWORKS[network](**shape), frames=8, persons=persons, val_subjects=(3,))
+    net = recipe.untrained(pack)
     net.eval()
     net.quantize()
     graph = to_graph(net)

@@ -18,7 +18,6 @@ from mksgn.data.pack import Pack, load_pack, save_pack
 from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.emulator import Emulator
 from mksgn.netx import read_net
-from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.programs.samples import find_data, select
 from mksgn.run.comparison import compare
@@ -107,7 +106,7 @@ def test_what_a_run_leaves(whole, pack_path, tmp_path, capsys, monkeypatch):
     assert not any("estimator" in name for name in load_file(folder / "weights.safetensors"))
 
     net = load_network(folder / "weights.safetensors")
-    assert net.config.fusion_weights == tuple(weights)
+    assert net.fusion_weights == tuple(weights)
     chosen = select(graph, folder / "mksgn.net", find_data(graph, folder / "mksgn.net", str(pack_path)), None, None, 4)
     assert chosen.x.shape[1:] == (12, 8, 20)
     with Emulator(graph) as emulator:
@@ -163,10 +162,11 @@ def ntu(data_dir: Path) -> Pack:
 @pytest.mark.parametrize(("preset", "batch"), [("ntu60", 60), ("ntu120", 40)])
 def test_ntu_presets_are_tables_5_and_7(preset, batch, ntu):
     recipe = PRESETS[preset]
-    assert (recipe.lr, recipe.lr_decay, recipe.batch, recipe.time_steps, recipe.epochs, recipe.lr_step, recipe.dropout,
-            recipe.weight_decay, recipe.optimiser) == (0.1, 0.1, batch, 4, 64, 50, 0.3, 1e-4, "sgd")
-    net = SpikingGraphNet(recipe.net_config(ntu))
-    shapes = {name: block.shape for name, block in net.populations()}
+    network = recipe.network
+    assert (recipe.lr, recipe.lr_decay, recipe.batch, network.time_steps, recipe.epochs, recipe.lr_step,
+            network.dropout, recipe.weight_decay, recipe.optimiser) == (0.1, 0.1, batch, 4, 64, 50, 0.3, 1e-4, "sgd")
+    net = recipe.untrained(ntu)
+    shapes = {name: block.shape for name, block in net.named_populations()}
     assert net.input_shape == (12, 64, 50) and net.readout.shape == (60, 1, 1)
     assert shapes["sc.bone_motion"] == shapes["block1.lif1"] == shapes["block2.stc"] == (64, 64, 50)
     assert shapes["block4.stc"] == (128, 32, 50) and shapes["block6.stc"] == (256, 16, 50)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from lively_nets import lively
+from network_of import network_of
 
 from mksgn.data.preprocess import Preprocess
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import graphs_equal
 from mksgn.netx import read_net, write_net
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.nn.synops import synops_per_rate
@@ -25,8 +26,8 @@ TRAIN = np.arange(0, 60, 2)
 
 def network(pack, parallel: int, **choices) -> SpikingGraphNet:
     torch.manual_seed(0)
-    return SpikingGraphNet(NetConfig(body=pack.body, classes=len(pack.class_names), frames=8, widths=(8, 8),
-                                     strides=(1, 2), time_steps=2, residual_synapses=parallel, **choices))
+    return network_of(body=pack.body, classes=len(pack.class_names), frames=8, widths=(8, 8), strides=(1, 2),
+                      time_steps=2, residual_synapses=parallel, **choices)
 
 
 def samples(pack) -> np.ndarray:
@@ -64,7 +65,7 @@ def test_temporal_weights_get_more_steps(pair):
     one, four = (residuals(to_graph(net)) for net in pair)
     assert one and one.keys() == four.keys()
     for name, weights in four.items():
-        blocks = [dict(net.populations())[name] for net in pair]
+        blocks = [dict(net.named_populations())[name] for net in pair]
         scales = [block.neuron.w_scale for block in blocks]
         assert scales[0] < scales[1] <= 4 * scales[0], (name, scales)
         assert one[name] == [scales[0]] and weights == [scales[1] // 4] * 4
@@ -94,5 +95,5 @@ def test_expected_operations_count_every_synapse(pair):
 
 @pytest.mark.parametrize("parallel", [0, 3, 32])
 def test_only_powers_of_two(pack, parallel):
-    with pytest.raises(ConfigError, match="residual_synapses"):
+    with pytest.raises(ConfigError, match="residual-synapses"):
         network(pack, parallel)

@@ -74,7 +74,7 @@ def test_a_taught_run_says_what_taught_it_and_exports_the_student_alone(whole_ru
     assert any(n.startswith("optimiser.ftm.") and n.endswith("momentum_buffer") for n in held)
     assert not any("teachers" in n for n in held), "frozen networks need no checkpoint"
     for file in (WEIGHTS, "float.safetensors"):
-        assert all(n.startswith("model.blocks") or n.startswith("model.readout") for n in names(whole_run / file))
+        assert all(n.startswith("model.populations") or n.startswith("model.readout") for n in names(whole_run / file))
     student = load_network(whole_run / WEIGHTS)
     assert {p.name for p in graph.populations} == {"input", *student.names, "head.fc"}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from network_of import network_of
 from safetensors.torch import load_file
 from slayer_runs import ROOT, TINY, assert_same_run, environment, kill_after, train
 
@@ -19,7 +20,7 @@ from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
 from mksgn.netx import read_net
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.skeleton import UCLA20
 from mksgn.training.batches import Batches, ahead
 from mksgn.training.checkpoint import load_checkpoint, read_meta, read_state, save_checkpoint
@@ -146,7 +147,7 @@ def test_batches_depend_on_seed_and_epoch_only():
 
 def test_checkpoint_restores_optimiser_and_rng(tmp_path):
     torch.manual_seed(3)
-    net = SpikingGraphNet(NetConfig(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,)))
+    net = network_of(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,))
     optimiser = torch.optim.AdamW(net.parameters(), lr=1e-2)
     x = torch.randint(-100, 100, (4, 3, 8, 20))
     net(x).logits.square().sum().backward()
@@ -154,7 +155,7 @@ def test_checkpoint_restores_optimiser_and_rng(tmp_path):
     path = tmp_path / "c.safetensors"
     save_checkpoint(path, net, optimiser, {"epoch": 4})
     drawn = torch.rand(3)
-    other = SpikingGraphNet(net.config)
+    other = SpikingGraphNet(net.config, net.data)
     fresh = torch.optim.AdamW(other.parameters(), lr=1e-2)
     load_checkpoint(path, other, fresh)
     assert torch.equal(torch.rand(3), drawn)
@@ -190,10 +191,10 @@ def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, pack_path, tm
 
 
 def test_presets_fit_the_paper():
-    assert len(PRESETS["base-sgn"].widths) == 10
-    assert len(PRESETS["mksgn"].widths) == 6
+    assert len(PRESETS["base-sgn"].network.widths) == 10
+    assert len(PRESETS["mksgn"].network.widths) == 6
     for name in ("ntu60", "ntu120", "spikformer-256", "spike-driven-256"):
-        assert PRESETS[name].time_steps == 4, name
+        assert PRESETS[name].network.time_steps == 4, name
     budget = {(p.time_steps, p.batch, p.epochs, p.surrogate_width, p.augment)
               for name, p in PRESETS.items() if name in ("mksgn", "base-sgn", "spikformer", "spike-driven")}
     assert len(budget) == 1, "networks that are compared are trained alike"

@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from network_of import network_of
 from programs import program_module
 from safetensors.torch import load_file
 from slayer_runs import TINY, assert_same_run, kill_after, train
 
 import mksgn.training.training
 from mksgn.errors import ConfigError
-from mksgn.nn import NetConfig, SpikingGraphNet
-from mksgn.nn.blocks import remember
+from mksgn.nn import SpikingGraphNet
+from mksgn.nn.batch_norm import update_running_moments
 from mksgn.skeleton import UCLA20
 from mksgn.training.averaging import AVERAGE, average_of, take_average
 from mksgn.training.checkpoint import load_network, read_meta
@@ -61,8 +62,7 @@ def test_a_part_is_a_part(part):
 
 def small() -> SpikingGraphNet:
     torch.manual_seed(0)
-    return SpikingGraphNet(NetConfig(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,), time_steps=2,
-                                     dropout=0.0))
+    return network_of(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,), time_steps=2)
 
 
 def test_the_average_is_the_mean_and_has_its_own_statistics():
@@ -109,7 +109,7 @@ def test_statistics_are_those_of_all_time_steps(tmp_path, monkeypatch):
         monkeypatch.setattr(mksgn.training.training, "take_average", recorded)
         program.main(program.Options(widths=(4, 4, 4), frames=8, batch=256, epochs=3, tune_epochs=0, time_steps=4,
                                      average_part=1.0, out=tmp_path / "run"))
-    recipe = Recipe(epochs=3, time_steps=4)
+    recipe = Recipe(epochs=3)
     assert recipe.steps_at("float", 2) == 2 and asked == [4]
 
 
@@ -121,7 +121,7 @@ def test_running_moments_follow_torch():
             x = torch.randn(8, 2, 3, 3)
             theirs.train()(x)
             var, mean = torch.var_mean(x, dim=(0, 2, 3))
-            remember(ours, mean, var)
+            update_running_moments(ours, mean, var)
         for a, b in zip(ours.buffers(), theirs.buffers()):
             torch.testing.assert_close(a, b)
 

@@ -10,13 +10,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from network_of import network_of
 from teacher_runs import teacher_run
 
 from mksgn.data.preprocess import MODALITIES, Augment, Preprocess
 from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.networks import MkSgnConfig
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.translation import FeatureTranslation
 from mksgn.skeleton import UCLA20
 from mksgn.teachers.scores import load_stream
@@ -246,10 +248,10 @@ def student(pack, **options) -> SpikingGraphNet:
     torch.manual_seed(1)
     config = {"body": pack.body, "classes": len(pack.class_names), "frames": 8, "widths": (4,) * 6,
               "strides": (1, 1, 2, 1, 2, 1), "time_steps": 2, **options}
-    return SpikingGraphNet(NetConfig(**config))
+    return network_of(**config)
 
 
-RECIPE = Recipe(widths=(4,) * 6, strides=(1, 1, 2, 1, 2, 1), frames=8, time_steps=2)
+RECIPE = Recipe(network=MkSgnConfig(widths=(4,) * 6, time_steps=2), frames=8)
 
 
 def data_of(pack, recipe: Recipe) -> RunData:
@@ -342,7 +344,7 @@ def test_distillation_makes_the_student_more_like_its_teachers(pack, runs, prese
 def test_compared_layers_are_those_that_halve_the_frames(pack):
     assert FEATURE_LAYERS == (5, 8)
     for name, layers in (("mksgn", (3, 5)), ("base-sgn", (5, 8)), ("demo", (2, 3))):
-        net = student(pack, widths=(2,) * len(RECIPES[name].widths), strides=RECIPES[name].strides)
+        net = student(pack, widths=(2,) * len(RECIPES[name].network.widths), strides=RECIPES[name].network.strides)
         assert student_layers(net) == tuple(f"block{n}.stc" for n in layers)
     with pytest.raises(ConfigError, match="third --gamma 0"):
         student_layers(student(pack, widths=(2, 2), strides=(1, 2)))

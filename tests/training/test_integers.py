@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from lively_nets import lively
+from network_of import network_of
 
 from mksgn.data.preprocess import MODALITIES, Preprocess
 from mksgn.emulator import Emulator
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network, save_network
@@ -20,9 +21,9 @@ TRAIN = np.arange(0, 60, 2)
 
 def network(pack, **choices) -> SpikingGraphNet:
     torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(body=pack.body, classes=len(pack.class_names), frames=8, widths=(8, 8),
-                                    strides=(1, 2), time_steps=2, **choices))
-    return lively(net, preprocessed(pack, TRAIN, Preprocess(frames=8, modality=net.config.modalities)))
+    shape = {"widths": (8, 8), "time_steps": 2} | ({"strides": (1, 2)} if "kind" not in choices else {})
+    net = network_of(body=pack.body, classes=len(pack.class_names), frames=8, **shape, **choices)
+    return lively(net, preprocessed(pack, TRAIN, Preprocess(frames=8, modality=net.data.modalities)))
 
 
 def spoil(net: SpikingGraphNet) -> None:
@@ -76,7 +77,7 @@ def test_rounding_alone_has_the_fixed_weights_too(pack, tmp_path):
     samples = preprocessed(pack, TRAIN, Preprocess(frames=8, modality=MODALITIES))
     kept, said = choose_integers(net, floating, samples)
     assert said["integers"] == "rounded" and kept is not net
-    assert kept.config.fusion_weights == net.config.fusion_weights
+    assert kept.fusion_weights == net.fusion_weights
 
 
 def test_a_mode_is_put_back(pack):

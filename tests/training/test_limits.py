@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from types import ModuleType
 
@@ -15,7 +15,7 @@ from mksgn.data.preprocess import Augment
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
 from mksgn.limits import LIMITS, Limit, option
-from mksgn.nn import NetConfig
+from mksgn.networks import NETWORKS, DataShape
 from mksgn.training.distill import Distillation
 from mksgn.training.recipe import PRESETS, Recipe
 from mksgn.training.teacher_recipe import TeacherRecipe
@@ -56,7 +56,8 @@ def numeric(cls: type) -> set[str]:
 def test_every_number_has_a_limit(slayer, teacher):
     """A new choice cannot be forgotten. Subjects and joints are ids: the data says which there are."""
     ids = {"val_subjects", "mirrored"}
-    for cls in (Recipe, TeacherRecipe, Distillation, Augment, NetConfig, slayer.Options, teacher.Options):
+    for cls in (Recipe, TeacherRecipe, Distillation, Augment, DataShape, *NETWORKS.values(), slayer.Options,
+                teacher.Options):
         assert numeric(cls) - ids <= LIMITS.keys(), cls
 
 
@@ -68,15 +69,32 @@ def outside(limit: Limit) -> list:
     return [-1, *([limit.low] if limit.above else []), *high, *([0.5] if limit.whole else [NAN, INF])]
 
 
+def number_of(kind: type, name: str, value: object) -> object:
+    """``value`` as a field of ``kind`` holds it: six of them where it holds several."""
+    return (value,) * 6 if "tuple" in str(next(each.type for each in fields(kind) if each.name == name)) else value
+
+
 @pytest.mark.parametrize("name", sorted(numeric(Recipe) - {"val_subjects"}))
 def test_a_recipe_refuses_what_is_outside_wherever_it_comes_from(name):
     """As a choice and as a stored recipe; the error names the option, the value and what is allowed."""
-    stored = json.loads(json.dumps(PRESETS["mksgn"].to_dict()))
-    several = "tuple" in str(next(each.type for each in fields(Recipe) if each.name == name))
+    refuses(PRESETS["mksgn"], Recipe, name, lambda given: replace(PRESETS["mksgn"], **given))
+
+
+@pytest.mark.parametrize(("network", "name"), [(network, name) for network, kind in NETWORKS.items()
+                                               for name in sorted(numeric(kind))])
+def test_a_network_refuses_it_too(network, name):
+    """As a choice, an option and an entry of a stored recipe."""
+    recipe = PRESETS[network]
+    refuses(recipe, NETWORKS[network], name, lambda given: replace(recipe.network, **given))
+    refuses(recipe, NETWORKS[network], name, lambda given: recipe.with_options(**given))
+
+
+def refuses(recipe: Recipe, kind: type, name: str, make: Callable[[dict[str, object]], object]) -> None:
+    stored = json.loads(json.dumps(recipe.to_dict()))
     for value in outside(LIMITS[name]):
-        for make in (lambda given: replace(PRESETS["mksgn"], **given), lambda given: Recipe.from_dict(stored | given)):
+        for attempt in (make, lambda given: Recipe.from_dict(stored | given)):
             with pytest.raises(ConfigError) as caught:
-                make({name: (value,) * 6 if several else value})
+                attempt({name: number_of(kind, name, value)})
             assert option(name) in caught.value.what and str(value) in caught.value.got
             assert str(LIMITS[name]) in caught.value.allowed and caught.value.fix
 
@@ -101,7 +119,7 @@ def test_a_distillation_refuses_it_too(name):
 
 def test_null_is_a_value_only_where_it_is_one():
     stored = json.loads(json.dumps(PRESETS["mksgn"].to_dict()))
-    assert Recipe.from_dict(stored | {"coder_width": None}).coder_width is None
+    assert Recipe.from_dict(stored | {"coder_width": None}).network.coder_width is None
     for name in ("epochs", "lr", "widths"):
         with pytest.raises(ConfigError, match=option(name)):
             Recipe.from_dict(stored | {name: None})
@@ -123,10 +141,18 @@ def test_training_nothing_is_refused(slayer):
     assert slayer.Options(epochs=0).recipe().epochs == 0, "integers alone can be trained"
 
 
-def test_a_networks_shape_is_checked_by_the_same_table():
+def test_the_shape_of_data_is_checked_by_the_same_table():
     """Under the names of the library, since no option may have been given."""
-    config = PRESETS["demo"].net_config(synthetic_pack(1))
-    for name in sorted(numeric(NetConfig)):
-        value = outside(LIMITS[name])[0]
+    shape = PRESETS["demo"].data_shape(synthetic_pack(1))
+    for name in sorted(numeric(DataShape)):
         with pytest.raises(ConfigError, match=f"^{name} has"):
-            replace(config, **{name: (value,) if name in ("widths", "strides", "fusion_weights") else value})
+            replace(shape, **{name: outside(LIMITS[name])[0]})
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in (Recipe, *NETWORKS.values())
+                                            for name in ("optimiser", "integers", "fusion", "graph_conv")
+                                            if name in {each.name for each in fields(kind)}])
+def test_words_are_checked_too(kind, name):
+    with pytest.raises(ConfigError, match=f"unknown {name}") as caught:
+        kind(**{name: "other"})
+    assert caught.value.where == option(name) and caught.value.got == "other" and "," in caught.value.allowed

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from lively_nets import lively, samples_for
+from network_of import network_of
 from safetensors import safe_open
 
 from mksgn.data.preprocess import MODALITIES
 from mksgn.errors import ConfigError
 from mksgn.ir import graph_difference
-from mksgn.nn import NetConfig, SpikingGraphNet
+from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.unfolding import normalise, unfolded
 from mksgn.skeleton import UCLA20
@@ -25,14 +26,14 @@ KINDS = {
     "fused": {"graph_conv": "fused"},
     "four modalities": {"modalities": MODALITIES, "graph_conv": "learned", "segments": 2, "residual_synapses": 4},
     "fixed weights": {"modalities": MODALITIES, "fusion": "fixed", "fusion_weights": (0.9, 0.5, 0.1, 1.0)},
-    "transformer": {"transformer": "spike-driven", "widths": (8, 8), "strides": (1, 1)},
+    "transformer": {"kind": "spike-driven", "widths": (8, 8)},
 }
 
 
 def small(**choices) -> SpikingGraphNet:
     torch.manual_seed(0)
-    net = SpikingGraphNet(NetConfig(**{"body": UCLA20, "classes": 5, "frames": 8, "widths": (8, 12), "strides": (1, 2),
-                                       "time_steps": 2, **choices}))
+    shape = {} if "kind" in choices else {"widths": (8, 12), "strides": (1, 2)}
+    net = network_of(body=UCLA20, classes=5, frames=8, time_steps=2, **shape, **choices)
     return lively(net, samples_for(net, 6)).eval()
 
 
@@ -68,8 +69,8 @@ def test_statistics_begin_where_the_function_is(pair):
     before = spikes_of(again, x)
     normalise(again, x)
     assert (spikes_of(again, x) - before).abs().gt(1e-3).float().mean() < 1e-3
-    norms = [block.norm for _, block in again.populations() if block.norm is not None]
-    assert norms and all(block.observe is None for _, block in again.populations())
+    norms = [block.norm for block in again.populations if block.norm is not None]
+    assert norms and all(block.norm_observer is None for block in again.populations)
     assert not any(torch.equal(norm.get_buffer("running_mean"), torch.zeros_like(norm.bias)) for norm in norms)
     again.train()
     for norm in norms:

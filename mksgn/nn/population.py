@@ -1,16 +1,17 @@
-"""Spiking blocks: one population of CUBA neurons and the projections that drive it.
+"""Spiking populations: neurons with one name, and the projections that drive them.
 
-A block is a SLAYER CUBA block (``slayer.block.cuba.AbstractCuba``) that may have several synapses,
-a batch norm that is folded before quantisation, a bias, and the paper's surrogate. Every block has
+A population is a SLAYER CUBA block (``slayer.block.cuba.AbstractCuba``) that may have several synapses,
+a batch norm that is folded before quantisation, a bias, and the paper's surrogate. Every population has
 two forwards over the same parameters: ``forward`` (fused, time folded into the batch) and
-``forward_slayer`` (SLAYER's own synapses and integer neuron), which must agree on every spike.
+``forward_slayer`` (SLAYER's own synapses and integer neuron), which must agree on every spike. It becomes one
+:class:`mksgn.ir.Population` and the synapses into it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -18,12 +19,23 @@ from torch import Tensor, nn
 
 from mksgn import ir
 from mksgn.ir.graph import BIAS_MAX, VTH_MAX
-from mksgn.nn.cuba import CubaNeuron, Surrogate, batch_moments, fused_cuba
+from mksgn.nn.batch_norm import scale_and_shift, update_running_moments
+from mksgn.nn.cuba import batch_moments, fused_cuba
 from mksgn.nn.lava_dl import slayer
-from mksgn.nn.projections import DenseProjection, Projection, Spikes
+from mksgn.nn.lif import CubaNeuron, Surrogate
+from mksgn.nn.projections import Projection
+from mksgn.nn.spikes import Spikes
 
 WEIGHT_LIMIT = 254
 """Largest weight magnitude written: even, and symmetric so that every sign mode of a Loihi synapse holds it."""
+
+
+class NeuronParameters(TypedDict):
+    """The neuron parameters that the populations of a network share."""
+
+    current_decay: float
+    voltage_decay: float
+    surrogate: Surrogate
 
 
 class _Dendrites(nn.Module):
@@ -35,8 +47,8 @@ class _Dendrites(nn.Module):
         self.neuron: Any = None
 
 
-class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
-    """One population.
+class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
+    """SN(BN(sum of projections)): neurons of one shape, with one threshold and one scale.
 
     Parameters
     ----------
@@ -45,26 +57,26 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
     norm : bool
         Batch norm over the sum of the normed projections.
     threshold, current_decay, voltage_decay : float
-        See :class:`~mksgn.nn.cuba.CubaNeuron`.
+        See :class:`~mksgn.nn.lif.CubaNeuron`.
     surrogate : Surrogate, optional
-    joint_bias : bool
-        A trainable bias per channel *and joint*, as ST-GCN's data batch norm has: it tells joints apart.
-        Only for the spike coder (see :meth:`code`).
 
     Attributes
     ----------
     obstacle : str
-        The operation that no synapses and CUBA neurons perform; empty where the block can be exported.
-    observe : callable, optional
+        The operation that no synapses and CUBA neurons perform; empty where the population can be exported.
+    norm_observer : callable, optional
         Told of every input to the batch norm, (N T, C, F, V), and T, before it is normalised.
+    joint_bias : Parameter (C, V) or None
+        A bias per channel and joint, which a spike coder has (:class:`mksgn.nn.spike_coding.SpikeCoder`).
     """
 
     obstacle = ""
-    observe: Callable[[Tensor, int], None] | None = None
+    norm_observer: Callable[[Tensor, int], None] | None = None
+    joint_bias: nn.Parameter | None
 
     def __init__(self, shape: tuple[int, int, int], projections: list[Projection], *, norm: bool = True,
                  threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
-                 surrogate: Surrogate | None = None, joint_bias: bool = False) -> None:
+                 surrogate: Surrogate | None = None) -> None:
         super().__init__({"threshold": threshold, "current_decay": current_decay, "voltage_decay": voltage_decay})
         self.neuron: CubaNeuron = CubaNeuron(threshold=threshold, current_decay=current_decay,
                                              voltage_decay=voltage_decay, surrogate=surrogate)
@@ -73,7 +85,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         channels = shape[0]
         self.norm = nn.BatchNorm2d(channels, eps=1e-3) if norm else None
         self.bias = nn.Parameter(torch.zeros(channels), requires_grad=False)
-        self.joint_bias = nn.Parameter(torch.zeros(channels, shape[2])) if joint_bias else None
+        self.joint_bias = None
         self.quantized = False
 
     # ------------------------------------------------------------------ fast path
@@ -98,32 +110,24 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         for other in others:
             total = total.add_(other) if own else total + other
         dtype = spikes[self.projections[0].sources[0]].dtype
-        return self._fire(total, sum(extra[1:], extra[0]) if extra else None, steps, dtype)
+        return self.fire(total, sum(extra[1:], extra[0]) if extra else None, steps, dtype)
 
-    def _fire(self, drive: Tensor, extra: Tensor | None, steps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def fire(self, drive: Tensor, extra: Tensor | None, steps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Spikes and their number from ``drive``, which the batch norm scales, and ``extra``, which it does not."""
         if self.norm is None:
             ones = torch.ones_like(self.bias)
-            return fused_cuba(drive, extra, ones, self._quantized_bias(self.bias), self.neuron, steps,
+            return fused_cuba(drive, extra, ones, self.quantized_bias(self.bias), self.neuron, steps,
                               quantized=self.quantized, dtype=dtype)
         norm = self.norm
-        if self.observe is not None:
-            self.observe(drive, steps)
+        if self.norm_observer is not None:
+            self.norm_observer(drive, steps)
         if not self.training:
-            scale, shift = affine(norm)
+            scale, shift = scale_and_shift(norm)
             return fused_cuba(drive, extra, scale, shift, self.neuron, steps)
         drive = drive.contiguous(memory_format=torch.channels_last)
         mean, var = batch_moments(drive.detach(), steps)
-        remember(norm, mean, var)
+        update_running_moments(norm, mean, var)
         return fused_cuba(drive, extra, norm.weight, norm.bias, self.neuron, steps, moments=(mean, var), eps=norm.eps)
-
-    def code(self, x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """Spike coding (Eq. 3-4) of (N, C, F, V): the convolution is computed once and repeated over the T steps."""
-        (projection,) = self.projections
-        drive = projection.current(x, self.neuron.quantize_8bit if self.quantized else None)
-        if self.joint_bias is None:
-            return self._fire(drive.repeat_interleave(steps, 0), None, steps, x.dtype)
-        extra = self._quantized_joint_bias(self.joint_bias).to(drive.dtype)[None, :, None, :].expand_as(drive)
-        return self._fire(drive.repeat_interleave(steps, 0), extra.repeat_interleave(steps, 0), steps, x.dtype)
 
     # ------------------------------------------------------------------ SLAYER path
     def forward_slayer(self, spikes: Spikes) -> Tensor:
@@ -132,12 +136,12 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
 
     def _voltage_slayer(self, spikes: Spikes) -> Tensor:
         if not self.quantized:
-            raise RuntimeError("SLAYER's integer neuron runs a quantised block only: call quantize() first")
+            raise RuntimeError("SLAYER's integer neuron runs a quantised population only: call quantize() first")
         hook = self.neuron.quantize_8bit
         currents = [p.drive_slayer(spikes, hook) for p in self.incoming()]
-        bias = self._quantized_bias(self.incoming_bias())[:, None, None, None]
+        bias = self.quantized_bias(self.incoming_bias())[:, None, None, None]
         if self.joint_bias is not None:
-            bias = bias + self._quantized_joint_bias(self.joint_bias)[:, None, :, None]
+            bias = bias + self.quantized_joint_bias(self.joint_bias)[:, None, :, None]
         return self.neuron.dynamics_with_bias(sum(currents[1:], currents[0]), bias)
 
     # ------------------------------------------------------------------ float -> integers
@@ -148,7 +152,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         """
         if self.norm is not None:
             with torch.no_grad():
-                scale, shift = affine(self.norm)
+                scale, shift = scale_and_shift(self.norm)
                 for projection in self.projections:
                     if projection.normed:
                         projection.fold(scale)
@@ -158,7 +162,7 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
         self.neuron.rescale(self._choose_scale())
         self.quantized = True
 
-    def lateness(self) -> float:
+    def mean_overshoot(self) -> float:
         """How far above its threshold, on average, this quantised population first fires: half a weight unit.
 
         A neuron fires strictly above its threshold, a whole number. Weights are even and biases whole, so v, from rest,
@@ -201,29 +205,30 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
             return bias
         return bias[:, None] + self.joint_bias.detach()
 
-    def _quantized_bias(self, bias: Tensor) -> Tensor:
+    def quantized_bias(self, bias: Tensor) -> Tensor:
+        """``bias`` as the chip holds it, in units of the threshold; as it is before quantisation."""
         if not self.quantized:
             return bias
         scale = self.neuron.w_scale
         return slayer.utils.quantize(bias, step=1.0 / scale).clamp(-BIAS_MAX / scale, BIAS_MAX / scale)
 
-    def _quantized_joint_bias(self, joint_bias: Tensor) -> Tensor:
+    def quantized_joint_bias(self, joint_bias: Tensor) -> Tensor:
         """Per joint, so that its sum with the bias per channel is a mantissa too: fine-tuning may drive it beyond."""
-        rounded = self._quantized_bias(joint_bias)
+        rounded = self.quantized_bias(joint_bias)
         if not self.quantized:
             return rounded
         limit = BIAS_MAX / self.neuron.w_scale
-        bias = self._quantized_bias(self.incoming_bias()).detach()[:, None]
+        bias = self.quantized_bias(self.incoming_bias()).detach()[:, None]
         return torch.maximum(torch.minimum(rounded, limit - bias), -limit - bias)
 
     def to_ir(self, name: str, role: str = "hidden") -> tuple[ir.Population, list[ir.Synapse]]:
         """The integer population and its synapses."""
         if not self.quantized:
-            raise RuntimeError("only a quantised block has integers: call quantize() first")
+            raise RuntimeError("only a quantised population has integers: call quantize() first")
         neuron = self.neuron
-        bias = self._quantized_bias(self.incoming_bias()).detach()
+        bias = self.quantized_bias(self.incoming_bias()).detach()
         if self.joint_bias is not None:
-            per_joint = bias[:, None] + self._quantized_joint_bias(self.joint_bias).detach()
+            per_joint = bias[:, None] + self.quantized_joint_bias(self.joint_bias).detach()
             bias = per_joint[:, None, :].expand(self.shape)
         bias_int = np.rint(bias.double().numpy() * neuron.w_scale).astype(np.int16)
         population = ir.Population(
@@ -240,69 +245,3 @@ class SpikingBlock(slayer.block.cuba.AbstractCuba, _Dendrites):
 
     def _integers(self, weight: Tensor) -> np.ndarray:
         return np.rint(weight.detach().double().numpy() * self.neuron.w_scale).astype(np.int16)
-
-
-class ReadoutBlock(SpikingBlock):
-    """FC without spiking, summed over T (paper Eq. 14): v of a neuron that never leaks and never fires.
-
-    Parameters
-    ----------
-    source : str
-        Population it reads.
-    inputs, classes : int
-    time_steps : int
-        T of the integers, whose sums must fit; training may run fewer steps.
-    """
-
-    def __init__(self, source: str, inputs: int, classes: int, time_steps: int) -> None:
-        super().__init__((classes, 1, 1), [DenseProjection((source,), inputs, classes)], norm=False, voltage_decay=0.0)
-        self.bias.requires_grad_(True)
-        self.time_steps = time_steps
-
-    def logits(self, spikes: Spikes, steps: int) -> Tensor:
-        """Mean over T of FC's output: (N, classes)."""
-        return self._currents(spikes, steps).mean(1) + self._quantized_bias(self.bias)
-
-    def step_logits(self, spikes: Spikes, steps: int) -> Tensor:
-        """FC's output at each time step: (N, T, classes); :meth:`logits` is their mean."""
-        return self._currents(spikes, steps) + self._quantized_bias(self.bias)
-
-    def _currents(self, spikes: Spikes, steps: int) -> Tensor:
-        hook = self.neuron.quantize_8bit if self.quantized else None
-        (projection,) = self.projections
-        return projection.drive(spikes, hook).flatten(1).float().unflatten(0, (-1, steps))
-
-    def logits_slayer(self, spikes: Spikes) -> Tensor:
-        """Final v by SLAYER's neuron, as the integer readout has it: (N, classes), in weight units."""
-        threshold, self.neuron._threshold = self.neuron._threshold, VTH_MAX / self.neuron.w_scale
-        voltage = self._voltage_slayer(spikes)[..., -1]
-        self.neuron._threshold = threshold
-        return (voltage * self.neuron.w_scale).flatten(1)
-
-    def reach(self, scale: int, steps: int) -> float:
-        """Largest |v| after ``steps`` steps, in units of 1 / ``scale``."""
-        weight = self.projections[0].weight(None).detach()
-        return float((weight.abs().sum(1) + self.bias.detach().abs()).max() * scale * steps)
-
-    def _overflows(self, scale: int) -> bool:
-        return self.reach(scale, self.time_steps) > VTH_MAX
-
-    def to_ir(self, name: str, role: str = "readout") -> tuple[ir.Population, list[ir.Synapse]]:
-        population, synapses = super().to_ir(name, role)
-        neuron = ir.Cuba(vth=VTH_MAX, current_decay=int(self.neuron.cx_current_decay), voltage_decay=0)
-        return ir.Population(name, self.shape, neuron, population.bias, role), synapses
-
-
-@torch.no_grad()
-def remember(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> None:
-    """Enter a batch's moments (C,) into the running ones as torch does: by ``momentum``; where it is None, as means."""
-    count = norm.get_buffer("num_batches_tracked").add_(1)
-    weight = 1 / count.item() if norm.momentum is None else norm.momentum
-    for buffer, value in (("running_mean", mean), ("running_var", var)):
-        norm.get_buffer(buffer).lerp_(value, weight)
-
-
-def affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Scale and shift per channel of a batch norm by its running statistics."""
-    scale = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
-    return scale, norm.bias - norm.get_buffer("running_mean") * scale

@@ -1,4 +1,4 @@
-"""Projections of the multimodal part: from the stacked input into a modality's coder, and from the coders on."""
+"""Projections from P_fuse (paper Eq. 24): from one tensor in floating point, by one synapse per modality after."""
 
 from __future__ import annotations
 
@@ -11,47 +11,12 @@ from torch import Tensor, nn
 
 from mksgn import ir
 from mksgn.errors import ConfigError
-from mksgn.nn.projections import ConvProjection, Hook, Projection, Spikes
+from mksgn.nn.projections import Projection
+from mksgn.nn.spikes import Hook, Spikes
 
-FUSED = "sc.fused"
-"""P_fuse (Eq. 24) among the spikes of a floating-point network. It is no population: its consumers read the coders."""
-
-
-def coder_name(modality: str) -> str:
-    """Population name of a modality's spike coder: ``sc.joint_motion``."""
-    return "sc." + modality.replace("-", "_")
-
-
-class ModalityCoder(ConvProjection):
-    """3 x 3 convolution (Eq. 4) over the input channels of one modality.
-
-    On the chip it is a convolution over all channels of the input whose other weights are 0: no synapse, and
-    counted by nobody.
-
-    Parameters
-    ----------
-    source : str
-        The input.
-    total, first, channels : int
-        Channels of the input; the modality's are ``first`` to ``first + channels - 1``.
-    out : int
-    """
-
-    def __init__(self, source: str, total: int, first: int, channels: int, out: int) -> None:
-        super().__init__((source,), channels, out, (3, 3), padding=(1, 1))
-        self.total = total
-        self.mine = slice(first, first + channels)
-
-    def current(self, x: Tensor, hook: Hook) -> Tensor:
-        return super().current(x[:, self.mine].contiguous(memory_format=torch.channels_last), hook)
-
-    def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
-        return super().current_slayer(x[:, self.mine], hook)
-
-    def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
-        whole = np.zeros((len(weight_int), self.total, *weight_int.shape[2:]), weight_int.dtype)
-        whole[:, self.mine] = weight_int
-        return super().to_ir(name, target, whole)
+FUSED = "P_fuse"
+"""The source that a network's first layer names where modalities are fused. It is no population and has no spikes: the
+builder turns projections from it into :class:`FusedProjection`."""
 
 
 class FusedProjection(Projection):
@@ -87,7 +52,8 @@ class FusedProjection(Projection):
 
     def drive(self, spikes: Spikes, hook: Hook) -> Tensor:
         if hook is None:
-            return self.inner.current(spikes[FUSED], None)
+            assert spikes.fused is not None, "a floating-point network of several modalities fuses them first"
+            return self.inner.current(spikes.fused, None)
         parts = [self.inner.current(spikes[name], own) for name, own in zip(self.sources, self._hooks(hook))]
         return sum(parts[1:], parts[0])
 
@@ -110,8 +76,8 @@ class FusedProjection(Projection):
         if self.weights is None:
             raise ConfigError("the weights of the modalities are not fixed yet", where="+".join(self.sources),
                               fix="call fix_fusion before quantising")
-        return [_times(weight, hook) for weight in self.weights]
+        return [_scaled_first(weight, hook) for weight in self.weights]
 
 
-def _times(factor: float, hook: Hook) -> Callable[[Tensor], Tensor]:
+def _scaled_first(factor: float, hook: Hook) -> Callable[[Tensor], Tensor]:
     return lambda weight: weight * factor if hook is None else hook(weight * factor)

@@ -1,24 +1,18 @@
-"""Spikformer (Zhou et al., ICLR 2023) on skeletons, paper Table 7: attention by integer products of spike matrices.
+"""Spikformer's attention: the product of three spike matrices, which no synapse computes.
 
-Residuals add spikes, x = x + SSA(x), so x is a small count. As everywhere here that sum is never formed on a chip: all
-its terms project through the same weights. Attention multiplies two computed numbers, which no synapse does; such a
-network trains and quantises like the others, and is not exported: docs/decisions/0006-spiking-transformers.md.
+SSA multiplies two computed numbers. A network with it trains and quantises like the others, and is not exported:
+docs/decisions/0006-spiking-transformers.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-from mksgn.nn.blocks import SpikingBlock
 from mksgn.nn.lava_dl import slayer
-from mksgn.nn.projections import Hook, Projection, Spikes, current_dtype
-from mksgn.nn.tokens import MLP_RATIO, NeuronParameters, append, linear, neuron_parameters
-
-if TYPE_CHECKING:
-    from mksgn.nn.network import SpikingGraphNet
+from mksgn.nn.population import NeuronParameters, SpikingPopulation
+from mksgn.nn.projections import Projection
+from mksgn.nn.spikes import Hook, Spikes, current_dtype
 
 
 def product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -45,7 +39,7 @@ def product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 
 
 def product_neurons(tokens: int, width: int, heads: int) -> int:
-    """Neurons, one block, that multiply two numbers: one per token n, channel c and channel d of c's head.
+    """Neurons of a Spikformer block that multiply two numbers: one per token n, channel c and channel d of c's head.
 
     What Q (K^T V) takes where counts travel as graded messages (Lava's ``ProdNeuron``, Loihi 2): the factor
     sum over m of k v differs from c to c and q from n to n, so no product can be shared or moved behind a sum.
@@ -54,7 +48,7 @@ def product_neurons(tokens: int, width: int, heads: int) -> int:
 
 
 def gate_neurons(tokens: int, width: int, heads: int) -> int:
-    """Least number of AND neurons, one block, that compute Q (K^T V) exactly with unary spikes.
+    """Least number of AND neurons of a Spikformer block that compute Q (K^T V) exactly with unary spikes.
 
     k AND v for every token and pair of channels; then q AND every bit of the count, which is at most ``tokens``.
     The neurons that turn a count into bits, and the copies of high bits whose weight 2^j exceeds 8 bits, come on top.
@@ -99,7 +93,7 @@ class ProductProjection(Projection):
         return x * self.weight(hook).to(x.dtype).reshape(1, -1, 1, 1)
 
 
-class ProductBlock(SpikingBlock):
+class ProductPopulation(SpikingPopulation):
     """LIF(BN(Q K^T V)): trained and quantised, not exported."""
 
     def __init__(self, sources: tuple[str, str, str], shape: tuple[int, int, int], heads: int,
@@ -109,18 +103,3 @@ class ProductBlock(SpikingBlock):
         self.obstacle = (f"Q K^T V multiplies spikes of Q by counts, sums over {size[0]} tokens of K V; each block "
                          f"would take {product_neurons(*size):,} neurons that multiply graded messages, or at least "
                          f"{gate_neurons(*size):,} AND neurons")
-
-
-def spikformer_body(net: SpikingGraphNet, source: str) -> tuple[str, ...]:
-    """Append Spikformer's blocks to ``net``; returns the populations whose sum the head pools."""
-    shape = net.blocks[net.names.index(source)].shape
-    x: tuple[str, ...] = (source,)
-    for number in range(1, len(net.config.widths) + 1):
-        name = f"block{number}"
-        q, k, v = (linear(net, f"{name}.ssa.{letter}", x, shape[0]) for letter in "qkv")
-        attended = append(net, f"{name}.ssa.qkv",
-                          ProductBlock((q, k, v), shape, net.config.heads, neuron_parameters(net.config)))
-        x = (*x, linear(net, f"{name}.ssa.proj", (attended,), shape[0]))
-        hidden = linear(net, f"{name}.mlp.h", x, MLP_RATIO * shape[0])
-        x = (*x, linear(net, f"{name}.mlp.out", (hidden,), shape[0]))
-    return x
