@@ -98,7 +98,7 @@ def test_the_average_is_the_mean_and_has_its_own_statistics():
     assert {m.momentum for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.1}
 
 
-def test_statistics_are_those_of_all_time_steps(tmp_path, monkeypatch):
+def test_statistics_are_those_of_all_time_steps(pack_path, tmp_path, monkeypatch):
     """Also where the last epoch, one of three, ran with the first epochs' fewer steps."""
     asked = []
     with program_module("train/train_slayer.py") as program:
@@ -107,8 +107,8 @@ def test_statistics_are_those_of_all_time_steps(tmp_path, monkeypatch):
             take_average(net, *arguments)
 
         monkeypatch.setattr(mksgn.training.training, "take_average", recorded)
-        program.main(program.Options(widths=(4, 4, 4), frames=8, batch=256, epochs=3, tune_epochs=0, time_steps=4,
-                                     average_part=1.0, out=tmp_path / "run"))
+        program.main(program.Options(data=str(pack_path), widths=(4, 4, 4), frames=8, batch=16, epochs=3,
+                                     tune_epochs=0, time_steps=4, average_part=1.0, out=tmp_path / "run"))
     recipe = Recipe(epochs=3)
     assert recipe.steps_at("float", 2) == 2 and asked == [4]
 
