@@ -114,6 +114,25 @@ def npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
 
 
 @contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A new folder beside ``path`` for as long as the block lasts.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):
+            if temporary.exists():
+                shutil.rmtree(temporary)
+
+
+@contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A new folder beside ``path`` that takes its place if the block succeeds, and is removed if not.
 
@@ -124,11 +143,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() and not path.is_dir():
         raise OSError(f"{path} is a file, and the pack is a folder")
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-    temporary.mkdir()
-    older = temporary.with_suffix(".old")
-    try:
+    with scratch(path) as temporary:
         yield temporary
+        older = temporary.with_suffix(".old")
         if path.exists():
             os.replace(path, older)
         try:
@@ -137,8 +154,4 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             if older.exists():
                 os.replace(older, path)
             raise
-    finally:
-        for left in (temporary, older):
-            with suppress(OSError):
-                if left.exists():
-                    shutil.rmtree(left)
+        shutil.rmtree(older, ignore_errors=True)
