@@ -25,22 +25,24 @@ _DEPTH = 64
 """Containers inside containers."""
 
 
-def only(operations: tuple[bytes, ...], **others: Any) -> dict[int, Any]:
+def only(operations: tuple[bytes, ...], refused: str = "an operation that plain data does not need",
+         **others: Any) -> dict[int, Any]:
     """The table of a machine that carries out the pickle operations named and refuses all others.
 
     Parameters
     ----------
     operations : tuple of bytes
+    refused : str
+        What an error says of the others.
     others : callable
         Operations by their lower-case names that are done in another way than the pickle module's.
     """
-    table: dict[int, Any] = dict.fromkeys(pickle._Unpickler.dispatch, _refuse)
+    def refuse(_: Any) -> NoReturn:
+        raise pickle.UnpicklingError(refused)
+
+    table: dict[int, Any] = dict.fromkeys(pickle._Unpickler.dispatch, refuse)
     table |= {code[0]: pickle._Unpickler.dispatch[code[0]] for code in operations}
     return table | {getattr(pickle, name.upper())[0]: done for name, done in others.items()}
-
-
-def _refuse(_: Any) -> NoReturn:
-    raise pickle.UnpicklingError("an operation that plain data does not need")
 
 
 PLAIN = (

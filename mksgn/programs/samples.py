@@ -199,7 +199,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     unlabelled = _why_unlabelled(class_names, pack.class_names, pack.labels[chosen])
     labels = np.full(len(chosen), -1, np.int64) if unlabelled else pack.labels[chosen]
     return Selection(
-        x=np.stack([preprocess(pack.sequence(int(i)), pack.body) for i in chosen]), labels=labels,
+        x=np.stack([preprocess.of(pack, int(i)) for i in chosen]), labels=labels,
         names=tuple(str(name) for name in pack.names[chosen]), class_names=class_names,
         clean=None if clean is None else np.isin(chosen, clean), data=source.data, protocol=used, split=part,
         available=len(indices), unlabelled=unlabelled)

@@ -89,7 +89,8 @@ def _build(unpickler: Any) -> None:
 class _TensorUnpickler(RestrictedUnpickler):
     """Unpickler of plain data and tensors."""
 
-    dispatch: ClassVar[dict[int, Any]] = only((*PLAIN, pickle.BINPERSID), build=_build)
+    dispatch: ClassVar[dict[int, Any]] = only(
+        (*PLAIN, pickle.BINPERSID), "an operation that torch.save does not write", build=_build)
     wanted: ClassVar[str] = "tensor"
     names: ClassVar[dict[tuple[str, str], Any]] = {
         ("collections", "OrderedDict"): OrderedDict,

@@ -17,7 +17,7 @@ from mksgn.errors import DataError
 from mksgn.files import printable
 
 #: Raised whenever a reader gives other numbers for the same files, so that older caches are not used.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 
 def cache_folder() -> Path | None:

@@ -51,8 +51,8 @@ def read_mediapipe(path: Path, options: ReadOptions) -> Pack:
     def read(recording: Recording) -> Clip:
         file = recording.files[0]
         if metric and file.suffix.lower() == ".csv":
-            raise DataError("The folder mixes metric coordinates and parts of an image", str(file), "a table, which has "
-                            f"no metric coordinates as {recordings[0].files[0].name} has", "one kind", "separate them")
+            raise DataError("The folder mixes metric coordinates and parts of an image", str(file),
+                            "a table; the first JSON file has metric coordinates", "one kind", "separate them")
         frames = _from_csv(file) if file.suffix.lower() == ".csv" else _from_json(read_json(file), file, metric)
         if not any(frames):
             raise DataError("Nobody was found in the recording", str(file), f"{len(frames)} frames, all empty",
