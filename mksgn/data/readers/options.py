@@ -34,6 +34,8 @@ class ReadOptions:
         The bones of a body without a name: a text file, two joint numbers or names a line.
     channels : str
         What the numbers of a joint in a .npy array are: ``xy``, ``xyz``, ``xys`` or ``xyzs``, s the score.
+    units, up : str
+        What the recordings' format does not tell, or tells wrongly: see :class:`~mksgn.data.facts.Facts`.
     leave_out : frozenset of str
         Names, without endings, of recordings that are not read.
     frames : callable
@@ -48,6 +50,8 @@ class ReadOptions:
     body: str = ""
     edges: Path | None = None
     channels: str = ""
+    units: str = ""
+    up: str = ""
     leave_out: frozenset[str] = frozenset()
     frames: Callable[[str], Frames] = field(default=lambda name: Frames(), compare=False)
     say: Callable[[str], object] = field(default=_silent, compare=False)

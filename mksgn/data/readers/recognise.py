@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from mksgn.data.facts import Facts
 from mksgn.data.pack import Pack, occupied
 from mksgn.data.readers.options import ReadOptions
 from mksgn.data.readers.registry import READERS, find
@@ -57,6 +58,8 @@ def read(path: str | os.PathLike[str], missing: Literal["error", "skip"] = "erro
     with typed(DataError, "The data holds something that its reader does not expect", str(path),
                f"it was taken for: {reader.title}"):
         pack = reader.read(path, options)
+    if options.units or options.up:
+        pack.facts = Facts(options.units or pack.facts.units, options.up or pack.facts.up, pack.facts.source)
     if len(pack) == 0:
         raise DataError("The pack holds no sequences", str(path), "0 sequences", "one or more")
     full = occupied(pack)
