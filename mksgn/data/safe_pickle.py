@@ -131,6 +131,11 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """How protocol 2 writes ``b""``."""
+    return b""
+
+
 def _build(unpickler: Any) -> None:
     """State of an object: only numpy's arrays and types have one."""
     state = unpickler.stack.pop()
@@ -152,7 +157,8 @@ class PlainUnpickler(RestrictedUnpickler):
          pickle.BYTEARRAY8, pickle.BINSTRING, pickle.SHORT_BINSTRING, pickle.POP, pickle.POP_MARK), build=_build)
     wanted: ClassVar[str] = "plain data or numpy array"
     names: ClassVar[dict[tuple[str, str], Any]] = {
-        ("collections", "OrderedDict"): OrderedDict, ("_codecs", "encode"): _encode, ("numpy", "ndarray"): _Array,
+        ("collections", "OrderedDict"): OrderedDict, ("_codecs", "encode"): _encode,
+        ("__builtin__", "bytes"): _no_bytes, ("numpy", "ndarray"): _Array,
         ("numpy", "dtype"): _Type, **_numpy("multiarray._reconstruct", _array), **_numpy("multiarray.scalar", _scalar),
         **_numpy("numeric._frombuffer", _from_buffer)}
 
