@@ -143,6 +143,17 @@ def test_yolo_as_images_and_as_one_file(tmp_path: Path, visible: bool) -> None:
     assert part.facts.units == "image"
 
 
+def test_frames_in_which_nobody_is(tmp_path: Path) -> None:
+    """YOLO writes [] for such an image, also for the first of a clip."""
+    points = walker(5, 17)
+    for f in range(9):
+        write_json(tmp_path / f"frame_{f}.json", [yolo_person(points[f - 4])] if f >= 4 else [])
+    pack = read(tmp_path)
+    assert (pack.facts.source, len(pack.data)) == ("yolo", 9)
+    assert not pack.data[:4].any()
+    np.testing.assert_allclose(pack.data[4:, 0], points, rtol=1e-6)
+
+
 @pytest.mark.parametrize("layout", ["frames", "list", "people", "named", "world"])
 def test_mediapipe_layouts(tmp_path: Path, layout: str) -> None:
     points = walker(4, 33, 3, scale=0.1)

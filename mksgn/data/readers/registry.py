@@ -20,6 +20,9 @@ from mksgn.data.readers.options import ReadOptions
 from mksgn.data.traps import refuse_scores_as_coordinates
 from mksgn.errors import DataError
 
+_NOTES = (".txt", ".csv")
+_TRIED = 64
+"""Files of a folder that are looked at until one is recognised."""
 _HEAD = 1 << 16
 """Bytes of a file that are looked at to recognise it."""
 
@@ -193,31 +196,34 @@ def _of_file(path: Path) -> Reader | None:
 def _of_folder(path: Path) -> Reader:
     if path.suffix == FOLDER_SUFFIX or set(REQUIRED) <= set(folder_shapes(path)):
         return reader_named("pack")
-    endings: dict[str, int] = {}
-    first: dict[str, Path] = {}
+    by_ending: dict[str, list[Path]] = {}
     known = {ending for reader in READERS if reader.folder for ending in reader.endings}
     try:
         for file in _files_in(path):
-            suffix = file.suffix.lower()
-            endings[suffix] = endings.get(suffix, 0) + 1
-            if suffix in known and (suffix not in first or not first[suffix].stat().st_size):
-                first[suffix] = file
+            by_ending.setdefault(file.suffix.lower(), []).append(file)
     except OSError as error:
         raise DataError("The folder cannot be read", str(path), str(error), fix="check its permissions") from None
-    got = ", ".join(f"{n} x '{suffix}'" for suffix, n in sorted(endings.items())) or "no files"
-    found = {suffix: find(file) if len(first) == 1 else _of_file(file) if file.stat().st_size else None
-             for suffix, file in sorted(first.items())}
+    got = ", ".join(f"{len(files)} x '{suffix}'" for suffix, files in sorted(by_ending.items())) or "no files"
+    candidates = {suffix: files for suffix, files in sorted(by_ending.items()) if suffix in known}
     # A list of names or a note beside recordings is none: .txt and .csv count where nothing else does.
-    named = {reader.name: reader for suffix, reader in found.items()
-             if reader is not None and reader.folder and (suffix not in (".txt", ".csv") or len(first) == 1)}
-    named = named or {reader.name: reader for reader in found.values() if reader is not None and reader.folder}
-    strong = [suffix for suffix in first if suffix not in (".txt", ".csv")]
-    if len(named) > 1 or len(strong) > 1:
+    strong = {suffix: files for suffix, files in candidates.items() if suffix not in _NOTES} or candidates
+    if len(strong) > 1 and not set(strong) <= set(_NOTES):
         raise DataError("The folder mixes two formats", str(path), got, "one format", "separate them")
-    if named:
-        return next(iter(named.values()))
+    for files in strong.values():
+        found = _of_some(files)
+        if found is not None:
+            return found
+    if len(candidates) == 1:
+        return find(next(iter(candidates.values()))[0])  # whose error tells why no reader takes it
     raise DataError("The folder holds no skeleton recordings", str(path), got, formats(),
                     "name the folder that holds the recordings themselves, or one .npz file")
+
+
+def _of_some(files: list[Path]) -> Reader | None:
+    """The reader that knows the first of many files that any knows: some may be empty, damaged, or hold nobody."""
+    spread = [files[i * len(files) // _TRIED] for i in range(_TRIED)] if len(files) > _TRIED else files
+    return next((found for file in spread if file.stat().st_size
+                 and (found := _of_file(file)) is not None and found.folder), None)
 
 
 def _files_in(path: Path) -> list[Path]:
