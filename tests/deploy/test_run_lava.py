@@ -658,3 +658,16 @@ def test_as_a_process(net: Path, tmp_path: Path) -> None:
     failed = start("--net", "missing.net")
     assert failed.returncode == 2 and failed.stderr.startswith("error: ") and "Traceback" not in failed.stderr
     assert failed.stdout == ""
+
+
+def test_unlabelled_clips_that_nothing_splits_run_whole(program: Program, folder: Path) -> None:
+    """Own recordings have neither labels nor a protocol, and no option is asked for them."""
+    pack = synthetic_pack(12)
+    own = replace(pack, class_names=("a",), labels=np.full(12, -1), ids={"view": pack.ids["view"]}, test=None)
+    save_pack(own, folder / "own.npz")
+    write_net(graph_for(pack, "x"), folder / "own.net")
+    outcome = program("--net", folder / "own.net", "--data", folder / "own.npz", "--backend", "emulator", "--json",
+                      "o.json")
+    assert outcome.code == 0, outcome.err
+    result = json.loads(Path("o.json").read_text())
+    assert result["split"] == "all" and len(result["names"]) == 12

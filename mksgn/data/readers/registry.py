@@ -145,6 +145,11 @@ def reader_named(name: str) -> Reader:
     return _BY_NAME[name]
 
 
+def is_recording(path: Path) -> bool:
+    """Whether a path is a single recording by its name: a file of a format whose files are recordings."""
+    return path.suffix.lower() in {ending for r in READERS if r.folder for ending in r.endings} and path.is_file()
+
+
 def formats() -> str:
     """What can be read, in one sentence: for errors and help."""
     files = [f"{reader.name} ({', '.join(reader.endings)})" for reader in READERS]
