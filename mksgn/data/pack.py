@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mksgn.data import npy_folder, npz
+from mksgn.data.arrays import as_text, numeric
 from mksgn.data.blocks import frame_blocks
 from mksgn.data.class_names import ntu_names, numbered
 from mksgn.data.facts import Facts
@@ -82,10 +83,10 @@ class Pack:
     facts: Facts = field(default_factory=Facts)
 
     def __post_init__(self) -> None:
-        self.data = _numeric(self.data, "data", np.float32)
-        self.offsets = _numeric(self.offsets, "offsets", np.int64)
-        self.labels = _numeric(self.labels, "labels", np.int64)
-        self.names = _text(self.names, "names")
+        self.data = numeric(self.data, "data", np.float32)
+        self.offsets = numeric(self.offsets, "offsets", np.int64)
+        self.labels = numeric(self.labels, "labels", np.int64)
+        self.names = as_text(self.names, "names")
         self.class_names = tuple(str(n) for n in self.class_names)
         self.joint_names = tuple(str(n) for n in self.joint_names)
         self._check_layout()
@@ -164,7 +165,7 @@ class Pack:
             raise DataError("The wrong number of joints is named", "pack.joint_names", f"{len(self.joint_names)} names",
                             f"{self.data.shape[2]}, the joints in the data")
         if self.scores is not None:
-            self.scores = _numeric(self.scores, "scores", np.float32)
+            self.scores = numeric(self.scores, "scores", np.float32)
             if self.scores.shape != self.data.shape[:3]:
                 raise DataError("The scores are not one per joint", "pack.scores", str(self.scores.shape),
                                 f"{self.data.shape[:3]}, as the data without its coordinates")
@@ -175,7 +176,7 @@ class Pack:
         unknown = sorted(set(self.ids) - set(ID_NAMES))
         if unknown:
             raise DataError("The pack has an unknown id", "pack.ids", ", ".join(unknown), ", ".join(ID_NAMES))
-        self.ids = {k: _numeric(v, k, np.int64) for k, v in self.ids.items()}
+        self.ids = {k: numeric(v, k, np.int64) for k, v in self.ids.items()}
         arrays.update(self.ids)
         for mask in _MASKS:
             value = getattr(self, mask)
@@ -256,7 +257,7 @@ def load_pack(path: str | os.PathLike[str]) -> Pack:
     try:
         with typed(DataError, "The archive holds something that its reader does not expect", "its arrays",
                    "build it with mksgn.data.readers.read() and save_pack()"):
-            labels = _numeric(d["labels"], "labels", np.int64)
+            labels = numeric(d["labels"], "labels", np.int64)
             largest = int(labels.max(initial=-1))
             if "class_names" in d:
                 class_names = tuple(d["class_names"].ravel())
@@ -317,26 +318,3 @@ def arrays_of(pack: Pack) -> dict[str, np.ndarray]:
     if pack.facts:
         arrays["facts"] = np.array(pack.facts.to_json())
     return arrays
-
-
-def _text(array: np.ndarray, name: str) -> np.ndarray:
-    """As Unicode; bytes are UTF-8."""
-    array = np.asarray(array)
-    if array.dtype.kind == "S":
-        try:
-            return np.char.decode(array, "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError("A name is not UTF-8 text", f"pack.{name}", repr(error.object[:40]),
-                            "UTF-8") from None
-    return array.astype(str)
-
-
-def _numeric(array: np.ndarray, name: str, dtype: type[np.generic]) -> np.ndarray:
-    """Convert without losing values: floats to float32, integers to int64, nothing else."""
-    array = np.asanyarray(array)  # a map of a file stays one
-    kinds = "fiu" if dtype is np.float32 else "iu"
-    if array.dtype.kind not in kinds:
-        raise DataError("An array has the wrong type", f"pack.{name}", str(array.dtype), np.dtype(dtype).name)
-    if dtype is np.int64 and array.dtype.kind == "u" and array.size and array.max() > np.iinfo(dtype).max:
-        raise DataError("A number is too large", f"pack.{name}", str(array.max()), f"up to {np.iinfo(dtype).max}")
-    return array.astype(dtype, copy=False)
