@@ -129,7 +129,7 @@ def findings(meta: Mapping[str, Any], pack: Pack, preprocess: Preprocess | None 
     """
     net, data = of_net(meta), describe(pack)
     found = [*_dimensions(net, data), *_up(net, pack), *_joints(net, data), *_scale(net, data),
-             *_missing(net, data, preprocess), *_scores(pack)]
+             *_missing(net, data, preprocess, pack.scores is not None), *_scores(pack)]
     return sorted(found, key=lambda finding: not finding.refuse)
 
 
@@ -202,9 +202,13 @@ def _scale(net: Description, data: Description) -> list[Finding]:
     return []
 
 
-def _missing(net: Description, data: Description, preprocess: Preprocess | None) -> list[Finding]:
-    if preprocess is None or preprocess.missing or data.missing <= net.missing + 0.001:
+def _missing(net: Description, data: Description, preprocess: Preprocess | None, scored: bool) -> list[Finding]:
+    if data.missing <= net.missing + 0.001 or (preprocess is not None and preprocess.missing and scored):
         return []
+    if not scored:
+        return [Finding(False, "Joints lie at 0 in some frames, and the pack has no scores that mark them as missing",
+                        f"{data.missing:.1%} of them", f"{net.missing:.1%}",
+                        "keep scores in the pack's 'scores', 0 for a missing joint")]
     return [Finding(False, "Joints are missing, and the net's preprocessing fills none", f"{data.missing:.1%} of them",
                     f"{net.missing:.1%}", "train a net whose preprocessing interpolates missing joints")]
 
@@ -240,12 +244,16 @@ def _size(pack: Pack) -> float:
 
 
 def missing_share(pack: Pack) -> float:
-    """Part of the joints of present persons that are missing, score 0 and coordinates 0, in up to 200 sequences."""
+    """Part of the joints of present persons that are missing, in up to 200 sequences.
+
+    Score and coordinates of a missing joint are 0. In a pack without scores a joint whose coordinates are 0 in some of
+    a sequence's frames and not in others counts as one that its maker could not mark.
+    """
     missing = present = 0
     for i in np.linspace(0, len(pack) - 1, min(len(pack), _SAMPLES)).astype(int):
         points, scores = pack.sequence(int(i)), pack.scores_of(int(i))
         there = points.any(axis=(2, 3))
         present += int(there.sum()) * points.shape[2]
-        if scores is not None:
-            missing += int(((scores <= 0) & ~points.any(axis=3))[there].sum())
+        zero = ~points.any(axis=3) & there[..., None]
+        missing += int((zero & (scores <= 0) if scores is not None else zero & points.any(axis=(0, 3))).sum())
     return missing / max(present, 1)

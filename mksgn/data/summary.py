@@ -43,7 +43,7 @@ def summary(path: Path, pack: Pack) -> str:
                 f"{pack.persons} {'person' if pack.persons == 1 else 'persons'}",
         "coordinates": f"{known.dimensions}-D, unit {pack.facts.units or 'unknown'}, up {pack.facts.up or 'unsaid'}"
                        f"{measured}; bodies are {known.size:.3g} across",
-        "missing joints": "no scores: none is marked" if pack.scores is None else f"{known.missing:.1%}",
+        "missing joints": f"{known.missing:.1%}" + (", and no scores that mark them" if pack.scores is None else ""),
         "classes": _classes(pack),
         "ids": "; ".join(_ids(pack)) or "none",
         "splits": ", ".join([*(["test mask"] if pack.test is not None else []), *named_protocols(pack)]) or "none"}

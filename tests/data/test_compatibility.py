@@ -17,7 +17,7 @@ from mksgn.data.preprocess import Preprocess
 from mksgn.data.readers import read
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError, DataError
-from mksgn.skeleton import UCLA20
+from mksgn.skeleton import NTU25, UCLA20
 
 OLD = {"joints": 20, "edges": UCLA20.edges.ravel().tolist()}
 
@@ -102,6 +102,8 @@ def test_missing_joints_into_a_net_that_fills_none(pack: Pack) -> None:
     found = findings(OLD, other, Preprocess(frames=8))
     assert [(f.refuse, "2.5%" in f.got) for f in found] == [(False, True)]
     assert findings(OLD, other, Preprocess(frames=8, missing="interpolate")) == []
+    unmarked = findings(OLD, changed(pack, data), Preprocess(frames=8, missing="interpolate"))
+    assert [("scores" in f.fix, "2.5%" in f.got) for f in unmarked] == [(True, True)]
 
 
 def test_a_score_as_the_third_coordinate(tmp_path) -> None:
@@ -127,3 +129,5 @@ def test_what_a_net_says_may_be_damaged(text: str) -> None:
 
 def test_real_data_fits_the_shipped_nets_bodies(data_dir) -> None:
     assert findings(OLD, load_pack(data_dir / "nw_ucla.npz"), Preprocess(frames=8)) == []
+    ntu = {"joints": 25, "edges": NTU25.edges.ravel().tolist()}
+    assert findings(ntu, load_pack(data_dir / "ntu_fixture18.npz"), Preprocess(frames=8, persons=2)) == []

@@ -24,7 +24,8 @@ def test_a_pack_is_summed_up(tmp_path: Path) -> None:
     save_pack(synthetic_pack(36), tmp_path / "a.npz")
     text = summary(tmp_path / "a.npz", read(tmp_path / "a.npz"))
     for words in ("pack: pack", "36,", "kinect20: 20 joints", "up to 1 person", "3-D, unit unknown, up unsaid",
-                  "+y by 100%", "no scores", "12 of 12: raise arm (3)", "subject 1", "view 1 2 3", "test mask"):
+                  "+y by 100%", "0.0%, and no scores",
+                  "12 of 12: raise arm (3)", "subject 1", "view 1 2 3", "test mask"):
         assert words in text, words
 
 
