@@ -22,7 +22,7 @@ from mksgn.data.facts import Facts
 from mksgn.data.readers import read
 from mksgn.data.readers.options import ReadOptions
 from mksgn.data.readers.recognise import format_of
-from mksgn.errors import DataError
+from mksgn.errors import ConfigError, DataError
 from mksgn.skeleton.bodies import BODIES, MEDIAPIPE33, name_of
 
 
@@ -86,6 +86,8 @@ def test_openpose_as_frames_and_as_one_file(tmp_path: Path, joints: int, name: s
     numbered = [write_json(tmp_path / "clips" / f"take{i}.json", [openpose_frame(scored(f)) for f in points])
                 for i in (1, 2)]
     assert len(read(numbered[0].parent)) == 2  # clips that are numbered are no frames of one
+    write_json(numbered[0].parent / "other.json", [openpose_frame(scored(frame)) for frame in points])
+    assert len(read(numbered[0].parent)) == 3
 
 
 def test_a_joint_that_was_not_found_has_no_score(tmp_path: Path) -> None:
@@ -214,6 +216,27 @@ def test_frames_in_folders_of_clips_and_of_classes(tmp_path: Path) -> None:
     assert (clips.names.tolist(), clips.class_names) == (["a", "b"], ())
     for pack in (deep, classes):
         assert (pack.names.tolist(), pack.class_names, pack.lengths.tolist()) == (["a", "b"], ("run",), [3, 3])
+
+
+def test_recordings_of_one_name_in_several_classes(tmp_path: Path) -> None:
+    for word in ("sit", "wave"):
+        coco_results(tmp_path / "own" / word / "take1.json", walker(3, 17))
+    assert read(tmp_path / "own").names.tolist() == ["sit/take1", "wave/take1"]
+    (tmp_path / "i.csv").write_text("name,subject\nsit/take1.json,4\nwave/take1,5\n")
+    pack = read(tmp_path / "own", options=ReadOptions(index=tmp_path / "i.csv"))
+    assert (pack.ids["subject"].tolist(), pack.class_names) == ([4, 5], ("sit", "wave"))
+    (tmp_path / "j.csv").write_text("name,label\nvideos/take1.mp4,jump\n")
+    one = read(tmp_path / "own" / "sit" / "take1.json", options=ReadOptions(index=tmp_path / "j.csv"))
+    assert one.class_names == ("jump",)
+
+
+def test_a_crowd_is_followed_in_part(tmp_path: Path) -> None:
+    crowd = [scored(walker(1, 25, seed=seed)[0], 0.1 + seed / 200) for seed in range(90)]
+    pack = read(write_json(tmp_path / "a.json", [openpose_frame(*crowd)] * 2))
+    assert pack.scores[:, 0].min() == pytest.approx(0.1 + 89 / 200)
+    for persons in (0, 99, 1.5):
+        with pytest.raises(ConfigError, match="number of persons"):
+            ReadOptions(persons=persons)
 
 
 @pytest.mark.parametrize(("text", "message"), [

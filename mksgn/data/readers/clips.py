@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,8 @@ def recordings_at(path: Path, suffixes: tuple[str, ...], options: ReadOptions, *
     A file is a recording. In a folder each file of the right ending is one, or, where the tool writes a file for each
     frame, all files whose names differ in their last number. Folders inside the folder name classes:
     ``FOLDER/CLASS/recording``; where each of them holds the frames of one recording and nothing else, they are those
-    recordings (``FOLDER/recording/frame``), and their classes come from an index.
+    recordings (``FOLDER/recording/frame``), and their classes come from an index. Recordings of one name in several
+    classes are called ``CLASS/recording``.
 
     Parameters
     ----------
@@ -85,6 +87,9 @@ def recordings_at(path: Path, suffixes: tuple[str, ...], options: ReadOptions, *
         raise DataError("The folder cannot be read", str(path), str(error), fix="check its permissions") from None
     found = list(_grouped(path, files) if by_frame else
                  (Recording(printable(file.stem), (file,), _class_of(path, file)) for file in files))
+    counts = Counter(each.name for each in found)
+    found = [replace(each, name=f"{each.class_name}/{each.name}") if counts[each.name] > 1 and each.class_name else each
+             for each in found]
     kept = [each for each in found if each.name not in options.leave_out]
     if len(kept) < len(found):
         options.say(f"left out {len(found) - len(kept)} recordings that the list names")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,11 +26,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Index:
-    """Rows by the names of recordings."""
+    """Rows by the names of recordings; ``places`` are the names in full of those in folders, by their last parts."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     split_names: tuple[str, ...] = ()
     path: Path | None = None
+    places: dict[str, str] = field(default_factory=dict)
 
     def row(self, name: str) -> Row:
         """What is said of a recording; in an index, of every recording something.
@@ -41,18 +43,20 @@ class Index:
         """
         if self.path is None:
             return Row()
-        if name not in self.rows:
+        found = self.rows.get(name) or self.rows.get(self.places.get(name, ""))
+        if found is None:
             raise DataError("The index does not name a recording", str(self.path), name, "a line for every recording",
                             "add it, or leave the recording out with --leave-out")
-        return self.rows[name]
+        return found
 
 
 def read_index(path: Path) -> Index:
     """Read an index.
 
-    The first line names the columns: ``name`` (of a recording, with or without its ending); ``label`` (also ``class``
-    or ``action``): a class name, or a number from 0 where all are numbers; ids such as ``subject`` or ``view``; and
-    columns called ``split:NAME`` or ``test`` that hold 1 for the recordings of that part and 0 for the others.
+    The first line names the columns: ``name`` (of a recording, with or without folders and ending); ``label`` (also
+    ``class`` or ``action``): a class name, or a number from 0 where all are numbers; ids such as ``subject`` or
+    ``view``; and columns called ``split:NAME`` or ``test`` that hold 1 for the recordings of that part and 0 for the
+    others.
 
     Raises
     ------
@@ -75,9 +79,9 @@ def read_index(path: Path) -> Index:
         if len(cells) != len(head):
             raise DataError("A line has another number of cells than the first", where, str(len(cells)), str(len(head)))
         values = {column: cell.strip() for column, cell in zip(head, cells)}
-        name = Path(values["name"]).name
+        name = Path(values["name"]).as_posix()
         # A name may carry its file's ending, or a dot of its own.
-        name = Path(name).stem if Path(name).suffix.lower() in _ENDINGS else name
+        name = name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in _ENDINGS else name
         if name in rows:
             raise DataError("The index names a recording twice", where, name, "once")
         label = next((values[column] for column in _LABEL if values.get(column)), "-1")
@@ -87,7 +91,8 @@ def read_index(path: Path) -> Index:
         rows = {name: Row(max(-1, _whole(str(row.label), "label", str(path))), row.ids, row.splits)
                 for name, row in rows.items()}
     rows = {name: Row(-1, row.ids, row.splits) if row.label == "-1" else row for name, row in rows.items()}
-    return Index(rows, splits, path)
+    counts = Counter(Path(name).name for name in rows)
+    return Index(rows, splits, path, {Path(name).name: name for name in rows if counts[Path(name).name] == 1})
 
 
 _ENDINGS = (".json", ".csv", ".npy", ".bvh", ".txt", ".skeleton", ".mp4", ".avi", ".mov", ".mkv", ".webm")

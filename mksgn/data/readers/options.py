@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mksgn.data.readers.files import Frames
+from mksgn.errors import ConfigError
 
-PERSONS = 2
-"""Persons kept of a recording of more."""
+PERSONS, PERSONS_MAX = 2, 32
+"""Persons kept of a recording of more, by default and at most."""
 
 
 def _silent(_: str) -> None:
@@ -42,6 +43,11 @@ class ReadOptions:
         Makes what sequences are gathered in: memory, or a file (:class:`~mksgn.data.streaming.FramesOnDisk`).
     say : callable
         Told, in one line each, what was left out.
+
+    Raises
+    ------
+    ConfigError
+        When ``persons`` is impossible.
     """
 
     persons: int = PERSONS
@@ -55,3 +61,8 @@ class ReadOptions:
     leave_out: frozenset[str] = frozenset()
     frames: Callable[[str], Frames] = field(default=lambda name: Frames(), compare=False)
     say: Callable[[str], object] = field(default=_silent, compare=False)
+
+    def __post_init__(self) -> None:
+        if type(self.persons) is not int or not 1 <= self.persons <= PERSONS_MAX:
+            raise ConfigError("the number of persons is impossible", "--persons", repr(self.persons)[:40],
+                              f"1..{PERSONS_MAX}")

@@ -73,7 +73,8 @@ def _read(path: Path, options: ReadOptions, name: str, parse: Callable[[Any, str
           bodies: tuple[NamedBody, ...]) -> Pack:
     by_frame = name != "coco"
     recordings = recordings_at(path, (".json",), options, by_frame=by_frame)
-    if by_frame and all(len(each.files) > 1 and _is_clip(each.files[0], parse) for each in recordings):
+    several = [each.files[:3] for each in recordings if len(each.files) > 1]
+    if by_frame and several and all(any(_is_clip(file, parse) for file in files) for files in several):
         recordings = recordings_at(path, (".json",), options)  # numbered files of one clip each
     known = {each.body.num_joints: each for each in bodies}
     if options.body:

@@ -62,9 +62,13 @@ def head_of(path: Path) -> str:
     DataError
         When it cannot be opened.
     """
+    return _first_bytes(path, _HEAD).decode("utf-8", "replace")
+
+
+def _first_bytes(path: Path, count: int) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD).decode("utf-8", "replace")
+            return file.read(count)
     except OSError as error:
         raise DataError("The file cannot be read", str(path), str(error), fix="check its permissions") from None
 
@@ -85,8 +89,7 @@ def _is_ctrgcn(path: Path) -> bool:
 
 def _is_pickle(path: Path) -> bool:
     """A pickle of protocol 2 or later begins with byte 80 hex and its protocol."""
-    with path.open("rb") as file:
-        head = file.read(2)
+    head = _first_bytes(path, 2)
     return len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
 
 

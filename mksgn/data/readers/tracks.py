@@ -8,6 +8,8 @@ import numpy as np
 
 _FORGOTTEN = 30
 """Frames after which a person who was not seen is not taken up again."""
+_CROWD = 64
+"""Most people of a frame that are followed: those who are seen best."""
 _FAR = 1.0
 """Mean distance of the joints, as a part of the body's size, beyond which it is another person."""
 
@@ -28,7 +30,12 @@ class _Track:
 
     def weight(self) -> float:
         """How well and how long the person is seen."""
-        return float(sum(np.nansum(np.minimum(each.scores, 1)) for each in self.found))
+        return sum(map(_weight, self.found))
+
+
+def _weight(found: Found) -> float:
+    """How well a person is seen in a frame."""
+    return float(np.nansum(np.minimum(found.scores, 1)))
 
 
 def followed(frames: list[list[Found]], persons: int) -> tuple[np.ndarray, np.ndarray]:
@@ -44,6 +51,8 @@ def followed(frames: list[list[Found]], persons: int) -> tuple[np.ndarray, np.nd
     scores : float64 ndarray (F, persons, V)
     """
     first = next(found for frame in frames for found in frame)
+    frames = [sorted(frame, key=lambda found: -_weight(found))[:_CROWD] if len(frame) > _CROWD else frame
+              for frame in frames]
     tracks = _numbered(frames) if all(f.identity is not None for frame in frames for f in frame) else _nearest(frames)
     points = np.zeros((len(frames), persons, *first.points.shape))
     scores = np.zeros(points.shape[:3])
