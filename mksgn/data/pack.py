@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from mksgn.data import npy_folder, npz
+from mksgn.data.arrays import as_text, numeric
+from mksgn.data.blocks import frame_blocks
 from mksgn.data.class_names import ntu_names, numbered
-from mksgn.data.npz import array_shapes, read_arrays, write_arrays
+from mksgn.data.facts import Facts
 from mksgn.errors import DataError, typed
 from mksgn.files import replacing
 from mksgn.skeleton.body import Body, body_of
@@ -19,6 +24,9 @@ ID_NAMES = ("subject", "view", "env", "trial", "setup", "camera", "replication",
 #: Arrays without which a file is not a pack.
 REQUIRED = ("data", "offsets", "labels", "names", "joint_names", "edges")
 _MASKS = ("test", "test_dup_of_train")
+FOLDER_SUFFIX = ".pack"
+"""Ending of a pack that is a folder of .npy files, which is mapped into memory in place of being read."""
+_OPTIONAL = ("class_names", "scores", "split_names", "splits", "facts")
 CLASSES_MAX = 1 << 16
 """Most classes that get numbered names."""
 
@@ -46,6 +54,12 @@ class Pack:
         The release's own test half.
     test_dup_of_train : bool ndarray (N,) or None
         Test sequences that are copies of a training sequence.
+    scores : float32 ndarray (total_frames, M, V) or None
+        Confidence of each joint; 0 together with coordinates 0 where a joint is missing. None: every joint is there.
+    splits : dict of str to bool ndarray (N,)
+        Named parts of the data, such as ``xsub_train`` (see :func:`mksgn.data.splits.named_protocols`).
+    facts : Facts
+        Unit, which way is up, and where the coordinates come from, as far as known.
 
     Raises
     ------
@@ -64,12 +78,15 @@ class Pack:
     ids: dict[str, np.ndarray] = field(default_factory=dict)
     test: np.ndarray | None = None
     test_dup_of_train: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    splits: dict[str, np.ndarray] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
 
     def __post_init__(self) -> None:
-        self.data = _numeric(self.data, "data", np.float32)
-        self.offsets = _numeric(self.offsets, "offsets", np.int64)
-        self.labels = _numeric(self.labels, "labels", np.int64)
-        self.names = _text(self.names, "names")
+        self.data = numeric(self.data, "data", np.float32)
+        self.offsets = numeric(self.offsets, "offsets", np.int64)
+        self.labels = numeric(self.labels, "labels", np.int64)
+        self.names = as_text(self.names, "names")
         self.class_names = tuple(str(n) for n in self.class_names)
         self.joint_names = tuple(str(n) for n in self.joint_names)
         self._check_layout()
@@ -101,7 +118,13 @@ class Pack:
         """Sequence i as a view (F, M, V, 3) of the data."""
         if not 0 <= i < len(self):
             raise IndexError(f"sequence {i} of {len(self)}")
-        return self.data[self.offsets[i]:self.offsets[i + 1]]
+        return np.asarray(self.data[self.offsets[i]:self.offsets[i + 1]])
+
+    def scores_of(self, i: int) -> np.ndarray | None:
+        """Scores (F, M, V) of sequence i as a view; None in a pack without scores."""
+        if not 0 <= i < len(self):
+            raise IndexError(f"sequence {i} of {len(self)}")
+        return None if self.scores is None else np.asarray(self.scores[self.offsets[i]:self.offsets[i + 1]])
 
     def subset(self, indices: np.ndarray) -> Pack:
         """Return a pack of the chosen sequences, in the order given (indices, or a bool mask)."""
@@ -109,11 +132,16 @@ class Pack:
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         pieces = [self.sequence(int(i)) for i in index]
         data = np.concatenate(pieces) if pieces else self.data[:0]
+        scores = None
+        if self.scores is not None:
+            frames = np.concatenate([np.arange(0), *(np.arange(*self.offsets[i:i + 2]) for i in index)])
+            scores = np.asarray(self.scores)[frames]
         offsets = np.concatenate([[0], np.cumsum(self.lengths[index])]).astype(np.int64)
         return Pack(data, offsets, self.labels[index], self.names[index], self.class_names, self.joint_names,
                     self.edges, {k: v[index] for k, v in self.ids.items()},
                     None if self.test is None else self.test[index],
-                    None if self.test_dup_of_train is None else self.test_dup_of_train[index])
+                    None if self.test_dup_of_train is None else self.test_dup_of_train[index], scores,
+                    {name: mask[index] for name, mask in self.splits.items()}, self.facts)
 
     def _check_layout(self) -> None:
         if self.data.ndim != 4 or self.data.shape[3] not in (2, 3) or 0 in self.data.shape[1:3]:
@@ -136,6 +164,11 @@ class Pack:
         if len(self.joint_names) != self.data.shape[2]:
             raise DataError("The wrong number of joints is named", "pack.joint_names", f"{len(self.joint_names)} names",
                             f"{self.data.shape[2]}, the joints in the data")
+        if self.scores is not None:
+            self.scores = numeric(self.scores, "scores", np.float32)
+            if self.scores.shape != self.data.shape[:3]:
+                raise DataError("The scores are not one per joint", "pack.scores", str(self.scores.shape),
+                                f"{self.data.shape[:3]}, as the data without its coordinates")
 
     def _check_per_sample(self) -> None:
         count = len(self.offsets) - 1
@@ -143,7 +176,7 @@ class Pack:
         unknown = sorted(set(self.ids) - set(ID_NAMES))
         if unknown:
             raise DataError("The pack has an unknown id", "pack.ids", ", ".join(unknown), ", ".join(ID_NAMES))
-        self.ids = {k: _numeric(v, k, np.int64) for k, v in self.ids.items()}
+        self.ids = {k: numeric(v, k, np.int64) for k, v in self.ids.items()}
         arrays.update(self.ids)
         for mask in _MASKS:
             value = getattr(self, mask)
@@ -153,6 +186,11 @@ class Pack:
                     raise DataError("A mask must be boolean", f"pack.{mask}", str(value.dtype), "bool")
                 setattr(self, mask, value)
                 arrays[mask] = value
+        for name, value in self.splits.items():
+            if np.asarray(value).dtype != bool:
+                raise DataError("A named split must be boolean", f"pack.splits, {name}", str(np.asarray(value).dtype),
+                                "bool, one per sequence")
+            arrays[f"splits, {name}"] = np.asarray(value)
         for name, array in arrays.items():
             if array.shape != (count,):
                 raise DataError("An array does not hold one value per sequence", f"pack.{name}", str(array.shape),
@@ -167,20 +205,38 @@ class Pack:
                             "labels count from 0; name every class in class_names")
 
     def _check_finite(self) -> None:
-        finite = np.isfinite(self.data).all(axis=(1, 2, 3))
-        if not finite.all():
-            frame = int(np.argmin(finite))
-            i = int(np.searchsorted(self.offsets, frame, side="right")) - 1
-            person, joint, axis = (int(k) for k in np.argwhere(~np.isfinite(self.data[frame]))[0])
-            where = (f"sequence {self.names[i]}, frame {frame - self.offsets[i]}, person {person}, "
-                     f"joint {self.joint_names[joint]}")
-            raise DataError("A coordinate is not a finite number", where,
-                            f"{'xyz'[axis]} = {self.data[frame, person, joint, axis]}", "finite coordinates",
-                            "repair or leave out the sequence")
+        for start, block in frame_blocks(self.data):
+            finite = np.isfinite(block).all(axis=(1, 2, 3))
+            if not finite.all():
+                frame = int(np.argmin(finite))
+                person, joint, axis = (int(k) for k in np.argwhere(~np.isfinite(block[frame]))[0])
+                self._refuse(start + frame, person, joint,
+                             f"{'xyz'[axis]} = {block[frame, person, joint, axis]}", "A coordinate")
+        for start, block in frame_blocks(self.scores):
+            finite = np.isfinite(block).all(axis=(1, 2))
+            if not finite.all():
+                frame = int(np.argmin(finite))
+                person, joint = (int(k) for k in np.argwhere(~np.isfinite(block[frame]))[0])
+                self._refuse(start + frame, person, joint, f"score {block[frame, person, joint]}", "A score")
+
+    def _refuse(self, frame: int, person: int, joint: int, got: str, thing: str) -> None:
+        i = int(np.searchsorted(self.offsets, frame, side="right")) - 1
+        raise DataError(f"{thing} is not a finite number",
+                        f"sequence {self.names[i]}, frame {frame - self.offsets[i]}, person {person}, "
+                        f"joint {self.joint_names[joint]}", got, "finite coordinates and scores",
+                        "repair or leave out the sequence; a joint that is missing has coordinates 0 and score 0")
+
+
+def occupied(pack: Pack) -> np.ndarray:
+    """Whether each sequence holds anything but zeros: bool (N,)."""
+    frames = np.zeros(len(pack.data), dtype=bool)
+    for start, block in frame_blocks(pack.data):
+        frames[start:start + len(block)] = block.any(axis=(1, 2, 3))
+    return np.maximum.reduceat(frames, pack.offsets[:-1]) if len(pack) else np.zeros(0, dtype=bool)
 
 
 def load_pack(path: str | os.PathLike[str]) -> Pack:
-    """Read a pack from ``.npz``. Pickled objects are refused; arrays that a pack does not know are not read.
+    """Read a pack from ``.npz``, or map one that is a folder. Pickled objects are refused; unknown arrays not read.
 
     A file without ``class_names`` gets the NTU names if it carries NTU's ids (setup and camera), else numbered ones.
 
@@ -190,15 +246,18 @@ def load_pack(path: str | os.PathLike[str]) -> Pack:
         When the file is missing, damaged, not a pack, or holds impossible values (see :class:`Pack`).
     """
     path = Path(path)
-    missing = [name for name in REQUIRED if name not in array_shapes(path)]
+    shapes, read = ((npy_folder.array_shapes, npy_folder.read_arrays) if path.is_dir()
+                    else (npz.array_shapes, npz.read_arrays))
+    held = shapes(path)
+    missing = [name for name in REQUIRED if name not in held]
     if missing:
         raise DataError("The archive is not a skeleton pack", str(path), f"no array {', '.join(missing)}",
                         f"arrays {', '.join(REQUIRED)}", "make one with deploy/make_pack.py")
-    d = read_arrays(path, {*REQUIRED, "class_names", *ID_NAMES, *_MASKS})
+    d = read(path, {*REQUIRED, *_OPTIONAL, *ID_NAMES, *_MASKS})
     try:
         with typed(DataError, "The archive holds something that its reader does not expect", "its arrays",
                    "build it with mksgn.data.readers.read() and save_pack()"):
-            labels = _numeric(d["labels"], "labels", np.int64)
+            labels = numeric(d["labels"], "labels", np.int64)
             largest = int(labels.max(initial=-1))
             if "class_names" in d:
                 class_names = tuple(d["class_names"].ravel())
@@ -207,15 +266,17 @@ def load_pack(path: str | os.PathLike[str]) -> Pack:
                                 f"below {CLASSES_MAX}", "add class_names")
             else:
                 class_names = ntu_names(largest) if {"setup", "camera"} <= set(d) else numbered(largest + 1)
+            splits = dict(zip(map(str, d["split_names"]), d["splits"])) if "splits" in d else {}
             return Pack(d["data"], d["offsets"], labels, d["names"], class_names, tuple(d["joint_names"].ravel()),
-                        d["edges"], {k: d[k] for k in ID_NAMES if k in d}, d.get("test"), d.get("test_dup_of_train"))
+                        d["edges"], {k: d[k] for k in ID_NAMES if k in d}, d.get("test"), d.get("test_dup_of_train"),
+                        d.get("scores"), splits, Facts.from_json(str(d["facts"])) if "facts" in d else Facts())
     except DataError as error:
         error.where = f"{path}: {error.where}"
         raise
 
 
 def save_pack(pack: Pack, path: str | os.PathLike[str]) -> None:
-    """Write a pack as compressed ``.npz``. The file appears whole or not at all.
+    """Write a pack: compressed ``.npz``, or a folder where the name ends in ``.pack``. It appears whole or not at all.
 
     Raises
     ------
@@ -223,40 +284,37 @@ def save_pack(pack: Pack, path: str | os.PathLike[str]) -> None:
         When the folder does not exist or cannot be written.
     """
     path = Path(path)
-    arrays: dict[str, np.ndarray] = {
-        "data": pack.data, "offsets": pack.offsets, "labels": pack.labels, "names": pack.names,
-        "class_names": np.array(pack.class_names, dtype=str), "joint_names": np.array(pack.joint_names, dtype=str),
-        "edges": np.asarray(pack.edges), **pack.ids}
-    for mask in _MASKS:
-        value = getattr(pack, mask)
-        if value is not None:
-            arrays[mask] = value
+    with writing(path):
+        if path.suffix == FOLDER_SUFFIX:
+            with npy_folder.replacing_folder(path) as temporary:
+                npy_folder.write_arrays(temporary, arrays_of(pack))
+        else:
+            with replacing(path) as temporary:
+                npz.write_arrays(temporary, arrays_of(pack))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """One error for whatever keeps a pack from being written."""
     try:
-        with replacing(path) as temporary:
-            write_arrays(temporary, arrays)
+        yield
     except OSError as error:
         raise DataError("The pack cannot be written", str(path), str(error), "a writable folder",
                         "check the folder, its permissions and the free space") from None
 
 
-def _text(array: np.ndarray, name: str) -> np.ndarray:
-    """As Unicode; bytes are UTF-8."""
-    array = np.asarray(array)
-    if array.dtype.kind == "S":
-        try:
-            return np.char.decode(array, "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError("A name is not UTF-8 text", f"pack.{name}", repr(error.object[:40]),
-                            "UTF-8") from None
-    return array.astype(str)
-
-
-def _numeric(array: np.ndarray, name: str, dtype: type[np.generic]) -> np.ndarray:
-    """Convert without losing values: floats to float32, integers to int64, nothing else."""
-    array = np.asarray(array)
-    kinds = "fiu" if dtype is np.float32 else "iu"
-    if array.dtype.kind not in kinds:
-        raise DataError("An array has the wrong type", f"pack.{name}", str(array.dtype), np.dtype(dtype).name)
-    if dtype is np.int64 and array.dtype.kind == "u" and array.size and array.max() > np.iinfo(dtype).max:
-        raise DataError("A number is too large", f"pack.{name}", str(array.max()), f"up to {np.iinfo(dtype).max}")
-    return array.astype(dtype, copy=False)
+def arrays_of(pack: Pack) -> dict[str, np.ndarray]:
+    """The arrays of a pack by their names in a file; what the pack does not have is left out."""
+    arrays: dict[str, np.ndarray] = {
+        "data": pack.data, "offsets": pack.offsets, "labels": pack.labels, "names": pack.names,
+        "class_names": np.array(pack.class_names, dtype=str), "joint_names": np.array(pack.joint_names, dtype=str),
+        "edges": np.asarray(pack.edges), **pack.ids}
+    for mask in (*_MASKS, "scores"):
+        value = getattr(pack, mask)
+        if value is not None:
+            arrays[mask] = value
+    if pack.splits:
+        arrays |= {"split_names": np.array(list(pack.splits), dtype=str), "splits": np.stack([*pack.splits.values()])}
+    if pack.facts:
+        arrays["facts"] = np.array(pack.facts.to_json())
+    return arrays

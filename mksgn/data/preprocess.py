@@ -2,6 +2,7 @@
 
 The steps, in order (M persons, F' raw frames, V joints):
 
+0. with ``missing`` "interpolate" and scores: fill the joints that are missing (:mod:`mksgn.data.missing`);
 1. keep ``persons`` persons (zero-padded); subtract the main person's centre joint of the first frame;
 2. optionally turn the body about the vertical axis until its mean left-right axis lies along x
    (removes the view, which cross-view protocols change);
@@ -25,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from mksgn.data.missing import WAYS, filled, missing_joints
+from mksgn.data.pack import Pack
 from mksgn.errors import ConfigError, DataError
 from mksgn.limits import LIMITS, check_limits, check_number
 from mksgn.skeleton import Body, parents
@@ -33,6 +36,8 @@ MODALITIES = ("joint", "bone", "joint-motion", "bone-motion")
 COORDINATES = 3
 INPUT_MAX = 127
 _MOTION = "motion"
+_LATER = ("motion_range", "missing", "min_score")
+"""Fields that files from before them lack."""
 _MIRROR = np.array([-1, 1, 1], np.float32)
 
 
@@ -98,6 +103,11 @@ class Preprocess:
     motion_range : float
         Full scale of a motion per frame, as a part of the largest joint or bone coordinate of the sequence; larger
         ones are clipped. 0: the largest motion of the sequence, in joints other than the centre.
+    missing : "" or "interpolate"
+        What is done about joints that are missing in data with scores: nothing, or they are interpolated within their
+        sequence; where no frame shows them, the network's input holds 0.
+    min_score : float
+        With ``missing``: joints of a lower score are missing, too.
     """
 
     frames: int
@@ -106,10 +116,20 @@ class Preprocess:
     lateral: tuple[tuple[int, int], ...] = ()
     root_range: float = 1.0
     motion_range: float = 0.0
+    missing: str = ""
+    min_score: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("root_range", "motion_range"):
             check_number(name, getattr(self, name), LIMITS[name])
+        if self.missing not in WAYS:
+            raise ConfigError("unknown way with missing joints", got=repr(self.missing)[:60],
+                              allowed=", ".join(way or "'' (none)" for way in WAYS))
+        if type(self.min_score) not in (int, float) or not 0 <= self.min_score < float("inf"):
+            raise ConfigError("the least score is impossible", got=repr(self.min_score)[:60], allowed="0 or more")
+        if self.min_score and not self.missing:
+            raise ConfigError("a least score has no effect where nothing is done about missing joints",
+                              got=f"min_score {self.min_score}", fix="interpolate them, or drop it")
         for modality in self.modalities:
             if modality not in MODALITIES:
                 raise ConfigError("unknown modality", got=str(modality), allowed=", ".join(MODALITIES))
@@ -128,8 +148,8 @@ class Preprocess:
         return COORDINATES * len(self.modalities)
 
     def to_json(self) -> str:
-        """One line for a file attribute; without ``motion_range`` where it is 0, as files from before it have it."""
-        return json.dumps({name: value for name, value in asdict(self).items() if name != "motion_range" or value})
+        """One line for a file attribute; without what came later and is not used, as files from before it have it."""
+        return json.dumps({name: value for name, value in asdict(self).items() if name not in _LATER or value})
 
     @classmethod
     def from_json(cls, text: str) -> Preprocess:
@@ -150,8 +170,13 @@ class Preprocess:
             raise ConfigError("the preprocessing stored in the file cannot be read",
                               got=f"{text[:120]} ({error})") from None
 
+    def of(self, pack: Pack, i: int, augment: Augment | None = None,
+           rng: np.random.Generator | None = None) -> np.ndarray:
+        """Sequence i of a pack with its scores, if it has any: see :meth:`__call__`."""
+        return self(pack.sequence(i), pack.body, augment, rng, pack.scores_of(i) if self.missing else None)
+
     def __call__(self, sequence: np.ndarray, body: Body, augment: Augment | None = None,
-                 rng: np.random.Generator | None = None) -> np.ndarray:
+                 rng: np.random.Generator | None = None, scores: np.ndarray | None = None) -> np.ndarray:
         """Preprocess one sequence.
 
         Parameters
@@ -162,6 +187,8 @@ class Preprocess:
             Joint graph of one person.
         augment, rng
             Given together in training.
+        scores : float32 (F', M, V), optional
+            Confidences, for ``missing``.
 
         Returns
         -------
@@ -171,12 +198,21 @@ class Preprocess:
         if sequence.shape[2] != body.num_joints:
             raise DataError("a sequence has the wrong number of joints", got=str(sequence.shape[2]),
                             allowed=str(body.num_joints), fix="use data of the body the network was trained for")
+        never = None
+        if self.missing and scores is not None:
+            sequence, shown, never = filled(sequence, missing_joints(sequence, scores, self.min_score), body.center)
         points = np.zeros((len(sequence), self.persons, body.num_joints, 3), np.float32)
         if augment is not None and rng is not None and augment.mirror and rng.random() < augment.mirror:
             sequence = sequence[:, :, list(augment.mirrored)] * _MIRROR[: sequence.shape[3]]
+            never = None if never is None else never[:, list(augment.mirrored)]
         persons = min(self.persons, sequence.shape[1])
         points[:, :persons, :, : sequence.shape[3]] = sequence[:, :persons]
         present = points.any(axis=(2, 3))  # (F', M): an absent person is zero and stays zero
+        unseen = None
+        if never is not None:
+            present[:, :persons] = shown[:, :persons]
+            unseen = np.zeros((self.persons, body.num_joints), dtype=bool)
+            unseen[:persons] = never[:persons]
         first = int(np.argmax(present[:, 0]))
         points -= points[first, 0, body.center]
         points[~present] = 0
@@ -193,7 +229,7 @@ class Preprocess:
         absent = ~present[np.rint(at).astype(int)]
         stacked = []
         for modality in self.modalities:
-            still = _form(points, body, modality)
+            still = _form(points, body, modality, unseen)
             moving = _moved(still) if modality.endswith(_MOTION) else still
             still[absent] = moving[absent] = 0
             size = _size(moving, body)
@@ -215,11 +251,20 @@ class Preprocess:
         return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
 
 
-def _form(points: np.ndarray, body: Body, modality: str) -> np.ndarray:
-    """Joints or bones of (F, M, V, 3) joints, in memory of their own."""
+def _form(points: np.ndarray, body: Body, modality: str, unseen: np.ndarray | None = None) -> np.ndarray:
+    """Joints or bones of (F, M, V, 3) joints, in memory of their own.
+
+    A joint that is ``unseen`` (M, V) has no place of its own (noise, too, moves it with the centre) and no bones.
+    """
     formed = points.copy()
     if modality.startswith("bone"):
         formed -= points[:, :, parents(body)]
+        if unseen is not None:
+            formed[:, unseen | unseen[:, parents(body)]] = 0
+    elif unseen is not None:
+        for m, v in np.argwhere(unseen):
+            if v != body.center:
+                formed[:, m, v] = points[:, m, body.center]
     return formed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from mksgn.data.pack import Pack
 from mksgn.data.readers import cache_folder, read_cached
 from mksgn.data.readers.files import files_of, read_text
+from mksgn.data.readers.options import ReadOptions
 from mksgn.data.readers.recognise import SUFFIX, format_of
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
@@ -19,7 +21,7 @@ SYNTHETIC = "synthetic"
 
 
 def load(name: str, *, skip_untracked: bool = False, leave_out: str | None = None,
-         say: Callable[[str], object] = lambda line: None) -> Pack:
+         options: ReadOptions | None = None, say: Callable[[str], object] = lambda line: None) -> Pack:
     """The pack at a path (any kind that :func:`mksgn.data.readers.read` knows), or the synthetic one.
 
     A raw folder is parsed once; later calls read what :func:`mksgn.data.readers.read_cached` kept of it.
@@ -32,6 +34,8 @@ def load(name: str, *, skip_untracked: bool = False, leave_out: str | None = Non
     leave_out : str, optional
         A text file that names recordings to leave out, one per line, with or without their ending. Lines of several
         words, such as a heading, are no names.
+    options : ReadOptions, optional
+        What else is asked of the reader; its ``say`` is ``say``.
     say : callable
         Told, in one line, how many recordings were left out.
 
@@ -55,9 +59,9 @@ def load(name: str, *, skip_untracked: bool = False, leave_out: str | None = Non
                           got=f"{name} ({kind})", fix="drop it: this data has no untracked recordings")
     listed = frozenset() if leave_out is None else named_in(Path(leave_out))
     pack = read_cached(path, cache_folder(), "skip" if skip_untracked else "error",
-                       listed if path.is_dir() else frozenset())
-    if leave_out is not None:
-        if path.is_dir():
+                       listed if path.is_dir() else frozenset(), options and replace(options, say=say))
+    if leave_out is not None and not (path.is_dir() and kind not in ("nw-ucla", "ntu", "pack")):
+        if path.is_dir() and kind != "pack":
             found = len({file.stem for file in files_of(path, SUFFIX[kind])} & listed)
         else:
             keep = ~np.isin(pack.names, sorted(listed))

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mksgn.data.own_splits import is_own, named_protocols, own_halves
 from mksgn.data.pack import Pack
+from mksgn.data.synthetic import ACTIONS
 from mksgn.errors import DataError
 
 #: Training subjects of NTU RGB+D 60, cross-subject (Shahroudy et al., CVPR 2016, section 3.2).
@@ -31,6 +33,8 @@ class Split:
     protocol : str
     val_subjects : tuple of int
         Subjects whose training sequences were held out.
+    words : str
+        What the protocol means, where its name does not tell.
     """
 
     train: np.ndarray
@@ -39,6 +43,15 @@ class Split:
     clean: np.ndarray | None
     protocol: str
     val_subjects: tuple[int, ...]
+    words: str = ""
+
+    @property
+    def line(self) -> str:
+        """Which split this is, in one line."""
+        held = f" (subjects {', '.join(map(str, self.val_subjects))})" if self.val_subjects else ""
+        validation = f", {len(self.val)} validate{held}" if len(self.val) else ""
+        return (f"protocol {self.protocol}{': ' + self.words if self.words else ''}; {len(self.train)} sequences train"
+                f"{validation}, {len(self.test)} test")
 
 
 @dataclass(frozen=True)
@@ -88,12 +101,30 @@ def default_protocol(pack: Pack) -> str:
     """
     if {"setup", "camera", "subject"} <= set(pack.ids):
         return "ntu120-xsub" if len(pack.class_names) > 60 else "ntu60-xsub"
-    if "view" in pack.ids:
-        return "nw-ucla-xview" if "env" in pack.ids else "synthetic"
+    if {"view", "env"} <= set(pack.ids):
+        return "nw-ucla-xview"
+    if "view" in pack.ids and pack.class_names == ACTIONS:
+        return "synthetic"
     if pack.test is not None:
         return AS_PACKED
-    raise DataError("No protocol is known for this pack", "pack", f"ids {sorted(pack.ids)} and no test mask",
-                    "view ids, NTU ids, or a test mask", f"name a protocol: {', '.join(PROTOCOLS)}")
+    named = list(named_protocols(pack))
+    if len(named) == 1:
+        return named[0]
+    raise DataError("No protocol is known for this pack", "pack",
+                    f"ids {sorted(pack.ids)}, no test mask, " + (f"several named splits: {', '.join(named)}" if named
+                                                                 else "no named splits"),
+                    "ids of a published set, a test mask, or one named split",
+                    "describe the test half with --test-subjects, --test-views or --test-ratio, or name a protocol: "
+                    + ", ".join((*PROTOCOLS, *named)))
+
+
+def has_protocol(pack: Pack) -> bool:
+    """Whether :func:`default_protocol` finds one."""
+    try:
+        default_protocol(pack)
+    except DataError:
+        return False
+    return True
 
 
 def split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int] | None = None,
@@ -103,7 +134,9 @@ def split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int
     Parameters
     ----------
     protocol : str, optional
-        One of ``PROTOCOLS``; by default what :func:`default_protocol` says.
+        One of ``PROTOCOLS``, a named split of the pack (:func:`~mksgn.data.own_splits.named_protocols`), or a
+        description of the test half (:func:`~mksgn.data.own_splits.protocol_of`); by default what
+        :func:`default_protocol` says.
     val_subjects : sequence of int, optional
         Training subjects to hold out; an empty sequence holds out none.
     val_fraction : float
@@ -118,9 +151,19 @@ def split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int
         disagrees with it; validation subjects that are not training subjects or leave nothing to train on.
     """
     protocol = default_protocol(pack) if protocol is None else protocol
-    if protocol not in PROTOCOLS:
-        raise DataError("Unknown protocol", "--protocol", repr(protocol), ", ".join(PROTOCOLS), "name one of them")
-    in_train, in_test = _halves(pack, protocol)
+    named = named_protocols(pack)
+    if protocol not in (*PROTOCOLS, *named) and not is_own(protocol):
+        raise DataError("Unknown protocol", "--protocol", repr(protocol), ", ".join((*PROTOCOLS, *named)),
+                        "name one of them, or describe the test half: test-subjects=3,7; test-views=2; test-ratio=0.2")
+    words = ""
+    if protocol in named and protocol not in PROTOCOLS:
+        return _named(pack, protocol, named[protocol], val_subjects, val_fraction, seed)
+    if is_own(protocol):
+        in_train, in_test, words = own_halves(pack, protocol)
+        if val_subjects is None and "subject" not in pack.ids:
+            val_subjects = ()  # nobody told who is who
+    else:
+        in_train, in_test = _halves(pack, protocol)
     held_out = _validation_subjects(pack, in_train, val_subjects, val_fraction, seed)
     in_val = in_train & np.isin(pack.ids["subject"], held_out) if held_out else np.zeros(len(pack), dtype=bool)
     if held_out and not (in_train & ~in_val).any():
@@ -130,7 +173,29 @@ def split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int
     if pack.test_dup_of_train is not None and (pack.test is None or np.array_equal(pack.test, in_test)):
         clean = np.flatnonzero(in_test & ~pack.test_dup_of_train)
     return Split(np.flatnonzero(in_train & ~in_val), np.flatnonzero(in_val), np.flatnonzero(in_test), clean, protocol,
-                 held_out)
+                 held_out, words)
+
+
+def _named(pack: Pack, protocol: str, parts: tuple[str, str, str], val_subjects: Sequence[int] | None,
+           val_fraction: float, seed: int) -> Split:
+    """A split that the pack names: its own validation part where it has one, else subjects, else nobody."""
+    train, val, test = parts
+    in_test = pack.splits[test]
+    in_train = pack.splits[train] if train else ~in_test
+    both = np.flatnonzero(in_train & in_test)
+    if both.size:
+        raise DataError("A sequence is in both halves of a named split", f"protocol {protocol}, sequence "
+                        f"{pack.names[both[0]]}", f"{both.size} sequences in {train} and in {test}", "none")
+    held_out: tuple[int, ...] = ()
+    if val and val_subjects is None:
+        in_val = pack.splits[val] & ~in_train & ~in_test
+    else:
+        held_out = (_validation_subjects(pack, in_train, val_subjects, val_fraction, seed)
+                    if val_subjects is not None or "subject" in pack.ids else ())
+        in_val = in_train & np.isin(pack.ids["subject"], held_out) if held_out else np.zeros(len(pack), dtype=bool)
+    words = f"the pack's own split {f'{train} / {test}' if train else test}"
+    return Split(np.flatnonzero(in_train & ~in_val), np.flatnonzero(in_val), np.flatnonzero(in_test), None, protocol,
+                 held_out, words)
 
 
 def training_split(pack: Pack, protocol: str | None = None, *, val_subjects: Sequence[int] | None = None,

@@ -12,15 +12,15 @@ import numpy as np
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
+from mksgn.data.readers.registry import is_recording
 from mksgn.data.selection import Selection
 from mksgn.data.sources import SYNTHETIC, load
-from mksgn.data.splits import split
+from mksgn.data.splits import has_protocol, split
 from mksgn.errors import ConfigError, DataError, NetFileError
 from mksgn.files import name_of
 from mksgn.ir import Graph
 
 DATA_VARIABLE = "MKSGN_DATA"
-_RECORDINGS = (".json", ".skeleton")
 _NAME_DATA = ("name it with --data PATH; run_lava.py also takes a tensor (--input x.npy), and --data synthetic shows "
               "that the net runs")
 
@@ -130,7 +130,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     protocol : str, optional
         By default the net's, on the data it was trained on; else what the data's ids say.
     part : 'train', 'val', 'test' or 'all', optional
-        By default 'all' for a single recording, else 'test'.
+        By default 'all' for a single recording, and for data that nothing splits; else 'test'.
     limit : int
         Most samples, evenly spread over classes and the split; 0 for all.
     pack : Pack, optional
@@ -148,12 +148,14 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     if class_names and len(class_names) != graph.output.shape[0]:
         raise NetFileError("the net names more or fewer classes than it has outputs", where=str(net),
                            got=f"{len(class_names)} labels", allowed=str(graph.output.shape[0]))
-    if part is None:
-        part = "all" if Path(source.data).suffix.lower() in _RECORDINGS and Path(source.data).is_file() else "test"
+    if part is None and is_recording(Path(source.data)):
+        part = "all"
     if part == "all" and protocol is not None:
         raise ConfigError("a protocol has no effect on the whole data", where="--protocol", got=protocol,
                           fix="leave it out, or choose a split with --split train, val or test")
     pack = load(source.data) if pack is None else pack
+    if part is None:
+        part = "test" if protocol is not None or source.own or has_protocol(pack) else "all"
     _check_body(graph, pack, source)
     indices, clean, used = _indices(graph, pack, source, protocol, part)
     if not len(indices):
@@ -163,7 +165,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     unlabelled = _why_unlabelled(class_names, pack.class_names, pack.labels[chosen])
     labels = np.full(len(chosen), -1, np.int64) if unlabelled else pack.labels[chosen]
     return Selection(
-        x=np.stack([preprocess(pack.sequence(int(i)), pack.body) for i in chosen]), labels=labels,
+        x=np.stack([preprocess.of(pack, int(i)) for i in chosen]), labels=labels,
         names=tuple(str(name) for name in pack.names[chosen]), class_names=class_names,
         clean=None if clean is None else np.isin(chosen, clean), data=source.data, protocol=used, split=part,
         available=len(indices), unlabelled=unlabelled)

@@ -17,12 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mksgn.data.safe_pickle import PLAIN, RestrictedUnpickler, only
 from mksgn.errors import ConfigError
 
 #: First number in a file of the layout before torch 1.6, and the only version there was of it.
@@ -78,25 +79,6 @@ def _rebuild_parameter(data: Any, *_: Any) -> Any:
     return data
 
 
-#: Every name that may occur, and what stands for it here. Nothing is looked up anywhere else.
-_NAMES: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    **{("torch", name): dtype for name, dtype in _STORAGES.items()},
-}
-
-
-#: The operations that torch.save writes; the others (instances, extensions, Python 2 strings, ...) are not carried out.
-_OPERATIONS = b"".join((
-    pickle.PROTO, pickle.FRAME, pickle.MARK, pickle.STOP, pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.REDUCE,
-    pickle.BINPERSID, pickle.BUILD, pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE, pickle.BININT, pickle.BININT1,
-    pickle.BININT2, pickle.LONG1, pickle.BINFLOAT, pickle.BINUNICODE, pickle.SHORT_BINUNICODE, pickle.EMPTY_DICT,
-    pickle.EMPTY_LIST, pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.APPEND,
-    pickle.APPENDS, pickle.SETITEM, pickle.SETITEMS, pickle.BINPUT, pickle.LONG_BINPUT, pickle.BINGET,
-    pickle.LONG_BINGET, pickle.MEMOIZE))
-
-
 def _build(unpickler: Any) -> None:
     """State of an object. Only state dicts have some, their versions, which nothing here needs."""
     unpickler.stack.pop()
@@ -104,27 +86,22 @@ def _build(unpickler: Any) -> None:
         raise pickle.UnpicklingError("an object with a state, which no tensor has")
 
 
-def _refuse(_: Any) -> NoReturn:
-    raise pickle.UnpicklingError("an operation that torch.save does not write")
-
-
-# The pickle module's Python version: the one in C reserves memory for whatever memo number a file claims.
-class _TensorUnpickler(pickle._Unpickler):
+class _TensorUnpickler(RestrictedUnpickler):
     """Unpickler of plain data and tensors."""
 
-    dispatch: ClassVar[dict[int, Any]] = {
-        **dict.fromkeys(pickle._Unpickler.dispatch, _refuse),
-        **{operation: pickle._Unpickler.dispatch[operation] for operation in _OPERATIONS},
-        pickle.BUILD[0]: _build}
+    dispatch: ClassVar[dict[int, Any]] = only(
+        (*PLAIN, pickle.BINPERSID), "an operation that torch.save does not write", build=_build)
+    wanted: ClassVar[str] = "tensor"
+    names: ClassVar[dict[tuple[str, str], Any]] = {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+        ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+        **{("torch", name): dtype for name, dtype in _STORAGES.items()},
+    }
 
     def __init__(self, file: BytesIO, load: Callable[[str, type[np.generic], int], _Storage]) -> None:
-        super().__init__(file, encoding="utf-8")
+        super().__init__(file)
         self._load_storage = load
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _NAMES:
-            raise pickle.UnpicklingError(f"the file asks for {module}.{name}, which is no tensor")
-        return _NAMES[module, name]
 
     def persistent_load(self, identity: Any) -> _Storage:
         kind, dtype, key, _, length, *rest = identity

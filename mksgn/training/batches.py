@@ -77,12 +77,11 @@ class Batches:
     def _prepare(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
         order_rng = np.random.default_rng((self.seed, epoch))
         order = np.concatenate([order_rng.permutation(self.indices) for _ in range(self.passes)])
-        body = self.pack.body
         for step in range(len(self)):
             mine = order[step * self.batch : (step + 1) * self.batch][self.rank :: self.world]
             rng = np.random.default_rng((self.seed, epoch, step, self.rank))
             extra = self.extra(mine, copy.deepcopy(rng)) if self.extra else ()
-            samples = np.stack([self.preprocess(self.pack.sequence(i), body, self.augment, rng) for i in mine])
+            samples = np.stack([self.preprocess.of(self.pack, i, self.augment, rng) for i in mine])
             made: tuple[Tensor, ...] = torch.from_numpy(samples), torch.from_numpy(self.pack.labels[mine]), *extra
             if self.mixup:
                 made = self._mixed(made, np.random.default_rng((self.seed, epoch, step, self.rank, 1)))
@@ -148,5 +147,4 @@ def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
 
 def preprocessed(pack: Pack, indices: np.ndarray, preprocess: Preprocess) -> np.ndarray:
     """Samples without augmentation: int8 (N, C, F, V)."""
-    body = pack.body
-    return np.stack([preprocess(pack.sequence(i), body) for i in indices])
+    return np.stack([preprocess.of(pack, i) for i in indices])

@@ -175,7 +175,7 @@ class Teachers(nn.Module):
             for preprocess in self.preprocess:
                 rng.bit_generator.state = start
                 made.append(torch.from_numpy(
-                    np.stack([preprocess(pack.sequence(i), pack.body, augment, rng) for i in indices])))
+                    np.stack([preprocess.of(pack, i, augment, rng) for i in indices])))
             return made
 
         return make

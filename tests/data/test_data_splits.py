@@ -157,10 +157,10 @@ def test_refusals() -> None:
         default_protocol(made())
     known = made(view=[1, 2, 3, 3], subject=[1, 1, 1, 1])
     with pytest.raises(DataError, match="One training subject"):
-        split(known)
+        split(known, "synthetic")
     for share in (-0.1, 1.0, float("nan")):
         with pytest.raises(DataError, match="share is impossible"):
-            split(known, val_fraction=share)
+            split(known, "synthetic", val_fraction=share)
 
 
 def test_evenly_spread_rows() -> None:

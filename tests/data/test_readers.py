@@ -12,18 +12,23 @@ from recordings import assert_same, ctrgcn, ucla_json
 
 from mksgn.data.pack import Pack, save_pack
 from mksgn.data.readers import cache, read, read_cached
+from mksgn.data.readers.registry import READERS
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import DataError
 
 
-def test_unknown_formats(tmp_path: Path, data_dir: Path) -> None:
-    for path in sorted((data_dir / "raw" / "msr-action3d").iterdir()):
+def test_unknown_formats(tmp_path: Path) -> None:
+    for name, text in (("a.xyz", "1 2 3"), ("b.txt", "dear diary"), ("c.csv", "a,b\n1,2"), ("d.pkl", "no pickle"),
+                       ("e.bvh", "MOTION")):
+        (tmp_path / name).write_text(text)
         with pytest.raises(DataError, match="no known skeleton format") as error:
-            read(path)
-        assert "MSR-Action3D" in error.value.got
+            read(tmp_path / name)
+        assert name[1:] in error.value.got
+        assert all(reader.name in error.value.allowed for reader in READERS)
+    (tmp_path / "e.bvh").unlink()
     with pytest.raises(DataError, match="no skeleton recordings") as error:
-        read(data_dir / "raw" / "msr-action3d")
-    assert "2 x '.txt'" in error.value.got
+        read(tmp_path)
+    assert "1 x '.txt'" in error.value.got
     assert ".skeleton" in error.value.allowed
 
 

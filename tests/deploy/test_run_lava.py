@@ -175,3 +175,16 @@ def test_a_cross_subject_net_knows_the_first_classes_of_the_larger_set(program: 
     outcome = program(*arguments, folder / "unknown.npz")
     assert outcome.code == 0 and "accuracy: none, the samples have no labels" in outcome.out
     assert outcome.out.count("syn_a") == 12 and "score" in outcome.out, "predictions are listed"
+
+
+def test_unlabelled_clips_that_nothing_splits_run_whole(program: Program, folder: Path) -> None:
+    """Own recordings have neither labels nor a protocol, and no option is asked for them."""
+    pack = synthetic_pack(12)
+    own = replace(pack, class_names=("a",), labels=np.full(12, -1), ids={"view": pack.ids["view"]}, test=None)
+    save_pack(own, folder / "own.npz")
+    write_net(graph_for(pack, "x"), folder / "own.net")
+    outcome = program("--net", folder / "own.net", "--data", folder / "own.npz", "--backend", "emulator", "--json",
+                      "o.json")
+    assert outcome.code == 0, outcome.err
+    result = json.loads(Path("o.json").read_text())
+    assert result["split"] == "all" and len(result["names"]) == 12

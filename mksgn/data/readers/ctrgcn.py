@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mksgn.data.class_names import NTU60, NTU120, numbered
+from mksgn.data.facts import Facts
 from mksgn.data.npz import array_shapes, iter_rows, read_arrays
 from mksgn.data.pack import Pack
 from mksgn.data.readers.files import Frames
@@ -23,11 +24,11 @@ _PERSONS = 2
 _ROWS = 256
 
 
-def read_ctrgcn(path: Path) -> Pack:
+def read_ctrgcn(path: Path, sequences: Frames | None = None) -> Pack:
     """Read such an archive: training sequences first, then test, the padding cut off; ``test`` marks the latter.
 
     The archives hold no subject, camera or setup ids, so the only protocol left is ``as-packed``, and validation by
-    subject is not possible; names count the sequences of each half from 0.
+    subject is not possible; names count the sequences of each half from 0. ``sequences`` is what gathers them.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def read_ctrgcn(path: Path) -> Pack:
                         ", ".join(ARRAYS))
     width = _PERSONS * NTU25.num_joints * 3
     classes = shapes["y_train"][-1] if shapes["y_train"] else 0
-    sequences = Frames()
+    sequences = Frames() if sequences is None else sequences
     labels: list[np.ndarray] = []
     names: list[str] = []
     for half in ("train", "test"):
@@ -64,7 +65,7 @@ def read_ctrgcn(path: Path) -> Pack:
     return Pack(data=sequences.array(), offsets=sequences.offsets,
                 labels=np.concatenate(labels), names=np.array(names), class_names=class_names,
                 joint_names=NTU25.joint_names or (), edges=NTU25.edges,
-                test=np.arange(len(names)) >= shapes["x_train"][0])
+                test=np.arange(len(names)) >= shapes["x_train"][0], facts=Facts("m", "+y", "ctrgcn"))
 
 
 def _labels(one_hot: np.ndarray, where: str) -> np.ndarray:

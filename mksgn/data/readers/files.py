@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +35,21 @@ def read_text(path: Path) -> str:
         raise DataError("The file is empty", str(path), f"{path.stat().st_size} bytes, no text", "one recording",
                         "copy or download it again")
     return text
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    DataError
+        When it is none.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise DataError("The file is not valid JSON; it may be truncated", str(path), str(error)[:200],
+                        "one JSON value", "copy or download it again") from None
 
 
 def files_of(path: Path, suffix: str, leave_out: frozenset[str] = frozenset()) -> list[Path]:
@@ -89,6 +106,10 @@ class Frames:
         assert self._data is not None, "there is a sequence"
         self._data.resize(self._used, refcheck=False)
         return self._data.reshape(-1, *self._shape)
+
+    def like(self) -> Frames:
+        """An empty one of the same kind, for frames that replace these."""
+        return Frames()
 
     @property
     def offsets(self) -> np.ndarray:

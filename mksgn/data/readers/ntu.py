@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mksgn.data.class_names import NTU120, ntu_names
+from mksgn.data.facts import Facts
 from mksgn.data.pack import Pack
 from mksgn.data.readers.files import Frames, files_of, read_text
 from mksgn.data.readers.ntu_actors import Track, two_persons
@@ -120,7 +121,7 @@ def read_skeleton_file(path: Path) -> NtuRecording:
 
 
 def read_ntu(path: Path, missing: Literal["error", "skip"] = "error",
-             leave_out: frozenset[str] = frozenset()) -> Pack:
+             leave_out: frozenset[str] = frozenset(), scenes: Frames | None = None) -> Pack:
     """Read one ``.skeleton`` file, or a folder of them, denoised to at most two persons (M = 2 always).
 
     Parameters
@@ -131,6 +132,8 @@ def read_ntu(path: Path, missing: Literal["error", "skip"] = "error",
         60) or 535 (NTU 120) recordings out; ``"skip"`` does so.
     leave_out : frozenset of str
         Names of recordings of a folder that are not read.
+    scenes : Frames, optional
+        What gathers the sequences.
 
     Returns
     -------
@@ -143,7 +146,8 @@ def read_ntu(path: Path, missing: Literal["error", "skip"] = "error",
     DataError
         As :func:`read_skeleton_file`; a file in a folder whose name does not tell its ids; no body tracked.
     """
-    scenes, names, bodies = Frames(), [], []
+    scenes = Frames() if scenes is None else scenes
+    names, bodies = [], []
     known: list[dict[str, int]] = []
     for file in files_of(path, ".skeleton", leave_out):
         recording = read_skeleton_file(file)
@@ -171,7 +175,7 @@ def read_ntu(path: Path, missing: Literal["error", "skip"] = "error",
         labels = ids["action_id"] - 1
     return Pack(data=scenes.array(), offsets=scenes.offsets, labels=labels, names=np.array(names),
                 class_names=ntu_names(int(labels.max())),
-                joint_names=NTU25.joint_names or (), edges=NTU25.edges, ids=ids)
+                joint_names=NTU25.joint_names or (), edges=NTU25.edges, ids=ids, facts=Facts("m", "+y", "ntu"))
 
 
 def _coordinates(lines: _Lines) -> np.ndarray:

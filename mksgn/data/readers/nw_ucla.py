@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from mksgn.data.class_names import NW_UCLA, NW_UCLA_ACTION_IDS
+from mksgn.data.facts import Facts
 from mksgn.data.pack import Pack
-from mksgn.data.readers.files import Frames, files_of, read_text
+from mksgn.data.readers.files import Frames, files_of, read_json
 from mksgn.errors import DataError
 from mksgn.files import printable
 from mksgn.skeleton.body import UCLA20
@@ -59,11 +59,7 @@ def read_ucla_file(path: Path) -> UclaRecording:
         Not JSON (truncated), no frames, a frame that is not 20 joints of 3 numbers, an unknown label, or a label
         that contradicts the file name.
     """
-    try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError("The file is not valid JSON; it may be truncated", str(path), str(error),
-                        'one object {"skeletons": ..., "label": ...}', "copy or download it again") from None
+    content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("skeletons"), list):
         got = f"keys {sorted(content)}" if isinstance(content, dict) else type(content).__name__
         raise DataError("The JSON is not a NW-UCLA recording", str(path), got, 'an object with a list "skeletons"')
@@ -74,26 +70,27 @@ def read_ucla_file(path: Path) -> UclaRecording:
     return UclaRecording(printable(path.stem), joints, label, label_from, ids)
 
 
-def read_nw_ucla(path: Path, leave_out: frozenset[str] = frozenset()) -> Pack:
+def read_nw_ucla(path: Path, leave_out: frozenset[str] = frozenset(), frames: Frames | None = None) -> Pack:
     """Read one JSON file, or a folder of them, whose names must then all carry their ids.
 
     The pack's ``test`` marks view 3, and ``test_dup_of_train`` the test sequences that are bit for bit a training
     sequence (95 in the full release). A single file of another name has no ids and no masks. ``leave_out`` names
-    recordings of a folder that are not read.
+    recordings of a folder that are not read, and ``frames`` is what gathers the others.
 
     Raises
     ------
     DataError
         As :func:`read_ucla_file`; a file in a folder whose name is not ``a##_s##_e##_v##.json``.
     """
-    frames, names, labels, digests = Frames(), [], [], []
+    frames = Frames() if frames is None else frames
+    names, labels, digests = [], [], []
     known: list[dict[str, int]] = []
     for file in files_of(path, ".json", leave_out):
         recording = read_ucla_file(file)
         if path.is_dir() and not recording.ids:
             raise DataError("A file name does not tell action, subject, take and view", str(file), file.name,
                             "a##_s##_e##_v##.json", "rename the file or move it out of the folder")
-        frames.append(recording.joints)
+        frames.append(recording.joints[:, None])
         names.append(recording.name)
         labels.append(recording.label)
         known.append(recording.ids)
@@ -106,9 +103,10 @@ def read_nw_ucla(path: Path, leave_out: frozenset[str] = frozenset()) -> Pack:
         training = {digest for digest, is_test in zip(digests, test) if not is_test}
         duplicate = np.array([bool(t) and digest in training for digest, t in zip(digests, test)])
     return Pack(
-        data=frames.array()[:, None], offsets=frames.offsets, names=np.array(names),
+        data=frames.array(), offsets=frames.offsets, names=np.array(names),
         labels=np.array(labels, dtype=np.int64), class_names=NW_UCLA,
-        joint_names=UCLA20.joint_names or (), edges=UCLA20.edges, ids=ids, test=test, test_dup_of_train=duplicate)
+        joint_names=UCLA20.joint_names or (), edges=UCLA20.edges, ids=ids, test=test, test_dup_of_train=duplicate,
+        facts=Facts("m", "+y", "nw-ucla"))
 
 
 def _joints(frames: list[Any], path: Path) -> np.ndarray:
