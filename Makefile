@@ -40,7 +40,7 @@ lint: setup ## ruff, mypy, and the direction of imports (import-linter)
 docs: setup ## build the documentation, API reference included, into build/docs; open index.html there
 	@sh .ci/setup --uv pip install --quiet --python $(PY) --constraint requirements.lock -r pyproject.toml --extra docs
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
-	@echo 'docs: build/docs/index.html'
+	@echo 'docs: build/docs/index.html; with search: $(PY) -m http.server --directory build/docs'
 
 lock: ## resolve requirements.lock anew from pyproject.toml; keep its versions where they still fit
 	@sh .ci/setup --uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --extra dev pyproject.toml \

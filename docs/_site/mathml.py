@@ -21,8 +21,8 @@ def display(latex: str) -> str:
 
 
 def inline(latex: str) -> str:
-    """An equation within a sentence."""
-    return _mathml(latex, "inline")
+    """An equation within a sentence. Markdown takes a line that begins with <math> for a paragraph of its own."""
+    return f"<span>{_mathml(latex, 'inline')}</span>"
 
 
 def _mathml(latex: str, style: str) -> str:
