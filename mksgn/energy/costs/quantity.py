@@ -8,7 +8,7 @@ import numpy as np
 
 BASES = ("published", "measured", "derived", "assumed", "not modelled")
 """The basis of a constant: its source prints it as a figure of design or simulation; it was measured on silicon; it is
-computed here from published figures; it is chosen here for want of a figure; or the model leaves it out (its value is 0)."""
+computed here from published figures; it is chosen here for want of a figure; or the model leaves it out (value 0)."""
 
 
 @dataclass(frozen=True)
