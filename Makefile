@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYENV_VERSION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -37,6 +37,11 @@ lint: setup ## ruff, mypy, and the direction of imports (import-linter)
 	$(PY) -m ruff check .
 	$(PY) -m mypy $(wildcard mksgn lava_models train deploy benchmarks)
 	.venv/bin/lint-imports
+
+docs: setup ## build the documentation, API reference included, into build/docs; open index.html there
+	@sh .ci/setup --uv pip install --quiet --python $(PY) --constraint requirements.lock -r pyproject.toml --extra docs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
+	@echo 'docs: build/docs/index.html; with search: $(PY) -m http.server --directory build/docs'
 
 lock: ## resolve requirements.lock anew from pyproject.toml; keep its versions where they still fit
 	@sh .ci/setup --uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --extra dev pyproject.toml \

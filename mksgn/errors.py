@@ -64,7 +64,7 @@ class ConfigError(MksgnError):
 
 @contextmanager
 def found_in(path: Path, fix: str) -> Iterator[None]:
-    """Say of every error in the block that what is wrong stands in the file at ``path``, and how to fix that."""
+    """Add to every error raised in the block that its cause is in the file at ``path``, and how to fix it."""
     try:
         yield
     except MksgnError as error:
@@ -75,10 +75,10 @@ def found_in(path: Path, fix: str) -> Iterator[None]:
 
 @contextmanager
 def typed(kind: type[MksgnError], what: str, where: str, fix: str = "", allowed: str = "") -> Iterator[None]:
-    """Turn whatever is raised inside into one error of ``kind``; what has the form already passes.
+    """Turn any exception raised in the block into one error of ``kind``; an error of ours passes as it is.
 
-    For readers of files that others made: nobody lists what a damaged file makes a library raise. The exception stays
-    the error's cause, so that a fault of our own can be found behind it.
+    Readers of files that others made need this: no list says which exceptions a damaged file makes a library raise. The
+    exception stays the error's cause, so that a fault of our own can be found behind it.
 
     Raises
     ------

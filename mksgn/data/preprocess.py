@@ -269,7 +269,7 @@ def _form(points: np.ndarray, body: Body, modality: str, unseen: np.ndarray | No
 
 
 def _moved(formed: np.ndarray) -> np.ndarray:
-    """What each frame of (F, M, V, 3) differs by from the next; the last by nothing."""
+    """The difference of each frame of (F, M, V, 3) from the next one; zero for the last."""
     return np.diff(formed, axis=0, append=formed[-1:])
 
 

@@ -1,4 +1,4 @@
-"""Counting events and turning them into energy."""
+"""Energy and time of the events of a run: the paper's formula, why counts differ from it, and cost models."""
 
 from mksgn.energy.paper import (
     E_AC_PJ,

@@ -1,7 +1,7 @@
 """Why a synapse's counted operations differ from what the paper's Eq. 33 expects, as factors.
 
-That equation takes every spike to meet FLOPs / N weights, N being the neurons of the source. What happens
-is the sum over neurons of spikes times fan-out, which differs for three reasons, each one factor:
+Eq. 33 takes every spike to meet FLOPs / N weights, where N is the number of neurons of the source. The real count
+is the sum over neurons of spikes times fan-out. It differs for three reasons, each one factor:
 
 .. math::
 

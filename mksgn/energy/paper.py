@@ -48,7 +48,7 @@ class SynapseOps:
     theoretical_sops : float
         The paper's Eq. 33, rate x T x FLOPs; 0 for layer 1, which the paper pays as MACs.
     counted_synops, counted_macs : float
-        What happened: non-zero weights met by spikes, and by graded messages (all T steps).
+        Counted: non-zero weights met by spikes, and by graded messages (all T steps).
     """
 
     name: str
@@ -111,7 +111,7 @@ def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
     ----------
     graph : Graph
     counts : Counts
-        Of a run of this graph, over at least one sample.
+        Counts of a run of this graph, over at least one sample.
 
     Raises
     ------

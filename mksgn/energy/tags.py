@@ -11,4 +11,4 @@ TAGS: dict[Tag, str] = {
     "modelled": "computed by a formula, a cost model or the mapper",
     "measured": "read from a chip's own probes of power and time",
 }
-"""What each tag says of a figure."""
+"""The meaning of each tag."""

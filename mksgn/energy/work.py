@@ -1,4 +1,4 @@
-"""What one sample makes every core do: what a mapper produces and a cost model prices."""
+"""The work of every core for one sample. A mapper produces it, and a cost model prices it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sample costs: the events of :class:`~mksgn.energy.work.CoreWork` in millijoules and milliseconds.
+"""The cost of a sample: the events of :class:`~mksgn.energy.work.CoreWork` in millijoules and milliseconds.
 
 The constants are data (``mksgn/energy/tables/*.toml``), each with its unit, its source and what the figure
 rests on. ``docs/energy.md`` derives the equations.

@@ -48,7 +48,7 @@ class Times:
     barrier : Range
         Synchronisation of one chip, per step.
     barrier_chip : Range
-        What each step from chip to chip adds to the barrier, along the longest way across the board.
+        Added to the barrier by each step from chip to chip, along the longest way across the board.
     """
 
     synop: Range

@@ -89,7 +89,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one sample costs by one model. Every figure is modelled, none is measured.
+    """The cost of one sample by one model. Every figure is modelled, none is measured.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class CostModel:
     name : str
         Short name, as on the command line.
     title, about : str
-        What the figures stand for, and what they leave out.
+        The chip or circuit that the figures stand for, and what they leave out.
     energies : Energies
     times : Times or None
         None: the model says nothing about time.

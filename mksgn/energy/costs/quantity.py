@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 BASES = ("published", "measured", "derived", "assumed", "not modelled")
-"""What a constant can rest on: printed by its source as a figure of design or simulation; measured on silicon;
-computed here from published figures; chosen here for want of a figure; or left out by the model (its value is 0)."""
+"""The basis of a constant: its source prints it as a figure of design or simulation; it was measured on silicon; it is
+computed here from published figures; it is chosen here for want of a figure; or the model leaves it out (value 0)."""
 
 
 @dataclass(frozen=True)
