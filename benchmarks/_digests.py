@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import torch
 from safetensors import safe_open
 
 
@@ -24,9 +25,13 @@ def digest(parts: Iterator[bytes] | list[bytes]) -> str:
 
 def of_weights(path: Path) -> str:
     """A safetensors file: values, types and shapes of its tensors, in no order and without names."""
-    with safe_open(path, "np") as file:
-        tensors = [file.get_tensor(name) for name in file.keys()]  # noqa: SIM118
-    return digest(sorted(hashlib.sha256(f"{t.dtype}{t.shape}".encode() + t.tobytes()).digest() for t in tensors))
+    sums = []
+    with safe_open(path, "pt") as file:  # numpy has no bfloat16
+        for name in file.keys():  # noqa: SIM118
+            tensor = file.get_tensor(name).contiguous()
+            kind = f"{str(tensor.dtype).removeprefix('torch.')}{tuple(tensor.shape)}"
+            sums.append(hashlib.sha256(kind.encode() + tensor.reshape(-1).view(torch.uint8).numpy().tobytes()).digest())
+    return digest(sorted(sums))
 
 
 def of_net(path: Path) -> str:

@@ -12,7 +12,7 @@ its Table 1 is of NTU RGB+D 60. A network nobody has trained says so. The test s
 training, and chooses nothing.
 
 --keep takes rows of an earlier --json, of runs that lie elsewhere; a run given again replaces its row. --readme puts
-the short table of the README in its place: all rows, or those of --headline.
+the short table in its place, which is docs/results.md: all rows, or those of --headline.
 """
 
 from __future__ import annotations

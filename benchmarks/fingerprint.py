@@ -39,7 +39,8 @@ class Options:
     data: Path
     """The NW-UCLA pack."""
     only: tuple[str, ...] = ()
-    """Names of the rows to make, such as 'demo mksgn'; default: all."""
+    """Names of the rows to make, such as 'demo mksgn'; default: all. 'taught' needs 'teacher', and 'joined' needs
+    'mksgn' and 'second'."""
     json: Path | None = None
     """Write the fingerprints here."""
     against: Path | None = None
@@ -130,10 +131,8 @@ class Fingerprints:
         self.trained("teacher", *given, "--preset", "nw-ucla", "--epochs", "2", "--threads", "1", "--seed", "0",
                      "--modality", "joint", script="train/train_teacher.py")
         self.trained("taught", "--preset", "mksgn", *given, *SHORT, "--teacher", self.runs / "teacher")
-        if not self.only:
-            self.trained("second", "--preset", "mksgn", *given, *SHORT[:-1], "1")
-            self.trained("joined", "--run", self.runs / "mksgn", self.runs / "second", *given,
-                         script="train/join_runs.py")
+        self.trained("second", "--preset", "mksgn", *given, *SHORT[:-1], "1")
+        self.trained("joined", "--run", self.runs / "mksgn", self.runs / "second", *given, script="train/join_runs.py")
         for preset in ("ntu60", "ntu120", "spikformer-256", "spike-driven-256"):
             self.trained(preset, "--preset", preset, *SHORT, *SMALL)
 

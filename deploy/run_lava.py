@@ -10,7 +10,7 @@
 A net that train_slayer.py wrote knows its preprocessing, body and classes; --data must be of the same body.
 Where the classes differ, the net runs and predicts, and the accuracy is null. Printed are the accuracy, that of each
 class, the wrong samples and the events; --json has the scores and the best five classes of every sample as well
-(docs/results.md).
+(docs/run-record.md).
 
 Tensors (--input): x.npy holds integers, the net's input shape (C, F, V) and then time; axes of length 1 may be
 missing, or all three flattened in this order. A stock netx file that has no input layer takes what its first
