@@ -39,7 +39,7 @@ def member(seed: int, gain: float = 1.0, **choices) -> SpikingGraphNet:
 @pytest.fixture(scope="module", params=[1, 2], ids=["T=1", "T=2"])
 def nets(request) -> list[SpikingGraphNet]:
     return [member(0, time_steps=request.param), member(1, 9.0, time_steps=request.param),
-            member(2, time_steps=request.param, attention=False)]
+            member(2, time_steps=request.param, kind="base-sgn")]
 
 
 def test_members_keep_their_spikes_and_logits_add_up(nets):
@@ -119,4 +119,4 @@ def test_one_network_or_none_is_no_ensemble():
     with pytest.raises(ConfigError, match="two networks"):
         ensemble_graph([member(0)])
     with pytest.raises(ConfigError, match="quantised"):
-        ensemble_graph([member(0), SpikingGraphNet(member(0).config)])
+        ensemble_graph([member(0), SpikingGraphNet(member(0).config, member(0).data)])

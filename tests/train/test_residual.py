@@ -34,12 +34,12 @@ def samples(pack) -> np.ndarray:
     return preprocessed(pack, TRAIN[:4], Preprocess(frames=8))
 
 
-@pytest.fixture(params=[True, False], ids=["mksgn", "base-sgn"])
+@pytest.fixture(params=["mksgn", "base-sgn"])
 def pair(request, pack, tmp_path) -> tuple[SpikingGraphNet, SpikingGraphNet]:
     """The same float weights with one synapse per residual, and with four."""
-    one = lively(network(pack, 1, attention=request.param), preprocessed(pack, TRAIN, Preprocess(frames=8)))
+    one = lively(network(pack, 1, kind=request.param), preprocessed(pack, TRAIN, Preprocess(frames=8)))
     save_network(tmp_path / "float.safetensors", one)
-    four = network(pack, 4, attention=request.param)
+    four = network(pack, 4, kind=request.param)
     load_weights(four, tmp_path / "float.safetensors")
     return one.eval(), four.eval()
 

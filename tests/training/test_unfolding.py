@@ -22,7 +22,7 @@ from mksgn.training.checkpoint import load_network, load_weights, save_network
 
 KINDS = {
     "mksgn": {},
-    "base-sgn": {"attention": False},
+    "base-sgn": {"kind": "base-sgn"},
     "fused": {"graph_conv": "fused"},
     "four modalities": {"modalities": MODALITIES, "graph_conv": "learned", "segments": 2, "residual_synapses": 4},
     "fixed weights": {"modalities": MODALITIES, "fusion": "fixed", "fusion_weights": (0.9, 0.5, 0.1, 1.0)},
@@ -32,7 +32,7 @@ KINDS = {
 
 def small(**choices) -> SpikingGraphNet:
     torch.manual_seed(0)
-    shape = {} if "kind" in choices else {"widths": (8, 12), "strides": (1, 2)}
+    shape = {} if "widths" in choices else {"widths": (8, 12), "strides": (1, 2)}
     net = network_of(body=UCLA20, classes=5, frames=8, time_steps=2, **shape, **choices)
     return lively(net, samples_for(net, 6)).eval()
 
@@ -106,7 +106,7 @@ def test_weights_are_taken_from_a_file_of_integers(tmp_path: Path):
     integers = small()
     integers.quantize()
     save_network(tmp_path / "weights.safetensors", integers)
-    net = SpikingGraphNet(integers.config)
+    net = SpikingGraphNet(integers.config, integers.data)
     load_weights(net, tmp_path / "weights.safetensors")
     expected = unfolded(integers).state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in net.state_dict().items())
