@@ -1,4 +1,4 @@
-"""The tables of accuracy.py: rows in the paper's order, beside its figures, for a terminal, GitHub and docs/results.md."""
+"""The tables of accuracy.py in the paper's order, beside its figures: for a terminal, Markdown and docs/results.md."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def headlines(rows: list[Row], names: tuple[str, ...]) -> list[Row]:
 
 
 def readme_table(rows: list[Row]) -> str:
-    """The short table of docs/results.md: a line per network, the paper's accuracy on NW-UCLA and its energy beside ours."""
+    """The short table of docs/results.md: a line per network; beside ours, the paper's accuracy and energy on NW-UCLA."""
     columns = ("network", "modalities", "taught", "top-1, %", "clean, %", "the paper, %", "parameters (M)",
                "synops (M)", "Eq. 34 (mJ)", "the paper (mJ)")
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
