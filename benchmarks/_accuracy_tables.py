@@ -175,7 +175,7 @@ def headlines(rows: list[Row], names: tuple[str, ...]) -> list[Row]:
 
 
 def readme_table(rows: list[Row]) -> str:
-    """The short table of docs/results.md: a line per network, with the paper's accuracy and energy on NW-UCLA beside it."""
+    """The short table of docs/results.md: a line per network, and the paper's accuracy and energy on NW-UCLA."""
     columns = ("network", "modalities", "taught", "top-1, %", "clean, %", "the paper, %", "parameters (M)",
                "synops (M)", "Eq. 34 (mJ)", "the paper (mJ)")
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
