@@ -23,14 +23,14 @@ from mksgn.errors import ConfigError
 from mksgn.skeleton import UCLA20
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PROGRAM = ROOT / "benchmarks" / "paper"
+PROGRAM = "benchmarks/paper"
 RESULTS = ROOT / "benchmarks" / "results" / "paper_tables.md"
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch):
     """Imports a helper of the program by name."""
-    monkeypatch.syspath_prepend(str(PROGRAM))
+    monkeypatch.syspath_prepend(str(ROOT / PROGRAM))
 
     def load(name: str) -> ModuleType:
         return __import__(name)
@@ -39,9 +39,9 @@ def bench(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def program() -> Iterator[ModuleType]:
-    """The program itself."""
-    with program_module("benchmarks/paper") as module:
+def audit() -> Iterator[ModuleType]:
+    """The program as a module."""
+    with program_module(PROGRAM) as module:
         yield module
 
 
@@ -223,8 +223,8 @@ def test_every_figure_of_the_docs_is_printed():
     assert quoted <= printed, sorted(quoted - printed)
 
 
-def test_layers_of_one_network(program, capsys):
-    assert program.main(program.Options(layers="Shift-GCN")) == 0
+def test_layers_of_one_network(audit, capsys):
+    assert audit.main(audit.Options(layers="Shift-GCN")) == 0
     printed = capsys.readouterr().out
     assert "761,461,760" in printed and "690,291" in printed
 
@@ -232,9 +232,9 @@ def test_layers_of_one_network(program, capsys):
 @pytest.mark.parametrize("options,message", [
     ({"layers": "ResNet"}, "no layer table"), ({"layers": "ST-GCN", "json": Path("x.json")}, "--layers only prints"),
     ({"json": Path("no/such/folder/x.json")}, "does not exist"), ({"markdown": ROOT}, "not a file name")])
-def test_bad_options(program, options, message):
+def test_bad_options(audit, options, message):
     with pytest.raises(ConfigError, match=message):
-        program.main(program.Options(**options))
+        audit.main(audit.Options(**options))
 
 
 def test_a_bad_option_is_one_message_and_exit_code_2(program):
@@ -242,8 +242,8 @@ def test_a_bad_option_is_one_message_and_exit_code_2(program):
     assert done.code == 2 and "no layer table" in done.err
 
 
-def test_exit_code_1_when_formula_and_counting_disagree(program, bench, monkeypatch):
+def test_exit_code_1_when_formula_and_counting_disagree(audit, bench, monkeypatch):
     """The program says so itself; the page would otherwise be committed with a wrong table."""
     right = bench("_sections").agreements
     monkeypatch.setattr(bench("_audit"), "agreements", lambda: [replace(item, macs=item.macs + 1) for item in right()])
-    assert program.main(program.Options()) == 1
+    assert audit.main(audit.Options()) == 1

@@ -195,7 +195,7 @@ def test_presets_fit_the_paper():
     assert len(PRESETS["mksgn"].network.widths) == 6
     for name in ("ntu60", "ntu120", "spikformer-256", "spike-driven-256"):
         assert PRESETS[name].network.time_steps == 4, name
-    budget = {(p.time_steps, p.batch, p.epochs, p.surrogate_width, p.augment)
+    budget = {(p.network.time_steps, p.batch, p.epochs, p.network.surrogate_width, p.augment)
               for name, p in PRESETS.items() if name in ("mksgn", "base-sgn", "spikformer", "spike-driven")}
     assert len(budget) == 1, "networks that are compared are trained alike"
     assert lateral_joints(synthetic_pack(24)) == ((4, 8), (12, 16))
