@@ -161,7 +161,7 @@ def main(options: Options) -> None:
         table.add_row(name, f"{1000 * seconds:.0f}", f"{seconds / rows['student alone']:.2f}")
     print_table(console, table)
     if options.json is not None:
-        used = {**vars(options), **{name: getattr(recipe, name) for name in STUDENT}}
+        used = {**vars(options), **{name: recipe.to_dict()[name] for name in STUDENT}}
         write_json(options.json, {"options": {k: v for k, v in used.items() if k != "json"},
                                   "seconds": rows, "threads": torch.get_num_threads()})
 
