@@ -142,7 +142,7 @@ def test_given_weights(train, pack_path, tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(("arguments", "message"), [
     (("--modality", "joint"), "nothing to be fused"),
     (("--modality", "joint", "joint"), "different"),
-    (("--fusion", "fixed"), "belong to fusion"),
+    (("--fusion", "fixed"), "need each other"),
     (("--time-steps", 1), "time steps to shuffle"),
     (("--synop-target", -1), "synop"),
 ])
