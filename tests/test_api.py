@@ -20,24 +20,14 @@ from mksgn.ir import Cuba, Dense, Graph, Population
 from mksgn.netx import write_net
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-LINES = """\
-import mksgn
-
-net = mksgn.load("nw-ucla")
-result = net.run(mksgn.read("nw_ucla.npz"))
-print(result.accuracy, result.predicted[:5])
-print(net.energy(result))
-net.report("report.html", result)
-"""
-"""What the README shows, where it shows nothing else."""
-
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small network in models/nw-ucla, and data of the name that the README uses."""
+    """A folder with a small network under the names of the shipped ones, and data of the name that the README uses."""
     folder = tmp_path_factory.mktemp("checkout")
-    (folder / "models" / "nw-ucla").mkdir(parents=True)
-    write_net(graph_for(synthetic_pack(12), "nw_ucla.npz"), folder / "models" / "nw-ucla" / "mksgn.net")
+    for name in ("nw-ucla", "nw-ucla-joint"):
+        (folder / "models" / name).mkdir(parents=True)
+        write_net(graph_for(synthetic_pack(12), "nw_ucla.npz"), folder / "models" / name / "mksgn.net")
     save_pack(synthetic_pack(180), folder / "nw_ucla.npz")
     return folder
 
@@ -50,7 +40,7 @@ def in_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def printed_lines() -> str:
     """The first block of Python in the README that uses this package."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    return next((block for block in blocks if "import mksgn" in block), LINES)
+    return next(block for block in blocks if "import mksgn" in block)
 
 
 def test_the_lines_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,7 +96,7 @@ def test_figures_are_those_of_the_programs(capsys: pytest.CaptureFixture[str], m
     assert 0 < low <= high and energy.paper_mj > 0 and energy.models["horowitz-fp32"].static_mj is None
     placed = net.map("oheo-gulch", result)
     assert not placed.problems and placed.board.name == "oheo-gulch" and not placed.uniform
-    assert net.map().uniform and net.map(objective="cores").plan.cores <= net.map().plan.cores
+    assert net.map().uniform and net.map(objective="cores").packing.cores <= net.map().packing.cores
 
 
 @pytest.mark.lava
