@@ -8,6 +8,7 @@ import numpy as np
 
 from mksgn.counts.counts import Counts
 from mksgn.ir import Graph, Population
+from mksgn.ir.streaming import fanout_by_frame
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Readers:
     names : tuple of str
         K synapses.
     fan : float64 ndarray (L, M)
-        Weights met, of M neurons in (F, V, C) order; many synapses have the same, which stand here once.
+        Weights met, of M neurons in (frame sent, F, V, C) order; many synapses have the same, which stand here once. A
+        population without a lattice (:mod:`mksgn.ir.streaming`) sends in one frame.
     row : tuple of int
         Each synapse's row of ``fan``.
     """
@@ -35,13 +37,14 @@ class Readers:
         rows: dict[bytes, int] = {}
         row = []
         for synapse, count in read:
-            fan = count * synapse.fanout(population.shape, graph[synapse.target].shape)
-            row.append(rows.setdefault(fan.transpose(1, 2, 0).astype(np.float64).tobytes(), len(rows)))
-        table = np.array([np.frombuffer(line, np.float64) for line in rows]).reshape(len(rows), population.size)
+            fan = count * fanout_by_frame(graph, synapse, population.name)
+            row.append(rows.setdefault(fan.transpose(0, 2, 3, 1).astype(np.float64).tobytes(), len(rows)))
+        frames = 1 if population.lattice is None else population.lattice.frames
+        table = np.array([np.frombuffer(line, np.float64) for line in rows]).reshape(len(rows), frames * population.size)
         return cls(tuple(s.name for s, _ in read), table, tuple(row))
 
     def met(self, sent: np.ndarray) -> np.ndarray:
-        """Weights met in each row of ``fan``: int64 (N, L), for ``sent`` messages per neuron, int64 (N, F, V, C)."""
+        """Weights met in each row of ``fan``: int64 (N, L), for ``sent`` messages, int64 (N, frames, F, V, C)."""
         # Sums of whole numbers far below 2^53: exact in float64.
         return (sent.reshape(len(sent), -1).astype(np.float64) @ self.fan.T).astype(np.int64)
 
@@ -72,12 +75,15 @@ class BatchTally:
         self._readers: dict[str, Readers] = {}
 
     def messages(self, name: str, rows: slice, sent: np.ndarray) -> None:
-        """Count how many messages each neuron of a population sent over all steps: int64 (N, F, V, C)."""
+        """Count how many messages each neuron of a population sent: int64 (N, frames, F, V, C).
+
+        ``frames`` are those of its lattice, in each of which it sends for some steps; 1 without one.
+        """
         if name not in self._readers:
             self._readers[name] = Readers.of(self.graph, self.graph[name])
         readers = self._readers[name]
-        self.counts.sample_spikes[name][rows] = sent.sum(axis=(1, 2, 3))
-        each = sent.sum(axis=0).transpose(2, 0, 1)
+        self.counts.sample_spikes[name][rows] = sent.sum(axis=(1, 2, 3, 4))
+        each = sent.sum(axis=(0, 1)).transpose(2, 0, 1)
         self.counts.sent[name] = self.counts.sent[name] + each if name in self.counts.sent else each
         met = readers.met(sent)
         for synapse, row in zip(readers.names, readers.row):

@@ -9,20 +9,31 @@ import numpy as np
 from mksgn.counts import Counts
 from mksgn.ir import Graph, Population
 from mksgn.ir.graph import DECAY_UNITY
+from mksgn.ir.streaming import fanout_by_frame
 
 
 def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray]
                   ) -> dict[str, np.ndarray]:
-    """Messages of each neuron in each sample, int64 (N, C, F, V) by population; enters their sums into ``counts``.
+    """Messages of each neuron in each sample, by population; enters their sums into ``counts``.
 
     Parameters as of :func:`count_recorded`.
+
+    Returns
+    -------
+    dict of population to int64 ndarray (N, L, C, F, V)
+        L frames of the population's lattice; 1 without one.
     """
     messages = (stream != 0).reshape(*stream.shape[:3], counts.samples, counts.steps)
-    sent = {graph.input.name: messages.sum(axis=4, dtype=np.int64).transpose(3, 2, 1, 0)}
-    sent.update({name: values.sum(axis=4, dtype=np.int64) for name, values in spikes.items()})
+    trains = {graph.input.name: messages.transpose(3, 2, 1, 0, 4), **spikes}
+    sent = {}
     for population in graph.populations:
+        train, lattice = trains[population.name], population.lattice
+        starts = [0] if lattice is None else [frame * lattice.interval for frame in range(lattice.frames)]
+        length = counts.steps if lattice is None else lattice.length
+        frames = [train[..., start:start + length].sum(axis=4, dtype=np.int64) for start in starts]
+        sent[population.name] = np.stack(frames, axis=1)
         counts.neurons[population.name] = population.size
-        counts.sent[population.name] = sent[population.name].sum(axis=0)
+        counts.sent[population.name] = sent[population.name].sum(axis=(0, 1))
     return sent
 
 
@@ -47,14 +58,13 @@ def count_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dic
     sent = sent_recorded(graph, counts, stream, spikes)
     for population in graph.populations:
         name = population.name
-        counts.sample_spikes[name] = sent[name].sum(axis=(1, 2, 3))
+        counts.sample_spikes[name] = sent[name].sum(axis=(1, 2, 3, 4))
         if name in v:
             counts.sample_active[name] = active_updates(population, spikes[name], u[name], v[name],
                                                         resets.get(name, ()))
     for synapse in graph.synapses:
         source = graph[synapse.sources[0]]
-        weights = synapse.fanout(source.shape, graph[synapse.target].shape)
-        met = sum(np.tensordot(sent[name], weights, 3) for name in synapse.sources)
+        met = sum(np.tensordot(sent[name], fanout_by_frame(graph, synapse, name), 4) for name in synapse.sources)
         counts.place(synapse.name, source.message_bits > 0, np.asarray(met, np.int64))
 
 

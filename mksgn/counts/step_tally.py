@@ -8,6 +8,7 @@ from mksgn.counts.counts import Counts
 from mksgn.events import kernels
 from mksgn.ir.graph import Graph
 from mksgn.ir.partition import Part
+from mksgn.ir.streaming import fanout_by_frame
 
 Entry = tuple[str, str]
 
@@ -34,12 +35,12 @@ class StepTally:
         self.part = part
         graph = part.graph
         self._column = {entry: number for number, entry in enumerate(entries(graph))}
-        # Of each population: (column, weights that a message of each neuron meets), neurons in (F, V, C) order.
+        # Of each population: (column, weights that a message of each neuron meets by frame sent), neurons (F, V, C).
         self._read: dict[str, list[tuple[int, np.ndarray]]] = {p.name: [] for p in graph.populations}
         for synapse in graph.synapses:
             for source in synapse.sources:
-                met = synapse.fanout(graph[source].shape, graph[synapse.target].shape)
-                flat = np.ascontiguousarray(met.transpose(1, 2, 0), np.int32).reshape(-1)
+                met = fanout_by_frame(graph, synapse, source)
+                flat = np.ascontiguousarray(met.transpose(0, 2, 3, 1), np.int32).reshape(len(met), -1)
                 self._read[source].append((self._column["met", synapse.name], flat))
 
     def add(self, counted: np.ndarray, t: int, name: str, messages: np.ndarray, active: int | None = None) -> None:
@@ -54,15 +55,15 @@ class StepTally:
         active : int, optional
             Neuron updates that changed something; None for the input, which has no neurons.
         """
-        sample = self.part.sample(name, t)
-        if sample is None:
+        sample, frame = self.part.sample(name, t), self.part.frame(name, t)
+        if sample is None or frame is None:
             return
         row, flat = counted[sample], messages.reshape(-1)
         row[self._column["spikes", name]] += np.count_nonzero(flat)
         if active is not None:
             row[self._column["active", name]] += active
         for column, fan in self._read[name]:
-            row[column] += kernels.weights_met(flat, fan)
+            row[column] += kernels.weights_met(flat, fan[frame])
 
 
 def enter_counted(graph: Graph, counts: Counts, counted: dict[str, dict[str, np.ndarray]]) -> None:

@@ -25,6 +25,7 @@ from mksgn.emulator.rows import LANES
 from mksgn.ir import Graph, Population, Synapse
 from mksgn.ir.bounds import INPUT_LIMIT, wraps24
 from mksgn.ir.graph import STATE_SHIFT
+from mksgn.ir.streaming import fanout_by_frame
 
 LARGEST = 1 << 28
 """Weights or links that one synapse may have here."""
@@ -44,7 +45,7 @@ def assemble(graph: Graph, membranes: Mapping[str, Membrane]) -> Program | None:
         return None
     for synapse in graph.synapses:
         source, target = graph[synapse.sources[0]].shape, graph[synapse.target].shape
-        if wraps24(graph, synapse) or room(synapse, source, target) * len(synapse.by_delay()) > LARGEST:
+        if wraps24(graph, synapse) or sum(room(part, source, target) for _, part in synapse.by_delay()) > LARGEST:
             return None
     return _Assembly(graph, membranes).program()
 
@@ -177,11 +178,11 @@ class _Assembly:
             count = synapse.sources.count(population.name)
             if not count:
                 continue
-            met = count * synapse.fanout(population.shape, self.graph[synapse.target].shape)
+            met = count * fanout_by_frame(self.graph, synapse, population.name)
             if (met == met.flat[0]).all():
                 found.append(Reading(synapse.name, -1, int(met.flat[0])))
                 continue
-            fan = filled(met.transpose(1, 2, 0))
+            fan = filled(met.transpose(0, 2, 3, 1).reshape(-1, population.shape[2], population.shape[0]))
             self.fits &= int(fan.max()) <= _INT16_MAX and int(fan.max()) * fan[0].size <= _INT32_MAX
             if fan.tobytes() not in rows:
                 rows[fan.tobytes()] = len(rows)
@@ -191,7 +192,11 @@ class _Assembly:
                         self.fans[frame.tobytes()] = self._put("fan", frame)
                     frames.append(self.fans[frame.tobytes()])
             found.append(Reading(synapse.name, rows[fan.tobytes()]))
-        return {"fan": self._put("fan_frames", np.array(frames, np.int64)), "fans": len(rows)}
+        line = {"fan": self._put("fan_frames", np.array(frames, np.int64)), "fans": len(rows)}
+        if population.lattice is not None:
+            line |= {"interval": population.lattice.interval, "length": population.lattice.length,
+                     "lattice_frames": population.lattice.frames}
+        return line
 
 
 def _entry(**values: int) -> tuple[int, ...]:

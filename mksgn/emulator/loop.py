@@ -28,7 +28,8 @@ _SLACK = LANES[0]
 _TILE = 4096
 
 (FRAMES, JOINTS, WIDTH, WIDE, SHIFT, FIRST_ENTRY, ENTRIES, CONSTANT, BIAS, BIAS_STEP, THRESHOLD, KEEP_U, KEEP_V, WRAPS,
- READOUT, ONCE, FAN, FANS, NEURONS, LISTED, PLACE, LIST_PLACE, ROW_PLACE) = range(len(POPULATION))
+ READOUT, ONCE, FAN, FANS, NEURONS, LISTED, PLACE, LIST_PLACE, ROW_PLACE, INTERVAL, LENGTH,
+ LATTICE_FRAMES) = range(len(POPULATION))
 KIND, SOURCE, WEIGHTS, LINKS, SHARED, PARTS, PART_WIDTH, CHANNELS, CHANNEL_COUNT, DELAY = range(len(ENTRY))
 _LINE, _ENTRY = len(POPULATION), len(ENTRY)
 
@@ -144,7 +145,7 @@ def _add_listed(code, line, entry, f, block, blocks, events, lengths, total):
 
 
 @compiled(**_PART)
-def _sum_frame(code, line, f, t, block, blocks, x, x_block, each_step, arena, events, lengths, total, named,
+def _sum_frame(code, line, f, t, steps, block, blocks, x, x_block, each_step, arena, events, lengths, total, named,
                factors):
     """Synaptic input of frame ``f`` of a population in one sample and step ``t``, which is ``block`` of ``blocks``."""
     for i in range(line[JOINTS] * line[WIDTH] + _SLACK):
@@ -152,7 +153,7 @@ def _sum_frame(code, line, f, t, block, blocks, x, x_block, each_step, arena, ev
     for e in range(line[FIRST_ENTRY], line[FIRST_ENTRY] + line[ENTRIES]):
         entry = from_place(code.entries, e * _ENTRY)
         delay = entry[DELAY]
-        if delay > t:  # sent before the sample began
+        if delay > t or t - delay >= steps:  # sent before the sample began, or after its end
             continue
         source = from_place(code.populations, entry[SOURCE] * _LINE)
         elements = source[FRAMES] * source[JOINTS] * source[WIDTH]
@@ -292,12 +293,34 @@ def _fire_currents(total, unit, bias, keep_u, keep_v, threshold, u, v, size, out
 @compiled(**_PART)
 def _met(code, line, f, spikes, counted):
     """Add the weights that a frame's spikes meet in each row of fan."""
+    frames = line[LATTICE_FRAMES] if line[INTERVAL] else line[FRAMES]
     for k in range(line[FANS]):
-        fan = from_place(code.fan, code.fan_frames[line[FAN] + k * line[FRAMES] + f])
+        fan = from_place(code.fan, code.fan_frames[line[FAN] + k * frames + f])
         met = np.int32(0)
         for i in range(line[JOINTS] * line[WIDTH]):
             met = np.int32(met + np.int32(np.int32(spikes[i]) * np.int32(fan[i])))
         counted[k] += met
+
+
+@compiled(**_PART)
+def _lattice_frame(line, t):
+    """The frame of its lattice that a population works on in step ``t`` of a sample; -1: it rests."""
+    number = t // line[INTERVAL] if line[LATTICE_FRAMES] > 1 else 0
+    within = t - number * line[INTERVAL]
+    return number if number < line[LATTICE_FRAMES] and within < line[LENGTH] else -1
+
+
+@compiled(**_PART)
+def _send_nothing(line, f, block, blocks, frames, joints, frame, place, arena, lengths):
+    """A frame whose neurons rest."""
+    if line[READOUT]:
+        return
+    for i in range(frame):
+        arena[place + i] = 0
+    if line[LISTED]:
+        length = from_place(lengths, line[ROW_PLACE] * blocks + (block * frames + f) * joints)
+        for j in range(joints):
+            length[j] = 0
 
 
 @compiled(**_JIT)
@@ -322,18 +345,29 @@ def _run_population(code, line, samples, steps, x, x_steps, arena, words, events
                 for i in range(frame):
                     u[i] = 0
                     v[i] = 0
+            first, sent_in = 0, f
             for t in range(steps):
                 block = n * steps + t
-                if t == 0 or not constant:
-                    _sum_frame(code, line, f, t, block, blocks, x, n * x_steps + (t if each_step else 0), each_step,
-                               arena, events, lengths, total, named, factors)
                 place = line[PLACE] * blocks + (block * frames + f) * frame
+                if line[INTERVAL]:
+                    number = _lattice_frame(line, t)
+                    if number < 0:
+                        _send_nothing(line, f, block, blocks, frames, joints, frame, place, arena, lengths)
+                        continue
+                    sent_in, first = number, number * line[INTERVAL]
+                    if t == first and (line[LENGTH] > 1 or not once):
+                        for i in range(frame):
+                            u[i] = 0
+                            v[i] = 0
+                if t == 0 or not constant:
+                    _sum_frame(code, line, f, t, steps, block, blocks, x, n * x_steps + (t if each_step else 0), each_step,
+                               arena, events, lengths, total, named, factors)
                 out = scratch.spikes if readout else from_place(arena, place)
-                if once and t == 0:
+                if once and t == first:
                     limits = line[ONCE] + f * line[BIAS_STEP]
                     fires, rests = from_place(code.fires, limits), from_place(code.rests, limits)
                     fired, active = _fire_once(total, fires, rests, frame, out)
-                    if steps > 1:
+                    if steps > 1 and (line[INTERVAL] == 0 or line[LENGTH] > 1):
                         _rest(total, unit, bias, fires, frame, v)
                 elif line[KEEP_U] == 0:
                     fired, active = _fire(total, unit, bias, line[KEEP_V], threshold, line[WRAPS] != 0, v, changed,
@@ -353,7 +387,7 @@ def _run_population(code, line, samples, steps, x, x_steps, arena, words, events
                     length = from_place(lengths, line[ROW_PLACE] * blocks + (block * frames + f) * joints)
                     for j in range(joints):
                         length[j] = name_spikes(words, (place + j * width) // 8, width // 8, listed, j * width)
-                _met(code, line, f, out, from_place(count, 2))
+                _met(code, line, sent_in, out, from_place(count, 2))
             if readout:
                 for i in range(frame):
                     final[(n * frames + f) * frame + i] = v[i]
@@ -390,10 +424,12 @@ def _count_input(code, samples, x, x_steps, repeats, count, columns, sent):
                 some += np.int64(row[i] != 0)
                 sent[i] = np.uint16(sent[i] + np.uint16(row[i] != 0) * repeats)
             own[0] += some * repeats
-            for k in range(line[FANS]):
+            number = _lattice_frame(line, t) if line[INTERVAL] else 0
+            frames = line[LATTICE_FRAMES] if line[INTERVAL] else line[FRAMES]
+            for k in range(line[FANS] if number >= 0 else 0):
                 met = np.int64(0)
                 for f in range(line[FRAMES]):
-                    fan = from_place(code.fan, code.fan_frames[line[FAN] + k * line[FRAMES] + f])
+                    fan = from_place(code.fan, code.fan_frames[line[FAN] + k * frames + number + f])
                     messages = from_place(row, f * frame)
                     part = np.int32(0)
                     for i in range(frame):

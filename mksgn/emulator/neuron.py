@@ -86,7 +86,8 @@ class Membrane:
             return limited < FLOAT32_EXACT  # u is a multiple of 64: exact up to 2^30
         return not self.wraps and u_bound * _odd_part(self.keep_u) <= FLOAT32_EXACT
 
-    def run(self, a: torch.Tensor, steps: int, states: bool, resets: frozenset[int] = frozenset()) -> Trace:
+    def run(self, a: torch.Tensor, steps: int, states: bool, resets: frozenset[int] = frozenset(),
+            rests: frozenset[int] = frozenset()) -> Trace:
         """Integrate ``steps`` steps from rest.
 
         Parameters
@@ -99,6 +100,8 @@ class Membrane:
             Whether to return u and v of every step.
         resets : set of int
             Steps (from 0) before which u and v are set to 0.
+        rests : set of int
+            Steps at which the neurons do nothing: u and v stay, nothing is sent.
 
         Raises
         ------
@@ -119,19 +122,27 @@ class Membrane:
         tile = max(1, _TILE * torch.get_num_threads() // max(1, a[0, :1].numel()))
         for start in range(0, samples, tile):
             part = slice(start, min(start + tile, samples))
-            self._integrate(a, part, resets, trace, steps)
+            self._integrate(a, part, (resets, rests), trace, steps)
         return trace
 
-    def _integrate(self, a: torch.Tensor, part: slice, resets: frozenset[int], out: Trace, steps: int) -> None:
+    def _integrate(self, a: torch.Tensor, part: slice, interruptions: tuple[frozenset[int], frozenset[int]], out: Trace,
+                   steps: int) -> None:
         assert out.final_v is not None
         v = out.final_v[part].zero_()
         # A LIF neuron's u is its input: nothing to keep unless it wraps or is asked for.
         memoryless = self.keep_u == 0 and not self.wraps and out.u is None
         u = v if memoryless else torch.zeros_like(v)
         for step in range(steps):
+            resets, rests = interruptions
             if step in resets:
                 u.zero_()
                 v.zero_()
+            if step in rests:
+                if out.spikes is not None:
+                    out.spikes[step, part] = 0
+                if out.u is not None and out.v is not None:
+                    out.u[step, part], out.v[step, part] = u, v
+                continue
             drive = a[step if a.shape[0] > 1 else 0, part].to(self.dtype)
             v_before, u_before = v.clone(), None if self.keep_u == 0 else u.clone()
             _decay(v, self.keep_v)

@@ -33,7 +33,7 @@ class Operator:
     wraps : bool
         Whether a sum can leave 24 bits and is wrapped there, as Lava does it.
     delays : tuple of int
-        The functional delays that occur; ``apply`` gives the part of the sum that takes each.
+        The delays that occur (``synapse.by_delay``); ``apply`` gives the part of the sum that takes each.
     """
 
     delays: tuple[int, ...] = (0,)
@@ -137,9 +137,22 @@ class _GraphConv(Operator):
         return y
 
 
+class _InTime(Operator):
+    """Taps that read frames one after the other: an operator for each."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        graph, _, device = args
+        self.taps = {delay: _KINDS[type(tap)](graph, tap, device) for delay, tap in self.synapse.by_delay()}
+        self.delays = tuple(self.taps)
+
+    def _apply(self, x_bfvc: torch.Tensor, delay: int) -> torch.Tensor:
+        return self.taps[delay].apply(x_bfvc)
+
+
 _KINDS: dict[type, type[Operator]] = {Conv: _Conv, Dense: _Dense, JointMix: _JointMix, GraphConv: _GraphConv}
 
 
 def operator(graph: Graph, synapse: Synapse, device: torch.device) -> Operator:
     """The operator of a synapse; parameters as for :class:`Operator`."""
-    return _KINDS[type(synapse)](graph, synapse, device)
+    return (_InTime if synapse.geometry.get("frame_steps") else _KINDS[type(synapse)])(graph, synapse, device)

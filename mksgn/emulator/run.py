@@ -10,6 +10,7 @@ from mksgn.emulator.exact import dtype_for
 from mksgn.emulator.network import Network
 from mksgn.emulator.neuron import Trace
 from mksgn.emulator.operators import Operator
+from mksgn.ir import Population
 from mksgn.run.backend import RunResult
 
 
@@ -65,15 +66,15 @@ class Run:
         repeats = self.steps // x.shape[4]
         trains = {self.graph.input.name: messages.to(torch.float32)}
         rows = slice(start, start + x.shape[0])
-        self.tally.messages(self.graph.input.name, rows, repeats * _sent(messages))
+        self.tally.messages(self.graph.input.name, rows, repeats * self._sent(self.graph.input, messages))
         for population in self.graph.populations[1:]:
             name = population.name
             membrane = network.membranes[name]
             trace = membrane.run(self._drive(name, trains, network.operators(name)), self.steps,
-                                 self.record == "states", self.resets.get(name, frozenset()))
+                                 self.record == "states", *self._interruptions(population))
             self.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
             if trace.spikes is not None:
-                self.tally.messages(name, rows, _sent(trace.spikes))
+                self.tally.messages(name, rows, self._sent(population, trace.spikes))
                 trains[name] = trace.spikes
             self._keep(name, trace, rows)
             for source in [source for source in trains if network.last_use.get(source, name) == name]:
@@ -96,7 +97,7 @@ class Run:
                 groups = {0: self._arriving(groups)}
             for shift, x in groups.items():
                 for delay in op.delays:
-                    if shift + delay < self.steps:
+                    if -self.steps < shift + delay < self.steps:
                         a = op.apply(x.flatten(0, 1), delay)
                         parts.append((shift + delay, a.reshape(*x.shape[:2], *a.shape[1:])))
         dtype = dtype_for(self.network.membranes[name].bound)
@@ -110,8 +111,38 @@ class Run:
             batch = next(iter(trains.values())).shape[1]
             total = torch.zeros((self.steps, batch, frames, joints, channels), dtype=dtype, device=self.network.device)
         for shift, a in parts:
-            total[shift:] += a if a.shape[0] == 1 and self.steps > 1 else a[:self.steps - shift]
+            if shift < 0:  # what the source sends later
+                assert a.shape[0] == self.steps, "messages that are the same at every step have no frames"
+                total[:shift] += a[-shift:]
+            else:
+                total[shift:] += a if a.shape[0] == 1 and self.steps > 1 else a[:self.steps - shift]
         return total
+
+    def _interruptions(self, population: Population) -> tuple[frozenset[int], frozenset[int]]:
+        """Steps before which the neurons of a population are reset, and steps at which they rest."""
+        resets, lattice = self.resets.get(population.name, frozenset()), population.lattice
+        if lattice is None:
+            return resets, frozenset()
+        own = self._own_steps(population)
+        return (resets | {step for step, at in enumerate(own) if lattice.begins(at)},
+                frozenset(step for step, at in enumerate(own) if lattice.frame(at) is None))
+
+    def _own_steps(self, population: Population) -> list[int]:
+        """The step of its sample on which a population works, for every step of the run; below 0 before the first."""
+        cycle = self.graph.time_steps
+        assert cycle is not None, "a streamed graph says how many steps a sample has"
+        before = self.hop * self.network.schedule.depth[population.name]
+        return [(step - before) % cycle if step >= before else -1 for step in range(self.steps)]
+
+    def _sent(self, population: Population, train: torch.Tensor) -> np.ndarray:
+        """Messages (T, N, F, V, C) to how many each neuron sent in each frame of its lattice: int64 (N, L, F, V, C)."""
+        sent, lattice = train != 0, population.lattice
+        if lattice is None:
+            return sent.sum(dim=0).cpu().numpy()[:, None]
+        frames = [lattice.frame(at) for at in self._own_steps(population)]
+        each = [sent[[step for step, frame in enumerate(frames) if frame == number]].sum(dim=0)
+                for number in range(lattice.frames)]
+        return torch.stack(each, dim=1).cpu().numpy()
 
     def _arriving(self, groups: dict[int, torch.Tensor]) -> torch.Tensor:
         """Sum of messages (T, N, F, V, C) that arrive so many steps late."""
@@ -143,7 +174,3 @@ def _host(values_tnfvc: torch.Tensor) -> np.ndarray:
     """(T, N, F, V, C) on the device to (N, C, F, V, T) here."""
     return values_tnfvc.to("cpu").numpy().transpose(1, 4, 2, 3, 0)
 
-
-def _sent(train: torch.Tensor) -> np.ndarray:
-    """Messages (T, N, F, V, C) to how many each neuron sent, int64 (N, F, V, C)."""
-    return (train != 0).sum(dim=0).cpu().numpy()

@@ -133,8 +133,17 @@ class Stepper:
                 n.v.fill(0)
             n.a.fill(0)
             own = t if n.phase is None or self.reset_interval is None else (t - n.phase) % self.reset_interval
+            spikes, lattice = self._slot(n.population.name, t).ravel(), n.population.lattice
+            if lattice is not None:
+                if lattice.begins(own):
+                    n.u.fill(0)
+                    n.v.fill(0)
+                elif lattice.frame(own) is None:
+                    spikes.fill(0)
+                    active[n.population.name] = 0
+                    continue
             for read in n.inputs:
-                if not self.per_sample or read.delay <= own:
+                if not self.per_sample or self._in_sample(own - read.delay):
                     read.apply(self._slot(read.source, t - 1 - read.waits)[None], n.a)
             for synapse in n.wrapped:
                 part = np.zeros_like(n.a)
@@ -144,13 +153,16 @@ class Stepper:
             if n.limited and int(np.abs(n.a.astype(np.int64)).max()) >= INPUT_LIMIT:
                 raise DataError("synaptic input overflows", where=f"population {n.population.name!r}, step {t}",
                                 got=str(int(np.abs(n.a.astype(np.int64)).max())), allowed=f"below {INPUT_LIMIT}")
-            spikes = self._slot(n.population.name, t).ravel()
             if n.keeps_u:
                 changed = kernels.step_neurons(n.a.ravel(), n.bias, n.u, n.v, n.keep_u, n.keep_v, n.threshold, spikes)
             else:
                 changed = kernels.step_memoryless(n.a.ravel(), n.bias, n.v, n.keep_v, n.threshold, spikes)
             active[n.population.name] = changed
         return active
+
+    def _in_sample(self, own: int) -> bool:
+        """Whether a sample has a step of this number, from 0."""
+        return own >= 0 and (self.reset_interval is None or own < self.reset_interval)
 
     def receive(self, t: int, messages: np.ndarray) -> None:
         """What the input sends at step ``t``: (F, V, C)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,12 +23,17 @@ class Conv(SynapseKind):
         Even integers in [-256, 254].
     stride, padding, dilation : (F, V) pairs of int
     groups : int
+    frame_steps : int
+        0: the taps along F read frames that lie side by side. Above 0, where frames come one after the other
+        (:mod:`mksgn.ir.streaming`): source and target hold one frame each, s_F is 1, and tap m reads what the source
+        sends ``frame_steps`` (m d_F - p_F) steps later, in its own time.
     """
 
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+    frame_steps: int = 0
 
     kind = "conv"
     weight_axes = 4
@@ -37,7 +42,33 @@ class Conv(SynapseKind):
 
     @property
     def geometry(self) -> dict[str, Any]:
-        return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
+        numbers = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
+        return numbers | ({"frame_steps": self.frame_steps} if self.frame_steps else {})
+
+    @property
+    def tap_offsets(self) -> tuple[int, ...]:
+        """Steps of its own time by which each tap along F reads a source ahead; 0 for all where frames lie side by side."""
+        return tuple(self.frame_steps * (tap * self.dilation[0] - self.padding[0]) for tap in range(self.weight.shape[2]))
+
+    @property
+    def longest_delay(self) -> int:
+        return max(0, -min(self.tap_offsets))
+
+    @property
+    def delayed(self) -> bool:
+        return any(self.tap_offsets)
+
+    @property
+    def reads_ahead(self) -> int:
+        return max(0, max(self.tap_offsets))
+
+    def by_delay(self) -> list[tuple[int, Conv]]:
+        if not self.frame_steps:
+            return [(0, self)]
+        taps = [replace(self, weight=self.weight[:, :, tap:tap + 1], padding=(0, self.padding[1]),
+                        dilation=(1, self.dilation[1]), frame_steps=0) for tap in range(self.weight.shape[2])]
+        pairs = [(-offset, tap) for offset, tap in zip(self.tap_offsets, taps)]
+        return [(delay, tap) for delay, tap in pairs if tap.weight.any()] or pairs[-1:]
 
     @property
     def depthwise(self) -> bool:
@@ -57,6 +88,10 @@ class Conv(SynapseKind):
         if per_group * self.groups != channels or out % self.groups:
             raise ValueError(f"weight {self.weight.shape} with {self.groups} groups reads "
                              f"{per_group * self.groups} channels")
+        if self.frame_steps:
+            if size[0] != 1 or self.stride[0] != 1:
+                raise ValueError(f"taps in time read one frame with a stride of 1, not {size[0]} with {self.stride[0]}")
+            size[0], kernel[0] = 1 - 2 * self.padding[0], 1  # one frame in, one frame out
         frames, joints = (
             (n + 2 * p - d * (k - 1) - 1) // s + 1
             for n, p, d, k, s in zip(size, self.padding, self.dilation, kernel, self.stride)

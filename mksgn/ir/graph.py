@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mksgn.errors import GraphError
+from mksgn.ir.lattice import Lattice
 from mksgn.ir.synapses import Shape, Synapse
 
 STATE_SHIFT = 6
@@ -68,6 +69,8 @@ class Population:
         A readout never spikes: its result is v / 64 at the sample's last step, rounded down.
     message_bits : int
         0: unary spikes. >= 1: signed graded values, as an input may send.
+    lattice : Lattice or None
+        When the neurons work, where frames come one after the other (:mod:`mksgn.ir.streaming`); None: at every step.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Population:
     bias: np.ndarray | None = None
     role: str = "hidden"
     message_bits: int = 0
+    lattice: Lattice | None = None
 
     @property
     def size(self) -> int:

@@ -81,11 +81,19 @@ class SynapseKind(ABC):
 
     @property
     def delayed(self) -> bool:
-        """Whether a message can take longer than the hop itself."""
+        """Whether messages can take longer than the hop itself, or differ in how long they take."""
         return self.longest_delay > 0
 
+    @property
+    def reads_ahead(self) -> int:
+        """Steps by which the target has to work later than its sources, beyond the hop; see :mod:`mksgn.ir.streaming`."""
+        return 0
+
     def by_delay(self: _Self) -> list[tuple[int, _Self]]:
-        """Pairs of a delay and a synapse without delays: all of them together are this synapse."""
+        """Pairs of a delay and a synapse without delays: all of them together are this synapse.
+
+        A delay is counted in the populations' own time. It is below 0 where what a source sends later is read.
+        """
         return [(0, self)]
 
     # -------------------------------------------------------------------------------------- shapes

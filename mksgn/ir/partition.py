@@ -45,6 +45,11 @@ class Part:
         number = (t - 1 - self.depth.get(population, 0)) // self.steps
         return number if 0 <= number < self.samples else None
 
+    def frame(self, population: str, t: int) -> int | None:
+        """The frame of its sample on which ``population`` works in wall step ``t``; None: it rests. 0 without a lattice."""
+        lattice = self.graph[population].lattice
+        return 0 if lattice is None else lattice.frame((t - 1 - self.depth.get(population, 0)) % self.steps)
+
     @property
     def neurons(self) -> int:
         """Neurons of all populations but the input."""

@@ -21,7 +21,8 @@ class Schedule:
     depth : dict of population name to int
         Wall steps between the sample entering the input (depth 0) and the population seeing it.
     wait : dict of (synapse name, source name) to int
-        Extra steps, beyond the hop itself, that the source's spikes wait before this synapse.
+        Extra steps, beyond the hop itself, that the source's spikes wait before this synapse; with its delays
+        (``by_delay``, which may be below 0) never less than 0.
     latency : int
         Depth of the output.
     """
@@ -42,7 +43,7 @@ def schedule(graph: Graph) -> Schedule:
     wait: dict[tuple[str, str], int] = {}
     for population in graph.populations[1:]:
         synapses = graph.into(population.name)
-        depth[population.name] = 1 + max(depth[source] for s in synapses for source in s.sources)
+        depth[population.name] = 1 + max(depth[source] + s.reads_ahead for s in synapses for source in s.sources)
         for synapse in synapses:
             for source in synapse.sources:
                 wait[synapse.name, source] = depth[population.name] - 1 - depth[source]

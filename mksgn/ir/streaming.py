@@ -1,0 +1,227 @@
+r"""Re-timing: frames of a clip as time steps, so that a population needs one neuron per channel and joint.
+
+In the graph of a clip every neuron stands for a channel, a joint *and a frame*. Nothing in it needs that. Here frame f
+of a population q occupies steps of its own,
+
+.. math:: t_q(f) = f\, P_q\, T, \qquad P_{input} = 1, \qquad P_{target} = P_q\, s_F,
+
+of its own time, and tap m of a kernel along the frames reads what was sent ``P_q T (m d_F - p_F)`` steps later (before,
+where that is negative). A population works only at its steps (:class:`~mksgn.ir.lattice.Lattice`): at the borders of a
+clip no neuron exists, which zero padding means, and a strided population has no other frames. The integers, spikes and
+readouts of a clip are the same, one by one; :func:`as_clip` puts them in their places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mksgn.errors import GraphError
+from mksgn.ir.bounds import SUM24, sum_bound
+from mksgn.ir.graph import Graph, Population
+from mksgn.ir.lattice import Lattice
+from mksgn.ir.synapses import Conv, Dense, Synapse
+
+Intervals = dict[str, int]
+"""Input frames from one frame of a population to its next: P, by name."""
+
+
+def streamed(graph: Graph) -> Graph:
+    """The graph of a clip, re-timed: every population holds one frame.
+
+    Its ``time_steps`` are those from one clip to the next, which leave room for what is still on its way.
+
+    Parameters
+    ----------
+    graph : Graph
+        With T steps per sample.
+
+    Raises
+    ------
+    GraphError
+        When the graph runs without T; its biases differ from frame to frame; a ``Dense`` has functional delays,
+        or makes joints of several frames; or two populations that meet need different intervals.
+    """
+    if graph.time_steps is None:
+        raise GraphError("a graph without steps per sample has no frames to stream", got="time_steps None")
+    if any(population.lattice is not None for population in graph.populations):
+        raise GraphError("this graph is streamed already", fix="stream the graph of the clip")
+    steps, intervals = graph.time_steps, frame_intervals(graph)
+    populations = tuple(_population(p, intervals[p.name], steps) for p in graph.populations)
+    for synapse in graph.synapses:
+        several = isinstance(synapse, Conv) and synapse.weight.shape[2] > 1 or (
+            isinstance(synapse, Dense) and graph[synapse.sources[0]].shape[1] > 1)
+        if several and sum_bound(graph, synapse) >= SUM24:
+            raise GraphError("a sum that can leave 24 bits wraps as a whole, and its taps would wrap one by one",
+                             where=f"synapse {synapse.name!r}", got=f"up to {sum_bound(graph, synapse)}",
+                             allowed=f"below {SUM24}", fix="run this graph clip by clip")
+    synapses = tuple(_synapse(s, graph[s.sources[0]], graph[s.target], intervals[s.sources[0]] * steps) for s in graph.synapses)
+    return Graph(populations, synapses, _cycle(graph, intervals), dict(graph.meta))
+
+
+def frame_intervals(graph: Graph) -> Intervals:
+    """Input frames from one frame of each population to its next.
+
+    A population of one frame takes the interval that its readers need.
+
+    Raises
+    ------
+    GraphError
+        Naming two populations that disagree.
+    """
+    found: Intervals = {}
+    for population in graph.populations:
+        several = population.shape[1] > 1
+        wanted: list[tuple[str, int]] = []
+        free: list[tuple[str, int]] = []
+        for synapse in graph.into(population.name):
+            stride = synapse.stride[0] if isinstance(synapse, Conv) else 1
+            for source in synapse.sources:
+                if graph[source].shape[1] == 1:
+                    free.append((source, stride))
+                else:
+                    wanted.append((source, found[source] * stride))
+        if not several:
+            continue
+        if population.role == "input":
+            found[population.name] = 1
+            continue
+        _check_agreement(population, wanted)
+        own = wanted[0][1] if wanted else 1
+        for source, stride in free:
+            if own % stride or found.setdefault(source, own // stride) != own // stride:
+                raise GraphError("two populations of one frame and of several cannot be timed alike",
+                                 where=f"{source} -> {population.name}", got=f"intervals {found.get(source)} and "
+                                 f"{own} / {stride}", fix="run this graph clip by clip")
+        found[population.name] = own
+    return {p.name: found.get(p.name, 1) for p in graph.populations}
+
+
+def _check_agreement(population: Population, wanted: list[tuple[str, int]]) -> None:
+    for source, interval in wanted:
+        if interval != wanted[0][1]:
+            raise GraphError("two populations that meet have frames at different intervals",
+                             where=f"population {population.name!r}, which reads {wanted[0][0]!r} and {source!r}",
+                             got=f"{wanted[0][1]} and {interval} input frames",
+                             fix="give all branches the same strides, or run this graph clip by clip")
+
+
+def _population(population: Population, interval: int, steps: int) -> Population:
+    channels, frames, joints = population.shape
+    bias = population.bias
+    if bias is not None and bias.ndim == 3:
+        if (bias != bias[:, :1]).any():
+            raise GraphError("biases that differ from frame to frame cannot be streamed",
+                             where=f"population {population.name!r}", fix="give every frame the same bias")
+        bias = bias[:, :1]
+    return replace(population, shape=(channels, 1, joints), bias=bias,
+                   lattice=Lattice(interval * steps, steps, frames))
+
+
+def _synapse(synapse: Synapse, source: Population, target: Population, frame_steps: int) -> Synapse:
+    if isinstance(synapse, Conv):
+        plain = synapse.weight.shape[2] == 1 and synapse.padding[0] == 0
+        return replace(synapse, stride=(1, synapse.stride[1]), frame_steps=0 if plain else frame_steps)
+    if isinstance(synapse, Dense):
+        where = f"synapse {synapse.name!r}"
+        if synapse.delayed:
+            raise GraphError("functional delays and frames as time steps cannot be told apart", where=where,
+                             fix="run this graph clip by clip")
+        if source.shape[1] > 1:
+            if target.shape[1:] != (1, 1):
+                raise GraphError("a dense synapse that reads several frames makes one neuron per channel", where=where,
+                                 got=f"a target of {target.shape[1]} frames and {target.shape[2]} joints",
+                                 allowed="1 and 1", fix="run this graph clip by clip")
+            kernel = synapse.weight.reshape(len(synapse.weight), *source.shape)
+            return Conv(synapse.name, synapse.sources, synapse.target, kernel, frame_steps=frame_steps)
+    return synapse
+
+
+def fanout_by_frame(graph: Graph, synapse: Synapse, source: str) -> np.ndarray:
+    """Non-zero weights that a message meets at neurons that work when it arrives, by the frame in which it was sent.
+
+    Parameters
+    ----------
+    graph : Graph
+        Streamed or not.
+    synapse : Synapse
+    source : str
+        One of its sources.
+
+    Returns
+    -------
+    int64 ndarray (L, C, F, V)
+        L frames of the source's lattice; 1 where it has none. The shape of the others is the source's.
+    """
+    sender, target = graph[source], graph[synapse.target]
+    if sender.lattice is None or target.lattice is None:
+        return synapse.fanout(sender.shape, target.shape)[None]
+    found = np.zeros((sender.lattice.frames, *sender.shape), np.int64)
+    for delay, part in synapse.by_delay():
+        met = part.fanout(sender.shape, target.shape)
+        for frame in range(sender.lattice.frames):
+            if target.lattice.frame(frame * sender.lattice.interval + delay) is not None:
+                found[frame] += met
+    return found
+
+
+def _cycle(graph: Graph, intervals: Intervals) -> int:
+    """Steps from one clip to the next, after which no message of the one can meet a neuron that works on the other."""
+    assert graph.time_steps is not None
+    frames = 1
+    for population in graph.populations:
+        frames = max(frames, (population.shape[1] - 1) * intervals[population.name] + 1)
+    for synapse in graph.synapses:
+        if not isinstance(synapse, Conv):
+            continue
+        made = graph[synapse.target].shape[1]
+        for source in synapse.sources:
+            read = graph[source].shape[1]
+            last = (made - 1) * synapse.stride[0] + (synapse.weight.shape[2] - 1) * synapse.dilation[0]
+            beyond = max(read - 1 + synapse.padding[0], last - synapse.padding[0])
+            frames = max(frames, intervals[source] * beyond + 1)
+    return frames * graph.time_steps
+
+
+def clip_as_stream(graph: Graph, samples: np.ndarray) -> np.ndarray:
+    """Samples of a clip's graph as the messages of a streamed one.
+
+    Parameters
+    ----------
+    graph : Graph
+        Streamed.
+    samples : int ndarray (N, C, F, V), the same at every step of a frame, or (N, C, F, V, T)
+
+    Returns
+    -------
+    int ndarray (N, C, 1, V, ``graph.time_steps``)
+    """
+    lattice = lattice_of(graph.input)
+    if samples.ndim == 4:
+        samples = np.broadcast_to(samples[..., None], (*samples.shape, lattice.length))
+    count, channels, frames, joints, steps = samples.shape
+    if (frames, steps) != (lattice.frames, lattice.length):
+        raise GraphError("these samples are not those of the clip", got=f"{frames} frames of {steps} steps",
+                         allowed=f"{lattice.frames} frames of {lattice.length} steps")
+    assert graph.time_steps is not None
+    made = np.zeros((count, channels, 1, joints, graph.time_steps), samples.dtype)
+    for frame in range(frames):
+        first = frame * lattice.interval
+        made[:, :, 0, :, first:first + steps] = samples[:, :, frame]
+    return made
+
+
+def as_clip(population: Population, values: np.ndarray) -> np.ndarray:
+    """What a streamed population sent, (N, C, 1, V, steps), as that of a clip: (N, C, F, V, T)."""
+    lattice = lattice_of(population)
+    frames = [values[:, :, 0, :, f * lattice.interval:f * lattice.interval + lattice.length]
+              for f in range(lattice.frames)]
+    return np.stack(frames, axis=2)
+
+
+def lattice_of(population: Population) -> Lattice:
+    """The lattice of a streamed population."""
+    if population.lattice is None:
+        raise GraphError("this population is not streamed", where=population.name)
+    return population.lattice
