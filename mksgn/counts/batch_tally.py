@@ -40,7 +40,8 @@ class Readers:
             fan = count * fanout_by_frame(graph, synapse, population.name)
             row.append(rows.setdefault(fan.transpose(0, 2, 3, 1).astype(np.float64).tobytes(), len(rows)))
         frames = 1 if population.lattice is None else population.lattice.frames
-        table = np.array([np.frombuffer(line, np.float64) for line in rows]).reshape(len(rows), frames * population.size)
+        size = frames * population.size
+        table = np.array([np.frombuffer(line, np.float64) for line in rows]).reshape(len(rows), size)
         return cls(tuple(s.name for s, _ in read), table, tuple(row))
 
     def met(self, sent: np.ndarray) -> np.ndarray:

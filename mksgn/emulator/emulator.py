@@ -29,6 +29,7 @@ from mksgn.emulator.run import Run
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Graph, reset_steps
 from mksgn.ir.messages import check_messages, check_samples
+from mksgn.ir.streaming import check_stream
 from mksgn.run.backend import RunResult
 
 KERNELS = ("auto", "dense", "event")
@@ -133,6 +134,7 @@ class Emulator:
             raise ConfigError("this net has no number of steps per sample", where="time_steps",
                               fix="run it on a tensor with --input")
         samples = check_samples(samples, self.graph.input, steps)
+        check_stream(self.graph, samples)
         samples = samples if samples.ndim == 5 else samples[..., None]
         with exact_arithmetic(self.device, self.threads):
             if self._program is not None and record != "states" and steps <= EventRun.STEPS_MAX:

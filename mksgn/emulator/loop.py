@@ -360,8 +360,9 @@ def _run_population(code, line, samples, steps, x, x_steps, arena, words, events
                             u[i] = 0
                             v[i] = 0
                 if t == 0 or not constant:
-                    _sum_frame(code, line, f, t, steps, block, blocks, x, n * x_steps + (t if each_step else 0), each_step,
-                               arena, events, lengths, total, named, factors)
+                    x_block = n * x_steps + (t if each_step else 0)
+                    _sum_frame(code, line, f, t, steps, block, blocks, x, x_block, each_step, arena, events, lengths,
+                               total, named, factors)
                 out = scratch.spikes if readout else from_place(arena, place)
                 if once and t == first:
                     limits = line[ONCE] + f * line[BIAS_STEP]

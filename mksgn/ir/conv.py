@@ -47,8 +47,9 @@ class Conv(SynapseKind):
 
     @property
     def tap_offsets(self) -> tuple[int, ...]:
-        """Steps of its own time by which each tap along F reads a source ahead; 0 for all where frames lie side by side."""
-        return tuple(self.frame_steps * (tap * self.dilation[0] - self.padding[0]) for tap in range(self.weight.shape[2]))
+        """Steps of its own time by which each tap along F reads a source ahead; all 0 where frames lie side by side."""
+        return tuple(self.frame_steps * (tap * self.dilation[0] - self.padding[0])
+                     for tap in range(self.weight.shape[2]))
 
     @property
     def longest_delay(self) -> int:

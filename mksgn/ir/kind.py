@@ -86,7 +86,7 @@ class SynapseKind(ABC):
 
     @property
     def reads_ahead(self) -> int:
-        """Steps by which the target has to work later than its sources, beyond the hop; see :mod:`mksgn.ir.streaming`."""
+        """Steps, beyond the hop, by which the target has to work later than its sources (:mod:`mksgn.ir.streaming`)."""
         return 0
 
     def by_delay(self: _Self) -> list[tuple[int, _Self]]:

@@ -50,13 +50,14 @@ def streamed(graph: Graph) -> Graph:
     steps, intervals = graph.time_steps, frame_intervals(graph)
     populations = tuple(_population(p, intervals[p.name], steps) for p in graph.populations)
     for synapse in graph.synapses:
-        several = isinstance(synapse, Conv) and synapse.weight.shape[2] > 1 or (
+        several = (isinstance(synapse, Conv) and synapse.weight.shape[2] > 1) or (
             isinstance(synapse, Dense) and graph[synapse.sources[0]].shape[1] > 1)
         if several and sum_bound(graph, synapse) >= SUM24:
             raise GraphError("a sum that can leave 24 bits wraps as a whole, and its taps would wrap one by one",
                              where=f"synapse {synapse.name!r}", got=f"up to {sum_bound(graph, synapse)}",
                              allowed=f"below {SUM24}", fix="run this graph clip by clip")
-    synapses = tuple(_synapse(s, graph[s.sources[0]], graph[s.target], intervals[s.sources[0]] * steps) for s in graph.synapses)
+    synapses = tuple(_synapse(s, graph[s.sources[0]], graph[s.target], intervals[s.sources[0]] * steps)
+                     for s in graph.synapses)
     return Graph(populations, synapses, _cycle(graph, intervals), dict(graph.meta))
 
 
@@ -210,6 +211,25 @@ def clip_as_stream(graph: Graph, samples: np.ndarray) -> np.ndarray:
         first = frame * lattice.interval
         made[:, :, 0, :, first:first + steps] = samples[:, :, frame]
     return made
+
+
+def check_stream(graph: Graph, samples: np.ndarray) -> None:
+    """Raise :class:`GraphError` when messages of a streamed graph are not those of frames at their steps.
+
+    Parameters
+    ----------
+    graph : Graph
+    samples : int ndarray (N, C, F, V) or (N, C, F, V, steps)
+    """
+    if graph.input.lattice is None:
+        return
+    if samples.ndim == 4:
+        raise GraphError("a streamed graph takes a frame at a time", got=f"shape {samples.shape}",
+                         allowed=f"(N, C, 1, V, {graph.time_steps})", fix="use mksgn.ir.streaming.clip_as_stream")
+    rests = sorted(graph.input.lattice.rests(samples.shape[4]))
+    if samples[..., rests].any():
+        raise GraphError("the input sends at steps at which it has no frame", where=f"population {graph.input.name!r}",
+                         fix="use mksgn.ir.streaming.clip_as_stream")
 
 
 def as_clip(population: Population, values: np.ndarray) -> np.ndarray:

@@ -67,9 +67,12 @@ def _enumerated(synapse: Any, source: Shape, target: Shape) -> Iterator[tuple[An
         for m, n in np.ndindex(*weight.shape[2:]):
             x = f * synapse.stride[0] + m * synapse.dilation[0] - synapse.padding[0]
             y = v * synapse.stride[1] + n * synapse.dilation[1] - synapse.padding[1]
+            later = 0
+            if synapse.frame_steps:  # the axis of frames is time
+                x, later = 0 * f, synapse.frame_steps * (m * synapse.dilation[0] - synapse.padding[0])
             inside = (x >= 0) & (x < f_in) & (y >= 0) & (y < v_in)  # padding holds nothing
             yield ((o * f_out + f) * v_out + v, (channel * f_in + x) * v_in + y,
-                   weight[:, :, m, n, None, None] * inside, 0)
+                   weight[:, :, m, n, None, None] * inside, -later)
     elif isinstance(synapse, Dense):
         o, j = np.ogrid[:c_out * f_out * v_out, :c_in * f_in * v_in]
         yield o, j, weight, 0 if synapse.delay is None else synapse.delay
@@ -132,7 +135,8 @@ class Recording:
 def simulate(graph: Graph, samples: np.ndarray) -> Recording:
     """Samples (N, C, F, V), the same at every step, or (N, C, F, V, T): each from rest, populations in their own time.
 
-    A message of step t that is delayed by d counts at step t + d of the same sample, or is lost.
+    A message of step t that is delayed by d counts at step t + d of the same sample, or is lost. A tap in time, which
+    reads what its source sends n steps later, is a delay of -n.
     """
     steps = graph.time_steps
     assert steps is not None
@@ -170,10 +174,19 @@ def _run(graph: Graph, samples: np.ndarray, wait: dict[Any, int], hop: int, rese
                 late = hop + wait[synapse.name, name] if hop else 0
                 arriving[:, :, late:] += sent[name][:, :, :max(steps - late, 0)]
             for delay, t in itertools.product(wiring.matrices, range(steps)):
-                if t + delay < steps:
+                if 0 <= t + delay < steps:
                     a[:, :, t + delay] += wiring.summed(delay, arriving[:, :, t])
         _integrate(population, a, resets.get(population.name, set()), sent, out)
     return out
+
+
+def _frame_at(population: Population, t: int) -> int | None:
+    """The frame on which a population works in step t of a sample, in its own time; None: it rests."""
+    lattice = population.lattice
+    if lattice is None:
+        return 0
+    at = [frame for frame in range(lattice.frames) if 0 <= t - frame * lattice.interval < lattice.length]
+    return at[0] if at else None
 
 
 def _integrate(population: Population, a: np.ndarray, resets: set[int], sent: Arrays, out: Recording) -> None:
@@ -186,7 +199,11 @@ def _integrate(population: Population, a: np.ndarray, resets: set[int], sent: Ar
     us, vs, spikes = (np.zeros(a.shape, np.int64) for _ in range(3))
     active = np.zeros(count, np.int64)
     for t in range(steps):
-        if t in resets:
+        frame = _frame_at(population, t)
+        if frame is None:  # the neurons rest
+            us[:, :, t], vs[:, :, t] = u, v
+            continue
+        if t in resets or (population.lattice is not None and t == frame * population.lattice.interval):
             u, v = np.zeros_like(u), np.zeros_like(v)
         before = u, v
         u, v, spike = step(u, v, a[:, :, t], bias.reshape(-1, 1), neuron, population.role != "readout")
