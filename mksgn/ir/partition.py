@@ -46,7 +46,7 @@ class Part:
         return number if 0 <= number < self.samples else None
 
     def frame(self, population: str, t: int) -> int | None:
-        """The frame of its sample that ``population`` works on in wall step ``t``, 0 without a lattice; None: it rests."""
+        """The frame of its sample on which ``population`` works in step ``t``, 0 without a lattice; None: it rests."""
         lattice = self.graph[population].lattice
         return 0 if lattice is None else lattice.frame((t - 1 - self.depth.get(population, 0)) % self.steps)
 
