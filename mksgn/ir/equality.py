@@ -49,7 +49,7 @@ def _differences(left: Graph, right: Graph) -> Iterator[str]:
 
 
 def _population_differences(a: Population, b: Population) -> Iterator[str]:
-    for label in ("role", "message_bits", "neuron"):
+    for label in ("role", "message_bits", "neuron", "lattice"):
         if getattr(a, label) != getattr(b, label):
             yield f"{label} {getattr(a, label)} against {getattr(b, label)}"
     if tuple(a.shape) != tuple(b.shape):

@@ -232,6 +232,14 @@ def check_stream(graph: Graph, samples: np.ndarray) -> None:
                          fix="use mksgn.ir.streaming.clip_as_stream")
 
 
+def refuse_streamed(graph: Graph, purpose: str) -> None:
+    """Raise :class:`GraphError` for a streamed graph; ``purpose`` says what it is no good for, "placed on cores"."""
+    streamed_one = next((population for population in graph.populations if population.lattice is not None), None)
+    if streamed_one is not None:
+        raise GraphError(f"a streamed graph cannot be {purpose} yet", where=f"population {streamed_one.name!r}",
+                         fix="take the graph of the clip")
+
+
 def as_clip(population: Population, values: np.ndarray) -> np.ndarray:
     """What a streamed population sent, (N, C, 1, V, steps), as that of a clip: (N, C, F, V, T)."""
     lattice = lattice_of(population)

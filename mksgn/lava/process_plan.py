@@ -19,6 +19,7 @@ from mksgn.ir import Conv, Graph, Schedule, schedule
 from mksgn.ir.bounds import wraps24
 from mksgn.ir.graph import DELAY_MAX
 from mksgn.ir.partition import parts
+from mksgn.ir.streaming import refuse_streamed
 from mksgn.ir.synapses import Shape
 
 LAYOUTS = ("blocks", "layers", "stock")
@@ -221,11 +222,14 @@ def plan_processes(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 
         When an option is unknown.
     BackendError
         When two sources of one synapse send messages of different width, or weights exceed memory.
+    GraphError
+        When the graph is streamed: only Blocks run those.
     """
     if delays not in DELAYS:
         raise ConfigError("unknown way to delay spikes", where="delays", got=repr(delays), allowed=", ".join(DELAYS))
     if unroll_limit < 0:
         raise ConfigError("the unroll limit must not be negative", where="unroll_limit", got=str(unroll_limit))
+    refuse_streamed(graph, "laid out as a Process per synapse and population")
     _check_messages(graph)
     result = _Planner(graph, delays, unroll_limit, entry).build(recorded, segment)
     total = sum(node.nonzeros for node in result.nodes)

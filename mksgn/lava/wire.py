@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
+from mksgn.ir.lattice import Lattice
 
 _LENGTHS = struct.Struct("<QQ")
 _ARRAY = "array"
@@ -109,6 +110,8 @@ def graph_message(graph: Graph) -> dict[str, Any]:
         item = {f.name: getattr(population, f.name) for f in fields(population)}
         if population.neuron is not None:
             item["neuron"] = {f.name: int(getattr(population.neuron, f.name)) for f in fields(population.neuron)}
+        if population.lattice is not None:
+            item["lattice"] = {f.name: int(getattr(population.lattice, f.name)) for f in fields(population.lattice)}
         populations.append(item)
     synapses = [{"kind": type(s).__name__, **{f.name: getattr(s, f.name) for f in fields(s)}} for s in graph.synapses]
     return {"populations": populations, "synapses": synapses, "time_steps": graph.time_steps}
@@ -119,7 +122,8 @@ def graph_from_message(message: dict[str, Any]) -> Graph:
     populations = []
     for item in message["populations"]:
         neuron = Cuba(**item["neuron"]) if item["neuron"] is not None else None
-        populations.append(Population(**{**item, "shape": tuple(item["shape"]), "neuron": neuron}))
+        lattice = Lattice(**item["lattice"]) if item["lattice"] is not None else None
+        populations.append(Population(**{**item, "shape": tuple(item["shape"]), "neuron": neuron, "lattice": lattice}))
     synapses = []
     for item in message["synapses"]:
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()

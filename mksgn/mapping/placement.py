@@ -12,6 +12,7 @@ from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
+from mksgn.ir.streaming import refuse_streamed
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Slab
 from mksgn.mapping.layer import Activity, Layer
@@ -202,6 +203,7 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
     ConfigError
         When the activity is of another graph, or the number of steps is missing.
     """
+    refuse_streamed(graph, "placed on cores")
     if graph.time_steps is None and steps is None:
         raise ConfigError("the net has no number of steps per sample of its own", fix="give one (--steps)")
     if graph.time_steps is not None and steps not in (None, graph.time_steps):

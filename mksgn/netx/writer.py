@@ -19,6 +19,7 @@ import numpy as np
 from mksgn.errors import NetFileError
 from mksgn.files import replacing
 from mksgn.ir import Conv, Dense, Graph, GraphConv, Population, Synapse
+from mksgn.ir.streaming import refuse_streamed
 from mksgn.netx import metadata, stock
 
 VTH_NEVER = (1 << 18) - 1
@@ -46,8 +47,11 @@ def write_net(graph: Graph, path: str | os.PathLike[str], require_stock: bool = 
     NetFileError
         When ``path`` cannot be written, when an entry of ``graph.meta`` or a name cannot be stored
         exactly, or when ``require_stock`` is not met.
+    GraphError
+        When the graph is streamed (:mod:`mksgn.ir.streaming`), which the format does not hold.
     """
     name = os.fspath(path)
+    refuse_streamed(graph, "written to a file")
     against = stock.obstacles(graph)
     if require_stock and against:
         raise NetFileError("stock netx cannot run this network", where=name, got="; ".join(against),

@@ -9,6 +9,7 @@ import nir
 import numpy as np
 
 from mksgn.ir import Graph, Population, Synapse
+from mksgn.ir.streaming import refuse_streamed
 from mksgn.limits import MAX_BYTES
 from mksgn.nir.budget import Budget
 from mksgn.nir.errors import NirError
@@ -42,7 +43,10 @@ def to_nir(graph: Graph, dt: float = DT, max_bytes: int = MAX_BYTES) -> nir.NIRG
     NirError
         Naming the population or synapse that NIR cannot hold or that would be too large, or the entry of
         ``graph.meta`` that JSON cannot hold.
+    GraphError
+        When the graph is streamed.
     """
+    refuse_streamed(graph, "written to a NIR file")
     if not (np.isfinite(dt) and dt > 0):
         raise NirError("a time step must be positive", where="dt", got=str(dt))
     _check(graph)
