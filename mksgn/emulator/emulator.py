@@ -29,7 +29,7 @@ from mksgn.emulator.run import Run
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Graph, reset_steps
 from mksgn.ir.messages import check_messages, check_samples
-from mksgn.ir.streaming import check_stream
+from mksgn.ir.streaming import check_stream, refuse_streamed
 from mksgn.run.backend import RunResult
 
 KERNELS = ("auto", "dense", "event")
@@ -183,6 +183,7 @@ class Emulator:
             As :meth:`run`.
         """
         network = self._ready(record)
+        refuse_streamed(self.graph, "run in wall time")
         x = np.asarray(x)
         if x.ndim != 4 or x.shape[:3] != tuple(self.graph.input.shape) or x.shape[3] < 1:
             raise DataError("the stream does not fit the net's input", where=f"population {self.graph.input.name!r}",

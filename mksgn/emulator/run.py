@@ -123,25 +123,15 @@ class Run:
         resets, lattice = self.resets.get(population.name, frozenset()), population.lattice
         if lattice is None:
             return resets, frozenset()
-        own = self._own_steps(population)
-        return (resets | {step for step, at in enumerate(own) if lattice.begins(at)},
-                frozenset(step for step, at in enumerate(own) if lattice.frame(at) is None))
-
-    def _own_steps(self, population: Population) -> list[int]:
-        """The step of its sample on which a population works, for every step of the run; below 0 before the first."""
-        cycle = self.graph.time_steps
-        assert cycle is not None, "a streamed graph says how many steps a sample has"
-        before = self.hop * self.network.schedule.depth[population.name]
-        return [(step - before) % cycle if step >= before else -1 for step in range(self.steps)]
+        return resets | lattice.beginnings(self.steps), lattice.rests(self.steps)
 
     def _sent(self, population: Population, train: torch.Tensor) -> np.ndarray:
         """Messages (T, N, F, V, C) to how many each neuron sent in each frame of its lattice: int64 (N, L, F, V, C)."""
         sent, lattice = train != 0, population.lattice
         if lattice is None:
             return sent.sum(dim=0).cpu().numpy()[:, None]
-        frames = [lattice.frame(at) for at in self._own_steps(population)]
-        each = [sent[[step for step, frame in enumerate(frames) if frame == number]].sum(dim=0)
-                for number in range(lattice.frames)]
+        starts = [frame * lattice.interval for frame in range(lattice.frames)]
+        each = [sent[start:start + lattice.length].sum(dim=0) for start in starts]
         return torch.stack(each, dim=1).cpu().numpy()
 
     def _arriving(self, groups: dict[int, torch.Tensor]) -> torch.Tensor:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from mksgn.counts import Counts
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
+from mksgn.ir.streaming import refuse_streamed
 
 E_MAC_PJ = 4.6
 """Energy of a 32-bit floating-point multiply-accumulate at 45 nm, pJ: 3.7 (multiply) + 0.9 (add).
@@ -117,7 +118,10 @@ def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
     ------
     ConfigError
         When no sample was run, or the counts are of another graph.
+    GraphError
+        When the graph is streamed: Eq. 34 is about a clip.
     """
+    refuse_streamed(graph, "given the paper's energy")
     _samples(counts)
     rows = []
     for synapse in graph.synapses:

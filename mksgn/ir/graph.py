@@ -160,6 +160,11 @@ def check(graph: Graph) -> None:
     for population in graph.populations[1:]:
         if population.name not in driven:
             raise GraphError("a population receives no synapse", where=population.name)
+    resting = [population.name for population in graph.populations if population.lattice is not None]
+    if resting and (len(resting) < len(graph.populations) or graph.time_steps is None):
+        raise GraphError("all populations have a lattice, or none, and then a sample has a number of steps",
+                         where=f"population {resting[0]!r}", got=f"{len(resting)} of {len(graph.populations)} with one",
+                         fix="make such a graph with mksgn.ir.streaming.streamed")
     if graph.time_steps is not None and graph.time_steps < 1:
         raise GraphError("time_steps must be at least 1", got=str(graph.time_steps))
 

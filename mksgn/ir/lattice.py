@@ -34,11 +34,6 @@ class Lattice:
             raise GraphError("a lattice needs whole numbers of at least 1, and frames that do not overlap",
                              got=f"interval {self.interval}, length {self.length}, frames {self.frames}")
 
-    @property
-    def steps(self) -> int:
-        """Steps from the first active one to the last, both included."""
-        return (self.frames - 1) * self.interval + self.length
-
     def frame(self, step: int) -> int | None:
         """The frame that ``step`` (from 0) of a sample belongs to; None: the neurons rest."""
         number, within = divmod(step, self.interval) if step >= 0 else (self.frames, 0)

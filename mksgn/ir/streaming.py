@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mksgn.errors import GraphError
+from mksgn.errors import DataError, GraphError
 from mksgn.ir.bounds import SUM24, sum_bound
 from mksgn.ir.graph import Graph, Population
 from mksgn.ir.lattice import Lattice
@@ -41,7 +41,8 @@ def streamed(graph: Graph) -> Graph:
     ------
     GraphError
         When the graph runs without T; its biases differ from frame to frame; a ``Dense`` has functional delays,
-        or makes joints of several frames; or two populations that meet need different intervals.
+        or makes joints of several frames; a sum over several frames can leave 24 bits; or two populations that meet
+        need different intervals.
     """
     if graph.time_steps is None:
         raise GraphError("a graph without steps per sample has no frames to stream", got="time_steps None")
@@ -156,7 +157,7 @@ def fanout_by_frame(graph: Graph, synapse: Synapse, source: str) -> np.ndarray:
         L frames of the source's lattice; 1 where it has none. The shape of the others is the source's.
     """
     sender, target = graph[source], graph[synapse.target]
-    if sender.lattice is None or target.lattice is None:
+    if sender.lattice is None or target.lattice is None:  # all populations of a graph have one, or none has
         return synapse.fanout(sender.shape, target.shape)[None]
     found = np.zeros((sender.lattice.frames, *sender.shape), np.int64)
     for delay, part in synapse.by_delay():
@@ -197,14 +198,21 @@ def clip_as_stream(graph: Graph, samples: np.ndarray) -> np.ndarray:
     Returns
     -------
     int ndarray (N, C, 1, V, ``graph.time_steps``)
+
+    Raises
+    ------
+    DataError
+        When they have other frames or steps.
+    GraphError
+        When the graph is not streamed.
     """
     lattice = lattice_of(graph.input)
     if samples.ndim == 4:
         samples = np.broadcast_to(samples[..., None], (*samples.shape, lattice.length))
     count, channels, frames, joints, steps = samples.shape
     if (frames, steps) != (lattice.frames, lattice.length):
-        raise GraphError("these samples are not those of the clip", got=f"{frames} frames of {steps} steps",
-                         allowed=f"{lattice.frames} frames of {lattice.length} steps")
+        raise DataError("these samples are not those of the clip", got=f"{frames} frames of {steps} steps",
+                        allowed=f"{lattice.frames} frames of {lattice.length} steps")
     assert graph.time_steps is not None
     made = np.zeros((count, channels, 1, joints, graph.time_steps), samples.dtype)
     for frame in range(frames):
@@ -214,7 +222,7 @@ def clip_as_stream(graph: Graph, samples: np.ndarray) -> np.ndarray:
 
 
 def check_stream(graph: Graph, samples: np.ndarray) -> None:
-    """Raise :class:`GraphError` when messages of a streamed graph are not those of frames at their steps.
+    """Raise :class:`DataError` when messages of a streamed graph are not those of frames at their steps.
 
     Parameters
     ----------
@@ -224,12 +232,12 @@ def check_stream(graph: Graph, samples: np.ndarray) -> None:
     if graph.input.lattice is None:
         return
     if samples.ndim == 4:
-        raise GraphError("a streamed graph takes a frame at a time", got=f"shape {samples.shape}",
-                         allowed=f"(N, C, 1, V, {graph.time_steps})", fix="use mksgn.ir.streaming.clip_as_stream")
+        raise DataError("a streamed graph takes a frame at a time", got=f"shape {samples.shape}",
+                        allowed=f"(N, C, 1, V, {graph.time_steps})", fix="use mksgn.ir.streaming.clip_as_stream")
     rests = sorted(graph.input.lattice.rests(samples.shape[4]))
     if samples[..., rests].any():
-        raise GraphError("the input sends at steps at which it has no frame", where=f"population {graph.input.name!r}",
-                         fix="use mksgn.ir.streaming.clip_as_stream")
+        raise DataError("the input sends at steps at which it has no frame", where=f"population {graph.input.name!r}",
+                        fix="use mksgn.ir.streaming.clip_as_stream")
 
 
 def refuse_streamed(graph: Graph, purpose: str) -> None:

@@ -14,6 +14,7 @@ from mksgn.counts.step_tally import enter_counted
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Graph, reset_steps, schedule
 from mksgn.ir.schedule import has_delays
+from mksgn.ir.streaming import check_stream, refuse_streamed
 from mksgn.lava.graph_host import Effort, GraphHost
 from mksgn.lava.limits import check_descriptors, check_processes, check_shared_memory, cpus
 from mksgn.lava.process_plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, ProcessPlan, plan_blocks, plan_processes
@@ -161,6 +162,7 @@ class LavaBackend:
         if steps is None:
             raise ConfigError("this net has no number of steps per sample", where="time_steps",
                               fix="run it on a tensor with --input")
+        check_stream(self.graph, np.asarray(samples))
         stream = samples_as_stream(samples, self.graph.input, steps)
         total = stream.shape[3] // steps
         together = 1 if self.on_chip and has_delays(self.graph) else total
@@ -213,6 +215,7 @@ class LavaBackend:
         DataError, BackendError, ConfigError
             As :meth:`run`.
         """
+        refuse_streamed(self.graph, "run in wall time")
         check_record(record)
         stream = wall_stream(x, self.graph.input)
         steps = stream.shape[3]
