@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import Program, graph_for
+from programs import ROOT, Program, graph_for
 from typeguard import CollectionCheckStrategy, check_type
 
 from mksgn.data.pack import Pack, save_pack
@@ -19,6 +19,7 @@ from mksgn.data.readers import read
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.netx import read_net, write_net
+from mksgn.programs import nets
 from mksgn.programs.samples import Source, select
 from mksgn.report.run_file import SkeletonRunFile
 
@@ -106,8 +107,12 @@ def test_the_default_data_is_what_the_net_was_trained_on(program: Program, net: 
     assert str(pack_path) in outcome.out and names and all("_s03_" in name for name in names)
 
 
-def test_a_bare_name_means_the_newest_run_and_then_a_shipped_model(program: Program, net: Path) -> None:
+def test_a_bare_name_means_the_newest_run_and_then_a_shipped_model(program: Program, net: Path, tmp_path: Path,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     """``--net mksgn.net``, typed in a fresh checkout or after a training."""
+    checkout = tmp_path / "checkout"  # the real one may hold runs, of ``make demo``
+    shutil.copytree(ROOT / "models", checkout / "models")
+    monkeypatch.setattr(nets, "ROOT", checkout)
     asked = ("--net", "mksgn.net", "--backend", "emulator", "--samples", 12)
     outcome = program(*asked)
     assert outcome.code == 0 and "mksgn.net is not in this folder: " in outcome.out and "nw-ucla" in outcome.out
