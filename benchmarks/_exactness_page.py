@@ -59,8 +59,10 @@ def terminal_table(run: Run) -> Table:
 def section(run: Run) -> str:
     """A run on the page."""
     lines = [[*columns(run)], ["---"] * len(columns(run)), *(cells(row, run["layouts"]) for row in run["rows"])]
+    how = ", frames as time steps" if run.get("time") == "stream" else ""  # files of before have no time
+    how += ", with u and v" if run["states"] else ""
     return "\n\n".join([
-        f"## {run['networks']}, Lava as {', '.join(run['layouts'])}{', with u and v' if run['states'] else ''}",
+        f"## {run['networks']}, Lava as {', '.join(run['layouts'])}{how}",
         f"    {run['command']}",
         "\n".join("| " + " | ".join(line) + " |" for line in lines),
         f"lava-nc {run['lava-nc']}, lava-dl {run['lava-dl']}, torch {run['torch']}; {run['commit']}."])

@@ -4,6 +4,7 @@
     python benchmarks/exactness.py --data nw_ucla.npz --samples 2        # on real samples
     python benchmarks/exactness.py --data nw_ucla.npz --weights models/nw-ucla-joint/weights.safetensors
     python benchmarks/exactness.py --data nw_ucla.npz --layouts blocks --states   # u and v as well
+    python benchmarks/exactness.py --data nw_ucla.npz --time stream               # Lava takes frames as time steps
     python benchmarks/exactness.py --data nw_ucla.npz --keep first.json --markdown benchmarks/results/exactness.md
 
 Without --weights the networks are Base-SGN (10 layers) and MK-SGN (6 layers) with one modality and with
@@ -12,8 +13,9 @@ convolution, at a small width, untrained but with batch-norm statistics of the s
 quantised: their neurons fire as trained ones do. SLAYER runs by its own
 synapses and integer neurons, Lava on its CPU simulator: by its own fixed-point models (stock), by ours
 in their place (layers), and by our Blocks (blocks); nothing here runs on a chip. --states compares u and v
-as well, which stock Lava hands out one by one (slow). --markdown writes a page of the runs that --keep names, in their
-order, and of this one. Exit code 1 if anything differs.
+as well, which stock Lava hands out one by one (slow). --time stream streams the clips through Lava frame by frame
+(mksgn.ir.streaming), and compares them with the emulator, where frames lie side by side. --markdown writes a page of
+the runs that --keep names, in their order, and of this one. Exit code 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ class Options:
     """weights.safetensors of a trained network, to compare that one instead."""
     layouts: tuple[Literal["blocks", "layers", "stock"], ...] = ("stock", "blocks")
     """Layouts in which Lava runs the nets; each is compared with the emulator."""
+    time: Literal["clip", "stream"] = "clip"
+    """How Lava runs the frames of a clip: side by side, each with neurons of its own, or one after the other."""
     states: bool = False
     """Compare u and v of every population too (emulator against Lava, step by step)."""
     json: Path | None = None
@@ -72,7 +76,9 @@ class Options:
             words += [f"--width {self.width}", f"--frames {self.frames}", "--networks", *self.networks]
         else:
             words.append(f"--weights models/{self.weights.parent.name}/{self.weights.name}")
-        return " ".join([*words, "--layouts", *self.layouts, *(["--states"] if self.states else [])])
+        words += ["--layouts", *self.layouts]
+        words += ["--time", self.time] if self.time != "clip" else []
+        return " ".join([*words, *(["--states"] if self.states else [])])
 
 
 if __name__ == "__main__":
@@ -85,6 +91,8 @@ from _exactness_page import kept, page, terminal_table
 
 from mksgn.data.pack import Pack
 from mksgn.data.splits import evenly_spaced, split
+from mksgn.ir import Graph
+from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
 from mksgn.networks.graph import GraphConfig
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_backend import SlayerReference, calibrate
@@ -140,11 +148,23 @@ def runs(options: Options, name: str, net: SpikingGraphNet, samples: np.ndarray,
     record = "states" if options.states else "spikes"
     with console.status(f"{name}: emulator"), open_backend("emulator", slayer.graph) as backend:
         emulated = backend.run(samples, record=record)
+    graph, messages = slayer.graph, samples
+    if options.time == "stream":
+        graph = streamed(slayer.graph)
+        messages = clip_as_stream(graph, samples)
     simulated: dict[str, RunResult] = {}
     for layout in options.layouts:
-        with console.status(f"{name}: Lava, {layout}"), open_backend("lava", slayer.graph, layout=layout) as backend:
-            simulated[layout] = backend.run(samples, record=record)
+        with console.status(f"{name}: Lava, {layout}"), open_backend("lava", graph, layout=layout) as backend:
+            result = backend.run(messages, record=record)
+        simulated[layout] = result if graph is slayer.graph else side_by_side(graph, result)
     return reference, emulated, simulated
+
+
+def side_by_side(stream: Graph, result: RunResult) -> RunResult:
+    """What a streamed graph sent, with the frames of a clip in their places."""
+    recorded = {quantity: {name: as_clip(stream[name], values) for name, values in getattr(result, quantity).items()}
+                for quantity in ("spikes", "u", "v")}
+    return replace(result, **recorded)
 
 
 def compared(options: Options, name: str, net: SpikingGraphNet, pack: Pack, console: Console) -> dict[str, Any]:
@@ -180,7 +200,8 @@ def main(options: Options) -> int:
     trained = options.weights is not None
     run: dict[str, Any] = {
         "rows": rows, "networks": rows[0]["network"] if trained else f"Untrained networks of width {options.width}",
-        "layouts": list(options.layouts), "states": options.states, "command": options.command, "data": options.data,
+        "layouts": list(options.layouts), "time": options.time, "states": options.states, "command": options.command,
+        "data": options.data,
         "cpu_count": os.cpu_count(), "python": platform.python_version(), "lava-nc": version("lava-nc"),
         "lava-dl": version("lava-dl"), "torch": version("torch"), "commit": describe_commit()}
     print_table(console, terminal_table(run))

@@ -26,7 +26,7 @@ class Conv(SynapseKind):
     frame_steps : int
         0: the taps along F read frames that lie side by side. Above 0, where frames come one after the other
         (:mod:`mksgn.ir.streaming`): source and target hold one frame each, s_F is 1, and tap m reads what the source
-        sends ``frame_steps`` (m d_F - p_F) steps later, in its own time.
+        sends ``frame_steps`` (m d_F - p_F) steps later, in its own time. p_F may then be below 0.
     """
 
     stride: Pair = (1, 1)
@@ -82,7 +82,8 @@ class Conv(SynapseKind):
 
     def _output_shape(self, source: Shape, target: Shape) -> Shape:
         channels, *size = source
-        if min(*self.stride, *self.dilation, self.groups) < 1 or min(self.padding) < 0:
+        padding = self.padding[1:] if self.frame_steps else self.padding
+        if min(*self.stride, *self.dilation, self.groups) < 1 or min(padding) < 0:
             raise ValueError(f"stride {self.stride}, padding {self.padding}, dilation {self.dilation}, "
                              f"groups {self.groups} must be positive (padding may be 0)")
         out, per_group, *kernel = self.weight.shape
@@ -113,15 +114,18 @@ class Conv(SynapseKind):
         Returns
         -------
         int64 ndarray (kernel, targets)
-            Those outside the source are padding.
+            Those outside the source are padding. Taps in time all read the one frame that the source holds.
         """
+        if axis == 0 and self.frame_steps:
+            return np.zeros((self.weight.shape[2], targets), np.int64)
         tap = np.arange(self.weight.shape[axis + 2])[:, None] * self.dilation[axis]
         return np.arange(targets)[None, :] * self.stride[axis] + tap - self.padding[axis]
 
     def taps(self, axis: int, source: Shape, target: Shape) -> np.ndarray:
         """Read-only bool (kernel, target, source) along ``axis`` (0: F, 1: V): tap m of target q reads source p."""
+        in_time = axis == 0 and self.frame_steps > 0
         return _taps(source[axis + 1], target[axis + 1], self.weight.shape[axis + 2], self.stride[axis],
-                     self.padding[axis], self.dilation[axis])
+                     0 if in_time else self.padding[axis], 0 if in_time else self.dilation[axis])
 
     def ungrouped(self) -> np.ndarray:
         """Weights (O, I, kF, kV) of the same convolution with one group: zeros between groups."""

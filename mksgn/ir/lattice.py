@@ -34,6 +34,11 @@ class Lattice:
             raise GraphError("a lattice needs whole numbers of at least 1, and frames that do not overlap",
                              got=f"interval {self.interval}, length {self.length}, frames {self.frames}")
 
+    @property
+    def end(self) -> int:
+        """Steps up to the end of the last frame."""
+        return (self.frames - 1) * self.interval + self.length
+
     def frame(self, step: int) -> int | None:
         """The frame that ``step`` (from 0) of a sample belongs to; None: the neurons rest."""
         number, within = divmod(step, self.interval) if step >= 0 else (self.frames, 0)

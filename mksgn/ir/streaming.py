@@ -13,6 +13,7 @@ readouts of a clip are the same, one by one; :func:`as_clip` puts them in their 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -169,7 +170,10 @@ def fanout_by_frame(graph: Graph, synapse: Synapse, source: str) -> np.ndarray:
 
 
 def _cycle(graph: Graph, intervals: Intervals) -> int:
-    """Steps from one clip to the next, after which no message of the one can meet a neuron that works on the other."""
+    """Steps from one clip to the next, after which no message of the one can meet a neuron that works on the other.
+
+    A multiple of every interval: neurons that reset at each interval then begin each clip on time.
+    """
     assert graph.time_steps is not None
     frames = 1
     for population in graph.populations:
@@ -183,7 +187,8 @@ def _cycle(graph: Graph, intervals: Intervals) -> int:
             last = (made - 1) * synapse.stride[0] + (synapse.weight.shape[2] - 1) * synapse.dilation[0]
             beyond = max(read - 1 + synapse.padding[0], last - synapse.padding[0])
             frames = max(frames, intervals[source] * beyond + 1)
-    return frames * graph.time_steps
+    several = math.lcm(*(intervals[p.name] for p in graph.populations if p.shape[1] > 1))
+    return -(-frames // several) * several * graph.time_steps
 
 
 def clip_as_stream(graph: Graph, samples: np.ndarray) -> np.ndarray:
@@ -246,6 +251,11 @@ def refuse_streamed(graph: Graph, purpose: str) -> None:
     if streamed_one is not None:
         raise GraphError(f"a streamed graph cannot be {purpose} yet", where=f"population {streamed_one.name!r}",
                          fix="take the graph of the clip")
+
+
+def frame_beginnings(graph: Graph) -> dict[str, frozenset[int]]:
+    """Steps of a sample before which each population is set to rest, in its own time; empty without lattices."""
+    return {p.name: p.lattice.beginnings(graph.time_steps or 0) for p in graph.populations if p.lattice is not None}
 
 
 def as_clip(population: Population, values: np.ndarray) -> np.ndarray:

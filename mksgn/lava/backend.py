@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -14,10 +15,11 @@ from mksgn.counts.step_tally import enter_counted
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Graph, reset_steps, schedule
 from mksgn.ir.schedule import has_delays
-from mksgn.ir.streaming import check_stream, refuse_streamed
+from mksgn.ir.streaming import check_stream, frame_beginnings, refuse_streamed
 from mksgn.lava.graph_host import Effort, GraphHost
 from mksgn.lava.limits import check_descriptors, check_processes, check_shared_memory, cpus
 from mksgn.lava.process_plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, ProcessPlan, plan_blocks, plan_processes
+from mksgn.lava.stock_stream import behind_an_empty_clip, stock_graph, without_the_empty_clip
 from mksgn.lava.stream_data import Recorder, check_record, samples_as_stream, wall_stream
 from mksgn.lava.timing import Timing, sample_timing, stream_timing
 from mksgn.run.backend import RunResult
@@ -97,7 +99,9 @@ class LavaBackend:
         self.effort = Effort()
         self.machine: dict[str, str] = {}  # the one that the host process is in
         self._counted: dict[str, dict[str, np.ndarray]] = {}
-        self._host = GraphHost(graph, timeout_s)
+        self._restless = layout == "stock" and graph.input.lattice is not None
+        self._built = stock_graph(graph) if self._restless else graph
+        self._host = GraphHost(self._built, timeout_s)
         self._closed = False
         self._plan("none", (), 1, self.layout, False)
 
@@ -164,27 +168,35 @@ class LavaBackend:
                               fix="run it on a tensor with --input")
         check_stream(self.graph, np.asarray(samples))
         stream = samples_as_stream(samples, self.graph.input, steps)
+        asked, empty = stream, int(self._restless)
+        if empty:
+            stream = behind_an_empty_clip(stream, steps)
         total = stream.shape[3] // steps
         together = 1 if self.on_chip and has_delays(self.graph) else total
         output = np.zeros((total, self.graph.output.size), np.int64)
-        times = schedule(self.graph)
+        times, lattice = schedule(self._built), self.graph.output.lattice
+        read_after = steps if lattice is None or self.layout == "blocks" else lattice.end
         recorder = Recorder(self.graph, total, steps, times.depth, record)
         self.effort, self._counted = Effort(), {}
         for first in range(0, total, together):
-            timing = sample_timing(together, steps, times, record == "states")
+            timing = sample_timing(together, steps, times, record == "states", read_after)
             part = stream[..., first * steps:(first + together) * steps]
-            done = [first]
+            done = [first + empty]
 
-            def on_segment(last: int, result: np.ndarray | None, first: int = first, done: list[int] = done) -> None:
+            def on_segment(last: int, result: np.ndarray | None, first: int = first, done: list[int] = done,
+                           reads: tuple[int, ...] = timing.reads) -> None:
+                finished = first + bisect_right(reads, last)
                 if result is not None:
-                    output[first + (last - times.latency) // steps - 1] = result
-                finished = first + min(max((last - times.latency) // steps, 0), together)
+                    output[finished - 1] = result
                 if self.progress is not None and finished > done[0]:
                     done[0] = finished
-                    self.progress(finished)
+                    self.progress(finished - empty)
 
             self._stream(part, timing, record, recorder, first, on_segment)
-        return self._result(stream, total, steps, record, recorder, output, {})
+        if empty:
+            without_the_empty_clip(self.graph, recorder.arrays)
+        return self._result(asked, total - empty, steps, record, recorder, output[empty:],
+                            frame_beginnings(self.graph))
 
     def run_stream(self, x: np.ndarray, record: str = "none", reset_interval: int | None = None,
                    reset_offset: int = 0, direct_input: bool | None = None) -> RunResult:
@@ -238,8 +250,8 @@ class LavaBackend:
 
     def _plan(self, record: str, recorded: tuple[str, ...], segment: int, layout: str, direct: bool) -> ProcessPlan:
         if layout == "blocks":
-            return plan_blocks(self.graph, self.blocks, record, segment)
-        return plan_processes(self.graph, recorded, segment, self.delays, self._unroll_limit(layout, direct))
+            return plan_blocks(self._built, self.blocks, record, segment)
+        return plan_processes(self._built, recorded, segment, self.delays, self._unroll_limit(layout, direct))
 
     def _unroll_limit(self, layout: str, direct: bool) -> int:
         if self.unroll_limit is not None:
@@ -272,6 +284,7 @@ class LavaBackend:
             on_segment(message["last"], None if result is None else _readout(result))
 
         request = {**asdict(timing), "stream": stream, "recorded": recorded, "record": record,
+                   "states": tuple(recorder.arrays["u"]),
                    "read_output": self.graph.output.role == "readout", "layout": layout, "blocks": self.blocks,
                    "delays": self.delays, "unroll_limit": self._unroll_limit(layout, timing.direct),
                    "models": self.models, "builder": self.builder, "machine": self.machine}

@@ -21,11 +21,13 @@ from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix, identity
 
 from lava_models.block.process import Block
+from lava_models.clocked_lif.process import ClockedLIF
 from lava_models.delay.models import RELAY_THRESHOLD, RELAY_WEIGHT
 from lava_models.delay.process import Delay
 from lava_models.delay_sparse.process import DelaySparseReset
 from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, Graph, Population, Synapse
+from mksgn.ir.bounds import input_bound
 from mksgn.ir.partition import Part
 from mksgn.ir.synapses import Shape
 from mksgn.lava.network import LavaNetwork
@@ -161,11 +163,16 @@ class Builder:
             "vth": self.silent_threshold if population.role == "readout" else population.neuron.vth,
             "bias_mant": _bias(population), "bias_exp": BIAS_EXPONENT, "name": node.name,
         }
-        if self.timing.reset_interval is None:
+        interval, lattice = self.timing.reset_interval, population.lattice
+        if interval is None:
             process: AbstractProcess = LIF(**parameters)
+        elif lattice is None or not lattice.rests(interval):
+            own = interval if lattice is None else lattice.interval
+            process = LIFReset(**parameters, reset_interval=own, reset_offset=self._phase(node.population) % own)
         else:
-            process = LIFReset(**parameters, reset_interval=self.timing.reset_interval,
-                               reset_offset=self._phase(node.population))
+            largest = sum(input_bound(self.graph, synapse) for synapse in self.graph.into(population.name))
+            process = ClockedLIF(**parameters, lattice=lattice, reset_interval=interval,
+                                 reset_offset=self._phase(node.population), largest_input=largest)
         return process, process.a_in, process.s_out
 
     def _phase(self, population: str) -> int:
@@ -186,7 +193,7 @@ class Builder:
         return process, process.s_in, process.s_out
 
     def _conv(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
-        synapse = self.synapses[node.synapse]
+        synapse = self._part(node)
         assert isinstance(synapse, Conv)
         process = ConvProcess(
             weight=lava_kernel(synapse), input_shape=lava_shape(self.graph[synapse.sources[0]].shape),
@@ -204,18 +211,24 @@ class Builder:
 
     def _delayed(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         synapse, weights = self._weights(node)
-        assert isinstance(synapse, Dense)
-        delays = lava_order(np.where(synapse.weight != 0, synapse.delay_of_each, 0),
-                            self.graph[synapse.sources[0]].shape, self.graph[synapse.target].shape)
         options: dict[str, Any] = {
-            "weights": weights, "delays": csr_matrix(delays.astype(int)), "name": node.name,
+            "weights": weights, "delays": self._delays(node, synapse, weights), "name": node.name,
             "num_message_bits": self._message_bits(synapse), "sign_mode": _sign_mode(weights, synapse.name)}
-        if self.timing.own_time and self.timing.reset_interval is not None and self.sample_ends_delays:
-            process: AbstractProcess = DelaySparseReset(**options, reset_interval=self.timing.reset_interval,
+        if not isinstance(synapse, Dense):  # a relay's spikes wait in its synapse, and gates end the sample
+            process: AbstractProcess = DelaySparse(**options)
+        elif self.timing.own_time and self.timing.reset_interval is not None and self.sample_ends_delays:
+            process = DelaySparseReset(**options, reset_interval=self.timing.reset_interval,
                                                         reset_offset=self._phase(node.population) - 1)
         else:
             process = DelaySparse(**options)
         return process, process.s_in, process.a_out
+
+    def _delays(self, node: ProcessNode, synapse: Synapse, weights: csr_matrix) -> csr_matrix:
+        if not isinstance(synapse, Dense):
+            return csr_matrix((np.full(weights.nnz, node.steps), weights.indices, weights.indptr), weights.shape)
+        delays = lava_order(np.where(synapse.weight != 0, synapse.delay_of_each, 0),
+                            self.graph[synapse.sources[0]].shape, self.graph[synapse.target].shape)
+        return csr_matrix(delays.astype(int))
 
     def _delay(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         process = Delay(shape=lava_shape(node.shape), steps=node.steps, name=node.name)
@@ -239,8 +252,13 @@ class Builder:
         process = Extractor(shape=lava_shape(node.shape), buffer_size=self.plan.segment, name=node.name)
         return process, process.in_port, None
 
-    def _weights(self, node: ProcessNode) -> tuple[Synapse, csr_matrix]:
+    def _part(self, node: ProcessNode) -> Synapse:
+        """What of its synapse ``node`` implements."""
         synapse = self.synapses[node.synapse]
+        return synapse if node.tap is None else dict(synapse.by_delay())[node.tap]
+
+    def _weights(self, node: ProcessNode) -> tuple[Synapse, csr_matrix]:
+        synapse = self._part(node)
         return synapse, matrix(synapse, self.graph[synapse.sources[0]].shape, self.graph[synapse.target].shape)
 
     def _message_bits(self, synapse: Synapse) -> int:

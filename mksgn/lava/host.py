@@ -240,7 +240,7 @@ def _run(graph: Graph, request: dict[str, Any], channel: _AnswerPipe, watch: _Ch
         message: dict[str, Any] = {"event": "segment", "first": position + 1, "last": end}
         message.update(network.recorded(end - position))
         if record == "states" and request["layout"] != "blocks":
-            message.update(network.states())
+            message.update(network.states(request["states"]))
         if request["read_output"] and end in reads:
             message["result"] = network.result()
         channel.send(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,9 +89,9 @@ class LavaNetwork:
                 first += population.size
         return quantities
 
-    def states(self) -> dict[str, dict[str, np.ndarray]]:
-        """u and v of the neuron Processes, one message per value: quantity -> population -> (1, V, F, C)."""
-        neurons = [node for node in self.plan.nodes if node.kind == "neuron"]
+    def states(self, populations: Collection[str]) -> dict[str, dict[str, np.ndarray]]:
+        """u and v of neuron Processes, one message per value: quantity -> population -> (1, V, F, C)."""
+        neurons = [node for node in self.plan.nodes if node.kind == "neuron" and node.population in populations]
         return {quantity: {node.population: _get(getattr(self.processes[node.name], quantity))[None]
                            for node in neurons} for quantity in ("u", "v")}
 

@@ -13,6 +13,8 @@ from lava.proc.sparse.process import DelaySparse, Sparse
 
 from lava_models.block.models import PyBlockModel
 from lava_models.block.process import Block
+from lava_models.clocked_lif.models import PyClockedLIFModel
+from lava_models.clocked_lif.process import ClockedLIF
 from lava_models.conv.models import PyConvModelEvent
 from lava_models.delay.models import PyDelayModel
 from lava_models.delay.process import Delay
@@ -24,7 +26,7 @@ from lava_models.sparse.models import PySparseModelEvent
 STOCK: dict[type, type] = {
     LIF: PyLifModelBitAcc, LIFReset: PyLifResetModelBitAcc, ConvProcess: PyConvModelFixed, Sparse: PySparseModelBitAcc,
     DelaySparse: PyDelaySparseModelBitAcc, RingBuffer: PySendModelFixed, Extractor: PyLoihiExtractorModel,
-    Delay: PyDelayModel, DelaySparseReset: PyDelaySparseResetModel,
+    ClockedLIF: PyClockedLIFModel, Delay: PyDelayModel, DelaySparseReset: PyDelaySparseResetModel,
 }
 """What ``Loihi2SimCfg(select_tag="fixed_pt")`` selects on the CPU.
 

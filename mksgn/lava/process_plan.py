@@ -19,8 +19,8 @@ from mksgn.ir import Conv, Graph, Schedule, schedule
 from mksgn.ir.bounds import wraps24
 from mksgn.ir.graph import DELAY_MAX
 from mksgn.ir.partition import parts
-from mksgn.ir.streaming import refuse_streamed
-from mksgn.ir.synapses import Shape
+from mksgn.ir.relays import is_relay
+from mksgn.ir.synapses import Shape, Synapse
 
 LAYOUTS = ("blocks", "layers", "stock")
 DELAYS = ("process", "relay")
@@ -61,8 +61,10 @@ class ProcessNode:
         Of what leaves it.
     synapse : str
         The synapse it implements; empty for other kinds.
+    tap : int or None
+        Where several nodes implement one synapse, the delay (``by_delay``) of the part that this one does.
     steps : int
-        Steps by which a source, delay or relay is late.
+        Steps by which a source, delay or relay is late, or a relay's spikes wait in its synapse.
     nonzeros : int
         Weights held in a sparse matrix.
     part : Graph, optional
@@ -76,6 +78,7 @@ class ProcessNode:
     population: str
     shape: Shape
     synapse: str = ""
+    tap: int | None = None
     steps: int = 0
     nonzeros: int = 0
     part: Graph | None = None
@@ -171,21 +174,34 @@ class _Planner:
                                fix="run the layout 'blocks' or the emulator, or scale the input or the weights down")
         return wraps or (count > self.unroll_limit and fits)
 
+    def _synapse(self, synapse: Synapse) -> list[str]:
+        """Names of the nodes that implement ``synapse``: one, or one for each of several taps in time."""
+        if not isinstance(synapse, Conv):
+            return [self._node(synapse, f"{synapse.name}/synapse", None, 0)]
+        parts = synapse.by_delay()
+        several = len(parts) > 1
+        return [self._node(part, f"{synapse.name}/tap{delay:+d}" if several else f"{synapse.name}/synapse",
+                           delay if synapse.delayed else None, delay) for delay, part in parts]
+
+    def _node(self, synapse: Synapse, name: str, tap: int | None, delay: int) -> str:
+        """A node for ``synapse``, whose messages take ``delay`` steps more than branches have to wait anyway."""
+        target = self.graph[synapse.target]
+        late = {source: self.schedule.wait[synapse.name, source] + delay for source in synapse.sources}
+        count = synapse.connections(self.graph[synapse.sources[0]].shape, target.shape)
+        kind, steps = "sparse", 0
+        if synapse.delayed:
+            kind = "delayed"
+        elif tap is not None and is_relay(synapse) and 0 < late[synapse.sources[0]] <= DELAY_MAX:
+            kind, steps = "delayed", late[synapse.sources[0]]
+            late = dict.fromkeys(late, 0)
+        elif isinstance(synapse, Conv) and self._stays_conv(synapse, count):
+            kind, count = "conv", 0
+        return self.add(ProcessNode(name, kind, target.name, target.shape, synapse.name, tap, steps, nonzeros=count),
+                        tuple(self.delayed_source(source, steps) for source, steps in late.items()))
+
     def build(self, recorded: tuple[str, ...], segment: int) -> ProcessPlan:
         for population in self.graph.populations[1:]:
-            ends = []
-            for synapse in self.graph.into(population.name):
-                inputs = tuple(self.delayed_source(s, self.schedule.wait[synapse.name, s]) for s in synapse.sources)
-                source = self.graph[synapse.sources[0]].shape
-                count = synapse.connections(source, population.shape)
-                kind = "sparse"
-                if synapse.delayed:
-                    kind = "delayed"
-                elif isinstance(synapse, Conv) and self._stays_conv(synapse, count):
-                    kind, count = "conv", 0
-                node = ProcessNode(f"{synapse.name}/synapse", kind, population.name, population.shape, synapse.name,
-                            nonzeros=count)
-                ends.append(self.add(node, inputs))
+            ends = [end for synapse in self.graph.into(population.name) for end in self._synapse(synapse)]
             self.add(ProcessNode(population.name, "neuron", population.name, population.shape), tuple(ends))
         for name in recorded:
             self.add(ProcessNode(f"{name}/sink", "sink", name, self.graph[name].shape), (name,))
@@ -222,14 +238,11 @@ def plan_processes(graph: Graph, recorded: tuple[str, ...] = (), segment: int = 
         When an option is unknown.
     BackendError
         When two sources of one synapse send messages of different width, or weights exceed memory.
-    GraphError
-        When the graph is streamed: only Blocks run those.
     """
     if delays not in DELAYS:
         raise ConfigError("unknown way to delay spikes", where="delays", got=repr(delays), allowed=", ".join(DELAYS))
     if unroll_limit < 0:
         raise ConfigError("the unroll limit must not be negative", where="unroll_limit", got=str(unroll_limit))
-    refuse_streamed(graph, "laid out as a Process per synapse and population")
     _check_messages(graph)
     result = _Planner(graph, delays, unroll_limit, entry).build(recorded, segment)
     total = sum(node.nonzeros for node in result.nodes)

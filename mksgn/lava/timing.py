@@ -54,13 +54,14 @@ class Timing:
         return max(np.diff((0, *self.ends)))
 
 
-def sample_timing(samples: int, steps: int, schedule: Schedule, every_step: bool) -> Timing:
+def sample_timing(samples: int, steps: int, schedule: Schedule, every_step: bool, read_after: int) -> Timing:
     """Timing of ``samples`` samples of ``steps`` steps, streamed back to back.
 
-    ``every_step`` pauses after each step, as recording states needs.
+    ``every_step`` pauses after each step, as recording states needs. The readout is read after so many of its own steps
+    of each sample as ``read_after`` says.
     """
     last = samples * steps + max(schedule.depth.values())
-    reads = tuple((n + 1) * steps + schedule.latency for n in range(samples))
+    reads = tuple(n * steps + read_after + schedule.latency for n in range(samples))
     if every_step:
         ends = tuple(range(1, last + 1))
     else:

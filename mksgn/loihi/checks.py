@@ -10,6 +10,7 @@ from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.events.stepper import Stepper
 from mksgn.ir import Graph, schedule
 from mksgn.ir.messages import check_samples
+from mksgn.ir.streaming import refuse_streamed
 from mksgn.lava.process_plan import plan_processes
 
 MESSAGE_BITS_MAX = 24
@@ -76,6 +77,7 @@ def check_interval(interval: int | None, where: str) -> None:
 
 def check_graph(graph: Graph) -> None:
     """Raise :class:`BackendError` unless every number of ``graph`` fits the chip and every node is a stock Process."""
+    refuse_streamed(graph, "run on Loihi 2")
     check_interval(graph.time_steps, "time_steps")
     if graph.input.message_bits > MESSAGE_BITS_MAX:
         raise BackendError("graded messages are too wide for Loihi 2", where=f"population {graph.input.name!r}",

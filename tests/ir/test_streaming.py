@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from random_graphs import samples_of
 from reference import simulate
-from streamable import streamable
+from streamable import streamable_pairs
 
 from mksgn.counts import Counts
 from mksgn.emulator import Emulator
@@ -20,24 +20,18 @@ from mksgn.ir import Conv, Cuba, Dense, Graph, Population, graph_difference, sch
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
 from mksgn.lava.backend import LavaBackend
-from mksgn.lava.process_plan import plan_processes
 from mksgn.lava.wire import graph_from_message, graph_message
+from mksgn.loihi.checks import check_graph
 from mksgn.mapping import board, place
 from mksgn.netx import write_net
 from mksgn.nir import to_nir
 
-SEEDS = range(240)
-
-
-def pairs() -> list[tuple[int, Graph, Graph]]:
-    """Seeds of graphs that can be streamed, with both graphs."""
-    found = [(seed, streamable(seed)) for seed in SEEDS]
-    return [(seed, *pair) for seed, pair in found if pair is not None]
+SEEDS = 240
 
 
 def test_the_equations_give_the_same_clip() -> None:
     compared, strided, deep = 0, 0, 0
-    for seed, graph, stream in pairs():
+    for seed, graph, stream in streamable_pairs(SEEDS):
         x = samples_of(graph, seed, 2)
         clip, ours = simulate(graph, x), simulate(stream, clip_as_stream(stream, x))
         for population in graph.populations:
@@ -55,7 +49,7 @@ def test_the_equations_give_the_same_clip() -> None:
 
 @pytest.mark.parametrize("kernel", ["dense", "event"])
 def test_the_emulator_gives_the_same_clip_and_counts(kernel: str) -> None:
-    for seed, graph, stream in pairs():
+    for seed, graph, stream in streamable_pairs(SEEDS):
         x = samples_of(graph, seed, 3)
         with Emulator(graph) as emulator:
             clip = emulator.run(x, "spikes")
@@ -73,7 +67,7 @@ def test_the_emulator_gives_the_same_clip_and_counts(kernel: str) -> None:
 
 def test_steps_with_carried_state_give_the_same_clips() -> None:
     """Three clips back to back, one wall step at a time: what a Lava Process of ours does."""
-    for seed, graph, stream in pairs()[:25]:
+    for seed, graph, stream in streamable_pairs(SEEDS)[:25]:
         x = clip_as_stream(stream, samples_of(graph, seed, 3))
         with Emulator(stream) as emulator:
             expected = emulator.run(x, "spikes")
@@ -160,9 +154,9 @@ def test_a_lattice_knows_its_steps() -> None:
 
 
 def test_what_does_not_hold_a_streamed_graph_says_so(tmp_path: Path) -> None:
-    """Nothing is left out in silence: files, single Processes and cores know no lattice."""
+    """Nothing is left out in silence: files, chips and cores know no lattice."""
     graph = streamed(chain(Conv("s", ("a",), "b", ones(1, 1, 3, 1), padding=(1, 0))))
-    for refused in (lambda: write_net(graph, tmp_path / "s.net"), lambda: to_nir(graph), lambda: plan_processes(graph),
+    for refused in (lambda: write_net(graph, tmp_path / "s.net"), lambda: to_nir(graph), lambda: check_graph(graph),
                     lambda: place(graph, board("kapoho-point")), lambda: paper_energy_mj(graph, Counts()),
                     lambda: Emulator(graph).run_stream(np.zeros((1, 1, 1, 9), np.int8)),
                     lambda: LavaBackend(graph).run_stream(np.zeros((1, 1, 1, 9), np.int8))):

@@ -22,6 +22,12 @@ def streamable(seed: int) -> tuple[Graph, Graph] | None:
         return None
 
 
+def streamable_pairs(count: int) -> list[tuple[int, Graph, Graph]]:
+    """Of the first ``count`` seeds those whose graphs can be streamed, with both graphs."""
+    found = [(seed, streamable(seed)) for seed in range(count)]
+    return [(seed, *pair) for seed, pair in found if pair is not None]
+
+
 def _alike(population: Population) -> Population:
     if population.bias is None or population.bias.ndim == 1:
         return population

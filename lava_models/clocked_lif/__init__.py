@@ -1,0 +1,1 @@
+"""A LIF neuron that works at the steps of its frames and rests at all others."""
