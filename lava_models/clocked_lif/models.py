@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.ports import PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from lava.proc.lif.models import PyLifModelBitAcc
+from lava.proc.lif.models import AbstractPyLifModelFixed
 from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
@@ -27,8 +29,11 @@ _STRONG = 254
 @implements(proc=ClockedLIF, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyClockedLIFModel(PyLifModelBitAcc):
-    """A ``PyLifModelBitAcc`` in one pass over memory, at the steps of its frames."""
+class PyClockedLIFModel(AbstractPyLifModelFixed):
+    """Stock ``LIF`` in one pass over memory, at the steps of its frames."""
+
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    vth: int = LavaPyType(int, np.int32, precision=17)
 
     def run_spk(self) -> None:
         """Work, or rest."""

@@ -15,10 +15,7 @@ from lava.proc.sparse.process import Sparse
 from scipy.sparse import identity
 
 from lava_models.delay.process import Delay
-
-RELAY_WEIGHT = 64
-RELAY_THRESHOLD = 32
-"""A relay neuron forgets everything each step and spikes exactly when its one input does."""
+from mksgn.ir.relays import RELAY, UNIT
 
 
 @implements(proc=Delay, protocol=LoihiProtocol)
@@ -51,8 +48,8 @@ class SubDelayModel(AbstractSubProcessModel):
         size = int(np.prod(shape))
         before = proc.in_ports.s_in
         for number in range(proc.proc_params.get("steps")):
-            synapse = Sparse(weights=identity(size, dtype=np.int32, format="csr") * RELAY_WEIGHT, num_message_bits=1)
-            relay = LIF(shape=shape, du=4095, dv=4096, vth=RELAY_THRESHOLD)
+            synapse = Sparse(weights=identity(size, dtype=np.int32, format="csr") * UNIT, num_message_bits=1)
+            relay = LIF(shape=shape, du=RELAY.current_decay - 1, dv=RELAY.voltage_decay, vth=RELAY.vth)
             before.reshape((size,)).connect(synapse.s_in)
             synapse.a_out.reshape(shape).connect(relay.a_in)
             setattr(self, f"synapse{number}", synapse)

@@ -23,14 +23,13 @@ import numpy as np
 from mksgn.errors import GraphError
 from mksgn.ir.graph import Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
+from mksgn.ir.relays import UNIT, passing
 from mksgn.ir.schedule import schedule
 from mksgn.ir.streaming import lattice_of
-from mksgn.ir.synapses import Conv, Dense, GraphConv, Synapse
+from mksgn.ir.synapses import Dense, GraphConv, Synapse
 
-UNIT = 64
-"""Weight of a synapse that passes a spike on."""
-BOTH = Cuba(96, 4096, 4096)
-"""Spikes when two of its inputs do, and forgets all in each step."""
+BOTH = Cuba(UNIT + UNIT // 2, 4096, 4096)
+"""Spikes when two inputs of weight :data:`~mksgn.ir.relays.UNIT` do, and forgets all in each step."""
 _OPEN = Cuba(1, 1, 4096)
 _SHUT = -254
 
@@ -85,11 +84,6 @@ def gated(graph: Graph) -> Graph:
 def gate_name(population: str) -> str:
     """The name of a population's gate."""
     return f"{population}/gate"
-
-
-def passing(name: str, source: str, target: str, channels: int) -> Conv:
-    """A synapse from each neuron to its counterpart."""
-    return Conv(name, (source,), target, np.full((channels, 1, 1, 1), UNIT, np.int16), groups=channels)
 
 
 def _reads_beyond(graph: Graph, synapse: Synapse, source: str) -> bool:

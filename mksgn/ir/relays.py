@@ -5,20 +5,34 @@ each neuron and each stage, and every tap becomes a convolution of its own, of o
 the spikes are as late as it needs them. Taps that need the same lateness share a stage. From one stage to the next the
 spikes wait in a synapse, for at most ``reach`` steps beyond the hop; longer ways take more stages.
 
-Stage i, w_i steps behind its source in wall time, has a depth of i beyond it: in its own time it is w_i - i steps late.
+A stage that is w steps behind its source in wall time, after i hops, is w - i steps late in its own time. A population
+cannot work before its sources do. So a chain has no more hops than its readers read ahead; the later stages hang side
+by side at the last of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from mksgn.ir.gates import UNIT, passing
+import numpy as np
+
 from mksgn.ir.graph import DELAY_MAX, Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.synapses import Conv, Synapse
 
+UNIT = 64
+"""Weight of a synapse that passes spikes on."""
 RELAY = Cuba(UNIT // 2, 4096, 4096)
 """Spikes exactly when its one input does, and forgets all in each step."""
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Spikes of a source, ``late`` steps late after ``hops`` hops. They come from the stage that is ``before`` late."""
+
+    late: int
+    hops: int
+    before: int
 
 
 def relayed(graph: Graph, reach: int = DELAY_MAX) -> Graph:
@@ -43,21 +57,30 @@ def relayed(graph: Graph, reach: int = DELAY_MAX) -> Graph:
     synapses: list[Synapse] = []
     for population in graph.populations:
         populations.append(population)
-        before, late = population.name, 0
-        for stage in stages.get(population.name, [])[1:]:
-            relay, wait = f"{population.name}+{stage}", stage - late - 1
-            populations.append(Population(relay, population.shape, RELAY, lattice=Lattice(steps, steps, 1)))
-            synapses.append(_late(passing(f"{relay}/relay", before, relay, population.shape[0]), wait))
-            before, late = relay, stage
+        for stage in stages.get(population.name, {}).values():
+            if stage.late:
+                before, relay = (_stage_name(population.name, late) for late in (stage.before, stage.late))
+                passed = passing(f"{relay}/relay", before, relay, population.shape[0])
+                populations.append(Population(relay, population.shape, RELAY, lattice=Lattice(steps, steps, 1)))
+                synapses.append(_late(passed, stage.late - stage.before - 1))
     for synapse in graph.synapses:
         synapses += _taps(graph, synapse, stages)
     return Graph(tuple(populations), tuple(synapses), steps, dict(graph.meta))
+
+
+def passing(name: str, source: str, target: str, channels: int) -> Conv:
+    """A synapse from each neuron to its counterpart."""
+    return Conv(name, (source,), target, np.full((channels, 1, 1, 1), UNIT, np.int16), groups=channels)
 
 
 def is_relay(synapse: Synapse) -> bool:
     """Whether ``synapse`` only passes each neuron's spikes on to its counterpart."""
     return isinstance(synapse, Conv) and len(synapse.sources) == 1 and synapse.groups == len(synapse.weight) \
         and synapse.weight.shape[1:] == (1, 1, 1) and bool((synapse.weight == UNIT).all())
+
+
+def _stage_name(source: str, late: int) -> str:
+    return f"{source}+{late}" if late else source
 
 
 def _read_by_stages(graph: Graph, synapse: Synapse) -> list[str]:
@@ -67,21 +90,32 @@ def _read_by_stages(graph: Graph, synapse: Synapse) -> list[str]:
     return [name for name in synapse.sources if graph[name].role != "input"]
 
 
-def _stages(graph: Graph, reach: int) -> dict[str, list[int]]:
-    """How many steps late the stages of each source are; 0, the source itself, comes first."""
+def _stages(graph: Graph, reach: int) -> dict[str, dict[int, _Stage]]:
+    """The stages of each source that is read through relays, by how late they are; the source itself comes first."""
     wanted: dict[str, set[int]] = {}
+    ahead: dict[str, int] = {}
     for synapse in graph.synapses:
         for name in _read_by_stages(graph, synapse):
-            wanted.setdefault(name, {0}).update(synapse.reads_ahead + delay for delay, _ in synapse.by_delay())
-    found = {}
-    for name, late in wanted.items():
-        found[name] = [0]
-        for each in sorted(late - {0}):
-            found[name] += [*range(found[name][-1] + reach + 1, each, reach + 1), each]
+            wanted.setdefault(name, set()).update(synapse.reads_ahead + delay for delay, _ in synapse.by_delay())
+            ahead[name] = min(ahead.get(name, synapse.reads_ahead), synapse.reads_ahead)
+    return {name: _chain(sorted(late - {0}), reach, max(ahead[name], 1)) for name, late in wanted.items()}
+
+
+def _chain(wanted: list[int], reach: int, most_hops: int) -> dict[int, _Stage]:
+    found = {0: _Stage(0, 0, 0)}
+    for late in wanted:
+        while late not in found:
+            last = max(found)
+            near = [stage for stage in found.values() if late - stage.late <= reach + 1]
+            if not near:
+                found[last + reach + 1] = _Stage(last + reach + 1, found[last].hops + 1, last)
+                continue
+            before = max(near, key=lambda stage: (-max(stage.hops + 1, most_hops), stage.late))
+            found[late] = _Stage(late, before.hops + 1, before.late)
     return found
 
 
-def _taps(graph: Graph, synapse: Synapse, stages: dict[str, list[int]]) -> list[Synapse]:
+def _taps(graph: Graph, synapse: Synapse, stages: dict[str, dict[int, _Stage]]) -> list[Synapse]:
     """``synapse`` as convolutions of one tap, each of which reads one stage of one source."""
     relayed_sources = _read_by_stages(graph, synapse)
     if not isinstance(synapse, Conv) or not relayed_sources:
@@ -91,9 +125,8 @@ def _taps(graph: Graph, synapse: Synapse, stages: dict[str, list[int]]) -> list[
     for delay, tap in synapse.by_delay():
         late = synapse.reads_ahead + delay
         for name in relayed_sources:
-            stage = stages[name].index(late)
-            read = replace(tap, name=f"{synapse.name}/{name}+{late}", sources=(f"{name}+{late}" if late else name,))
-            found.append(_late(read, stage - synapse.reads_ahead))
+            read = replace(tap, name=f"{synapse.name}/{name}+{late}", sources=(_stage_name(name, late),))
+            found.append(_late(read, stages[name][late].hops - synapse.reads_ahead))
     return found
 
 

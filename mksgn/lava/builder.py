@@ -22,13 +22,13 @@ from scipy.sparse import csr_matrix, identity
 
 from lava_models.block.process import Block
 from lava_models.clocked_lif.process import ClockedLIF
-from lava_models.delay.models import RELAY_THRESHOLD, RELAY_WEIGHT
 from lava_models.delay.process import Delay
 from lava_models.delay_sparse.process import DelaySparseReset
 from mksgn.errors import BackendError
 from mksgn.ir import Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.bounds import input_bound
 from mksgn.ir.partition import Part
+from mksgn.ir.relays import RELAY, UNIT
 from mksgn.ir.synapses import Shape
 from mksgn.lava.network import LavaNetwork
 from mksgn.lava.process_models import FAST, STOCK
@@ -236,7 +236,7 @@ class Builder:
 
     def _relay_synapse(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         size = int(np.prod(node.shape))
-        weights = identity(size, dtype=np.int32, format="csr") * RELAY_WEIGHT
+        weights = identity(size, dtype=np.int32, format="csr") * UNIT
         if node.steps == 1:
             process = Sparse(weights=weights, num_message_bits=self.unary_bits, name=node.name)
         else:
@@ -245,7 +245,8 @@ class Builder:
         return process, process.s_in, process.a_out
 
     def _relay(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
-        process = LIF(shape=lava_shape(node.shape), du=4095, dv=self.full_decay, vth=RELAY_THRESHOLD, name=node.name)
+        process = LIF(shape=lava_shape(node.shape), du=RELAY.current_decay - 1, dv=self.full_decay, vth=RELAY.vth,
+                      name=node.name)
         return process, process.a_in, process.s_out
 
     def _sink(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:

@@ -54,7 +54,7 @@ def test_the_equations_give_the_same_clip(way: str) -> None:
 
 
 def test_the_emulator_runs_them() -> None:
-    for seed, graph, stream in streamable_pairs(60):
+    for seed, graph, stream in streamable_pairs(25):
         made = relayed(gated(stream))
         x = clip_as_stream(stream, samples_of(graph, seed, 3))
         with Emulator(stream) as emulator:
@@ -69,7 +69,7 @@ def test_the_emulator_runs_them() -> None:
 def test_nothing_rests_and_clips_keep_apart() -> None:
     """In wall time, clips back to back, behind an empty one: nothing takes back what one clip sends into the next."""
     fired_at_rest = 0
-    for seed, graph, stream in streamable_pairs(100):
+    for seed, graph, stream in streamable_pairs(50):
         made, cycle = relayed(gated(stream)), stream.time_steps
         assert cycle is not None
         assert not any(p.lattice is None or p.lattice.rests(cycle) for p in made.populations[1:])
@@ -93,7 +93,7 @@ def test_nothing_rests_and_clips_keep_apart() -> None:
             sample, own = divmod(t - 1, cycle)
             message = x[sample - 1, ..., own] if sample in (1, 2) else np.zeros_like(x[0, ..., 0])
             stepper.receive(t, message.transpose(1, 2, 0))
-    assert fired_at_rest > 1000, "gates had something to hold back"
+    assert fired_at_rest > 100, "gates had something to hold back"
 
 
 def test_only_borders_need_gates() -> None:
@@ -116,8 +116,8 @@ def test_relays_are_shared_and_reach_so_far() -> None:
         assert all(after.depth[name] == depth for name, depth in before.depth.items())
         for synapse in each.synapses:
             if isinstance(synapse, Conv) and synapse.delayed and not is_relay(synapse):
-                (delay, _), = synapse.by_delay()
-                assert synapse.sources[0] == "a" or after.wait[synapse.name, synapse.sources[0]] + delay == 0
+                waits = [after.wait[synapse.name, synapse.sources[0]] + delay for delay, _ in synapse.by_delay()]
+                assert synapse.sources == ("a",) or waits == [0]
 
 
 def test_what_cannot_do_without_rest_is_refused() -> None:
@@ -130,3 +130,18 @@ def test_what_cannot_do_without_rest_is_refused() -> None:
         gated(uneven)
     assert "'b'" in str(error.value)
 
+
+
+def test_a_chain_has_no_more_hops_than_its_readers_read_ahead() -> None:
+    """Nine taps, one step apart: four of them ahead. A plain chain of eight relays would come four steps late."""
+    shape = (2, 9, 3)
+    graph = streamed(Graph((Population("a", shape, role="input"), Population("b", shape, Cuba(5)),
+                            Population("c", shape, Cuba(5))),
+                           (Conv("ab", ("a",), "b", np.full((2, 2, 1, 1), 8, np.int16)),
+                            Conv("bc", ("b",), "c", np.full((2, 2, 9, 1), 4, np.int16), padding=(4, 0))), 1))
+    made = relayed(graph)
+    assert schedule(made).depth["c"] == schedule(graph).depth["c"] == 6
+    assert [s.longest_delay for s in made.synapses if is_relay(s)] == [0, 0, 0, 0, 1, 2, 3, 4]
+    # A shift register has no choice.
+    assert [s.longest_delay for s in relayed(graph, 0).synapses if is_relay(s)] == [0] * 8
+    assert schedule(relayed(graph, 0)).depth["c"] == 10

@@ -99,4 +99,4 @@ def test_inhibition_that_would_wrap_is_refused() -> None:
     options: dict[str, Any] = {"layout": "layers", **STOCK_CLOCKS}
     with LavaBackend(graph, **options) as lava, pytest.raises(BackendError, match="wrap") as error:
         lava.run(x)
-    assert "'a'" in str(error.value) and "PyClockedLIFModel" in str(error.value)
+    assert "Process 'b'" in str(error.value) and "PyClockedLIFModel" in str(error.value)
