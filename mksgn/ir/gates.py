@@ -24,7 +24,7 @@ from mksgn.errors import GraphError
 from mksgn.ir.graph import Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.relays import UNIT, passing
-from mksgn.ir.schedule import schedule
+from mksgn.ir.schedule import Schedule, schedule
 from mksgn.ir.streaming import lattice_of
 from mksgn.ir.synapses import Dense, GraphConv, Synapse
 
@@ -55,30 +55,24 @@ def gated(graph: Graph) -> Graph:
     """
     steps = graph.time_steps
     assert steps is not None
-    depth = schedule(graph).depth
     shut = {synapse.name: [name for name in synapse.sources if _reads_beyond(graph, synapse, name)]
             for synapse in graph.synapses}
-    needed = {name for names in shut.values() for name in names}
-    clocks: dict[str, tuple[Population, ...]] = {}
-    populations: list[Population] = [graph.input]
-    synapses = [replace(synapse, sources=tuple(gate_name(name) if name in shut[synapse.name] else name
-                                               for name in synapse.sources)) for synapse in graph.synapses]
-    for population in graph.populations[1:]:
-        populations.append(replace(population, lattice=_restless(population, steps)))
-        if population.name not in needed:
-            continue
-        driver = _driver(graph, population, depth)
-        window = lattice_of(population).end
-        clock = f"clock {driver.name} {window}"
-        if clock not in clocks:
-            clocks[clock] = _clock(clock, window, steps)
-            populations += clocks[clock]
-            synapses += _clock_synapses(clock, driver)
-        gate = gate_name(population.name)
-        populations.append(Population(gate, population.shape, BOTH, lattice=Lattice(steps, steps, 1)))
-        synapses += [passing(f"{gate}/spikes", population.name, gate, population.shape[0]),
-                     Dense(f"{gate}/clock", (f"{clock}/open",), gate, np.full((population.size, 1), UNIT, np.int16))]
-    return Graph(tuple(populations), tuple(synapses), steps, dict(graph.meta))
+    times = schedule(graph)
+    populations: dict[str, Population] = {}
+    synapses: dict[str, Synapse] = {
+        synapse.name: replace(synapse, sources=tuple(gate_name(name) if name in shut[synapse.name] else name
+                                                     for name in synapse.sources)) for synapse in graph.synapses}
+    for population in graph.populations:
+        # A gate comes as late as its first reader allows: there its source has waited.
+        for source in [name for synapse in graph.into(population.name) for name in shut[synapse.name]]:
+            if gate_name(source) not in populations:
+                readers = [synapse for synapse in graph.synapses if source in shut[synapse.name]]
+                own, between = _gate(graph, times, source, readers, population.name)
+                populations |= {each.name: each for each in own}
+                synapses |= {each.name: each for each in between}
+        populations[population.name] = population if population.role == "input" else replace(
+            population, lattice=_restless(population, steps))
+    return Graph(tuple(populations.values()), tuple(synapses.values()), steps, dict(graph.meta))
 
 
 def gate_name(population: str) -> str:
@@ -105,17 +99,35 @@ def _restless(population: Population, steps: int) -> Lattice:
     return Lattice(interval, interval, steps // interval)
 
 
-def _driver(graph: Graph, population: Population, depth: dict[str, int]) -> Population:
-    """Where a clock hangs: the last population, two hops before ``population`` or more, that it depends on.
+def _gate(graph: Graph, times: Schedule, source: str, readers: list[Synapse],
+          first: str) -> tuple[list[Population], list[Synapse]]:
+    """The gate of ``source`` and its clock, which others may share, and the synapses into them.
+
+    ``first`` is the population that needs them first.
+    """
+    population, steps = graph[source], graph.time_steps
+    assert steps is not None
+    slack = min(times.wait[synapse.name, source] - synapse.reads_ahead for synapse in readers)
+    driver = _driver(graph, times.depth, first, times.depth[source] + slack - 2)
+    window = lattice_of(population).end
+    clock, gate = f"clock {driver.name} {window}", gate_name(source)
+    both = Population(gate, population.shape, BOTH, lattice=Lattice(steps, steps, 1))
+    spikes = passing(f"{gate}/spikes", source, gate, population.shape[0])
+    allowed = Dense(f"{gate}/clock", (f"{clock}/open",), gate, np.full((population.size, 1), UNIT, np.int16))
+    return [*_clock(clock, window, steps), both], [*_clock_synapses(clock, driver), spikes, allowed]
+
+
+def _driver(graph: Graph, depth: dict[str, int], target: str, latest: int) -> Population:
+    """Where a clock hangs: the last population that ``target`` depends on, no later than ``latest``.
 
     No weight connects them. But a population's synapses say when it sees its clip, and the clock's spikes should not
     have to wait.
     """
-    before = {population.name}
+    before = {target}
     for each in reversed(graph.populations):
         if each.name in before:
             before.update(source for synapse in graph.into(each.name) for source in synapse.sources)
-    early = [p for p in graph.populations if p.name in before and depth[p.name] <= depth[population.name] - 2]
+    early = [p for p in graph.populations if p.name in before and depth[p.name] <= latest]
     return max(early, key=lambda p: depth[p.name], default=graph.input)
 
 

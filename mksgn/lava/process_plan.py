@@ -191,13 +191,19 @@ class _Planner:
         kind, steps = "sparse", 0
         if synapse.delayed:
             kind = "delayed"
-        elif tap is not None and is_relay(synapse) and 0 < late[synapse.sources[0]] <= DELAY_MAX:
+        elif self._waits_in_synapse(synapse, late):
             kind, steps = "delayed", late[synapse.sources[0]]
             late = dict.fromkeys(late, 0)
         elif isinstance(synapse, Conv) and self._stays_conv(synapse, count):
             kind, count = "conv", 0
         return self.add(ProcessNode(name, kind, target.name, target.shape, synapse.name, tap, steps, nonzeros=count),
                         tuple(self.delayed_source(source, steps) for source, steps in late.items()))
+
+    def _waits_in_synapse(self, synapse: Synapse, late: dict[str, int]) -> bool:
+        """Whether ``synapse`` leads to relays of a streamed graph, a weight for each, whose spikes can wait there."""
+        source = self.graph[synapse.sources[0]]
+        return (source.lattice is not None and source.role != "input" and is_relay(synapse)
+                and 0 < late[source.name] <= DELAY_MAX)
 
     def build(self, recorded: tuple[str, ...], segment: int) -> ProcessPlan:
         for population in self.graph.populations[1:]:
