@@ -46,7 +46,8 @@ class LavaBackend:
         Called with the number of samples done (of :meth:`run`) or of steps done (:meth:`run_stream`).
     layout : 'blocks', 'layers' or 'stock'
         See :mod:`mksgn.lava.process_plan`; the spikes are the same. 'blocks' cannot hold an input without a hop: such
-        streams run as 'layers'.
+        streams run as 'layers'. In 'stock' a streamed graph gets gates, clocks and relays, and an empty clip goes
+        before the first (:mod:`mksgn.lava.stock_stream`).
     blocks : int, optional
         OS processes that compute in the layout 'blocks'; None: as many as CPUs that this process may use.
     delays : 'process' or 'relay', optional

@@ -6,6 +6,8 @@ Lava Process, and on the CPU simulator one OS process. There are three layouts:
 - ``blocks``: a few :class:`lava_models.block.process.Block`, consecutive parts of the graph;
 - ``layers``: a stock Process for every synapse and population, run by ProcessModels of ours;
 - ``stock``: the same, run by Lava's own.
+
+A convolution with several taps in time is a Process for each tap, and its source waits for each as long as it must.
 """
 
 from __future__ import annotations
