@@ -162,9 +162,9 @@ def runs(options: Options, name: str, net: SpikingGraphNet, samples: np.ndarray,
 
 def side_by_side(stream: Graph, result: RunResult) -> RunResult:
     """What a streamed graph sent, with the frames of a clip in their places."""
-    recorded = {quantity: {name: as_clip(stream[name], values) for name, values in getattr(result, quantity).items()}
-                for quantity in ("spikes", "u", "v")}
-    return replace(result, **recorded)
+    spikes, u, v = ({name: as_clip(stream[name], values) for name, values in recorded.items()}
+                    for recorded in (result.spikes, result.u, result.v))
+    return replace(result, spikes=spikes, u=u, v=v)
 
 
 def compared(options: Options, name: str, net: SpikingGraphNet, pack: Pack, console: Console) -> dict[str, Any]:

@@ -256,7 +256,10 @@ class Builder:
     def _part(self, node: ProcessNode) -> Synapse:
         """What of its synapse ``node`` implements."""
         synapse = self.synapses[node.synapse]
-        return synapse if node.tap is None else dict(synapse.by_delay())[node.tap]
+        if node.tap is None:
+            return synapse
+        assert isinstance(synapse, Conv), "no other kind has taps in time"
+        return dict(synapse.by_delay())[node.tap]
 
     def _weights(self, node: ProcessNode) -> tuple[Synapse, csr_matrix]:
         synapse = self._part(node)
