@@ -42,6 +42,15 @@ def test_four_modalities_are_exact_on_real_samples(nw_ucla_path, tmp_path):
     assert [row["network"] for row in rows] == ["mksgn-4, learned", "mksgn-4, layer", "mksgn-4, fused"]
 
 
+@pytest.mark.lava
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_streamed_clips_are_exact_on_real_samples(nw_ucla_path, tmp_path):
+    """Lava takes a frame at a time; the emulator has them side by side."""
+    rows = exact_rows(nw_ucla_path, tmp_path, ("blocks",), "mksgn", "--time", "stream")
+    assert [row["network"] for row in rows] == ["mksgn, learned", "mksgn, layer", "mksgn, fused"]
+
+
 def exact_rows(data: Path, folder: Path, layouts: tuple[str, ...], *networks: str) -> list[dict]:
     """Rows of exactness.py, nothing differing in any, and no network silent."""
     out = folder / "exact.json"
