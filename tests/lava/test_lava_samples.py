@@ -143,6 +143,7 @@ from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.extractor import Extractor
 from lava_models.delay.process import Delay
+from mksgn.ir.lattice import Lattice
 from mksgn.lava.process_models import STOCK
 import numpy as np
 from scipy.sparse import identity
@@ -150,7 +151,8 @@ eye = identity(2, dtype=int, format="csr")
 make = {"LIF": dict(shape=(2,)), "LIFReset": dict(shape=(2,)), "Conv": dict(weight=np.zeros((1, 1, 1, 1))),
         "Sparse": dict(weights=eye), "DelaySparse": dict(weights=eye, delays=eye),
         "RingBuffer": dict(data=np.zeros((1, 1))), "Delay": dict(shape=(2,), steps=1),
-        "DelaySparseReset": dict(weights=eye, delays=eye, reset_interval=4, reset_offset=1)}
+        "DelaySparseReset": dict(weights=eye, delays=eye, reset_interval=4, reset_offset=1),
+        "ClockedLIF": dict(shape=(2,), lattice=Lattice(2, 1, 2), reset_interval=4, reset_offset=1)}
 config = Loihi2SimCfg(select_tag="fixed_pt")
 for kind, model in STOCK.items():
     if kind is not Extractor:
@@ -165,4 +167,4 @@ print(len(STOCK))
 def test_named_models_are_those_that_the_tag_selects():
     done = subprocess.run([sys.executable, "-c", SELECTION], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == "9"
+    assert done.stdout.split()[-1] == "10"
