@@ -15,6 +15,7 @@ from mksgn.data.selection import Selection
 from mksgn.energy import counted_energy_mj, paper_energy_mj
 from mksgn.ir import Graph
 from mksgn.report.schema import Subset
+from mksgn.run.clips_as_streams import Time
 from mksgn.run.comparison import Comparison
 from mksgn.run.tensors import TensorRun
 
@@ -80,6 +81,7 @@ class Origin(TypedDict):
 
     check: Check | None
     backend: str
+    time: Time
     net: str
     time_steps: int | None
     versions: dict[str, str]
