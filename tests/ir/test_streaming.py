@@ -184,7 +184,8 @@ def test_what_does_not_hold_a_streamed_graph_says_so() -> None:
     with pytest.raises(GraphError, match="within the steps of a sample"):
         Graph((graph.populations[0], slower), graph.synapses, 10)
     with pytest.raises(GraphError, match="one frame at a time"):
-        Graph((replace(graph.populations[0], shape=(1, 2, 1)), slower), graph.synapses, 12)
+        plain = streamed(chain(Conv("s", ("a",), "b", ones(1, 1, 1, 1))))
+        Graph(tuple(replace(p, shape=(1, 2, 1)) for p in plain.populations), plain.synapses, plain.time_steps)
 
 
 def test_messages_between_frames_are_refused() -> None:
