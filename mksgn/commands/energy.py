@@ -54,7 +54,8 @@ class Options:
     """Events, energy and latency of a .net file."""
 
     net: Path
-    """The network: an mksgn.net. A bare name that is not here is looked for in runs (the newest) and models."""
+    """The network: an mksgn.net, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is not here is looked
+    for in runs (the newest) and models."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
     """As in mksgn run. Default: what the net was trained on, if it lies here."""
     protocol: str | None = None
