@@ -33,9 +33,9 @@ from mksgn.report.record import (
     run_section,
 )
 from mksgn.run.backend import StreamingBackend
-from mksgn.run.clips_as_streams import Time
 from mksgn.run.execution import execute, part_size
 from mksgn.run.registry import open_backend
+from mksgn.run.time_modes import Time
 
 BOARD = "kapoho-point"
 Objective = Literal["cores", "time"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mksgn.counts import Counts
 from mksgn.data.selection import Selection
-from mksgn.run.clips_as_streams import Time
+from mksgn.run.time_modes import Time
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
@@ -30,6 +30,7 @@ from mksgn.limits import MAX_BYTES
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
+from mksgn.run.time_modes import Time
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "mksgn convert") -> int:
@@ -55,7 +56,7 @@ class Options:
     read. Default: 0.0001, as snnTorch and others assume."""
     time_steps: int | None = None
     """Of another tool's file: algorithmic steps per sample, after which neurons start anew. Default: never."""
-    time: Literal["clip", "stream"] = "clip"
+    time: Time = "clip"
     """stream: write the graph with frames as time steps, which is for .net files only."""
     message_bits: int | None = None
     """Of another tool's file: width of the input's signed values. Default: 0, spikes."""

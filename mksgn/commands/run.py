@@ -41,6 +41,7 @@ from mksgn.extras import LAVA_RUNTIME, present
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
+from mksgn.run.time_modes import Time
 
 MODEST = 20
 """Samples that Lava runs in minutes with a Process and an OS process per layer."""
@@ -97,7 +98,7 @@ class Options:
     stock and on loihi2."""
     backend: Literal["emulator", "lava", "loihi2"] = field(default_factory=usual_backend)
     """Where to run. Default: lava where it is installed, else the emulator. The spikes are the same."""
-    time: Literal["clip", "stream"] = "clip"
+    time: Time = "clip"
     """clip: all frames of a clip lie side by side, each with neurons of its own. stream: they come one after the other,
     and the net needs far fewer neurons (docs/streaming.md). The spikes are the same."""
     check: bool = False
@@ -229,7 +230,7 @@ class Options:
         slow = self.backend == "loihi2" or self.layout in ("layers", "stock")
         return MODEST if slow else 0
 
-    def backend_options(self, own_device: str | None) -> list[tuple[str, Literal["clip", "stream"], dict[str, Any]]]:
+    def backend_options(self, own_device: str | None) -> list[tuple[str, Time, dict[str, Any]]]:
         """Each backend that runs, in which time mode, and its options; None in them means: not given.
 
         Parameters
@@ -237,7 +238,7 @@ class Options:
         own_device : str or None
             The GPU of this process, where several share the samples.
         """
-        found: list[tuple[str, Literal["clip", "stream"], dict[str, Any]]] = []
+        found: list[tuple[str, Time, dict[str, Any]]] = []
         for name in self.backends:
             if name == "emulator":
                 device = own_device if self.device == "cuda" and own_device else self.device

@@ -12,8 +12,8 @@ from rich.console import Console
 from mksgn.ir import Graph
 from mksgn.programs.console import sample_progress
 from mksgn.run.backend import Backend, StreamingBackend
-from mksgn.run.clips_as_streams import Time, name_in
 from mksgn.run.registry import open_backend
+from mksgn.run.time_modes import Time, name_in
 
 
 @dataclass(frozen=True)

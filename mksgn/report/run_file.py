@@ -15,9 +15,9 @@ from mksgn.data.selection import Selection
 from mksgn.energy import counted_energy_mj, paper_energy_mj
 from mksgn.ir import Graph
 from mksgn.report.schema import Subset
-from mksgn.run.clips_as_streams import Time
 from mksgn.run.comparison import Comparison
 from mksgn.run.tensors import TensorRun
+from mksgn.run.time_modes import Time
 
 
 class Accuracy(TypedDict):

@@ -8,7 +8,6 @@ run needs to know nothing of how it was timed.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,15 +16,7 @@ from mksgn.ir import Graph
 from mksgn.ir.messages import check_samples
 from mksgn.ir.streaming import as_clip, clip_as_stream
 from mksgn.run.backend import Backend, RunResult
-
-Time = Literal["clip", "stream"]
-TIMES: tuple[Time, ...] = get_args(Time)
-"""clip: the frames of a clip lie side by side, each with neurons of its own. stream: they come one after the other."""
-
-
-def name_in(time: Time, backend: str) -> str:
-    """What a backend is called in a time mode."""
-    return f"streamed {backend}" if time == "stream" else backend
+from mksgn.run.time_modes import name_in
 
 
 class ClipsAsStreams:

@@ -11,7 +11,8 @@ from mksgn.extras import LAVA_RUNTIME, require
 from mksgn.ir import Graph
 from mksgn.ir.streaming import streamed
 from mksgn.run.backend import Backend
-from mksgn.run.clips_as_streams import TIMES, ClipsAsStreams, Time
+from mksgn.run.clips_as_streams import ClipsAsStreams
+from mksgn.run.time_modes import TIMES, Time
 
 BACKENDS = {
     "emulator": "mksgn.emulator:Emulator",

@@ -11,6 +11,7 @@ from written_graphs import small_graph
 
 from mksgn.errors import ConfigError, DataError, GraphError
 from mksgn.ir import Graph
+from mksgn.ir.streaming import clip_as_stream
 from mksgn.run.backend import Backend
 from mksgn.run.clips_as_streams import ClipsAsStreams
 from mksgn.run.execution import execute, part_size, recorded_bytes
@@ -88,8 +89,6 @@ def test_counts_need_no_records() -> None:
 
 
 def x_of(stream: ClipsAsStreams, x: np.ndarray) -> np.ndarray:
-    from mksgn.ir.streaming import clip_as_stream
-
     return clip_as_stream(stream.backend.graph, x)
 
 
