@@ -18,7 +18,7 @@ from mksgn.ir import Graph
 from mksgn.mapping import board, place
 from mksgn.netx import read_net
 from mksgn.programs import run_tables
-from mksgn.programs.backends import opened
+from mksgn.programs.backends import BackendChoice, opened
 from mksgn.programs.console import print_prose, print_table, sample_progress
 from mksgn.programs.nets import find_net
 from mksgn.programs.outputs import write_json, write_text
@@ -94,9 +94,9 @@ def count(options: Options, graph: Graph, selection: Selection, console: Console
     # Which neuron sent what, which placing needs, is in Lava's records only.
     record = "spikes" if name == "lava" else "none"
     given: dict[str, Any] = {} if name == "lava" else {"batch_size": options.batch_size}
-    with opened(console, graph, {name: given}) as ((backend,), bar):
+    with opened(console, graph, [BackendChoice(name, options=given)]) as (backends, bar):
         bar.add(name, len(selection))
-        return execute(backend, None, selection.x, record, part_size(graph, graph.time_steps or 1, record, 1), bar.part)
+        return execute(backends[0], None, selection.x, record, part_size(backends, record), bar.part)
 
 
 def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dict[str, Any]:

@@ -3,6 +3,7 @@
     mksgn run --net mksgn.net                              # the whole test split, as Lava Processes
     mksgn run --net mksgn.net --backend emulator           # the same, exact and faster
     mksgn run --net mksgn.net --check                      # Lava against the emulator, every spike
+    mksgn run --net mksgn.net --time stream --check        # frames as time steps, against the whole clip at once
     torchrun --nproc-per-node 4 -m mksgn run --net mksgn.net --backend emulator   # samples dealt to processes
     mksgn run --net mksgn.net --data clip.skeleton         # one recording
     mksgn run --net any.net --input x.npy --dump out.npz   # any tensor into any net
@@ -40,6 +41,7 @@ from mksgn.extras import LAVA_RUNTIME, present
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
+from mksgn.run.time_modes import Time
 
 MODEST = 20
 """Samples that Lava runs in minutes with a Process and an OS process per layer."""
@@ -96,8 +98,12 @@ class Options:
     stock and on loihi2."""
     backend: Literal["emulator", "lava", "loihi2"] = field(default_factory=usual_backend)
     """Where to run. Default: lava where it is installed, else the emulator. The spikes are the same."""
+    time: Time = "clip"
+    """clip: all frames of a clip lie side by side, each with neurons of its own. stream: they come one after the other,
+    and the net needs far fewer neurons (docs/streaming.md). The spikes are the same."""
     check: bool = False
-    """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
+    """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population. With
+    --time stream the second is the emulator, which takes the clip at once."""
     check_states: bool = False
     """--check with u and v of every neuron after every step. Layouts other than blocks read them one by one from
     Lava, about 60 us each."""
@@ -206,7 +212,7 @@ class Options:
     @property
     def backends(self) -> tuple[str, ...]:
         """The backend, and the one it is checked against."""
-        other = "lava" if self.backend == "emulator" else "emulator"
+        other = "lava" if self.backend == "emulator" and self.time == "clip" else "emulator"
         return (self.backend, other) if self.check or self.check_states else (self.backend,)
 
     def record(self, counts_alone: bool) -> str:
@@ -224,22 +230,21 @@ class Options:
         slow = self.backend == "loihi2" or self.layout in ("layers", "stock")
         return MODEST if slow else 0
 
-    def backend_options(self, own_device: str | None) -> dict[str, dict[str, Any]]:
-        """Each backend that runs, and its options; None in them means: not given.
+    def backend_options(self, own_device: str | None) -> list[tuple[str, Time, dict[str, Any]]]:
+        """Each backend that runs, in which time mode, and its options; None in them means: not given.
 
         Parameters
         ----------
         own_device : str or None
             The GPU of this process, where several share the samples.
         """
-        found: dict[str, dict[str, Any]] = {}
+        found: list[tuple[str, Time, dict[str, Any]]] = []
         for name in self.backends:
             if name == "emulator":
                 device = own_device if self.device == "cuda" and own_device else self.device
-                found[name] = {"device": device, "batch_size": self.batch_size, "threads": self.threads}
-                continue
-            # A chip refuses the layout and the number of processes, and says so.
-            found[name] = {"timeout_s": self.timeout, "max_processes": self.max_processes, "layout": self.layout}
-            if name == "lava":
-                found[name]["blocks"] = self.threads
+                given: dict[str, Any] = {"device": device, "batch_size": self.batch_size, "threads": self.threads}
+            else:  # a chip refuses the layout and the number of processes, and says so
+                given = {"timeout_s": self.timeout, "max_processes": self.max_processes, "layout": self.layout}
+                given |= {"blocks": self.threads} if name == "lava" else {}
+            found.append((name, "clip" if found else self.time, given))
         return found

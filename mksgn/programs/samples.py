@@ -19,6 +19,7 @@ from mksgn.data.splits import has_protocol, split
 from mksgn.errors import ConfigError, DataError, NetFileError
 from mksgn.files import name_of
 from mksgn.ir import Graph
+from mksgn.programs.nets import check_clip
 
 DATA_VARIABLE = "MKSGN_DATA"
 _NAME_DATA = ("name it with --data PATH; run_lava.py also takes a tensor (--input x.npy), and --data synthetic shows "
@@ -96,10 +97,11 @@ def preprocess_of(graph: Graph, net: Path) -> Preprocess:
     Raises
     ------
     ConfigError
-        When the net holds none, or one that cannot be read.
+        When the net holds none, or one that cannot be read, or is streamed.
     NetFileError
         When it does not make what the net's input takes.
     """
+    check_clip(graph, net)
     if "preprocess" not in graph.meta:
         raise ConfigError("this net does not say how skeletons become its input", where=str(net),
                           got="no attribute 'preprocess'",
