@@ -125,6 +125,11 @@ def print_prose(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
+def print_warning(console: Console, text: str) -> None:
+    """Print what a user should know before believing a result."""
+    print_prose(console, f"note: {text}", style="yellow")
+
+
 def print_table(console: Console, table: Table) -> None:
     """Print a table with every number and word whole, beyond the terminal's width if need be; only prose is wrapped.
 

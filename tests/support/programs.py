@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
+from mksgn.data.augmentation import lateral_joints
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.ir import Graph
 from mksgn.networks import NETWORKS
 from mksgn.nn.lowering import to_graph
-from mksgn.training.recipe import Recipe, lateral_joints
+from mksgn.training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOWER = 2

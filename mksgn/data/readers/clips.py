@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mksgn.data.blocks import frame_blocks
 from mksgn.data.class_names import numbered
 from mksgn.data.facts import Facts
+from mksgn.data.frames import Frames, rewritten
 from mksgn.data.pack import Pack
-from mksgn.data.readers.files import Frames, is_companion
+from mksgn.data.readers.files import is_companion
 from mksgn.data.readers.index import Index, read_index
 from mksgn.data.readers.options import ReadOptions
 from mksgn.errors import DataError
@@ -268,7 +268,4 @@ def _narrowed(frames: Frames, persons: int) -> np.ndarray:
     array = frames.array()
     if array.shape[1] == persons:
         return array
-    narrow = frames.like()
-    for _, block in frame_blocks(array):
-        narrow.append(block[:, :persons])
-    return narrow.array()
+    return rewritten(array, frames.like(), lambda _, block: block[:, :persons])
