@@ -1,4 +1,4 @@
-"""Alignment and augmentation that suit a pack: sides by its joints' names, rotations by its dimensions, noise by its unit."""
+"""Alignment and augmentation that suit a pack: sides by joint names, rotations by dimensions, noise by unit."""
 
 from __future__ import annotations
 

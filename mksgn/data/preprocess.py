@@ -244,6 +244,7 @@ class Preprocess:
         points = _resample(points @ rotation.T, at)
         if augment is not None and rng is not None:
             points += rng.normal(0, augment.noise, (1, *points.shape[1:])).astype(np.float32)
+            points[..., sequence.shape[3]:] = 0  # flat data stays flat
         absent = ~present[np.rint(at).astype(int)]
         stacked = []
         for modality in self.modalities:

@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -169,6 +169,19 @@ def sample_progress(console: Console) -> Progress:
     """A bar of samples, gone when it is done; nothing where the output is no terminal."""
     return Progress(TextColumn("{task.description}"), BarColumn(), *_times(), console=console, transient=True,
                     disable=not console.is_terminal)
+
+
+@contextmanager
+def count_progress(console: Console, unit: str) -> Iterator[Callable[[int], None]]:
+    """A bar of unknown length, gone when it is done: what is yielded is told how many are done.
+
+    Nothing is shown where the output is no terminal.
+    """
+    progress = Progress(TextColumn("{task.completed:,.0f} {task.description}"), BarColumn(), TimeElapsedColumn(),
+                        console=console, transient=True, disable=not console.is_terminal)
+    with progress:
+        task = progress.add_task(unit, total=None)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def _times() -> Iterator[ProgressColumn]:

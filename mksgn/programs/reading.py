@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from mksgn.data.facts import AXES, UNITS
@@ -85,9 +86,9 @@ class Reading:
         return load(data, skip_untracked=self.skip_untracked, leave_out=self.leave_out,
                     options=None if plain else asked, say=say)
 
-    def given(self) -> list[str]:
-        """Names of the options that are given."""
-        return [name for name, value in vars(self).items() if value]
+    def given(self) -> dict[str, Any]:
+        """The options that are given."""
+        return {name: value for name, value in vars(self).items() if value}
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,26 @@ class Splitting:
         return protocol_of(test_subjects=self.test_subjects or None, test_views=self.test_views or None,
                            test_ratio=self.test_ratio, seed=self.split_seed or 0, named=self.protocol)
 
-    def given(self) -> list[str]:
-        """Names of the options that are given."""
-        return [name for name, value in vars(self).items() if value not in (None, ())]
+    def given(self) -> dict[str, Any]:
+        """The options that are given."""
+        return {name: value for name, value in vars(self).items() if value not in (None, ())}
+
+
+def numbered_sequence(pack: Pack, asked: str | None) -> int:
+    """The number of the sequence that --sequence names: by number, or by name; without it the first.
+
+    Raises
+    ------
+    ConfigError
+        When there is none.
+    """
+    named = np.flatnonzero(pack.names == asked)
+    if asked is None or len(named):
+        return 0 if asked is None else int(named[0])
+    if not asked.isdecimal() or int(asked[:18]) >= len(pack):
+        raise ConfigError("there is no such sequence", "--sequence", asked[:60], f"0..{len(pack) - 1}, or a name such "
+                          f"as {pack.names[0]}")
+    return int(asked)
 
 
 READ_AS_IT_IS, SPLIT_BY_IDS = Reading(), Splitting()
