@@ -124,7 +124,7 @@ def _grouped(options: Any, say: Callable[[str], str]) -> Any:
         if field.name in headings:
             groups.append((headings[field.name], []))
         silent = field.default is None or field.default is False or field.default == ()
-        said = tyro.conf.arg(help=say(" ".join(text.split())), metavar=_several(kind),
+        said = tyro.conf.arg(help=say(" ".join(text.split())) or None, metavar=_several(kind),
                              help_behavior_hint="" if silent else None)
         kept: Any = {"default": field.default, "default_factory": field.default_factory}
         groups[-1][1].append((field.name, Annotated[(kind, said)], dataclasses.field(**kept, kw_only=True)))
