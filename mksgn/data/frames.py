@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,9 @@ class Frames:
         assert self._data is not None, "there is a sequence"
         self._data.resize(self._used, refcheck=False)
         return self._data.reshape(-1, *self._shape)
+
+    def close(self) -> None:
+        """Let go of what was gathered, where it is not wanted."""
 
     def like(self) -> Frames:
         """An empty one of the same kind, for frames that replace these."""
@@ -83,7 +87,7 @@ def kept(pack: Pack, mask: np.ndarray, gather: Callable[[str], Frames]) -> Pack:
         return rewritten(array, gather(name).like(), lambda start, block: block[lasting[start:start + len(block)]])
 
     scores = None if pack.scores is None else of(pack.scores, "scores")
-    per_sequence = {name: None if getattr(pack, name) is None else getattr(pack, name)[mask]
+    per_sequence: dict[str, Any] = {name: None if getattr(pack, name) is None else getattr(pack, name)[mask]
                     for name in ("labels", "names", "test", "test_dup_of_train")}
     return replace(pack, data=of(pack.data, "data"), scores=scores,
                    offsets=np.concatenate([[0], np.cumsum(pack.lengths[mask])]),

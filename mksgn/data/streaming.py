@@ -50,6 +50,11 @@ class FramesOnDisk(Frames):
         return npy_folder.read_arrays(self._path.parent, {self._path.stem})[self._path.stem] \
             if self._path.stem in npy_folder.MAPPED else np.load(self._path, mmap_mode="r", allow_pickle=False)
 
+    def close(self) -> None:
+        """Close the file, which goes with its folder."""
+        if self._file is not None:
+            self._file.close()
+
     def like(self) -> Frames:
         """An empty one in a file beside, which takes this one's name when it is whole."""
         return _Successor(self._path)

@@ -67,8 +67,8 @@ def parse(options: type[Options], description: str | None, arguments: Sequence[s
 def stored(options: Any, names: Sequence[str]) -> dict[str, Any]:
     """The options called ``names`` as plain values, for a checkpoint."""
     given = {name: getattr(options, name) for name in names}
-    return {name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[call-overload]
-            for name, value in given.items()}
+    groups = {name for name, value in given.items() if dataclasses.is_dataclass(value)}
+    return {name: vars(value) | {} if name in groups else value for name, value in given.items()}
 
 
 def restored(options: Options, values: Mapping[str, Any]) -> Options:
@@ -81,8 +81,8 @@ def restored(options: Options, values: Mapping[str, Any]) -> Options:
     """
     made: dict[str, Any] = {}
     for name, value in values.items():
-        own = getattr(options, name, None)
-        made[name] = type(own)(**_tuples(value)) if dataclasses.is_dataclass(own) else value
+        own: Any = getattr(options, name, None)
+        made[name] = dataclasses.replace(own, **_tuples(value)) if dataclasses.is_dataclass(own) else value
     return dataclasses.replace(options, **_tuples(made))  # type: ignore[type-var]
 
 

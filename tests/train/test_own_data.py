@@ -174,7 +174,7 @@ def test_teachers_take_the_same_options(capsys: pytest.CaptureFixture[str], monk
                                         tmp_path: Path) -> None:
     flat_clips(tmp_path / "clips", 24)
     teacher = Program("train/train_teacher.py", capsys, monkeypatch, tmp_path)
-    done = teacher("--data", "clips", "--index", "people.csv", "--test-subjects", 1, "--base-channels", 4,
+    done = teacher("--data", "clips", "--index", "people.csv", "--test-subjects", 1, "--base-channels", 8,
                    "--frames", 8, "--epochs", 1, "--batch", 8, "--missing", "interpolate", "--out", "t", "--device",
                    "cpu")
     assert done.code == 0, done.err

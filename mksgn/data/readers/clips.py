@@ -183,6 +183,8 @@ def collect(recordings: Iterable[tuple[Recording, Callable[[], Clip]]], body: Bo
         raise DataError("No recording is left", where or "the folder", f"{len(bad)} bad ones", "one or more",
                         f"the first: {bad[0].what} ({bad[0].where})" if bad else "name another folder")
     labels, names = kept.labelled(class_names)
+    if not kept.imperfect:
+        scores.close()
     return Pack(data=_narrowed(points, kept.persons), offsets=points.offsets, labels=labels,
                 names=np.array(kept.names), class_names=names, joint_names=body.joint_names or (), edges=body.edges,
                 ids=kept.ids(), scores=_narrowed(scores, kept.persons) if kept.imperfect else None,
