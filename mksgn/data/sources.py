@@ -58,7 +58,7 @@ def load(name: str, *, skip_untracked: bool = False, leave_out: str | None = Non
     _check_untracked(path, kind, skip_untracked)
     listed = frozenset() if leave_out is None else named_in(Path(leave_out))
     pack = read_cached(path, cache_folder(), "skip" if skip_untracked else "error",
-                       listed if path.is_dir() else frozenset(), options and replace(options, say=say))
+                       listed if path.is_dir() else frozenset(), replace(options or ReadOptions(), say=say))
     if leave_out is not None and not (path.is_dir() and kind not in ("nw-ucla", "ntu", "pack")):
         if path.is_dir() and kind != "pack":
             found = len({file.stem for file in files_of(path, SUFFIX[kind])} & listed)
@@ -101,7 +101,7 @@ def convert(name: str, out: str | os.PathLike[str], options: ReadOptions, *, ski
     listed = frozenset() if leave_out is None else named_in(Path(leave_out))
     pack = streaming.convert(path, out, replace(options, leave_out=listed, skip_bad=options.skip_bad or skip_untracked),
                              progress)
-    if kind == "ntu" and (skip_untracked or options.skip_bad):
+    if kind == "ntu" and path.is_dir() and (skip_untracked or options.skip_bad):
         _say_untracked(path, pack, listed, options.say)
     return pack
 

@@ -82,7 +82,8 @@ def restored(options: Options, values: Mapping[str, Any]) -> Options:
     made: dict[str, Any] = {}
     for name, value in values.items():
         own: Any = getattr(options, name, None)
-        made[name] = dataclasses.replace(own, **_tuples(value)) if dataclasses.is_dataclass(own) else value
+        shared: bool = dataclasses.is_dataclass(own)
+        made[name] = dataclasses.replace(own, **_tuples(value)) if shared else value
     return dataclasses.replace(options, **_tuples(made))  # type: ignore[type-var]
 
 

@@ -19,6 +19,7 @@ from mksgn.data.readers.registry import READERS, formats
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.data.splits import PROTOCOLS
 from mksgn.errors import ConfigError
+from mksgn.limits import option
 from mksgn.programs.choices import HELP
 
 DATA_HELP = f"Recordings: {formats()}; or '{SYNTHETIC}'."
@@ -80,11 +81,11 @@ class Reading:
             As :func:`mksgn.data.sources.load`.
         """
         asked = self.options(max(persons, PERSONS))
-        plain = asked == ReadOptions()
-        if data == SYNTHETIC and not plain:
-            raise ConfigError("the synthetic data is not read", "--data", data, fix="drop the options of reading")
-        return load(data, skip_untracked=self.skip_untracked, leave_out=self.leave_out,
-                    options=None if plain else asked, say=say)
+        strange = [name for name in self.given() if name not in ("skip_untracked", "leave_out")]  # load() refuses these
+        if data == SYNTHETIC and strange:
+            raise ConfigError("the synthetic data is not read", "--data", f"{data}, {option(strange[0])}",
+                              fix="drop the options of reading")
+        return load(data, skip_untracked=self.skip_untracked, leave_out=self.leave_out, options=asked, say=say)
 
     def given(self) -> dict[str, Any]:
         """The options that are given."""

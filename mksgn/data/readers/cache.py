@@ -33,7 +33,8 @@ def digest_of(path: Path, missing: str = "error", leave_out: frozenset[str] = fr
               options: ReadOptions | None = None) -> str:
     """Digest of format, reader version, options, and each file's name, size and time of change (ns)."""
     kind = format_of(path, options)
-    asked = "" if options is None else f" {sorted((k, str(v)) for k, v in vars(options).items() if not callable(v))}"
+    plain = options is None or options == ReadOptions()
+    asked = "" if plain else f" {sorted((k, str(v)) for k, v in vars(options).items() if not callable(v))}"
     state = hashlib.sha256(f"{CACHE_VERSION} {kind} {missing}{asked}".encode())
     if kind in ("nw-ucla", "ntu", "ctrgcn"):
         files = files_of(path, SUFFIX[kind], leave_out)
