@@ -10,12 +10,11 @@ from rich.console import Console
 
 from mksgn.commands.run import Options
 from mksgn.commit import describe_commit
-from mksgn.data.sources import load
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.programs.backends import BackendChoice, opened
-from mksgn.programs.console import print_prose, print_table
+from mksgn.programs.console import print_prose, print_table, print_warning
 from mksgn.programs.nets import check_clip, find_net
 from mksgn.programs.outputs import write_arrays, write_json
 from mksgn.programs.run_tables import SIMULATED, events_table, net_line, show_check, show_skeletons, stream_line
@@ -70,18 +69,18 @@ def read_graph(options: Options) -> Graph:
 def skeletons(options: Options, graph: Graph, console: Console, parts: Shards,
               searched: bool) -> tuple[SkeletonRun, Comparison | None]:
     """Run samples of a data set. ``searched``: the net was found by its bare name, and its data may not be here."""
-    preprocess_of(graph, options.net)
+    preprocess = preprocess_of(graph, options.net)
     anything = searched and options.data is None
     source = data_or_synthetic(graph, options.net) if anything else find_data(graph, options.net, options.data)
     if source.note:
-        print_prose(console, f"note: {source.note}", style="yellow")
-    pack = load(source.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out,
-                say=partial(print_prose, console))
-    selection = select(graph, options.net, source, options.protocol, options.split, options.limit, pack)
+        print_warning(console, source.note)
+    protocol = options.splitting.described()
+    pack = options.reading.load(source.data, partial(print_prose, console), preprocess.persons)
+    selection = select(graph, options.net, source, protocol, options.split, options.limit, pack,
+                       partial(print_warning, console))
     choices = [BackendChoice(*each) for each in options.backend_options(parts.gpu)]
-    print_prose(console, f"{selection.data}: {len(selection)} of {selection.available} samples, "
-                f"split {selection.split}" + (f" of {selection.protocol}" if selection.protocol else "")
-                + f"; backend {' and '.join(choice.name for choice in choices)}")
+    print_prose(console, f"{selection.data}: {len(selection)} of {selection.available} samples, {selection.part}; "
+                f"backend {' and '.join(choice.name for choice in choices)}")
     done = run_selection(console, graph, selection, choices, options.record, parts)
     content = skeleton_run(graph, selection, done, source.note)
     show_skeletons(console, selection, content, done.predictions, options.all)
