@@ -57,6 +57,7 @@ def locked() -> list[tuple[Requirement, list[str]]]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("hatchling")
     # hatchling itself, without build isolation: needs no network.
     out = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out))
@@ -81,7 +82,7 @@ def test_the_wheel_carries_licence_and_python_version(wheel: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "License-Expression: BSD-3-Clause" in metadata
     (python,) = re.findall(r"^Requires-Python: (.*)$", metadata, flags=re.M)
-    assert set(python.split(",")) == {">=3.10", "<3.11"}
+    assert set(python.split(",")) == {">=3.10", "<3.15"}
 
 
 @pytest.mark.parametrize("folder", PROGRAM_FOLDERS)
@@ -98,10 +99,13 @@ def test_a_folder_of_programs_is_not_installed(folder: str, tmp_path: Path) -> N
 def test_the_installed_packages_are_this_checkout(tmp_path: Path) -> None:
     probe = "import mksgn, lava_models; print(mksgn.__file__); print(lava_models.__file__)"
     found = run(sys.executable, "-c", probe, cwd=tmp_path).split()
+    if "site-packages" in found[0]:
+        pytest.skip("installed from a wheel")
     assert found == [str(ROOT / "mksgn" / "__init__.py"), str(ROOT / "lava_models" / "__init__.py")]
 
 
 def test_no_program_shadows_a_library_module(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs torch: extra torch")
     # `python train/x.py` puts train/ first on sys.path, so train/numpy.py would replace numpy.
     programs = {path.stem for folder in PROGRAM_FOLDERS for path in (ROOT / folder).rglob("*.py")}
     folders = {path.name for folder in PROGRAM_FOLDERS for path in (ROOT / folder).glob("*/") if any(path.glob("*.py"))}
@@ -130,9 +134,13 @@ def test_every_locked_package_has_hashes_and_no_address() -> None:
 def test_the_lock_satisfies_the_project() -> None:
     described = project()
     versions = {canonicalize_name(r.name): Version(str(r.specifier)[2:]) for r, _ in locked()}
-    wanted = [*described["project"]["dependencies"], *described["project"]["optional-dependencies"]["dev"],
-              *described["build-system"]["requires"]]
+    extras = described["project"]["optional-dependencies"]
+    wanted = [*described["project"]["dependencies"], *described["build-system"]["requires"],
+              *(text for extra in ("torch", "lava", "test", "dev") for text in extras[extra])]
     for requirement in map(Requirement, wanted):
+        elsewhere = requirement.marker and not requirement.marker.evaluate({"python_version": "3.10"})
+        if requirement.name == "mksgn" or elsewhere:
+            continue
         version = versions.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not locked: run make lock"
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} is locked at {version}"

@@ -6,13 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from mksgn.counts.batch_tally import BatchTally
 from mksgn.emulator.loop import Scratch, run
-from mksgn.emulator.network import Network
 from mksgn.emulator.program import Program, Sizes, rows_of
-from mksgn.ir import Population
+from mksgn.ir import Graph, Population
 from mksgn.ir.graph import STATE_SHIFT
 from mksgn.run.backend import RunResult
 
@@ -31,7 +29,7 @@ class Room:
     arena : int8; events : uint16; lengths : int32
         As :func:`mksgn.emulator.loop.run` has them.
     sent : uint16 (neurons,)
-        Spikes of each neuron, since they were last collected.
+        Spikes of each neuron, and of each frame of its lattice, since they were last collected.
     scratch : Scratch
     """
 
@@ -56,9 +54,9 @@ class EventRun:
 
     Parameters
     ----------
-    network : Network
+    graph : Graph
     program : Program
-        Of the same graph.
+        Of this graph.
     rooms : list of Room
         Those of earlier runs of this program; more are appended where there are more threads.
     samples : int
@@ -66,24 +64,24 @@ class EventRun:
     steps : int
         T, at most :data:`STEPS_MAX`.
     record : 'none' or 'spikes'
+    threads : int
     """
 
     STEPS_MAX = SENT_MAX
     """A neuron's spikes in one sample are counted in 16 bits."""
 
-    def __init__(self, network: Network, program: Program, rooms: list[Room], samples: int, steps: int,
-                 record: str) -> None:
-        self.graph, self.program, self.steps, self.record = network.graph, program, steps, record
-        self.tally = BatchTally(network.graph, samples, steps)
+    def __init__(self, graph: Graph, program: Program, rooms: list[Room], samples: int, steps: int, record: str,
+                 threads: int) -> None:
+        self.graph, self.program, self.steps, self.record = graph, program, steps, record
+        self.tally = BatchTally(graph, samples, steps)
         self.code, self.sizes = program.placed(record == "spikes")
-        self.threads = torch.get_num_threads()
+        self.threads = threads
         self._counted = np.zeros((samples, len(program.lines), 2 + program.fans), np.int64)
         self.rooms = rooms
         while len(rooms) < self.threads:
             rooms.append(Room(np.zeros(program.neurons, np.uint16), Scratch.of(program)))
         for room in rooms:
             room.sent[:] = 0  # an earlier run may have ended in an error
-        self._sent: dict[str, np.ndarray] = {}
         self._countable = SENT_MAX
         output = self.graph.output
         self._final = np.zeros((samples, int(np.prod(rows_of(output.shape)))), np.int32)
@@ -135,15 +133,15 @@ class EventRun:
         begin = 0
         for population in self.program.lines:
             if isinstance(population, Population):
-                shape = rows_of(population.shape)
+                frames = 1 if population.lattice is None else population.lattice.frames
+                shape = (frames, *rows_of(population.shape))
                 own = slice(begin, begin + int(np.prod(shape)))
                 begin = own.stop
                 total = self.rooms[0].sent[own].astype(np.int64)
                 for room in self.rooms[1:]:
                     total += room.sent[own]
-                each = total.reshape(shape)[..., :population.shape[0]].transpose(2, 0, 1)
-                before = self._sent.get(population.name)
-                self._sent[population.name] = each if before is None else before + each
+                by_frame = total.reshape(shape)[..., :population.shape[0]].transpose(0, 3, 1, 2)
+                self.tally.add_sent(population.name, by_frame)
         for room in self.rooms:
             room.sent[:] = 0
         self._countable = SENT_MAX
@@ -152,7 +150,6 @@ class EventRun:
         """Everything recorded and counted."""
         self._collect_sent()
         counts = self.tally.counts
-        counts.sent |= self._sent
         for line, population in enumerate(self.program.lines):
             if isinstance(population, Population):
                 counted = self._counted[:, line]

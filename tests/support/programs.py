@@ -15,14 +15,14 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
-import torch
 
+from mksgn.commands import dispatch
+from mksgn.data.augmentation import lateral_joints
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.ir import Graph
 from mksgn.networks import NETWORKS
-from mksgn.nn.lowering import to_graph
-from mksgn.training.recipe import Recipe, lateral_joints
+from mksgn.training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOWER = 2
@@ -70,6 +70,8 @@ def execute(path: str, *arguments: object) -> int:
 
 def run_program(path: str, *arguments: object) -> Outcome:
     """:func:`execute` with one thread, where there is no ``capsys``: in fixtures that several tests share."""
+    import torch
+
     torch.set_num_threads(1)
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
@@ -94,8 +96,28 @@ class Program:
         return Outcome(code, printed.out, printed.err)
 
 
+class Command(Program):
+    """Runs ``mksgn`` in the same way; the first of the arguments is the command."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        super().__init__("mksgn", capsys, monkeypatch, folder)
+
+    def __call__(self, *arguments: object) -> Outcome:
+        try:
+            code = dispatch.main([str(argument) for argument in arguments])
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        printed = self.capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return Outcome(code, printed.out, printed.err)
+
+
 def graph_for(pack: Pack, data: str, network: str = "base-sgn", persons: int = 1, **meta: Any) -> Graph:
     """An untrained integer net of two layers for ``pack``, with the attributes that train_slayer.py writes."""
+    import torch
+
+    from mksgn.nn.lowering import to_graph
+
     torch.manual_seed(4)
     shape = {"widths": (8, 8), "strides": (1, 2)}
     recipe = Recipe(network=NETWORKS[network](**shape), frames=8, persons=persons, val_subjects=(3,))
