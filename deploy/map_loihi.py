@@ -5,6 +5,7 @@
     python deploy/map_loihi.py --net mksgn.net --board loihi-1 --objective cores
     python deploy/map_loihi.py --net mksgn.net --board mine.toml            # limits of your own
     python deploy/map_loihi.py --net pilotnet.net --steps 16                # a stock net has no number of steps
+    python deploy/map_loihi.py --net mksgn.net --time stream                # frames one after the other; and both ways
 
 A board of your own is a TOML file: [my-board], base = "kapoho-point", and the fields that differ
 (mksgn/mapping/boards.toml lists them all, with a source for each; what is not public is marked as assumed).
@@ -24,13 +25,14 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 
 from mksgn.commit import describe_commit
 from mksgn.errors import ConfigError
+from mksgn.mapping.delays import ACCUMULATORS, DELAYS_HELP, Delays
 from mksgn.mapping.packing import OBJECTIVE_HELP, Objective
 from mksgn.programs.console import exit_on_error, print_prose
 from mksgn.programs.options import parse
@@ -56,6 +58,12 @@ class Options:
     """With --data: samples to run, spread over classes and the test split; 0: all. Default 32."""
     steps: int | None = None
     """Steps per sample, for a net without a number of its own."""
+    time: Literal["clip", "stream"] = "clip"
+    """clip: all frames at once, a neuron for each; stream: one after the other, a neuron for all frames."""
+    delay_price: str | None = None
+    """With --time stream, what a delay takes of a core: free; accumulators (default): one of 16 bits, or 24 where sums
+    need them, for each step that a message may wait; or their bits."""
+    delays: Annotated[str | None, tyro.conf.arg(help=f"With --time stream, how delays are made: {DELAYS_HELP}")] = None
     all: bool = False
     """Print a row for every population and, however many they are, for every chip."""
     json: Path | None = None
@@ -69,11 +77,20 @@ class Options:
         if self.samples is not None and self.data is None:
             raise ConfigError("an option has no effect without --data", where="--samples", got=str(self.samples),
                               fix="name skeletons with --data, or leave it out")
+        for option, given in (("--delay-price", self.delay_price), ("--delays", self.delays)):
+            if given is not None and self.time != "stream":
+                raise ConfigError("an option has no effect without --time stream", where=option, got=given,
+                                  fix="give --time stream, or leave it out")
+        self.priced_delays()
         if self.samples is not None and self.samples < 0:
             raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
                               allowed="0 for all, or more")
         if self.json is not None:
             check_writable(self.json, "--json")
+
+    def priced_delays(self) -> Delays | None:
+        """What --delay-price and --delays say; None for a clip."""
+        return Delays.parse(self.delay_price or ACCUMULATORS, self.delays or "any") if self.time == "stream" else None
 
 
 if __name__ == "__main__":
@@ -84,13 +101,14 @@ import numpy as np
 
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
-from mksgn.mapping import board, place, tables
+from mksgn.ir.streaming import streamed
+from mksgn.mapping import board, both_ways, place, tables
 from mksgn.mapping.placement import uniform_activity
 from mksgn.mapping.problems import least_cores, refuse_giants
 from mksgn.netx import read_net
 from mksgn.programs.nets import find_net
 from mksgn.programs.outputs import check_writable, write_json
-from mksgn.programs.placement import load_activity, show_placement
+from mksgn.programs.placement import load_activity, show_placement, show_ways
 from mksgn.programs.samples import find_data, select
 from mksgn.report.provenance import versions
 
@@ -103,16 +121,22 @@ def main(options: Options) -> int:
     console = Console(highlight=False)
     target = board(options.board)
     options = replace(options, net=find_net(options.net, partial(print_prose, console, style="yellow")))
-    graph = read_net(options.net)
+    clip = read_net(options.net)
+    graph = streamed(clip) if options.time == "stream" else clip
     refuse_giants(least_cores(graph, target), target)
-    activity, active = count(options, graph, console)
-    placement = place(graph, target, activity, objective=options.objective, steps=options.steps)
+    activity, active = count(options, clip, console)
+    sent = both_ways.folded(activity) if activity and graph is not clip else activity
+    placement = place(graph, target, sent, objective=options.objective, steps=options.steps,
+                      delays=options.priced_delays())
     refuse_giants(placement.packing.cores, target)
-    content = tables.record(placement, placement.work(activity or uniform_activity(graph, placement.steps), active))
+    content = tables.record(placement, placement.work(sent or uniform_activity(graph, placement.steps), active))
     show_placement(console, placement, content, options.all)
+    ways = both_ways.compare(clip, placement, activity, active) if graph is not clip else []
+    if ways:
+        show_ways(console, ways)
     if options.json is not None:
         write_json(options.json, {**content, "net": str(options.net), "versions": versions(),
-                                  "commit": describe_commit()})
+                                  "commit": describe_commit(), "both_ways": [both_ways.record(way) for way in ways]})
         console.print(f"wrote {options.json}", markup=False, soft_wrap=True)
     return DOES_NOT_FIT if placement.problems else 0
 

@@ -26,7 +26,7 @@ from mksgn.ir.synapses import Conv, Dense, Synapse
 Intervals = dict[str, int]
 """Input frames from one frame of a population to its next: P, by name."""
 DENSE = "streamed_dense"
-"""Entry of ``meta``: convolutions over frames that are ``Dense`` in the graph of the clip, and so read every channel."""
+"""Entry of ``meta``: convolutions over frames that are ``Dense`` in the clip's graph, and so read every channel."""
 
 
 def streamed(graph: Graph) -> Graph:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_frame_rate
+from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_frame_rate, cost_models
 from mksgn.energy.work import CoreWork
 from mksgn.ir.graph import Graph
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.packing import Objective
-from mksgn.mapping.placement import Placement, checked, place
+from mksgn.mapping.placement import Placement, checked, place, uniform_activity
 from mksgn.mapping.wiring import Activity, Wiring
 
 FRAMES_PER_SECOND = 30.0
@@ -131,6 +131,25 @@ def way(clip: Graph, graph: Graph, board: Board, activity: Activity, active: Act
     sent = folded(given) if lattice is not None else given
     placement = place(graph, board, sent, objective=objective, delays=delays)
     return priced(clip, placement, given, active, models, per_second)
+
+
+def compare(clip: Graph, placement: Placement, activity: Activity | None, active: Active | None) -> list[Way]:
+    """The clip at once on the board of a streamed ``placement``, and that placement, by all cost models.
+
+    Parameters
+    ----------
+    clip : Graph
+    placement : Placement
+        Of the same, streamed.
+    activity : mapping of population to float64 ndarray (C, F, V), or None
+        Of the clip's graph. Without it every neuron is taken to spike alike.
+    active : mapping of population to float, optional
+    """
+    assert clip.time_steps is not None
+    sent = uniform_activity(clip, clip.time_steps) if activity is None else checked(clip, activity)
+    models = list(cost_models().values())
+    at_once = place(clip, placement.board, activity, objective=placement.objective)  # type: ignore[arg-type]
+    return [priced(clip, at_once, sent, active, models), priced(clip, placement, sent, active, models)]
 
 
 def priced(clip: Graph, placement: Placement, activity: Activity, active: Active | None, models: Sequence[CostModel],

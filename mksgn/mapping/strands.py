@@ -157,7 +157,7 @@ class _Chain:
             held = stop - last - 1 if self.waits else 0
             yield (Population(name, source.shape, Cuba(1)),
                    Conv(name, (before,), name, np.full((channels, 1, 1, 1), 2, np.int16), groups=channels),
-                   Strand("", "", (0,), held, held > 0))
+                   Strand("", "", (held,), held, held > 0))
             before, last = name, stop
 
 
@@ -244,4 +244,4 @@ def _lists(name: str, parts: list[tuple[Synapse, tuple[int, ...]]],
             if host in sources:
                 yield part, Strand(name, HOST, (wait,))
             else:
-                yield part, Strand(name, "lists", (0,) * len(sources), longest, True, number == 0)
+                yield part, Strand(name, "lists", (wait,) * len(sources), longest, True, number == 0)

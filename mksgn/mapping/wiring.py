@@ -17,7 +17,7 @@ from mksgn.ir.graph import Graph, Population
 from mksgn.ir.schedule import schedule
 from mksgn.ir.synapses import Shape, Synapse
 from mksgn.mapping.boards import Board
-from mksgn.mapping.delays import Delays
+from mksgn.mapping.delays import HOST, Delays
 
 Activity = Mapping[str, np.ndarray]
 _GATE_BITS = 8
@@ -34,10 +34,11 @@ class Strand:
         Of the streamed graph; '' for one that leads to a relay.
     realisation : str
         Of :data:`mksgn.mapping.delays.REALISATIONS`, or 'host'; '' where nothing waits.
-    axon : tuple of int
-        Steps that each source's axon holds a message back. Messages of different axons are different messages.
+    waits : tuple of int
+        Steps beyond the hop that messages of each source wait, once they have passed all relays.
     held : int
-        Longest time, in steps, that a message waits in the accumulators of the neuron that it reaches.
+        Longest time, in steps, that a message of any strand of the list, or of this strand alone, waits in the
+        accumulators of the neuron that it reaches.
     listed : bool
         No weights are shared.
     leads : bool
@@ -46,10 +47,14 @@ class Strand:
 
     synapse: str
     realisation: str
-    axon: tuple[int, ...]
+    waits: tuple[int, ...]
     held: int = 0
     listed: bool = False
     leads: bool = True
+
+    def axon(self, source: int) -> int:
+        """Steps that the axon of a source holds a message back: a message of its own for each delay."""
+        return self.waits[source] if self.realisation in ("axonal", HOST) else 0
 
     def rules(self, board: Board) -> Board:
         """The rules of ``board`` for this synapse: what is stored once, and the bits of an entry."""
@@ -137,7 +142,7 @@ class Wiring:
         for synapse in self.synapses:
             if population in synapse.sources:
                 strand = self.strands.get(synapse.name)
-                delay = strand.axon[synapse.sources.index(population)] if strand else 0
+                delay = strand.axon(synapse.sources.index(population)) if strand else 0
                 found.setdefault(delay, []).append(synapse)
         return found
 
