@@ -1,4 +1,4 @@
-"""What benchmarks/streaming.py says of chips: cores by price and way of a delay, the price limit, both ways side by side."""
+"""What benchmarks/streaming.py says of chips: cores by price and way of a delay, the price limit, both ways."""
 
 from __future__ import annotations
 
@@ -55,13 +55,15 @@ def chips(clip: Graph, stream: Graph, counts: Counts) -> dict[str, Any]:
     return {"cores": list(cores_rows(stream, activity)),
             "price_limit_bits": price_limit(stream, board(CHIP), Delays(), activity),
             "both_ways": [record(each) for each in ways],
-            "text": {"placed": [list(row) for row in placed_rows(ways)], "priced": [list(row) for row in priced_rows(ways)]}}
+            "text": {"placed": [list(row) for row in placed_rows(ways)],
+                     "priced": [list(row) for row in priced_rows(ways)]}}
 
 
 def markdown(found: Mapping[str, Mapping[str, Any]], where: str) -> str:
     """The page for benchmarks/results: nets by name."""
     lines = ["# Frames as time steps on chips", "",
-             "`python benchmarks/streaming.py --data nw_ucla.npz --chips --markdown benchmarks/results/streaming.md`", "",
+             "`python benchmarks/streaming.py --data nw_ucla.npz --chips --markdown benchmarks/results/streaming.md`",
+             "",
              f"{where}. All figures are modelled, but for the seconds; no chip has run these networks. How: "
              "[docs/mapping.md](../../docs/mapping.md), [docs/energy.md](../../docs/energy.md).", ""]
     for name, each in found.items():

@@ -20,6 +20,7 @@ from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.packing import Objective
 from mksgn.mapping.placement import Placement, checked, place, uniform_activity
+from mksgn.mapping.step_by_step import sample_ms
 from mksgn.mapping.wiring import Activity, Wiring
 
 FRAMES_PER_SECOND = 30.0
@@ -59,7 +60,12 @@ class Price:
     Parameters
     ----------
     cost : Cost
-        With samples back to back (``streaming``) and one at a time (``single_shot``).
+        With samples back to back (``streaming``) and one at a time (``single_shot``), all steps being alike.
+    period_ms : Range or None
+        From one sample to the next, back to back. Of a stream step by step (:mod:`mksgn.mapping.step_by_step`), as
+        some steps have more to do.
+    static_mj : Range or None
+        Static power x chips x period.
     sensor : FramePace or None
         At the pace of a sensor.
     extra_mj : Range
@@ -67,6 +73,8 @@ class Price:
     """
 
     cost: Cost
+    period_ms: Range | None
+    static_mj: Range | None
     sensor: FramePace | None
     extra_mj: Range
 
@@ -162,11 +170,16 @@ def priced(clip: Graph, placement: Placement, activity: Activity, active: Active
                      for s in clip.synapses for source in s.sources)
     extra = extra_events(placement.wiring, work, sent, operations)
     before = 0 if lattice is None else (lattice.frames - 1) * lattice.interval
+    uneven = sample_ms(placement, sent, active, list(models)) if lattice is not None else {}
     prices = {}
     for model in models:
         cost = model.price(work)
-        prices[model.name] = Price(cost, at_frame_rate(model, work, cost, clip.input.shape[1], per_second, before),
-                                   _extra_mj(model, extra))
+        period = uneven.get(model.name, cost.streaming.period_ms if cost.streaming else None)
+        static = None
+        if period is not None and model.static_chip_mw is not None:
+            static = Range.of(model.static_chip_mw.bounds * work.chips * period.bounds * 1e-3)  # mW ms = uJ
+        prices[model.name] = Price(cost, period, static, at_frame_rate(model, work, cost, clip.input.shape[1],
+                                                                       per_second, before), _extra_mj(model, extra))
     return Way("clip" if lattice is None else "stream", placement, work, operations, extra, prices)
 
 
@@ -215,10 +228,15 @@ def record(found: Way) -> dict[str, Any]:
         "steps": work.steps, "latency_steps": work.latency_steps, "operations": found.operations,
         "extra": asdict(found.extra),
         "prices": {name: {"cost": {key: value for key, value in price.cost.as_record().items() if key != "core_mj"},
+                          "period_ms": _pair(price.period_ms), "static_mj": _pair(price.static_mj),
                           "sensor": None if price.sensor is None else _plain(price.sensor),
-                          "extra_mj": [price.extra_mj.low, price.extra_mj.high]}
+                          "extra_mj": _pair(price.extra_mj)}
                    for name, price in found.prices.items()}}
 
 
+def _pair(value: Range | None) -> list[float] | None:
+    return None if value is None else [value.low, value.high]
+
+
 def _plain(pace: FramePace) -> dict[str, Any]:
-    return {name: [value.low, value.high] if isinstance(value, Range) else value for name, value in vars(pace).items()}
+    return {name: _pair(value) if isinstance(value, Range) else value for name, value in vars(pace).items()}

@@ -152,7 +152,7 @@ class Placement:
             layer = Layer(self.wiring, population, self.board, sent, self.steps)
             synops, macs = layer.operations()
             for key, values in (("synops", synops + self.wiring.rest_messages(name)), ("macs", macs),
-                                ("spikes", sent[name]), ("updates_active", self._updates(name, active, sent)),
+                                ("spikes", sent[name]), ("updates_active", self.updates(name, active, sent)),
                                 ("neurons", np.ones(population.shape))):
                 np.add.at(total[key], self.packing.core[name], grid.sums(values).ravel())
         latency = self.wiring.latency_steps or self.steps + schedule(self.wiring.stream).latency
@@ -162,8 +162,8 @@ class Placement:
             updates_idle=total["neurons"] * self.steps - total["updates_active"], **self._routes(given),
             host_messages=float(given[input_name].sum()) * max(len(self.wiring.axon_delays(input_name)), 1))
 
-    def _updates(self, name: str, active: Mapping[str, float | np.ndarray] | None,
-                 sent: Mapping[str, np.ndarray]) -> np.ndarray:
+    def updates(self, name: str, active: Mapping[str, float | np.ndarray] | None, sent: Activity) -> np.ndarray:
+        """Neuron updates per sample that change each neuron of a population or relay: float64 (C, F, V)."""
         if name in self.wiring.repeats:  # it changes when it passes a message on
             return np.asarray(sent[name])
         shape = self.wiring[name].shape

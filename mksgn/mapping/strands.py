@@ -113,11 +113,13 @@ def wire(timing: Timing, choice: Choice, delays: Delays, reach: int, only: Synap
     synapses: list[Synapse] = []
     strands: dict[str, Strand] = {}
     repeats: dict[str, str] = {}
+    behind: dict[str, int] = {}
     for population in stream.populations:
         populations.append(timing.plain[population.name])
         for chain in chains.get(population.name, ()):
-            for relay, synapse, strand in chain.relays(population):
+            for relay, synapse, strand, steps in chain.relays(population):
                 populations.append(relay)
+                behind[relay.name] = steps
                 synapses.append(synapse)
                 strands[synapse.name] = strand
                 repeats[relay.name] = population.name
@@ -126,7 +128,7 @@ def wire(timing: Timing, choice: Choice, delays: Delays, reach: int, only: Synap
             name = synapse.name if number == 0 else f"{synapse.name}#{number}"
             synapses.append(replace(part, name=name))
             strands[name] = strand
-    return Wiring(stream, tuple(populations), tuple(synapses), strands, repeats, delays, timing.bounds)
+    return Wiring(stream, tuple(populations), tuple(synapses), strands, repeats, behind, delays, timing.bounds)
 
 
 # ------------------------------------------------------------------------------------------ relays
@@ -148,8 +150,8 @@ class _Chain:
     stops: tuple[int, ...]
     waits: bool
 
-    def relays(self, source: Population) -> Iterator[tuple[Population, Synapse, Strand]]:
-        """Each relay, with the synapse that leads to it."""
+    def relays(self, source: Population) -> Iterator[tuple[Population, Synapse, Strand, int]]:
+        """Each relay, with the synapse that leads to it, and the steps by which it is behind the source."""
         before, last = source.name, 0
         channels = source.shape[0]
         for stop in self.stops:
@@ -157,8 +159,16 @@ class _Chain:
             held = stop - last - 1 if self.waits else 0
             yield (Population(name, source.shape, Cuba(1)),
                    Conv(name, (before,), name, np.full((channels, 1, 1, 1), 2, np.int16), groups=channels),
-                   Strand("", "", (held,), held, held > 0))
+                   Strand("", "", (held,), held, held > 0),
+                   _clocked(source, int(self.way[1:-1]), stop) if self.way.startswith("@") else stop)
             before, last = name, stop
+
+
+def _clocked(source: Population, phase: int, register: int) -> int:
+    """Steps by which a register is behind its source: the first ones by up to a phase, then a frame after the other."""
+    interval, length = (source.lattice.interval, source.lattice.length) if source.lattice else (1, 1)
+    frames, within = divmod(register - min(phase, length), length)
+    return register if frames < 0 else frames * interval + phase + within
 
 
 def _relay(source: str, way: str, stop: int) -> str:

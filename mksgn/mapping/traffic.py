@@ -59,19 +59,24 @@ def flows(wiring: Wiring, grids: Mapping[str, Grid], core: Mapping[str, np.ndarr
         Messages per neuron and sample.
     """
     for population in wiring.populations:
-        name = population.name
-        grid = grids.get(name) or Grid.even(population.shape, (1, 1, 1))
-        senders = core.get(name, np.array([HOST])).reshape(grid.parts)
-        values = np.asarray(activity[name], np.float64)
-        for synapses in wiring.axon_delays(name).values():
-            read = _reads(wiring, synapses, grids)
-            shared = _shared(read, core)
-            for target, boxes in read.items():
-                alone = ~np.isin(core[target], shared)
-                yield from _between(values, grid, senders, boxes, core[target].reshape(grids[target].parts),
-                                    alone.reshape(grids[target].parts))
-            for receiver in shared:
-                yield _into_one(values, grid, senders, int(receiver), _boxes_on(read, grids, core, int(receiver)))
+        for synapses in wiring.axon_delays(population.name).values():
+            yield from flows_from(wiring, population.name, synapses, grids, core, activity)
+
+
+def flows_from(wiring: Wiring, name: str, synapses: list[Synapse], grids: Mapping[str, Grid],
+               core: Mapping[str, np.ndarray], activity: Activity) -> Iterator[Flow]:
+    """Messages that population ``name`` sends to ``synapses``, to all of them at once."""
+    grid = grids.get(name) or Grid.even(wiring[name].shape, (1, 1, 1))
+    senders = core.get(name, np.array([HOST])).reshape(grid.parts)
+    values = np.asarray(activity[name], np.float64)
+    read = _reads(wiring, synapses, grids)
+    shared = _shared(read, core)
+    for target, boxes in read.items():
+        alone = ~np.isin(core[target], shared)
+        yield from _between(values, grid, senders, boxes, core[target].reshape(grids[target].parts),
+                            alone.reshape(grids[target].parts))
+    for receiver in shared:
+        yield _into_one(values, grid, senders, int(receiver), _boxes_on(read, grids, core, int(receiver)))
 
 
 def _reads(wiring: Wiring, synapses: list[Synapse], grids: Mapping[str, Grid]) -> dict[str, list[Masks]]:

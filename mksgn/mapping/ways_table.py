@@ -36,13 +36,15 @@ def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
     """Time and energy of each way by each model that has times."""
     for each in ways:
         for name, price in each.prices.items():
-            burst, alone, sensor = price.cost.streaming, price.cost.single_shot, price.sensor
-            if burst is None or alone is None or sensor is None:
+            alone, sensor, total = price.cost.single_shot, price.sensor, None
+            if price.period_ms is None or alone is None or sensor is None:
                 continue
+            if price.static_mj is not None:
+                total = Range.of(price.static_mj.bounds + price.cost.dynamic_mj.bounds)
             pace = (_text(sensor.after_last_ms) if sensor.keeps_up else "too slow", _text(sensor.dynamic_mj),
                     _text(sensor.static_mj), _text(sensor.total_mj))
-            yield (each.time, each.placement.objective, name, _text(burst.period_ms), _text(alone.latency_ms),
-                   _text(burst.dynamic_mj), _text(price.extra_mj), _text(burst.static_mj), _text(burst.total_mj), *pace)
+            yield (each.time, each.placement.objective, name, _text(price.period_ms), _text(alone.latency_ms),
+                   _text(price.cost.dynamic_mj), _text(price.extra_mj), _text(price.static_mj), _text(total), *pace)
 
 
 def _text(value: Range | None) -> str:

@@ -17,7 +17,7 @@ from mksgn.ir.graph import Graph, Population
 from mksgn.ir.schedule import schedule
 from mksgn.ir.synapses import Shape, Synapse
 from mksgn.mapping.boards import Board
-from mksgn.mapping.delays import HOST, Delays
+from mksgn.mapping.delays import Delays
 
 Activity = Mapping[str, np.ndarray]
 _GATE_BITS = 8
@@ -54,7 +54,7 @@ class Strand:
 
     def axon(self, source: int) -> int:
         """Steps that the axon of a source holds a message back: a message of its own for each delay."""
-        return self.waits[source] if self.realisation in ("axonal", HOST) else 0
+        return 0 if self.listed or not self.synapse else self.waits[source]
 
     def rules(self, board: Board) -> Board:
         """The rules of ``board`` for this synapse: what is stored once, and the bits of an entry."""
@@ -79,6 +79,8 @@ class Wiring:
     strands : dict of synapse to Strand
         Empty for a graph without lattices.
     repeats : dict of relay to population
+    behind : dict of relay to int
+        Steps by which it repeats it later.
     delays : Delays or None
     bounds : dict of population to int
         No input of a neuron in one step exceeds this: by population of the streamed graph.
@@ -89,6 +91,7 @@ class Wiring:
     synapses: tuple[Synapse, ...]
     strands: Mapping[str, Strand] = field(default_factory=dict)
     repeats: Mapping[str, str] = field(default_factory=dict)
+    behind: Mapping[str, int] = field(default_factory=dict)
     delays: Delays | None = None
     bounds: Mapping[str, int] = field(default_factory=dict)
 
