@@ -127,7 +127,7 @@ class _Choosing:
                     seen.append(choice)
                     yield choice, self._wire(choice)
 
-    def _wire(self, choice: Choice, only: Synapse | None = None) -> Wiring:
+    def _wire(self, choice: Choice, only: str | None = None) -> Wiring:
         return wire(self.timing, choice, self.delays, self.board.delay_steps, only)
 
     # -------------------------------------------------------------------------------------- one after the other
@@ -146,9 +146,10 @@ class _Choosing:
 
     def _takes(self, choice: Choice, synapse: Synapse, objective: str) -> dict[Realisation, float]:
         """What the target of a synapse and the relays behind its sources take together, for each realisation."""
-        return {how: self._total({**choice, synapse.name: how}, objective, synapse) for how in self.delays.allowed}
+        return {how: self._total({**choice, synapse.name: how}, objective, synapse.target)
+                for how in self.delays.allowed}
 
-    def _total(self, choice: Choice, objective: str, only: Synapse | None = None) -> float:
+    def _total(self, choice: Choice, objective: str, only: str | None = None) -> float:
         wiring = self._wire(choice, only)
         sent = wiring.activity(self.activity)
         column = 0 if objective == "cores" else 1
@@ -178,7 +179,7 @@ class _Choosing:
         waits = [wait for tap in self.timing.taps[synapse.name] for wait in tap.waits]
         takes = self._takes(choice, synapse, self.objective)
         scale, unit = (1.0, "cores") if self.objective == "cores" else (1e-6, "ms")
-        relays = self._wire(choice, synapse)
+        relays = self._wire(choice, synapse.target)
         own = {name for s in relays.synapses if relays.strands[s.name].synapse == synapse.name for name in s.sources}
         behind: set[str] = set()
         for name in own & relays.repeats.keys():

@@ -1,6 +1,6 @@
 """What every core does in each step of a streamed sample, for the time that uneven steps take.
 
-The populations of a streamed graph send at some steps only, and the busiest core of each step decides how long it takes.
+The populations of a streamed graph send at some steps only, and the busiest core of a step decides how long it takes.
 The mean of such maxima is more than the maximum of the means. A population is taken to send alike in all steps at which
 it works.
 """

@@ -92,7 +92,7 @@ class Timing:
         return found
 
 
-def wire(timing: Timing, choice: Choice, delays: Delays, reach: int, only: Synapse | None = None) -> Wiring:
+def wire(timing: Timing, choice: Choice, delays: Delays, reach: int, only: str | None = None) -> Wiring:
     """The populations and plain synapses that make all delays.
 
     Parameters
@@ -103,12 +103,13 @@ def wire(timing: Timing, choice: Choice, delays: Delays, reach: int, only: Synap
     delays : Delays
     reach : int
         Longest wait in the accumulators of a neuron: ``delay_steps`` of a board.
-    only : Synapse, optional
-        Leave out all synapses but those into its target, and all relays but those behind its sources.
+    only : str, optional
+        A population: leave out all synapses but those into it, and all relays that these do not read.
     """
     stream = timing.stream
-    sources = timing.readers if only is None else only.sources
-    chains = {source: _chains(timing, choice, reach, source) for source in sources}
+    wanted = stream.synapses if only is None else stream.into(only)
+    sources = {source for synapse in wanted for source in synapse.sources}
+    chains = {source: _chains(timing, choice, reach, source) for source in timing.readers if source in sources}
     populations: list[Population] = []
     synapses: list[Synapse] = []
     strands: dict[str, Strand] = {}
@@ -123,7 +124,7 @@ def wire(timing: Timing, choice: Choice, delays: Delays, reach: int, only: Synap
                 synapses.append(synapse)
                 strands[synapse.name] = strand
                 repeats[relay.name] = population.name
-    for synapse in stream.synapses if only is None else stream.into(only.target):
+    for synapse in wanted:
         for number, (part, strand) in enumerate(_strands(timing, synapse, choice.get(synapse.name), reach)):
             name = synapse.name if number == 0 else f"{synapse.name}#{number}"
             synapses.append(replace(part, name=name))

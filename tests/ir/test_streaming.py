@@ -13,7 +13,7 @@ from streamable import streamable
 
 from mksgn.counts import Counts
 from mksgn.emulator import Emulator
-from mksgn.energy import paper_energy_mj
+from mksgn.energy.causes import ratio_causes
 from mksgn.errors import DataError, GraphError
 from mksgn.events.stepper import Stepper
 from mksgn.ir import Conv, Cuba, Dense, Graph, Population, graph_difference, schedule
@@ -22,7 +22,6 @@ from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
 from mksgn.lava.backend import LavaBackend
 from mksgn.lava.process_plan import plan_processes
 from mksgn.lava.wire import graph_from_message, graph_message
-from mksgn.mapping import board, place
 from mksgn.netx import write_net
 from mksgn.nir import to_nir
 
@@ -160,10 +159,10 @@ def test_a_lattice_knows_its_steps() -> None:
 
 
 def test_what_does_not_hold_a_streamed_graph_says_so(tmp_path: Path) -> None:
-    """Nothing is left out in silence: files, single Processes and cores know no lattice."""
+    """Nothing is left out in silence: files and single Processes know no lattice."""
     graph = streamed(chain(Conv("s", ("a",), "b", ones(1, 1, 3, 1), padding=(1, 0))))
     for refused in (lambda: write_net(graph, tmp_path / "s.net"), lambda: to_nir(graph), lambda: plan_processes(graph),
-                    lambda: place(graph, board("kapoho-point")), lambda: paper_energy_mj(graph, Counts()),
+                    lambda: ratio_causes(graph, Counts()),
                     lambda: Emulator(graph).run_stream(np.zeros((1, 1, 1, 9), np.int8)),
                     lambda: LavaBackend(graph).run_stream(np.zeros((1, 1, 1, 9), np.int8))):
         with pytest.raises(GraphError, match="streamed graph cannot be"):
