@@ -14,6 +14,7 @@ from mksgn.ir import Graph
 from mksgn.mapping import board, place, tables
 from mksgn.mapping.both_ways import Way, folded, record, way
 from mksgn.mapping.delays import Delays
+from mksgn.mapping.packing import Objective
 from mksgn.mapping.price_limit import price_limit
 from mksgn.mapping.ways_table import NOTES, PLACED, PRICED, placed_rows, priced_rows
 
@@ -26,10 +27,12 @@ CORES = ("delay price", "delays", "objective", "cores", "chips", "one chip", "re
 
 def cores_rows(stream: Graph, activity: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
     """Cores of a streamed graph on one chip: by price, by the ways that are allowed, and for either objective."""
-    asked = [(price, "any", "cores") for price in PRICES] + [("accumulators", ways, "cores") for ways in WAYS[1:]]
-    for price, ways, objective in (*asked, ("accumulators", "any", "time")):
+    asked: list[tuple[str, str, Objective]] = [(price, "any", "cores") for price in PRICES]
+    asked += [("accumulators", ways, "cores") for ways in WAYS[1:]]
+    asked += [("accumulators", ways, "time") for ways in WAYS[:2]]
+    for price, ways, objective in asked:
         began = time.perf_counter()
-        placement = place(stream, board(CHIP), activity, objective=objective,  # type: ignore[arg-type]
+        placement = place(stream, board(CHIP), activity, objective=objective,
                           delays=Delays.parse(price, ways))
         made = [each.realisation for each in placement.made]
         yield {"delay price": price, "delays": ways, "objective": objective, "cores": placement.packing.cores,
@@ -59,11 +62,9 @@ def chips(clip: Graph, stream: Graph, counts: Counts) -> dict[str, Any]:
                      "priced": [list(row) for row in priced_rows(ways)]}}
 
 
-def markdown(found: Mapping[str, Mapping[str, Any]], where: str) -> str:
+def markdown(found: Mapping[str, Mapping[str, Any]], command: str, where: str) -> str:
     """The page for benchmarks/results: nets by name."""
-    lines = ["# Frames as time steps on chips", "",
-             "`python benchmarks/streaming.py --data nw_ucla.npz --chips --markdown benchmarks/results/streaming.md`",
-             "",
+    lines = ["# Frames as time steps on chips", "", f"`{command}`", "",
              f"{where}. All figures are modelled, but for the seconds; no chip has run these networks. How: "
              "[docs/mapping.md](../../docs/mapping.md), [docs/energy.md](../../docs/energy.md).", ""]
     for name, each in found.items():

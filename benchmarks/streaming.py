@@ -153,8 +153,12 @@ def main(options: Options) -> int:
                                                 else str(v) for v in values))
     print_table(console, table)
     console.print(f"{options.data.name}; {os.cpu_count()} cores, {describe()}; {describe_commit()}; no chip")
-    page = _streaming_chips.markdown({each["net"]: each[CHIPS] for each in rows if options.chips}, describe_commit())
+    page = ""
     if options.chips:
+        page = _streaming_chips.markdown(
+            {each["net"]: each[CHIPS] for each in rows},
+            f"python benchmarks/streaming.py --data {options.data.name} --samples {options.samples} --chips "
+            "--markdown benchmarks/results/streaming.md", f"{rows[0]['samples']} test samples; {describe_commit()}")
         console.print(page, markup=False, soft_wrap=True)
     if options.markdown is not None:
         write_text(options.markdown, page)

@@ -259,7 +259,7 @@ def _worst_of(synapse: Synapse, most: Callable[[Grid], int], shape: Shape,
     whole = most(Grid.even(shape, (1, 1, 1)))
     frames = np.array([most(Grid.even(shape, (1, f, 1))) for f in parts[1]])
     both = np.array([[most(Grid.even(shape, (c, 1, v))) for v in parts[2]] for c in parts[0]])
-    return both[:, None, :] * frames[None, :, None] // whole
+    return both[:, None, :] * frames[None, :, None] // max(whole, 1)
 
 
 @_worst_of.register
@@ -279,7 +279,7 @@ def _worst_of_conv(synapse: Conv, most: Callable[[Grid], int], shape: Shape,
     channels = np.array([most(Grid.even(shape, (c, 1, 1))) for c in parts[0]])
     frames = np.array([most(Grid.even(shape, (1, f, 1))) for f in parts[1]])
     joints = np.array([most(Grid.even(shape, (1, 1, v))) for v in parts[2]])
-    return outer(channels, frames, joints) // (whole * whole)
+    return outer(channels, frames, joints) // max(whole * whole, 1)  # 0: it reads padding alone
 
 
 def _choices(length: int) -> list[int]:
