@@ -3,8 +3,8 @@
 What a realisation takes depends on the others: a neuron has accumulators for the longest wait of all its synapses, and
 readers share the relays behind a population. So the choice begins with the realisation that is best for all synapses
 alike, and changes one synapse after the other while that makes the sum of all populations smaller. The candidates that
-are left are packed, and the best packing counts. Placing for time, which packs again and again, has two candidates: what
-the search finds for time, and what it finds for cores.
+are left are packed, and the best packing counts. Placing for time, which packs again and again, has two candidates:
+what the search finds for time, and what it finds for cores.
 """
 
 from __future__ import annotations
