@@ -47,7 +47,7 @@ def both_ways(clip: Graph, stream: Graph, counts: Counts) -> list[Way]:
     activity, models = counts.activity(), list(cost_models().values())
     active = {name: number / counts.samples for name, number in counts.active.items()}
     return [way(clip, clip, board(LARGE), activity, active, models, objective="cores"),
-            *(way(clip, stream, board(CHIP), activity, active, models, objective=objective)  # type: ignore[arg-type]
+            *(way(clip, stream, board(CHIP), activity, active, models, objective=objective)
               for objective in ("cores", "time"))]
 
 
