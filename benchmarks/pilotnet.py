@@ -81,6 +81,7 @@ from mksgn.mapping import Board, Placement, board, place
 from mksgn.mapping.grid import Grid
 from mksgn.mapping.layer import Cut, Layer
 from mksgn.mapping.packing import Packing, needs
+from mksgn.mapping.wiring import Wiring
 from mksgn.netx import read_net
 from mksgn.programs.outputs import check_writable, write_json, write_text
 
@@ -191,11 +192,12 @@ def compilers_placement(graph: Graph, where: Board, activity: Mapping[str, np.nd
         edges = (*range(0, shape[axis], size), shape[axis])
         grids[name] = Grid(tuple(edges if a == axis else (0, shape[a]) for a in range(3)))  # type: ignore[arg-type]
         assert grids[name].cells == PUBLISHED.cores_by_layer[name], name
-    layers = {name: Layer(graph, graph[name], where, activity, STEPS) for name in grids}
+    wiring = Wiring.plain(graph)
+    layers = {name: Layer(wiring, graph[name], where, activity, STEPS) for name in grids}
     usage = needs(layers, {name: Cut(grid, np.zeros(grid.parts)) for name, grid in grids.items()})
     first = np.concatenate([[0], np.cumsum([grid.cells for grid in grids.values()])])
     core = {name: np.arange(start, end) for name, start, end in zip(grids, first[:-1], first[1:])}
-    return Placement(graph, where, "cores", STEPS, False, Packing(grids, core, np.concatenate(list(usage.values()))))
+    return Placement(wiring, where, "cores", STEPS, False, Packing(grids, core, np.concatenate(list(usage.values()))))
 
 
 def compare(work: CoreWork, models: Mapping[str, CostModel]) -> list[dict[str, Any]]:

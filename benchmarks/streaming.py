@@ -2,6 +2,7 @@
 
     python benchmarks/streaming.py --data nw_ucla.npz
     python benchmarks/streaming.py --data nw_ucla.npz --lava 464 --json streaming.json
+    python benchmarks/streaming.py --data nw_ucla.npz --chips --markdown streaming.md   # cores, energy, time: minutes
 
 A streamed graph (mksgn.ir.streaming) has one neuron per channel and joint; frame f of a clip enters at step f, and
 temporal kernels are delays. The emulator runs all test samples both ways: readouts and every count of events are
@@ -41,26 +42,33 @@ class Options:
     """Of these samples every spike is compared, in the emulator."""
     lava: int = 3
     """Of these samples every event is counted in Lava's Blocks, too; 0: none."""
+    chips: bool = False
+    """Place the nets on chips in both ways as well: cores by price of a delay, energy and time."""
     json: Path | None = None
     """Write the rows here."""
+    markdown: Path | None = None
+    """With --chips: write its tables here."""
 
 
 if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)
 
+import _streaming_chips
 import numpy as np
 
 from mksgn.api import load, read
 from mksgn.api.recordings import chosen
 from mksgn.counts import Counts
 from mksgn.emulator import Emulator
+from mksgn.errors import ConfigError
 from mksgn.ir import Graph, schedule
 from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
 from mksgn.processor import describe
-from mksgn.programs.outputs import check_writable, write_json
+from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.run.registry import open_backend
 
+CHIPS = "on_chips"
 TABLES = ("sample_spikes", "sample_active", "sample_synops", "sample_macs")
 
 
@@ -110,6 +118,9 @@ def row(path: Path, options: Options, console: Console) -> dict[str, Any]:
     found["counts"], found["counts_differ"] = differing_counts(outputs[0].counts, outputs[1].counts)
     part = x[np.linspace(0, len(x) - 1, min(options.spikes, len(x))).astype(int)]
     found["spikes"], found["spikes_differ"] = differing_spikes(graph, stream, part)
+    if options.chips:
+        with console.status(f"{path.parent.name}: on chips"):
+            found[CHIPS] = _streaming_chips.chips(graph, stream, outputs[0].counts)
     if options.lava:
         chosen_few = slice(0, options.lava)
         with console.status(f"{path.parent.name}: Lava, {len(x[chosen_few])} samples"):
@@ -128,16 +139,29 @@ def row(path: Path, options: Options, console: Console) -> dict[str, Any]:
 
 def main(options: Options) -> int:
     console = Console()
-    if options.json is not None:
-        check_writable(options.json, "--json")
+    if options.markdown is not None and not options.chips:
+        raise ConfigError("an option has no effect without --chips", where="--markdown", got=str(options.markdown),
+                          fix="give --chips, or leave it out")
+    for option, target in (("--json", options.json), ("--markdown", options.markdown)):
+        if target is not None:
+            check_writable(target, option)
     rows = [row(path, options, console) for path in options.net]
     table = Table("", *(each["net"] for each in rows), title="frames side by side (clip), one after the other (stream)")
-    for name in dict.fromkeys(name for each in rows for name in each if name != "net"):
+    for name in dict.fromkeys(name for each in rows for name in each if name not in ("net", CHIPS)):
         values = [each.get(name, "-") for each in rows]
         table.add_row(name.replace("_", " "), *(f"{v:.2f}" if isinstance(v, float) else f"{v:,}" if isinstance(v, int)
                                                 else str(v) for v in values))
     print_table(console, table)
     console.print(f"{options.data.name}; {os.cpu_count()} cores, {describe()}; {describe_commit()}; no chip")
+    page = ""
+    if options.chips:
+        page = _streaming_chips.markdown(
+            {each["net"]: each[CHIPS] for each in rows},
+            f"python benchmarks/streaming.py --data {options.data.name} --samples {options.samples} --chips "
+            "--markdown benchmarks/results/streaming.md", f"{rows[0]['samples']} test samples; {describe_commit()}")
+        console.print(page, markup=False, soft_wrap=True)
+    if options.markdown is not None:
+        write_text(options.markdown, page)
     if options.json is not None:
         write_json(options.json, {"rows": rows, "commit": describe_commit()})
     return int(any(each[name] for each in rows for name in each if name.endswith("differ")))

@@ -5,6 +5,7 @@
     mksgn map --net mksgn.net --board loihi-1 --objective cores
     mksgn map --net mksgn.net --board mine.toml            # limits of your own
     mksgn map --net pilotnet.net --steps 16                # a stock net has no number of steps
+    mksgn map --net mksgn.net --time stream                # frames one after the other; and both ways
 
 A board of your own is a TOML file: [my-board], base = "kapoho-point", and the fields that differ
 (mksgn/mapping/boards.toml lists them all, with a source for each; what is not public is marked as assumed).
@@ -28,10 +29,12 @@ from typing import Annotated
 import tyro
 
 from mksgn.errors import ConfigError
+from mksgn.mapping.delays import ACCUMULATORS, DELAYS_HELP, Delays
 from mksgn.mapping.packing import OBJECTIVE_HELP, Objective
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
+from mksgn.run.time_modes import Time
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "mksgn map") -> int:
@@ -63,6 +66,12 @@ class Options:
     """With --data: samples to run, spread over classes and the test split; 0: all. Default 32."""
     steps: int | None = None
     """Steps per sample, for a net without a number of its own."""
+    time: Time = "clip"
+    """clip: all frames at once, a neuron for each; stream: one after the other, a neuron for all frames."""
+    delay_price: str | None = None
+    """With --time stream, what a delay takes of a core: free; accumulators (default): one of 16 bits, or 24 where sums
+    need them, for each step that a message may wait; or their bits."""
+    delays: Annotated[str | None, tyro.conf.arg(help=f"With --time stream, how delays are made: {DELAYS_HELP}")] = None
     all: bool = False
     """Print a row for every population and, however many they are, for every chip."""
     json: Path | None = None
@@ -76,8 +85,17 @@ class Options:
         if self.samples is not None and self.data is None:
             raise ConfigError("an option has no effect without --data", where="--samples", got=str(self.samples),
                               fix="name skeletons with --data, or leave it out")
+        for option, given in (("--delay-price", self.delay_price), ("--delays", self.delays)):
+            if given is not None and self.time != "stream":
+                raise ConfigError("an option has no effect without --time stream", where=option, got=given,
+                                  fix="give --time stream, or leave it out")
+        self.priced_delays()
         if self.samples is not None and self.samples < 0:
             raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
                               allowed="0 for all, or more")
         if self.json is not None:
             check_writable(self.json, "--json")
+
+    def priced_delays(self) -> Delays | None:
+        """What --delay-price and --delays say; None for a clip."""
+        return Delays.parse(self.delay_price or ACCUMULATORS, self.delays or "any") if self.time == "stream" else None

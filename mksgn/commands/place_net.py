@@ -12,14 +12,15 @@ from mksgn.commands.map import Options
 from mksgn.commit import describe_commit
 from mksgn.emulator import Emulator
 from mksgn.ir import Graph
-from mksgn.mapping import board, place, tables
+from mksgn.ir.streaming import streamed
+from mksgn.mapping import board, both_ways, place, tables
 from mksgn.mapping.placement import uniform_activity
 from mksgn.mapping.problems import least_cores, refuse_giants
 from mksgn.netx import read_net
 from mksgn.programs.console import print_prose, print_warning
-from mksgn.programs.nets import find_net
+from mksgn.programs.nets import check_clip, find_net
 from mksgn.programs.outputs import write_json
-from mksgn.programs.placement import load_activity, show_placement
+from mksgn.programs.placement import load_activity, show_placement, show_ways
 from mksgn.programs.samples import find_data, select
 from mksgn.report.provenance import versions
 
@@ -32,16 +33,23 @@ def place_net(options: Options) -> int:
     console = Console(highlight=False)
     target = board(options.board)
     options = replace(options, net=find_net(options.net, partial(print_prose, console, style="yellow")))
-    graph = read_net(options.net)
+    clip = read_net(options.net)
+    check_clip(clip, options.net)
+    graph = streamed(clip) if options.time == "stream" else clip
     refuse_giants(least_cores(graph, target), target)
-    activity, active = count(options, graph, console)
-    placement = place(graph, target, activity, objective=options.objective, steps=options.steps)
+    activity, active = count(options, clip, console)
+    sent = both_ways.folded(activity) if activity and graph is not clip else activity
+    placement = place(graph, target, sent, objective=options.objective, steps=options.steps,
+                      delays=options.priced_delays())
     refuse_giants(placement.packing.cores, target)
-    content = tables.record(placement, placement.work(activity or uniform_activity(graph, placement.steps), active))
+    content = tables.record(placement, placement.work(sent or uniform_activity(graph, placement.steps), active))
     show_placement(console, placement, content, options.all)
+    ways = both_ways.compare(clip, placement, activity, active) if graph is not clip else []
+    if ways:
+        show_ways(console, ways)
     if options.json is not None:
         write_json(options.json, {**content, "net": str(options.net), "versions": versions(),
-                                  "commit": describe_commit()})
+                                  "commit": describe_commit(), "both_ways": [both_ways.record(way) for way in ways]})
         console.print(f"wrote {options.json}", markup=False, soft_wrap=True)
     return DOES_NOT_FIT if placement.problems else 0
 

@@ -23,6 +23,7 @@ import numpy as np
 from mksgn.counts import Counts
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
+from mksgn.ir.streaming import refuse_streamed
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ def ratio_causes(graph: Graph, counts: Counts) -> dict[str, Causes | None]:
     ------
     ConfigError
         When the counts do not hold the messages of every neuron (``counts.sent``).
+    GraphError
+        When the graph is streamed: its borders are steps.
     """
+    refuse_streamed(graph, "explained by its borders")
     found: dict[str, Causes | None] = {}
     for synapse in graph.synapses:
         missing = [name for name in synapse.sources if name not in counts.sent]

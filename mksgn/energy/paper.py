@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from mksgn.counts import Counts
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
-from mksgn.ir.streaming import refuse_streamed
+from mksgn.ir.streaming import dense_macs
 
 E_MAC_PJ = 4.6
 """Energy of a 32-bit floating-point multiply-accumulate at 45 nm, pJ: 3.7 (multiply) + 0.9 (add).
@@ -111,6 +111,7 @@ def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
     Parameters
     ----------
     graph : Graph
+        Of a clip, or streamed: both have the same figures, a rate being one of the steps at which a neuron works.
     counts : Counts
         Counts of a run of this graph, over at least one sample.
 
@@ -118,11 +119,9 @@ def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
     ------
     ConfigError
         When no sample was run, or the counts are of another graph.
-    GraphError
-        When the graph is streamed: Eq. 34 is about a clip.
     """
-    refuse_streamed(graph, "given the paper's energy")
     _samples(counts)
+    steps = counts.steps if graph.input.lattice is None else graph.input.lattice.length
     rows = []
     for synapse in graph.synapses:
         missing = [n for n in synapse.sources if n not in counts.spikes]
@@ -130,19 +129,19 @@ def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
             raise ConfigError("the counts are not of this graph", where=f"synapse {synapse.name!r}",
                               got=f"no counts of {', '.join(missing) or synapse.name}", fix="count a run of this graph")
         source = graph[synapse.sources[0]]
-        flops_one = synapse.dense_macs(source.shape, graph[synapse.target].shape)
-        rates = [counts.rate(name) for name in synapse.sources]
+        flops_one = dense_macs(graph, synapse)
+        rates = [_rate(graph, counts, name) for name in synapse.sources]
         graded = source.message_bits > 0
-        sops = 0.0 if graded else sum(rates) * counts.steps * flops_one
+        sops = 0.0 if graded else sum(rates) * steps * flops_one
         rows.append(SynapseOps(synapse.name, graded, flops_one * len(rates), sum(rates) / len(rates), sops,
                                counts.synops[synapse.name] / counts.samples,
                                counts.macs[synapse.name] / counts.samples))
     first = sum(row.flops for row in rows if row.graded)
     sops = sum(row.theoretical_sops for row in rows)
     return PaperEnergy(
-        rows=tuple(rows), first_layer_macs=first, first_layer_macs_all_steps=first * counts.steps, sops=sops,
+        rows=tuple(rows), first_layer_macs=first, first_layer_macs_all_steps=first * steps, sops=sops,
         energy_mj=(E_MAC_PJ * first + E_AC_PJ * sops) * _MJ_PER_PJ,
-        energy_all_steps_mj=(E_MAC_PJ * first * counts.steps + E_AC_PJ * sops) * _MJ_PER_PJ,
+        energy_all_steps_mj=(E_MAC_PJ * first * steps + E_AC_PJ * sops) * _MJ_PER_PJ,
     )
 
 
@@ -158,6 +157,15 @@ def counted_energy_mj(counts: Counts) -> CountedEnergy:
     macs = sum(counts.macs.values()) / samples
     synops = sum(counts.synops.values()) / samples
     return CountedEnergy(macs, synops, (E_MAC_PJ * macs + E_AC_PJ * synops) * _MJ_PER_PJ)
+
+
+def _rate(graph: Graph, counts: Counts, name: str) -> float:
+    """Mean spikes of a population per neuron and step at which it works."""
+    lattice = graph[name].lattice
+    if lattice is None:
+        return counts.rate(name)
+    steps = counts.neurons[name] * lattice.frames * lattice.length * counts.samples
+    return counts.spikes[name] / max(steps, 1)
 
 
 def _samples(counts: Counts) -> int:

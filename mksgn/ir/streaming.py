@@ -26,6 +26,8 @@ from mksgn.ir.synapses import Conv, Dense, Synapse
 
 Intervals = dict[str, int]
 """Input frames from one frame of a population to its next: P, by name."""
+DENSE = "streamed_dense"
+"""Entry of ``meta``: convolutions over frames that are ``Dense`` in the clip's graph, and so read every channel."""
 
 
 def streamed(graph: Graph) -> Graph:
@@ -64,7 +66,8 @@ def streamed(graph: Graph) -> Graph:
                              allowed=f"below {SUM24}", fix="run this graph clip by clip")
     synapses = tuple(_synapse(s, graph[s.sources[0]], graph[s.target], intervals[s.sources[0]] * steps)
                      for s in graph.synapses)
-    return Graph(populations, synapses, _cycle(graph, intervals), dict(graph.meta))
+    made = [after.name for before, after in zip(graph.synapses, synapses) if before.kind != after.kind]
+    return Graph(populations, synapses, _cycle(graph, intervals), graph.meta | ({DENSE: made} if made else {}))
 
 
 def frame_intervals(graph: Graph) -> Intervals:
@@ -171,6 +174,18 @@ def fanout_by_frame(graph: Graph, synapse: Synapse, source: str) -> np.ndarray:
             if target.lattice.frame(frame * sender.lattice.interval + delay) is not None:
                 found[frame] += met
     return found
+
+
+def dense_macs(graph: Graph, synapse: Synapse) -> int:
+    """Multiply-accumulates of the dense operation of a synapse, for one source and one step of every frame.
+
+    The same for the graph of a clip and the streamed one.
+    """
+    source, target = graph[synapse.sources[0]], graph[synapse.target]
+    if synapse.name in graph.meta.get(DENSE, ()):
+        return synapse.weight.size
+    frames = 1 if target.lattice is None else target.lattice.frames
+    return synapse.dense_macs(source.shape, target.shape) * frames
 
 
 def _cycle(graph: Graph, intervals: Intervals) -> int:

@@ -8,15 +8,15 @@ from functools import cached_property, singledispatch
 
 import numpy as np
 
-from mksgn.ir.graph import Graph, Population
+from mksgn.ir.graph import Population
 from mksgn.ir.synapses import Conv, Dense, Shape, Synapse
 from mksgn.mapping.arrivals import arrivals
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Grid, balanced_edges, even_edges, outer
 from mksgn.mapping.memory import in_axons, synapse_words
 from mksgn.mapping.reach import source_boxes
+from mksgn.mapping.wiring import Activity, Wiring
 
-Activity = Mapping[str, np.ndarray]
 _MORE = 64
 """Cuts of up to so many times the fewest boxes are known, however small the board: axons may ask for them."""
 _THIN = 0.96
@@ -52,7 +52,7 @@ class Layer:
 
     Parameters
     ----------
-    graph : Graph
+    wiring : Wiring
     population : Population
     board : Board
     activity : mapping of population to float64 ndarray (C, F, V)
@@ -61,20 +61,42 @@ class Layer:
         Steps per sample.
     """
 
-    def __init__(self, graph: Graph, population: Population, board: Board, activity: Activity, steps: int):
-        self.graph, self.population, self.board, self.activity, self.steps = graph, population, board, activity, steps
-        self.synapses = graph.into(population.name)
+    def __init__(self, wiring: Wiring, population: Population, board: Board, activity: Activity, steps: int):
+        self.wiring, self.population, self.board, self.activity, self.steps = wiring, population, board, activity, steps
+        self.synapses = wiring.into(population.name)
+        self.leading = [synapse for synapse in self.synapses if wiring.leads(synapse.name)]
+        """Those with axons, and so messages, of their own."""
 
     def source(self, synapse: Synapse) -> tuple[int, int, int]:
         """Shape of the sources of ``synapse``."""
-        return self.graph[synapse.sources[0]].shape
+        return self.wiring.shape(synapse)
+
+    @property
+    def key(self) -> tuple:
+        """What the cuts of a population depend on, from one wiring of a graph to another."""
+        strands = self.wiring.strands
+        name = self.wiring.repeats.get(self.population.name, self.population.name)
+        rules = tuple((s.name.split("#")[0] if s.name in strands and strands[s.name].synapse else "", s.weight.shape,
+                       len(s.sources), *(() if s.name not in strands else
+                                         (strands[s.name].listed, strands[s.name].leads, strands[s.name].held)))
+                      for s in self.synapses)
+        return (name, self.population.name in self.wiring.repeats, rules)
 
     # -------------------------------------------------------------------------------------- what a cut takes
     def usage(self, grid: Grid) -> dict[str, np.ndarray]:
         """Each resource that every box takes on its core, out-axons left out: int64 (parts) by name."""
-        return {"neurons": grid.sizes,
-                "synapse_words": np.asarray(sum(self._words(synapse, grid) for synapse in self.synapses)),
-                "in_axons": np.asarray(sum(self._axons(synapse, grid) for synapse in self.synapses))}
+        return self._with_state(grid.sizes, np.asarray(sum(self._words(synapse, grid) for synapse in self.synapses)),
+                                np.asarray(sum(self._axons(synapse, grid) for synapse in self.leading)))
+
+    def _with_state(self, sizes: np.ndarray, words: np.ndarray, axons: np.ndarray) -> dict[str, np.ndarray]:
+        """Resources of boxes of ``sizes`` neurons, with what their delays and their clock take."""
+        name, board = self.population.name, self.board
+        waiting = self.wiring.accumulator_words(name, sizes, board)
+        words = words + self.wiring.gate_words(name, sizes, board)
+        if not board.core_words:  # memories are apart, and this is the one that the logs let a net share
+            words, waiting = words + waiting, np.zeros_like(waiting)
+        return {"neurons": sizes, "synapse_words": words, "in_axons": axons + (self.wiring.rest_messages(name) > 0),
+                "core_words": board.state_words * sizes + waiting + words}
 
     def worst(self, parts: tuple[list[int], list[int], list[int]]) -> dict[str, np.ndarray]:
         """Most that a box takes of each resource when cut evenly, for every combination of ``parts``.
@@ -87,24 +109,28 @@ class Layer:
         longest = [np.array([-(-length // n) for n in choices])
                    for length, choices in zip(self.population.shape, parts)]
         sizes = outer(*longest)
-        found = {"neurons": sizes, "synapse_words": np.zeros_like(sizes), "in_axons": np.zeros_like(sizes),
+        found = {"synapse_words": np.zeros_like(sizes), "in_axons": np.zeros_like(sizes),
                  "messages": np.zeros(sizes.shape)}
-        measures = {"synapse_words": self._words, "in_axons": self._axons, "messages": self._read}
         for synapse in self.synapses:
+            found["synapse_words"] += self._worst(self._words, synapse, parts)
+        for synapse in self.leading:
             mean = sum(float(self.activity[name].mean()) for name in synapse.sources)
-            for name, measure in measures.items():
-                most = self._worst(measure, synapse, parts)
-                found[name] = found[name] + (mean * most if name == "messages" else most)
-        return found
+            found["in_axons"] += self._worst(self._axons, synapse, parts)
+            found["messages"] += mean * self._worst(self._read, synapse, parts)
+        return {**self._with_state(sizes, found["synapse_words"], found["in_axons"]), "messages": found["messages"]}
 
     def _words(self, synapse: Synapse, grid: Grid) -> np.ndarray:
-        return synapse_words(synapse, self.source(synapse), self.population.shape, grid, self.board)
+        return synapse_words(synapse, self.source(synapse), self.population.shape, grid, self.rules(synapse))
+
+    def rules(self, synapse: Synapse) -> Board:
+        """The board's rules for a synapse."""
+        return self.wiring.rules(synapse.name, self.board)
 
     def _axons(self, synapse: Synapse, grid: Grid) -> np.ndarray:
-        return in_axons(synapse, self.source(synapse), self.population.shape, grid, self.board)
+        return in_axons(synapse, self.source(synapse), self.population.shape, grid, self.rules(synapse))
 
     def _read(self, synapse: Synapse, grid: Grid) -> np.ndarray:
-        """Neurons of each source that a box reads."""
+        """Neurons of each source that a box has messages from, through this synapse."""
         read = source_boxes(synapse, self.source(synapse), self.population.shape, grid)
         return np.asarray(sum(boxes.count() for boxes in read))
 
@@ -125,7 +151,7 @@ class Layer:
         synops, macs = np.zeros(self.population.shape), np.zeros(self.population.shape)
         for synapse in self.synapses:
             sent = sum(np.asarray(self.activity[name], np.float64) for name in synapse.sources)
-            kind = macs if self.graph[synapse.sources[0]].message_bits > 0 else synops
+            kind = macs if self.wiring.source(synapse).message_bits > 0 else synops
             kind += arrivals(synapse, np.asarray(sent), self.population.shape)
         return synops, macs
 
@@ -144,16 +170,21 @@ class Layer:
         return padded
 
     def cut(self, grid: Grid) -> Cut:
-        """Load of every box of ``grid``. Messages are counted as if all neurons of a source were equally active."""
+        """Load of every box of ``grid``."""
         met = self._running[np.ix_(*grid.edges)]
         for axis in range(3):
             met = np.diff(met, axis=axis)
-        messages = np.zeros(grid.parts)
-        for synapse in self.synapses:
-            mean = sum(float(self.activity[name].mean()) for name in synapse.sources)
-            messages += mean * self._read(synapse, grid)
         board = self.board
-        return Cut(grid, board.synop_ns * met + board.update_ns * self.steps * grid.sizes + board.message_ns * messages)
+        return Cut(grid, board.synop_ns * met + board.update_ns * self.steps * grid.sizes
+                   + board.message_ns * self.messages(grid))
+
+    def messages(self, grid: Grid) -> np.ndarray:
+        """Messages that reach every box per sample, if all neurons of a source were equally active: float64 (parts)."""
+        found = np.full(grid.parts, float(self.wiring.rest_messages(self.population.name)))
+        for synapse in self.leading:
+            mean = sum(float(self.activity[name].mean()) for name in synapse.sources)
+            found += mean * self._read(synapse, grid)
+        return found
 
     def cuts(self, limits: Mapping[str, int], most_cells: int, enough: float) -> list[Cut]:
         """Cuts that fit, from the fewest boxes on, each with a less busy busiest box than the one before.
@@ -167,8 +198,6 @@ class Layer:
         for name, limit in limits.items():
             if name in worst:
                 fits &= worst[name] <= limit
-        if "core_words" in limits:
-            fits &= worst["synapse_words"] + self.board.state_words * worst["neurons"] <= limits["core_words"]
         cells = outer(*(np.array(choices) for choices in parts))
         board = self.board
         guess = (board.synop_ns * self.met.mean() * worst["neurons"] + board.message_ns * worst["messages"]
@@ -204,7 +233,6 @@ class Layer:
     def fits(self, grid: Grid, limits: Mapping[str, int]) -> bool:
         """Whether every box of ``grid`` fits on a core of its own, out-axons left out."""
         usage = self.usage(grid)
-        usage["core_words"] = usage["synapse_words"] + self.board.state_words * usage["neurons"]
         return all(bool((usage[name] <= limit).all()) for name, limit in limits.items() if name in usage)
 
 
@@ -231,7 +259,7 @@ def _worst_of(synapse: Synapse, most: Callable[[Grid], int], shape: Shape,
     whole = most(Grid.even(shape, (1, 1, 1)))
     frames = np.array([most(Grid.even(shape, (1, f, 1))) for f in parts[1]])
     both = np.array([[most(Grid.even(shape, (c, 1, v))) for v in parts[2]] for c in parts[0]])
-    return both[:, None, :] * frames[None, :, None] // whole
+    return both[:, None, :] * frames[None, :, None] // max(whole, 1)
 
 
 @_worst_of.register
@@ -251,7 +279,7 @@ def _worst_of_conv(synapse: Conv, most: Callable[[Grid], int], shape: Shape,
     channels = np.array([most(Grid.even(shape, (c, 1, 1))) for c in parts[0]])
     frames = np.array([most(Grid.even(shape, (1, f, 1))) for f in parts[1]])
     joints = np.array([most(Grid.even(shape, (1, 1, v))) for v in parts[2]])
-    return outer(channels, frames, joints) // (whole * whole)
+    return outer(channels, frames, joints) // max(whole * whole, 1)  # 0: it reads padding alone
 
 
 def _choices(length: int) -> list[int]:

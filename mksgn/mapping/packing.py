@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from mksgn.ir.graph import Graph
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Grid
-from mksgn.mapping.layer import Activity, Cut, Layer
+from mksgn.mapping.layer import Cut, Layer
 from mksgn.mapping.memory import out_axons
+from mksgn.mapping.wiring import Activity, Wiring
 
 Objective = Literal["cores", "time"]
 OBJECTIVES: dict[Objective, str] = {"time": "the least busy busiest core that the board allows",
@@ -41,11 +41,14 @@ class Packing:
         Core of each box, in the order of the grid.
     usage : int64 ndarray (cores, resources)
         In the order of :data:`RESOURCES`.
+    busiest : float
+        Load of the busiest core, nanoseconds per sample.
     """
 
     grids: dict[str, Grid]
     core: dict[str, np.ndarray]
     usage: np.ndarray
+    busiest: float = 0.0
 
     @property
     def cores(self) -> int:
@@ -58,18 +61,21 @@ def limits_of(board: Board) -> dict[str, int]:
     return {name: getattr(board, name) for name in RESOURCES if getattr(board, name) > 0}
 
 
-def pack(graph: Graph, board: Board, activity: Activity, steps: int, objective: Objective) -> Packing:
+def pack(wiring: Wiring, board: Board, activity: Activity, steps: int, objective: Objective,
+         known: Known | None = None) -> Packing:
     """Cut every population and give its boxes cores.
 
     With ``cores`` every population is cut into as few boxes as fit. With ``time`` the load of the busiest
     core is the smallest found at which the board's cores suffice, by bisection over the loads that cuts have: every
     population takes its fewest boxes below that load, and boxes share a core while their loads together stay below it.
     A net that does not fit is placed on as many cores as it needs.
+
+    ``known`` keeps cuts from one wiring of a graph to the next.
     """
-    layers = {p.name: Layer(graph, p, board, activity, steps) for p in graph.populations[1:]}
+    layers = {p.name: Layer(wiring, p, board, activity, steps) for p in wiring.populations[1:]}
     # No packing keeps the busiest core below an even share of the work, so no cut needs to.
     floor = sum(layer.work for layer in layers.values()) / board.cores if objective == "time" else np.inf
-    choices = {name: Cuts(layer, floor) for name, layer in layers.items()}
+    choices = {name: cuts_of(layer, floor, known) for name, layer in layers.items()}
     chosen, _ = _choose_cuts(layers, choices, np.inf)
     if objective == "cores":
         return _fill_cores(layers, chosen, board, np.inf)
@@ -116,6 +122,20 @@ class Cuts:
         return next((cut for cut in allowed if cut.busiest <= load), allowed[-1])
 
 
+Known = dict[tuple, Cuts]
+"""Cuts of populations, by all that they depend on."""
+
+
+def cuts_of(layer: Layer, floor: float, known: Known | None) -> Cuts:
+    """The cuts of a layer, which are looked for once if ``known`` is given."""
+    if known is None:
+        return Cuts(layer, floor)
+    key = (layer.key, floor)
+    if key not in known:
+        known[key] = Cuts(layer, floor)
+    return known[key]
+
+
 def _choose_cuts(layers: Mapping[str, Layer], choices: Mapping[str, Cuts], load: float) -> tuple[dict[str, Cut], bool]:
     """A cut per population at or below ``load``, cut finer where axons leave no room; and whether all fits.
 
@@ -147,17 +167,16 @@ def needs(layers: Mapping[str, Layer], chosen: Mapping[str, Cut]) -> dict[str, n
     found = {}
     leaving = {name: np.zeros(cut.grid.parts, np.int64) for name, cut in chosen.items()}
     for name, layer in layers.items():
-        for synapse in layer.synapses:
+        for synapse in layer.leading:
             for source in synapse.sources:
                 if source in leaving:
                     leaving[source] += out_axons(synapse, layer.source(synapse), layer.population.shape,
-                                                 chosen[source].grid, chosen[name].grid, layer.board)
+                                                 chosen[source].grid, chosen[name].grid, layer.rules(synapse))
     for name, layer in layers.items():
         usage = layer.usage(chosen[name].grid)
         usage["neuron_groups"] = np.ones_like(usage["neurons"])
         usage["out_axons"] = leaving[name]
-        usage["core_words"] = (layer.board.state_words * usage["neurons"] + usage["synapse_words"]
-                               + usage["out_axons"])
+        usage["core_words"] = usage["core_words"] + leaving[name]
         found[name] = np.stack([usage[resource].ravel() for resource in RESOURCES], axis=1)
     return found
 
@@ -191,4 +210,14 @@ def _fill_cores(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: B
             load[at] += busy
             where[number] = at
         core[name] = where
-    return Packing({name: cut.grid for name, cut in chosen.items()}, core, usage[:used].copy())
+    return Packing({name: cut.grid for name, cut in chosen.items()}, core, usage[:used].copy(), float(load.max()))
+
+
+def repacked(wiring: Wiring, board: Board, activity: Activity, steps: int, packing: Packing) -> Packing:
+    """The boxes of ``packing`` on their cores, with what they take by another wiring of the same populations."""
+    layers = {p.name: Layer(wiring, p, board, activity, steps) for p in wiring.populations[1:]}
+    needed = needs(layers, {name: Cut(grid, np.zeros(grid.parts)) for name, grid in packing.grids.items()})
+    usage = np.zeros_like(packing.usage)
+    for name, cores in packing.core.items():
+        np.add.at(usage, cores, needed[name])
+    return replace(packing, usage=usage)

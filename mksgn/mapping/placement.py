@@ -12,13 +12,15 @@ from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
-from mksgn.ir.streaming import refuse_streamed
 from mksgn.mapping.boards import Board
+from mksgn.mapping.choice import Chosen, choose
+from mksgn.mapping.delays import Delays
 from mksgn.mapping.grid import Slab
-from mksgn.mapping.layer import Activity, Layer
+from mksgn.mapping.layer import Layer
 from mksgn.mapping.packing import RESOURCES, Objective, Packing, pack
 from mksgn.mapping.problems import Problem, chips_needed, find_problems
 from mksgn.mapping.traffic import HOST, Flow, flows
+from mksgn.mapping.wiring import Activity, Wiring
 
 UNIFORM_RATE = 0.1
 """Spikes per neuron and step that placing assumes where no activity is given."""
@@ -56,7 +58,8 @@ class Placement:
 
     Parameters
     ----------
-    graph : Graph
+    wiring : Wiring
+        What is on the cores: the graph, or what a streamed graph becomes once its delays are made of something.
     board : Board
     objective : 'cores' or 'time'
     steps : int
@@ -64,14 +67,22 @@ class Placement:
     uniform : bool
         No activity was given: loads were balanced for :data:`UNIFORM_RATE`.
     packing : Packing
+    made : tuple of Chosen
+        How the delays of each synapse of a streamed graph are made, and why.
     """
 
-    graph: Graph
+    wiring: Wiring
     board: Board
     objective: str
     steps: int
     uniform: bool
     packing: Packing
+    made: tuple[Chosen, ...] = ()
+
+    @property
+    def graph(self) -> Graph:
+        """Populations and synapses on the cores, relays included."""
+        return self.wiring.graph
 
     @property
     def chips(self) -> int:
@@ -96,8 +107,9 @@ class Placement:
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """What does not fit, and the smallest change that would make it fit. Empty: the board can hold the net."""
-        return find_problems(self.graph, self.board, self.packing, lambda smaller: place(
-            smaller, self.board, objective="cores", steps=self.steps).packing.cores)
+        return find_problems(self.wiring, self.board, self.packing, lambda smaller: place(
+            smaller, self.board, objective="cores", steps=smaller.time_steps or self.steps,
+            delays=self.wiring.delays).packing.cores)
 
     def load(self, work: CoreWork) -> dict[str, np.ndarray]:
         """Nanoseconds per sample that the board's times give each core's work, by cause: float64 (cores,).
@@ -110,8 +122,9 @@ class Placement:
                 "arriving messages": board.message_ns * work.messages_in}
 
     def flows(self, activity: Activity) -> Iterator[Flow]:
-        """Messages from core to core per sample, part by part."""
-        return flows(self.graph, self.packing.grids, self.packing.core, checked(self.graph, activity))
+        """Messages from core to core per sample, part by part; those of a clock are not among them."""
+        given = self.wiring.activity(checked(self.wiring.stream, activity))
+        return flows(self.wiring, self.packing.grids, self.packing.core, given)
 
     def work(self, activity: Activity, active: Mapping[str, float | np.ndarray] | None = None) -> CoreWork:
         """What one sample makes every core do.
@@ -122,38 +135,45 @@ class Placement:
             Messages per neuron and sample (``counts.sent / counts.samples``), the input's included.
         active : mapping of population to float or float64 ndarray (C, F, V), optional
             Neuron updates per sample that changed the neuron: of the population, spread over its neurons evenly, or of
-            each neuron. Without it every update counts as active.
+            each neuron. Without it every update counts as active; of a streamed graph, every one at a step of work.
 
         Returns
         -------
         CoreWork
-            Synops sum to sum(activity * fanout) exactly, where the activity is of whole numbers.
+            Synops sum to sum(activity * fanout) exactly, where the activity is of whole numbers. A message to a neuron
+            that rests costs a chip the same, so those are among them (:mod:`mksgn.mapping.both_ways`).
         """
-        activity = checked(self.graph, activity)
+        given = checked(self.wiring.stream, activity)
+        sent = self.wiring.activity(given)
         total = {name: np.zeros(self.packing.cores)
                  for name in ("neurons", "updates_active", "synops", "macs", "spikes")}
         for name, grid in self.packing.grids.items():
-            population = self.graph[name]
-            layer = Layer(self.graph, population, self.board, activity, self.steps)
+            population = self.wiring[name]
+            layer = Layer(self.wiring, population, self.board, sent, self.steps)
             synops, macs = layer.operations()
-            updates = self._updates(name, active)
-            for key, values in (("synops", synops), ("macs", macs), ("spikes", activity[name]),
-                                ("updates_active", updates), ("neurons", np.ones(population.shape))):
+            for key, values in (("synops", synops + self.wiring.rest_messages(name)), ("macs", macs),
+                                ("spikes", sent[name]), ("updates_active", self.updates(name, active, sent)),
+                                ("neurons", np.ones(population.shape))):
                 np.add.at(total[key], self.packing.core[name], grid.sums(values).ravel())
+        latency = self.wiring.latency_steps or self.steps + schedule(self.wiring.stream).latency
+        input_name = self.wiring.populations[0].name
         return CoreWork(
-            steps=self.steps, latency_steps=self.steps + schedule(self.graph).latency, chip=self.chip, **total,
-            updates_idle=total["neurons"] * self.steps - total["updates_active"], **self._routes(activity),
-            host_messages=float(np.asarray(activity[self.graph.input.name]).sum()))
+            steps=self.steps, latency_steps=latency, chip=self.chip, **total,
+            updates_idle=total["neurons"] * self.steps - total["updates_active"], **self._routes(given),
+            host_messages=float(given[input_name].sum()) * max(len(self.wiring.axon_delays(input_name)), 1))
 
-    def _updates(self, name: str, active: Mapping[str, float | np.ndarray] | None) -> np.ndarray:
-        shape = self.graph[name].shape
+    def updates(self, name: str, active: Mapping[str, float | np.ndarray] | None, sent: Activity) -> np.ndarray:
+        """Neuron updates per sample that change each neuron of a population or relay: float64 (C, F, V)."""
+        if name in self.wiring.repeats:  # it changes when it passes a message on
+            return np.asarray(sent[name])
+        shape = self.wiring[name].shape
         if active is None:
-            return np.full(shape, float(self.steps))
+            return np.full(shape, float(self.steps - self.wiring.rest_steps(name)))
         if name not in active:
             raise ConfigError("active updates of a population are missing", where=f"population {name!r}")
         given = np.asarray(active[name], np.float64)
         if given.ndim == 0:
-            return np.full(shape, given / self.graph[name].size)
+            return np.full(shape, given / self.wiring[name].size)
         if given.shape != tuple(shape):
             raise ConfigError("active updates do not fit a population", where=f"population {name!r}",
                               got=str(given.shape), allowed=str(shape))
@@ -164,6 +184,8 @@ class Placement:
         row, column = positions(self.board, self.packing.cores)
         names = ("messages_in", "messages_out", "hops_ew", "hops_ns", "chip_crossings")
         total = {name: np.zeros(self.packing.cores) for name in names}
+        for name, cores in self.packing.core.items():
+            np.add.at(total["messages_in"], cores, self.wiring.rest_messages(name))
         for flow in self.flows(activity):
             total["messages_in"] += np.bincount(flow.receiver, flow.messages, self.packing.cores)
             if flow.sender.size and flow.sender[0] == HOST:
@@ -178,12 +200,13 @@ class Placement:
 
 
 def place(graph: Graph, board: Board, activity: Activity | None = None, *, objective: Objective = "time",
-          steps: int | None = None) -> Placement:
+          steps: int | None = None, delays: Delays | None = None) -> Placement:
     """Place every population and every synapse of ``graph`` on cores of ``board``. Deterministic.
 
     Parameters
     ----------
     graph : Graph
+        Of a clip, or streamed.
     board : Board
     activity : mapping of population to float64 ndarray (C, F, V), optional
         Messages per neuron and sample, which the cores' loads are balanced by. Without it every neuron is
@@ -192,6 +215,9 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
         The least busy busiest core within the board, or the fewest cores.
     steps : int, optional
         Steps per sample, for a net that has no number of its own.
+    delays : Delays, optional
+        How the delays of a streamed graph may be made, and what they cost. Without it in any way, at a price in
+        accumulators. The waits of a graph without lattices take nothing.
 
     Returns
     -------
@@ -201,9 +227,9 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
     Raises
     ------
     ConfigError
-        When the activity is of another graph, or the number of steps is missing.
+        When the activity is of another graph, or the number of steps is missing; or delays of a graph without lattices
+        are given a price.
     """
-    refuse_streamed(graph, "placed on cores")
     if graph.time_steps is None and steps is None:
         raise ConfigError("the net has no number of steps per sample of its own", fix="give one (--steps)")
     if graph.time_steps is not None and steps not in (None, graph.time_steps):
@@ -213,13 +239,20 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
     if count < 1:
         raise ConfigError("a sample has at least one step", got=str(count))
     given = uniform_activity(graph, count) if activity is None else checked(graph, activity)
-    return Placement(graph, board, objective, count, activity is None, pack(graph, board, given, count, objective))
+    if graph.input.lattice is not None:
+        wiring, packing, made = choose(graph, board, given, objective, delays or Delays())
+        return Placement(wiring, board, objective, count, activity is None, packing, made)
+    if delays is not None:
+        raise ConfigError("only the delays of a streamed graph have a price", fix="stream the graph, or give none")
+    wiring = Wiring.plain(graph)
+    return Placement(wiring, board, objective, count, activity is None, pack(wiring, board, given, count, objective))
 
 
 def uniform_activity(graph: Graph, steps: int) -> dict[str, np.ndarray]:
-    """:data:`UNIFORM_RATE` spikes per neuron and step; the input sends at every step."""
+    """:data:`UNIFORM_RATE` spikes per neuron and step at work; the input sends at every such step."""
     rate = {"input": 1.0, "hidden": UNIFORM_RATE, "readout": 0.0}
-    return {p.name: np.full(p.shape, rate[p.role] * steps) for p in graph.populations}
+    return {p.name: np.full(p.shape, rate[p.role] * (p.lattice.frames * p.lattice.length if p.lattice else steps))
+            for p in graph.populations}
 
 
 def checked(graph: Graph, activity: Activity) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from mksgn.mapping.boards import Board, boards
 from mksgn.mapping.memory import fan_in, weight_bits
 from mksgn.mapping.packing import RESOURCES, Packing, limits_of
 from mksgn.mapping.shrink import with_frames, with_width
+from mksgn.mapping.wiring import Wiring
 
 _WIDTHS = 16
 """Widths are tried in sixteenths."""
@@ -42,20 +43,22 @@ class Problem:
         return f"{self.where}: {self.limit} {self.used:,}, at most {self.allowed:,}. {self.change}"
 
 
-def find_problems(graph: Graph, board: Board, packing: Packing,
+def find_problems(wiring: Wiring, board: Board, packing: Packing,
                   cores_of: Callable[[Graph], int]) -> tuple[Problem, ...]:
     """Every limit that ``packing`` exceeds.
 
     Parameters
     ----------
-    graph : Graph
+    wiring : Wiring
+        Its delays are those of the board, or those of a graph without lattices, which nothing has shortened yet.
     board : Board
     packing : Packing
     cores_of : callable
         Cores that a graph takes on this board at least.
     """
-    return (*_widths(graph, board), *_delays(graph, board), *_cores(graph, board, packing),
-            *_chips(graph, board, packing, cores_of))
+    graph = wiring.graph
+    return (*_widths(graph, board), *(() if wiring.strands else _delays(graph, board)), *_cores(graph, board, packing),
+            *_chips(wiring.stream, board, packing, cores_of))
 
 
 def chips_needed(board: Board, cores: int) -> int:

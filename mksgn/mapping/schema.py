@@ -6,6 +6,7 @@ Numbers are of one sample, over all T steps; loads are in ms.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from typing_extensions import TypedDict
 
@@ -88,8 +89,26 @@ class LimitProblem(TypedDict):
     change: str
 
 
+class MadeDelay(TypedDict):
+    """How the delays of a synapse are made, and what each way would take: :class:`mksgn.mapping.choice.Chosen`."""
+
+    synapse: str
+    sources: Sequence[str]
+    target: str
+    waits: Sequence[int]
+    taps: int
+    realisation: str
+    accumulators: int
+    relays: int
+    takes: dict[str, float]
+    unit: str
+
+
 class PlacementRecord(TypedDict):
-    """Everything about a placement. ``sources`` and ``assumed`` say where the board's numbers come from."""
+    """Everything about a placement. ``sources`` and ``assumed`` say where the board's numbers come from.
+
+    ``delay_price`` is None and ``delays`` is empty for the graph of a clip.
+    """
 
     board: str
     generation: str
@@ -108,13 +127,19 @@ class PlacementRecord(TypedDict):
     traffic: Traffic
     core_list: list[PlacedCore]
     problems: list[LimitProblem]
+    delay_price: str | None
+    delays: list[MadeDelay]
     sources: dict[str, str]
     assumed: dict[str, str]
 
 
 class PlacementFile(PlacementRecord):
-    """The whole file: the placement, the net that it is of, and what computed it."""
+    """The whole file: the placement, the net that it is of, and what computed it.
+
+    ``both_ways`` compares a streamed graph with the clip at once (:func:`mksgn.mapping.both_ways.record`).
+    """
 
     net: str
+    both_ways: list[dict[str, Any]]
     versions: dict[str, str]
     commit: str

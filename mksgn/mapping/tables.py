@@ -9,10 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mksgn.energy.work import CoreWork
+from mksgn.mapping.delays import REALISATIONS, assumed
 from mksgn.mapping.memory import fan_in
 from mksgn.mapping.packing import RESOURCES, limits_of
 from mksgn.mapping.placement import UNIFORM_RATE, Placement
-from mksgn.mapping.schema import BusiestCore, PlacedChip, PlacedLayer, PlacementRecord, Traffic
+from mksgn.mapping.schema import BusiestCore, MadeDelay, PlacedChip, PlacedLayer, PlacementRecord, Traffic
 
 _MS = 1e-6
 
@@ -33,7 +34,8 @@ def record(placement: Placement, work: CoreWork) -> PlacementRecord:
                                   "joints": slab.joints} for slab in core.slabs]} for core in placement.cores],
         "problems": [{"limit": p.limit, "where": p.where, "used": p.used, "allowed": p.allowed, "change": p.change}
                      for p in placement.problems],
-        "sources": board.sources, "assumed": assumptions(placement),
+        "delay_price": placement.wiring.delays.price if placement.wiring.delays else None,
+        "delays": delays(placement), "sources": board.sources, "assumed": assumptions(placement),
     }
 
 
@@ -87,10 +89,20 @@ def traffic(work: CoreWork) -> Traffic:
             "hops_ew": work.total("hops_ew"), "hops_ns": work.total("hops_ns")}
 
 
+def delays(placement: Placement) -> list[MadeDelay]:
+    """One row per synapse whose messages wait: how its delays are made, and what the other ways would take."""
+    return [{"synapse": each.synapse, "sources": each.sources, "target": each.target, "waits": each.waits,
+             "taps": each.taps, "realisation": each.realisation, "accumulators": each.accumulators,
+             "relays": each.relays, "takes": {str(how): value for how, value in each.takes.items()},
+             "unit": each.unit} for each in placement.made]
+
+
 def assumptions(placement: Placement) -> dict[str, str]:
     """What is not public or not measured, by name: the board's assumed values, and the activity where none is given."""
     board = placement.board
     found = {name: f"{_value(getattr(board, name))}: {text}" for name, text in board.assumed.items()}
+    if placement.wiring.delays is not None:
+        found |= assumed(placement.wiring.delays, {strand.realisation for strand in placement.wiring.strands.values()})
     if placement.uniform:
         found["activity"] = f"{UNIFORM_RATE} spikes per neuron and step, an input message at every step: none was given"
     found["load"] = (f"{board.synop_ns} ns per synaptic operation, {board.update_ns} ns per neuron update, "
@@ -102,7 +114,9 @@ def verdict(placement: Placement) -> str:
     """Whether the net fits on the board, and what it takes there."""
     board, graph = placement.board, placement.graph
     neurons = sum(population.size for population in graph.populations[1:])
-    takes = (f"{neurons:,} neurons, {len(graph.synapses)} synapses on {board.name} ({board.generation}, "
+    relays = sum(graph[name].size for name in placement.wiring.repeats)
+    takes = (f"{neurons:,} neurons{f' ({relays:,} of them relays)' if relays else ''}, "
+             f"{len(placement.wiring.stream.synapses)} synapses on {board.name} ({board.generation}, "
              f"{board.chips:,} chips of {board.cores_per_chip} cores): {placement.packing.cores:,} cores on "
              f"{placement.chips:,} chips")
     if placement.problems:
@@ -136,6 +150,34 @@ def chips_table(rows: list[PlacedChip]) -> Table:
         table.add_row(str(row["chip"]), str(row["cores"]), *(f"{row['utilisation'][name]:.1%}" for name in shown),
                       f"{row['mean_load_ms']:.3f}", f"{row['busiest_ms']:.3f}", f"{row['to_other_chips']:,.0f}")
     return table
+
+
+def delays_table(rows: list[MadeDelay]) -> Table:
+    """The rows of :func:`delays`: what the way that was chosen takes, and the best of the others."""
+    unit = rows[0]["unit"]
+    table = _table("synapse", "waits", "taps", "made by", "accumulators", "relays", f"takes, {unit}", "else")
+    for row in rows:
+        others = {how: value for how, value in row["takes"].items() if how != row["realisation"]}
+        second = min(others, key=lambda how: others[how]) if others else None
+        low, high = row["waits"]
+        table.add_row(Text(row["synapse"]), str(low) if low == high else f"{low}-{high}", str(row["taps"]),
+                      row["realisation"], str(row["accumulators"] or "-"), f"{row['relays']:,}",
+                      f"{row['takes'][row['realisation']]:.3f}", f"{second} {others[second]:.3f}" if second else "-")
+    return table
+
+
+def delays_lines(rows: list[MadeDelay]) -> list[str]:
+    """One line for each way in which delays are made: how many synapses took it, and what the others would take."""
+    found = []
+    for how, words in REALISATIONS.items():
+        taken = [row for row in rows if row["realisation"] == how]
+        if taken:
+            names = [name for name in REALISATIONS if name in taken[0]["takes"]]
+            takes = ", ".join(f"{name} {sum(row['takes'][name] for row in taken):.1f}" for name in names)
+            found.append(f"delays of {len(taken)} synapses by {how} ({words}): up to "
+                         f"{max(row['waits'][1] for row in taken)} steps; {taken[0]['unit']} that each way would take, "
+                         f"targets and relays together: {takes}")
+    return found
 
 
 def busiest_line(row: BusiestCore) -> str:

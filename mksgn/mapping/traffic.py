@@ -1,9 +1,10 @@
 """Messages between cores: which core's neurons send how many messages to which core.
 
-A neuron sends one message to every core that reads it, however many synapses it feeds there: what a core reads of
-a population is a union of boxes. Boxes are products of one mask per axis, so messages from every box of a source to
-every box of a target come from three small matrix products, and unions from inclusion and exclusion. Only a core that
-reads one population through several of its own boxes of neurons is counted on its own.
+A neuron sends one message to every core that reads it, however many synapses it feeds there, and one more for each
+other delay that its axons make: what a core reads of a population is a union of boxes. Boxes are products of one mask
+per axis, so messages from every box of a source to every box of a target come from three small matrix products, and
+unions from inclusion and exclusion. Only a core that reads one population through several of its own boxes of neurons
+is counted on its own.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from itertools import combinations
 
 import numpy as np
 
-from mksgn.ir.graph import Graph
+from mksgn.ir.synapses import Synapse
 from mksgn.mapping.grid import Edges, Grid
-from mksgn.mapping.layer import Activity
 from mksgn.mapping.reach import source_boxes
+from mksgn.mapping.wiring import Activity, Wiring
 
 Masks = tuple[np.ndarray, np.ndarray, np.ndarray]
 HOST = -1
@@ -44,44 +45,47 @@ class Flow:
     messages: np.ndarray
 
 
-def flows(graph: Graph, grids: Mapping[str, Grid], core: Mapping[str, np.ndarray],
+def flows(wiring: Wiring, grids: Mapping[str, Grid], core: Mapping[str, np.ndarray],
           activity: Activity) -> Iterator[Flow]:
     """All messages, part by part.
 
     Parameters
     ----------
-    graph : Graph
+    wiring : Wiring
     grids : mapping of population to Grid
         All but the input.
     core : mapping of population to int64 ndarray (boxes,)
     activity : mapping of population to float64 ndarray (C, F, V)
         Messages per neuron and sample.
     """
-    for population in graph.populations:
-        name = population.name
-        read = _reads(graph, name, grids)
-        if not read:
-            continue
-        grid = grids.get(name) or Grid.even(population.shape, (1, 1, 1))
-        senders = core.get(name, np.array([HOST])).reshape(grid.parts)
-        values = np.asarray(activity[name], np.float64)
-        shared = _shared(read, core)
-        for target, boxes in read.items():
-            alone = ~np.isin(core[target], shared)
-            yield from _between(values, grid, senders, boxes, core[target].reshape(grids[target].parts),
-                                alone.reshape(grids[target].parts))
-        for receiver in shared:
-            yield _into_one(values, grid, senders, int(receiver), _boxes_on(read, grids, core, int(receiver)))
+    for population in wiring.populations:
+        for synapses in wiring.axon_delays(population.name).values():
+            yield from flows_from(wiring, population.name, synapses, grids, core, activity)
 
 
-def _reads(graph: Graph, source: str, grids: Mapping[str, Grid]) -> dict[str, list[Masks]]:
-    """Masks of ``source``, a triple per synapse and its source boxes, for each population that reads it."""
+def flows_from(wiring: Wiring, name: str, synapses: list[Synapse], grids: Mapping[str, Grid],
+               core: Mapping[str, np.ndarray], activity: Activity) -> Iterator[Flow]:
+    """Messages that population ``name`` sends to ``synapses``, to all of them at once."""
+    grid = grids.get(name) or Grid.even(wiring[name].shape, (1, 1, 1))
+    senders = core.get(name, np.array([HOST])).reshape(grid.parts)
+    values = np.asarray(activity[name], np.float64)
+    read = _reads(wiring, synapses, grids)
+    shared = _shared(read, core)
+    for target, boxes in read.items():
+        alone = ~np.isin(core[target], shared)
+        yield from _between(values, grid, senders, boxes, core[target].reshape(grids[target].parts),
+                            alone.reshape(grids[target].parts))
+    for receiver in shared:
+        yield _into_one(values, grid, senders, int(receiver), _boxes_on(read, grids, core, int(receiver)))
+
+
+def _reads(wiring: Wiring, synapses: list[Synapse], grids: Mapping[str, Grid]) -> dict[str, list[Masks]]:
+    """Masks of their source, a triple per synapse and its source boxes, for each population that reads it."""
     found: dict[str, list[Masks]] = {}
-    for synapse in graph.synapses:
-        if source in synapse.sources:
-            found.setdefault(synapse.target, []).extend(
-                boxes.masks for boxes in source_boxes(synapse, graph[source].shape, graph[synapse.target].shape,
-                                                      grids[synapse.target]))
+    for synapse in synapses:
+        found.setdefault(synapse.target, []).extend(
+            boxes.masks for boxes in source_boxes(synapse, wiring.shape(synapse), wiring[synapse.target].shape,
+                                                  grids[synapse.target]))
     return found
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.table import Table
 
 from mksgn.errors import ConfigError
 from mksgn.mapping import Placement, tables
+from mksgn.mapping.both_ways import Way
 from mksgn.mapping.schema import PlacementRecord
+from mksgn.mapping.ways_table import NOTES, PLACED, PRICED, placed_rows, priced_rows
 from mksgn.programs.console import print_prose, print_table
 
 FEW_CHIPS = 16
@@ -33,6 +37,20 @@ def load_activity(path: Path) -> dict[str, np.ndarray]:
                           allowed="an .npz file with an array (C, F, V) for each population") from None
 
 
+def show_ways(console: Console, ways: Sequence[Way]) -> None:
+    """Print both ways of running a network side by side."""
+    for headings, rows in ((PLACED, placed_rows(ways)), (PRICED, priced_rows(ways))):
+        console.print()
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for number, heading in enumerate(headings):
+            table.add_column(heading, justify="left" if number < 2 else "right")
+        for row in rows:
+            table.add_row(*row)
+        print_table(console, table)
+    for note in NOTES:
+        print_prose(console, note, style="dim")
+
+
 def show_placement(console: Console, placement: Placement, content: PlacementRecord, everything: bool) -> None:
     """Print whether the net fits, then what it takes; the rows of all populations with ``everything``."""
     print_prose(console, tables.verdict(placement), style="bold")
@@ -44,7 +62,12 @@ def show_placement(console: Console, placement: Placement, content: PlacementRec
     if everything:
         console.print()
         print_table(console, tables.layers_table(content["layers"], placement))
+        if content["delays"]:
+            console.print()
+            print_table(console, tables.delays_table(content["delays"]))
     console.print()
+    for line in tables.delays_lines(content["delays"]):
+        print_prose(console, line)
     print_prose(console, tables.busiest_line(content["busiest"]))
     print_prose(console, tables.traffic_line(content["traffic"]))
     for name, text in tables.assumptions(placement).items():

@@ -126,6 +126,29 @@ def test_core_operations_sum_to_what_the_emulator_counted() -> None:
         assert met == counts.synops[synapse.name] + counts.macs[synapse.name]
 
 
+def test_a_streamed_net_is_placed_and_held_against_the_clip(program: Program, tmp_path: Path) -> None:
+    graph = graph_for(synthetic_pack(), "synthetic", network="mksgn")
+    write_net(graph, tmp_path / "net.net")
+    outcome = program("--net", "net.net", "--data", "synthetic", "--samples", 3, "--time", "stream", "--all",
+                      "--objective", "cores", "--json", "stream.json")
+    assert outcome.code == 0 and not outcome.err
+    for text in ("fits, every limit is kept: ", "synapses by axonal (a message for each delay", "made by",
+                 "assumed: delay price: accumulators: a neuron reached with delays up to d holds d + 1 accumulators",
+                 "assumed: delays by axonal: ", "assumed: gate: ", "of it extra", "after last ms"):
+        assert text in outcome.out
+    told = json.loads((tmp_path / "stream.json").read_text())
+    check_type(told, PlacementFile, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+    clip, stream = told["both_ways"]
+    assert (clip["time"], stream["time"]) == ("clip", "stream") and told["delay_price"] == "accumulators"
+    assert stream["cores"] == told["cores"] < clip["cores"] and stream["operations"] == clip["operations"] > 0
+    assert stream["extra"]["updates_at_rest"] > 0 == clip["extra"]["updates_at_rest"]
+    assert told["delays"] and all(row["realisation"] in row["takes"] for row in told["delays"])
+    free = program("--net", "net.net", "--time", "stream", "--delay-price", "free", "--objective", "cores", "--json",
+                   "free.json")
+    assert free.code == 0 and "assumed: delay price: free" in free.out
+    assert json.loads((tmp_path / "free.json").read_text())["cores"] <= told["cores"]
+
+
 def test_a_net_that_does_not_fit_is_placed_and_ends_with_1(program: Program, net: Path, tmp_path: Path) -> None:
     mine = board_file(tmp_path, neurons=64, neuron_groups=0, cores_per_chip=6)
     outcome = program("--net", net, "--board", mine, "--objective", "cores")
@@ -170,7 +193,11 @@ def test_a_net_without_steps_takes_them_from_the_command_line(program: Program, 
     (("--data", "synthetic", "--samples", "-1"), "is negative"), (("--json", "no/where.json"), "does not exist"),
     (("--activity", "none.npz"), "activity cannot be read"), (("--activity", "text.npz"), "activity cannot be read"),
     (("--activity", "array.npz"), "activity cannot be read"), (("--activity", "short.npz"), "is missing"),
-    (("--steps", "3"), "of its own"), (("--data", "synthetic"), "does not say how skeletons become its input")])
+    (("--steps", "3"), "of its own"), (("--delay-price", "free"), "no effect without --time stream"),
+    (("--delays", "stock"), "no effect without --time stream"),
+    (("--time", "stream", "--delay-price", "dear"), "no price of a delay"),
+    (("--time", "stream", "--delays", "magic"), "cannot be made in this way"),
+    (("--time", "stream"), "streamed"), (("--data", "synthetic"), "does not say how skeletons become its input")])
 def test_bad_options_are_one_error_and_exit_code_2(program: Program, net: Path, tmp_path: Path,
                                                    arguments: tuple[str, ...], message: str) -> None:
     (tmp_path / "text.npz").write_text("no zip")

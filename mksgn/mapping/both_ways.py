@@ -1,0 +1,242 @@
+"""One network on chips in both ways: a clip at once, and its frames one after the other. Cores, time and energy.
+
+A chip spends more than the events of the clip, and all of it is in the figures here. A neuron that rests between its
+frames is updated in every step. A message that finds it at rest is read and added all the same. Relays and clocks send
+spikes of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_frame_rate, cost_models
+from mksgn.energy.work import CoreWork
+from mksgn.ir.graph import Graph
+from mksgn.mapping.boards import Board
+from mksgn.mapping.delays import Delays
+from mksgn.mapping.packing import Objective
+from mksgn.mapping.placement import Placement, checked, place, uniform_activity
+from mksgn.mapping.step_by_step import sample_ms
+from mksgn.mapping.wiring import Activity, Wiring
+
+FRAMES_PER_SECOND = 30.0
+"""Of a usual skeleton sensor."""
+Active = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a sample costs a chip beside the events of its clip: numbers of events.
+
+    Parameters
+    ----------
+    updates_at_rest : float
+        Of neurons between their frames; every neuron is updated in every step.
+    operations_at_rest : float
+        Weights read and added for neurons at rest.
+    relay_neurons : int
+    relay_updates, relay_operations : float
+        Of relays: all updates, and one weight for each message that they pass on.
+    clock_operations : float
+        Weights by which clocks hold neurons down.
+    """
+
+    updates_at_rest: float
+    operations_at_rest: float
+    relay_neurons: int
+    relay_updates: float
+    relay_operations: float
+    clock_operations: float
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one cost model says of one way of running.
+
+    Parameters
+    ----------
+    cost : Cost
+        With samples back to back (``streaming``) and one at a time (``single_shot``), all steps being alike.
+    period_ms : Range or None
+        From one sample to the next, back to back. Of a stream step by step (:mod:`mksgn.mapping.step_by_step`), as
+        some steps have more to do.
+    static_mj : Range or None
+        Static power x chips x period.
+    sensor : FramePace or None
+        At the pace of a sensor.
+    extra_mj : Range
+        Of the dynamic energy, back to back: that of :class:`Extra` events.
+    """
+
+    cost: Cost
+    period_ms: Range | None
+    static_mj: Range | None
+    sensor: FramePace | None
+    extra_mj: Range
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way of running a network.
+
+    Parameters
+    ----------
+    time : 'clip' or 'stream'
+    placement : Placement
+    work : CoreWork
+    operations : float
+        Synaptic operations of the clip, per sample: the same both ways.
+    extra : Extra
+    prices : dict of model to Price
+    """
+
+    time: str
+    placement: Placement
+    work: CoreWork
+    operations: float
+    extra: Extra
+    prices: dict[str, Price]
+
+
+def folded(activity: Activity) -> dict[str, np.ndarray]:
+    """Messages per neuron of a clip's graph as those of the streamed one: (C, F, V) to (C, 1, V)."""
+    return {name: np.asarray(values, np.float64).sum(axis=1, keepdims=True) for name, values in activity.items()}
+
+
+def way(clip: Graph, graph: Graph, board: Board, activity: Activity, active: Active | None, models: Sequence[CostModel],
+        *, objective: Objective = "cores", delays: Delays | None = None,
+        per_second: float = FRAMES_PER_SECOND) -> Way:
+    """Place a graph and price it.
+
+    Parameters
+    ----------
+    clip : Graph
+        Of the clip.
+    graph : Graph
+        The same, or what :func:`mksgn.ir.streaming.streamed` makes of it.
+    board : Board
+    activity : mapping of population to float64 ndarray (C, F, V)
+        Messages per neuron and sample of the *clip's* graph.
+    active : mapping of population to float, optional
+        Neuron updates per sample that changed the neuron; the same both ways.
+    models : sequence of CostModel
+    objective, delays
+        As for :func:`mksgn.mapping.place`.
+    per_second : float
+        Frame rate of the sensor.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`mksgn.mapping.place`.
+    """
+    given = checked(clip, activity)
+    lattice = graph.input.lattice
+    sent = folded(given) if lattice is not None else given
+    placement = place(graph, board, sent, objective=objective, delays=delays)
+    return priced(clip, placement, given, active, models, per_second)
+
+
+def compare(clip: Graph, placement: Placement, activity: Activity | None, active: Active | None) -> list[Way]:
+    """The clip at once on the board of a streamed ``placement``, and that placement, by all cost models.
+
+    Parameters
+    ----------
+    clip : Graph
+    placement : Placement
+        Of the same, streamed.
+    activity : mapping of population to float64 ndarray (C, F, V), or None
+        Of the clip's graph. Without it every neuron is taken to spike alike.
+    active : mapping of population to float, optional
+    """
+    assert clip.time_steps is not None
+    sent = uniform_activity(clip, clip.time_steps) if activity is None else checked(clip, activity)
+    models = list(cost_models().values())
+    at_once = place(clip, placement.board, activity, objective=placement.objective)  # type: ignore[arg-type]
+    return [priced(clip, at_once, sent, active, models), priced(clip, placement, sent, active, models)]
+
+
+def priced(clip: Graph, placement: Placement, activity: Activity, active: Active | None, models: Sequence[CostModel],
+           per_second: float = FRAMES_PER_SECOND) -> Way:
+    """A placement priced: the parameters are those of :func:`way`."""
+    lattice = placement.wiring.stream.input.lattice
+    sent = folded(activity) if lattice is not None else dict(activity)
+    work = placement.work(sent, active)
+    operations = sum(float((np.asarray(activity[source]) * s.fanout(clip[source].shape, clip[s.target].shape)).sum())
+                     for s in clip.synapses for source in s.sources)
+    extra = extra_events(placement.wiring, work, sent, operations)
+    before = 0 if lattice is None else (lattice.frames - 1) * lattice.interval
+    uneven = sample_ms(placement, sent, active, list(models)) if lattice is not None else {}
+    prices = {}
+    for model in models:
+        cost = model.price(work)
+        period = uneven.get(model.name, cost.streaming.period_ms if cost.streaming else None)
+        static = None
+        if period is not None and model.static_chip_mw is not None:
+            static = Range.of(model.static_chip_mw.bounds * work.chips * period.bounds * 1e-3)  # mW ms = uJ
+        prices[model.name] = Price(cost, period, static, at_frame_rate(model, work, cost, clip.input.shape[1],
+                                                                       per_second, before), _extra_mj(model, extra))
+    return Way("clip" if lattice is None else "stream", placement, work, operations, extra, prices)
+
+
+def extra_events(wiring: Wiring, work: CoreWork, activity: Activity, operations: float) -> Extra:
+    """Events of a chip beside those of the clip.
+
+    Parameters
+    ----------
+    wiring : Wiring
+    work : CoreWork
+        Of one sample.
+    activity : mapping of population to float64 ndarray
+        Messages per neuron of the graph that is placed.
+    operations : float
+        Synaptic operations of the clip.
+    """
+    rest = clock = relays = passed = 0.0
+    for population in wiring.populations[1:]:
+        if population.name in wiring.repeats:
+            relays += population.size
+            passed += float(np.sum(activity[wiring.repeats[population.name]]))
+        rest += population.size * wiring.rest_steps(population.name)
+        clock += population.size * wiring.rest_messages(population.name)
+    total = work.total("synops") + work.total("macs")
+    return Extra(rest, total - operations - passed - clock, int(relays), relays * work.steps, passed, clock)
+
+
+def _extra_mj(model: CostModel, extra: Extra) -> Range:
+    """A relay that passes a message on changes, all other updates of these neurons are idle."""
+    prices = model.energies
+    idle = extra.updates_at_rest + extra.relay_updates - extra.relay_operations
+    operations = extra.operations_at_rest + extra.relay_operations + extra.clock_operations
+    return Range.of(1e-9 * (prices.update_idle.bounds * idle + prices.synop.bounds * operations
+                            + (prices.update_active.bounds + prices.spike.bounds) * extra.relay_operations))
+
+
+def record(found: Way) -> dict[str, Any]:
+    """A way of running as JSON-ready data: every range a pair [low, high]."""
+    placement, work = found.placement, found.work
+    return {
+        "time": found.time, "board": placement.board.name, "objective": placement.objective,
+        "delay_price": placement.wiring.delays.price if placement.wiring.delays else None,
+        "cores": placement.packing.cores, "chips": placement.chips, "board_chips": placement.board.chips,
+        "fits": placement.packing.cores <= placement.board.cores,
+        "neurons": sum(population.size for population in placement.wiring.stream.populations[1:]),
+        "steps": work.steps, "latency_steps": work.latency_steps, "operations": found.operations,
+        "extra": asdict(found.extra),
+        "prices": {name: {"cost": {key: value for key, value in price.cost.as_record().items() if key != "core_mj"},
+                          "period_ms": _pair(price.period_ms), "static_mj": _pair(price.static_mj),
+                          "sensor": None if price.sensor is None else _plain(price.sensor),
+                          "extra_mj": _pair(price.extra_mj)}
+                   for name, price in found.prices.items()}}
+
+
+def _pair(value: Range | None) -> list[float] | None:
+    return None if value is None else [value.low, value.high]
+
+
+def _plain(pace: FramePace) -> dict[str, Any]:
+    return {name: _pair(value) if isinstance(value, Range) else value for name, value in vars(pace).items()}
