@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYENV_VERSION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs lock clean
+.PHONY: help setup demo test lint docs wheel lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -43,9 +43,14 @@ docs: setup ## build the documentation, API reference included, into build/docs;
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
 	@echo 'docs: build/docs/index.html; with search: $(PY) -m http.server --directory build/docs'
 
-lock: ## resolve requirements.lock anew from pyproject.toml; keep its versions where they still fit
-	@sh .ci/setup --uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --extra dev pyproject.toml \
-	    -o requirements.lock --no-header --no-emit-index-url $(LOCK_ARGS)
+wheel: setup ## build the wheel, and test it: here with Lava, and on the newest CPython without any extra
+	@sh .ci/wheel
+
+lock: ## resolve requirements.lock and .ci/newest.txt anew from pyproject.toml; keep versions where they still fit
+	@sh .ci/setup --uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --extra lava --extra dev \
+	    pyproject.toml -o requirements.lock --no-header --no-emit-index-url $(LOCK_ARGS)
+	@sh .ci/setup --uv pip compile --quiet --no-config --universal --generate-hashes --python-version 3.11 --extra test \
+	    pyproject.toml -o .ci/newest.txt --no-header --no-annotate --no-emit-index-url $(LOCK_ARGS)
 
 clean: ## remove what these targets made, but not runs/: .venv, .tools, caches, build outputs
 	rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -58,6 +58,10 @@ class BackendError(MksgnError):
     """A backend that cannot run here, or that failed while running."""
 
 
+class MissingExtraError(BackendError):
+    """A library that an extra of this package brings, and that is not installed."""
+
+
 class ConfigError(MksgnError):
     """Options that contradict each other or have no effect."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -35,3 +36,17 @@ def describe() -> str:
     restricted = [f"{variable}={os.environ[variable]}" for variable in RESTRICTIONS if os.environ.get(variable)]
     return f"{name} ({', '.join(units()) or 'instructions unknown'})" + (
         f", restricted by {' '.join(restricted)}" if restricted else "")
+
+
+def threads_here() -> int:
+    """How many threads this process computes with: torch's number where torch is loaded, which a program may have set.
+
+    Otherwise what OMP_NUM_THREADS says, or one for each CPU that the process may use, as torch has it.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from without_extras import skip_without_extras
+
+from mksgn.extras import LAVA_RUNTIME, present
+from mksgn.report import provenance
 
 if TYPE_CHECKING:
     from programs import Program
@@ -28,11 +32,13 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
     os.environ.setdefault(_variable, "1")
 
 # Lava sets multiprocessing's start method when it is imported, and fails where a process was started before.
-importlib.import_module("lava.magma.runtime.message_infrastructure.multiprocessing")
+if present(LAVA_RUNTIME):
+    importlib.import_module("lava.magma.runtime.message_infrastructure.multiprocessing")
+skip_without_extras()
 
 ROOT = Path(__file__).resolve().parent.parent
 SESSION_VARIABLE = "MKSGN_TEST_SESSION"
-VERSIONS = ("lava-nc", "lava-dl", "torch", "numpy", "h5py")
+VERSIONS = ("lava-nc", "lava-dl", "torch", "numpy")
 _started: list[tuple[float, str]] = []
 
 
@@ -52,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
+    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items() if name in VERSIONS)
     folder = data_folder()
     loihi = _why_no_loihi(config)
     return [

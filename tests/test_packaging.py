@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -21,6 +22,7 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM_FOLDERS = ("train", "deploy", "benchmarks")
 LOCK = ROOT / "requirements.lock"
+HERE = "python_version >= '3'"
 # Assembled here, so that this file does not hold what it forbids.
 REGISTRY_HOSTS = tuple(".".join(parts) for parts in (
     ("pypi", "org"), ("pythonhosted", "org"), ("pytorch", "org/whl"), ("registry", "npmjs"), ("conda", "anaconda"),
@@ -81,7 +83,7 @@ def test_the_wheel_carries_licence_and_python_version(wheel: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "License-Expression: BSD-3-Clause" in metadata
     (python,) = re.findall(r"^Requires-Python: (.*)$", metadata, flags=re.M)
-    assert set(python.split(",")) == {">=3.10", "<3.11"}
+    assert set(python.split(",")) == {">=3.10", "<3.15"}
 
 
 @pytest.mark.parametrize("folder", PROGRAM_FOLDERS)
@@ -130,9 +132,12 @@ def test_every_locked_package_has_hashes_and_no_address() -> None:
 def test_the_lock_satisfies_the_project() -> None:
     described = project()
     versions = {canonicalize_name(r.name): Version(str(r.specifier)[2:]) for r, _ in locked()}
-    wanted = [*described["project"]["dependencies"], *described["project"]["optional-dependencies"]["dev"],
-              *described["build-system"]["requires"]]
+    extras = described["project"]["optional-dependencies"]
+    wanted = [*described["project"]["dependencies"], *described["build-system"]["requires"],
+              *(text for extra in ("torch", "lava", "test", "dev") for text in extras[extra])]
     for requirement in map(Requirement, wanted):
+        if requirement.name == "mksgn" or not (requirement.marker or Marker(HERE)).evaluate({"python_version": "3.10"}):
+            continue
         version = versions.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not locked: run make lock"
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} is locked at {version}"

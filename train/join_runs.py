@@ -61,7 +61,7 @@ def main(options: Options) -> None:
     print_accuracies(console, results, {"float": "float", "integer": "integers (emulator)"})
     console.print(f"integers on training samples without augmentation: {results['accuracy_train']:.2%}")
     console.print(f"mean firing rate {results['mean_rate']:.3f}\nwrote {options.out / NET}", soft_wrap=True)
-    print_run_command(console, options.out / NET, options.data)
+    print_run_command(console, options.out / NET, options.data, "python deploy/run_lava.py")
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ class Net:
 
     def energy(self, result: Result, board: str = BOARD, cost: Iterable[str] = (),
                objective: Objective = "time") -> EnergyEstimate:
-        """Events, energy and time of a sample: what ``benchmarks/energy.py`` prints.
+        """Events, energy and time of a sample: what ``mksgn energy`` prints.
 
         Parameters
         ----------
@@ -192,8 +192,9 @@ def load(name: str | Path) -> Net:
     Parameters
     ----------
     name : str or path
-        The file; or a folder that holds an ``mksgn.net``; or a bare name, such as ``mksgn.net`` or ``nw-ucla``, which
-        is looked for in ``runs`` (the newest) and ``models``, of this folder and of the project's checkout.
+        The file; or a folder that holds an ``mksgn.net``; or a shipped network, 'nw-ucla' or 'nw-ucla-joint', which
+        come with the package; or another bare name, such as ``mksgn.net``, which is looked for in ``runs`` (the newest)
+        and ``models``, of this folder and of the project's checkout.
 
     Raises
     ------

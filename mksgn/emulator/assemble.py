@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from mksgn.emulator.layout import Layout, Links, layout, room
-from mksgn.emulator.neuron import Membrane
 from mksgn.emulator.program import (
     ENTRY,
     JOINED,
@@ -21,6 +20,7 @@ from mksgn.emulator.program import (
     filled,
     rows_of,
 )
+from mksgn.emulator.ranges import Ranges
 from mksgn.emulator.rows import LANES
 from mksgn.ir import Graph, Population, Synapse
 from mksgn.ir.bounds import INPUT_LIMIT, wraps24
@@ -35,26 +35,26 @@ _CHANNELS = 1 << 16
 """Lists name channels in 16 bits."""
 
 
-def assemble(graph: Graph, membranes: Mapping[str, Membrane]) -> Program | None:
+def assemble(graph: Graph, ranges: Mapping[str, Ranges]) -> Program | None:
     """The program of a graph on a CPU, or None where the graph needs what the compiled loop does not do.
 
     That is: sums that can leave 24 bits, fan-outs beyond 15 bits, lists of channels beyond 16 bits, and more than
     :data:`LARGEST` weights or links.
     """
-    if any(membrane.bound >= INPUT_LIMIT for membrane in membranes.values()):
+    if any(own.bound >= INPUT_LIMIT for own in ranges.values()):
         return None
     for synapse in graph.synapses:
         source, target = graph[synapse.sources[0]].shape, graph[synapse.target].shape
         if wraps24(graph, synapse) or sum(room(part, source, target) for _, part in synapse.by_delay()) > LARGEST:
             return None
-    return _Assembly(graph, membranes).program()
+    return _Assembly(graph, ranges).program()
 
 
 class _Assembly:
     """The arrays of a program as they grow."""
 
-    def __init__(self, graph: Graph, membranes: Mapping[str, Membrane]) -> None:
-        self.graph, self.membranes = graph, membranes
+    def __init__(self, graph: Graph, ranges: Mapping[str, Ranges]) -> None:
+        self.graph, self.ranges = graph, ranges
         self.lines: list[Population | Joined] = []
         self.index: dict[str | Joined, int] = {}
         for population in graph.populations:
@@ -116,7 +116,7 @@ class _Assembly:
 
     def _neurons(self, population: Population) -> dict[str, int]:
         """Enter the incoming synapses and the neurons of a population."""
-        neuron, membrane = population.neuron, self.membranes[population.name]
+        neuron, ranges = population.neuron, self.ranges[population.name]
         assert neuron is not None
         frames, joints, width = rows_of(population.shape)
         synapses = _merged(self.graph.into(population.name))
@@ -132,17 +132,17 @@ class _Assembly:
             bias[..., :population.shape[0]] = population.bias.transpose(1, 2, 0) if each_frame else population.bias
         bias <<= STATE_SHIFT
         threshold, unit = neuron.vth << STATE_SHIFT, 1 << (STATE_SHIFT + halved)
-        wide = membrane.bound >> halved > _INT16_MAX
+        wide = ranges.bound >> halved > _INT16_MAX
         once = -1
-        if not (wide or membrane.wraps or membrane.readout or membrane.keep_u):
+        if not (wide or ranges.wraps or ranges.readout or ranges.keep_u):
             never = -_INT16_MAX - 1  # no sum is that small
             once = self._put("fires", np.clip((threshold - bias) // unit, never, _INT16_MAX))
             rests = np.where(bias % unit == 0, -bias // unit, never)
             self._put("rests", np.where(np.abs(rests) > _INT16_MAX, never, rests))
         return {"wide": wide, "shift": STATE_SHIFT + halved, "first_entry": first, "entries": len(own), "once": once,
                 "constant": all(entry[1] == 0 and not entry[-1] for entry in own), "bias": self._put("bias", bias),
-                "bias_step": joints * width if each_frame else 0, "threshold": threshold, "keep_u": membrane.keep_u,
-                "keep_v": membrane.keep_v, "wraps": membrane.wraps, "readout": membrane.readout}
+                "bias_step": joints * width if each_frame else 0, "threshold": threshold, "keep_u": ranges.keep_u,
+                "keep_v": ranges.keep_v, "wraps": ranges.wraps, "readout": ranges.readout}
 
     def _synapse(self, synapse: Synapse, halved: bool) -> None:
         """Enter a synapse."""

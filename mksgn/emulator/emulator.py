@@ -4,33 +4,42 @@ A feed-forward graph can be run population by population, all steps at once: onl
 latency of a hop is then no more than a shift between the time axes of two populations, absent in :meth:`Emulator.run`
 (each population in its own time) and present in :meth:`Emulator.run_stream` (wall time).
 
-There are two ways to the same integers:
+There are three ways to the same integers:
 
 event
     A compiled loop that adds the weights of neurons that fired (:mod:`mksgn.emulator.loop`): on a CPU, for all but
     sums that leave 24 bits, recorded states and wall time.
+step
+    Compiled kernels, population by population and step by step (:mod:`mksgn.emulator.step_run`): for all that.
 dense
-    Torch operations in floating point (:mod:`mksgn.emulator.run`): for all that, and on CUDA devices.
+    Torch operations in floating point (:mod:`mksgn.emulator.dense`): on CUDA devices, and to hold the others against.
+    Only this one needs torch, which is imported when it is asked for.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from mksgn.emulator.assemble import assemble
 from mksgn.emulator.event_run import EventRun, Room
-from mksgn.emulator.exact import exact_arithmetic
-from mksgn.emulator.network import Network
 from mksgn.emulator.program import Program
-from mksgn.emulator.run import Run
+from mksgn.emulator.step_run import StepNetwork, StepRun
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
+from mksgn.extras import require
 from mksgn.ir import Graph, reset_steps
 from mksgn.ir.messages import check_messages, check_samples
 from mksgn.ir.streaming import check_stream, refuse_streamed
+from mksgn.processor import threads_here
 from mksgn.run.backend import RunResult
+
+if TYPE_CHECKING:
+    from mksgn.emulator.dense.device import Dense
+    from mksgn.emulator.dense.run import DenseRun
 
 KERNELS = ("auto", "dense", "event")
 RECORDS = ("none", "spikes", "states")
@@ -47,12 +56,13 @@ class Emulator:
     batch_size : int
         Samples computed together: bounds the memory.
     device : str
-        A torch device, such as "cpu" or "cuda:0".
+        "cpu", or a CUDA device of torch, such as "cuda:0".
     threads : int, optional
-        CPU threads during a run; None leaves torch's setting.
+        CPU threads during a run; None: torch's number where a program uses torch, else what OMP_NUM_THREADS says, or
+        one for each CPU.
     kernel : 'auto', 'dense' or 'event'
-        How :meth:`run` computes; the results are the same. 'auto' and 'event' take the compiled loop wherever it can do
-        what is asked for.
+        How it computes; the results are the same. 'auto' and 'event' take the compiled loop wherever it can do what is
+        asked for.
     progress : callable, optional
         Called with the number of samples done after each batch.
 
@@ -61,7 +71,7 @@ class Emulator:
     GraphError
         When the graph needs something this backend cannot do exactly.
     BackendError
-        When the device does not exist.
+        When the device does not exist, or needs torch, which is missing.
 
     Examples
     --------
@@ -84,10 +94,10 @@ class Emulator:
         self.batch_size = batch_size
         self.threads = threads
         self.progress = progress
-        self.device = _device(device)
-        self._network: Network | None = Network(graph, self.device)
-        compiled = self.device.type == "cpu" and kernel != "dense"
-        self._program: Program | None = assemble(graph, self._network.membranes) if compiled else None
+        on_cpu = _on_cpu(device)
+        self._network: StepNetwork | None = StepNetwork(graph)
+        self._dense: Dense | None = _dense(graph, device) if kernel == "dense" or not on_cpu else None
+        self._program: Program | None = None if self._dense else assemble(graph, self._network.ranges)
         self._rooms: list[Room] = []
 
     @property
@@ -103,7 +113,7 @@ class Emulator:
 
     def close(self) -> None:
         """Release the weights; the emulator cannot run afterwards."""
-        self._network = self._program = None
+        self._network = self._dense = self._program = None
         self._rooms = []
 
     def run(self, samples: np.ndarray, record: str = "none") -> RunResult:
@@ -136,20 +146,33 @@ class Emulator:
         samples = check_samples(samples, self.graph.input, steps)
         check_stream(self.graph, samples)
         samples = samples if samples.ndim == 5 else samples[..., None]
-        with exact_arithmetic(self.device, self.threads):
-            if self._program is not None and record != "states" and steps <= EventRun.STEPS_MAX:
-                run: Run | EventRun = EventRun(network, self._program, self._rooms, len(samples), steps, record)
-            else:
-                run = Run(network, len(samples), steps, record)
+        with self._arithmetic():
+            run = self._begin(network, len(samples), steps, record)
             size = run.batch_size(self.batch_size)
             for start in range(0, len(samples), size):
                 batch = samples[start:start + size]
                 if not run.batch(batch, start):
-                    Run(network, len(batch), steps, "none").batch(batch, 0)  # says where and when
-                    raise AssertionError("the compiled loop found a state out of its range; torch did not")
+                    StepRun(network, len(batch), steps, "none", self._threads).batch(batch, 0)  # says where and when
+                    raise AssertionError("the compiled loop found a state out of its range; its kernels did not")
                 if self.progress is not None:
                     self.progress(start + len(batch))
         return run.result()
+
+    def _begin(self, network: StepNetwork, samples: int, steps: int, record: str) -> EventRun | StepRun | DenseRun:
+        """The run that can do what is asked for, the fastest."""
+        if self._dense is not None:
+            return self._dense.run(samples, steps, record)
+        if self._program is not None and record != "states" and steps <= EventRun.STEPS_MAX:
+            return EventRun(self.graph, self._program, self._rooms, samples, steps, record, self._threads)
+        return StepRun(network, samples, steps, record, self._threads)
+
+    @property
+    def _threads(self) -> int:
+        return self.threads or threads_here()
+
+    def _arithmetic(self) -> AbstractContextManager[None]:
+        """What torch needs to compute exactly, where it computes."""
+        return nullcontext() if self._dense is None else self._dense.arithmetic(self.threads)
 
     def run_stream(self, x: np.ndarray, record: str = "none", reset_interval: int | None = None,
                    reset_offset: int = 0, direct_input: bool | None = None) -> RunResult:
@@ -197,12 +220,16 @@ class Emulator:
         if direct_input is None:
             direct_input = "input_weight" in self.graph.meta
         resets = reset_steps(network.schedule, reset_interval, reset_offset, steps)
-        run = Run(network, 1, steps, record, hop=1, direct=direct_input, resets=resets)
-        with exact_arithmetic(self.device, self.threads):
+        with self._arithmetic():
+            run: StepRun | DenseRun
+            if self._dense is not None:
+                run = self._dense.run(1, steps, record, 1, direct_input, resets)
+            else:
+                run = StepRun(network, 1, steps, record, self._threads, 1, direct_input, resets)
             run.batch(x[None], 0)
         return run.result()
 
-    def _ready(self, record: str) -> Network:
+    def _ready(self, record: str) -> StepNetwork:
         if self._network is None:
             raise BackendError("the emulator is closed", fix="make a new one")
         if record not in RECORDS:
@@ -230,14 +257,22 @@ def _check(graph: Graph) -> None:
             raise GraphError("only the last population may be a readout", where=where)
 
 
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise BackendError("unknown device", where="device", got=name, allowed="cpu, cuda, cuda:N") from None
-    if device.type not in ("cpu", "cuda"):
-        raise BackendError("the emulator runs on a CPU or a CUDA device", where="device", got=name)
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        raise BackendError("this machine has no such CUDA device", where="device", got=name,
-                           allowed=f"cpu, or one of {torch.cuda.device_count()} CUDA devices")
-    return device
+def _on_cpu(device: str) -> bool:
+    """Whether a device is the CPU, and no CUDA device.
+
+    Raises
+    ------
+    BackendError
+        When it is neither.
+    """
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise BackendError("unknown device", where="device", got=device, allowed="cpu, cuda, cuda:N")
+    return device == "cpu"
+
+
+def _dense(graph: Graph, device: str) -> Dense:
+    """The graph in torch."""
+    require("torch", what="a CUDA device" if device != "cpu" else "the kernel 'dense'")
+    from mksgn.emulator.dense.device import Dense
+
+    return Dense(graph, device)

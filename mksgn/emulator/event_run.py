@@ -6,13 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from mksgn.counts.batch_tally import BatchTally
 from mksgn.emulator.loop import Scratch, run
-from mksgn.emulator.network import Network
 from mksgn.emulator.program import Program, Sizes, rows_of
-from mksgn.ir import Population
+from mksgn.ir import Graph, Population
 from mksgn.ir.graph import STATE_SHIFT
 from mksgn.run.backend import RunResult
 
@@ -56,9 +54,9 @@ class EventRun:
 
     Parameters
     ----------
-    network : Network
+    graph : Graph
     program : Program
-        Of the same graph.
+        Of this graph.
     rooms : list of Room
         Those of earlier runs of this program; more are appended where there are more threads.
     samples : int
@@ -66,17 +64,18 @@ class EventRun:
     steps : int
         T, at most :data:`STEPS_MAX`.
     record : 'none' or 'spikes'
+    threads : int
     """
 
     STEPS_MAX = SENT_MAX
     """A neuron's spikes in one sample are counted in 16 bits."""
 
-    def __init__(self, network: Network, program: Program, rooms: list[Room], samples: int, steps: int,
-                 record: str) -> None:
-        self.graph, self.program, self.steps, self.record = network.graph, program, steps, record
-        self.tally = BatchTally(network.graph, samples, steps)
+    def __init__(self, graph: Graph, program: Program, rooms: list[Room], samples: int, steps: int, record: str,
+                 threads: int) -> None:
+        self.graph, self.program, self.steps, self.record = graph, program, steps, record
+        self.tally = BatchTally(graph, samples, steps)
         self.code, self.sizes = program.placed(record == "spikes")
-        self.threads = torch.get_num_threads()
+        self.threads = threads
         self._counted = np.zeros((samples, len(program.lines), 2 + program.fans), np.int64)
         self.rooms = rooms
         while len(rooms) < self.threads:

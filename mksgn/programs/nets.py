@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
+ROOT = PACKAGE.parent
 """The project's folder, where it is a checkout."""
-
-
 NET = "mksgn.net"
 """What a training calls the net that it leaves in its folder."""
 
@@ -18,8 +17,9 @@ def find_net(net: Path, say: Callable[[str], None]) -> Path:
 
     A folder means the ``mksgn.net`` in it. A bare name, such as ``mksgn.net``, is looked for in the newest folder of
     ``runs`` that has it, and then in the folders of ``models``, first those of the current folder and then those of the
-    project; so is a folder of ``runs`` or ``models``, such as ``nw-ucla``. A name that is nowhere, and any other path,
-    comes back as it is, for whoever opens it to refuse.
+    project; so is a folder of ``runs`` or ``models``, such as ``nw-ucla``. Where the package was installed without a
+    checkout, the shipped networks stand in it. A name that is nowhere, and any other path, comes back as it is, for
+    whoever opens it to refuse.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def find_net(net: Path, say: Callable[[str], None]) -> Path:
         return net / NET
     if net.exists() or len(net.parts) != 1:
         return net
-    for base in dict.fromkeys((Path(), ROOT)):
+    checkout = (ROOT / "models").is_dir() and not (PACKAGE / "models").is_dir()
+    for base in dict.fromkeys((Path(), ROOT if checkout else PACKAGE)):
         made = sorted(base.glob(f"runs/*/{net}"), key=lambda path: path.stat().st_mtime, reverse=True)
         named = [path for folder in ("runs", "models") if (path := base / folder / net / NET).is_file()]
         for path in (*made, *sorted(base.glob(f"models/*/{net}")), *named):

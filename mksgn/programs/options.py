@@ -7,7 +7,8 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,7 @@ import docstring_parser
 import tyro
 
 from mksgn.programs.choices import HELP
+from mksgn.programs.started import PACKAGE, told
 
 Options = TypeVar("Options")
 WIDEST = 100
@@ -24,13 +26,14 @@ GROUPS = "GROUPS"
 LONG = 20
 """Letters of a list of choices that is not repeated."""
 UNIONS = (Union, UnionType)
-_COMMAND = re.compile(r"\s*((python|torchrun|make|pip)\b|#)")
+_COMMAND = re.compile(r"\s*((python|torchrun|make|pip|mksgn)\b|#)")
 _COMMENTED = re.compile(r"(\s+)(\S.*?)\s+(# .*)")
 _TERM = re.compile(r"(\s+\S+(?: \S+)*\s{2,})(\S.*)")
 
 
-def parse(options: type[Options], description: str | None) -> Options:
-    """Read ``sys.argv``; print the help or what is wrong, and leave the program, where that is asked for.
+def parse(options: type[Options], description: str | None, arguments: Sequence[str] | None = None,
+          command: str | None = None) -> Options:
+    """Read the command line; print the help or what is wrong, and leave the program, where that is asked for.
 
     Parameters
     ----------
@@ -41,11 +44,18 @@ def parse(options: type[Options], description: str | None) -> Options:
     description : str, optional
         The program's docstring. Its paragraphs are wrapped; indented lines are examples and lists, whose commands
         are never broken.
+    arguments : sequence of str, optional
+        The options as typed; default: ``sys.argv``.
+    command : str, optional
+        What was typed before them, ``mksgn run`` or ``python deploy/run_lava.py``: the help names commands accordingly.
+        Default: the program's own file.
     """
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        print(wrapped(description or "", min(shutil.get_terminal_size().columns, WIDEST)) + "\n")
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    say = partial(told, command=command or PACKAGE)
+    if {"-h", "--help"} & set(arguments):
+        print(wrapped(say(description or ""), min(shutil.get_terminal_size().columns, WIDEST)) + "\n")
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone, tyro.conf.OmitArgPrefixes)
-    given = tyro.cli(_grouped(options), description="", config=config)
+    given = tyro.cli(_grouped(options, say), prog=command, args=arguments, description="", config=config)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(given):
         value = getattr(given, field.name)
@@ -53,8 +63,11 @@ def parse(options: type[Options], description: str | None) -> Options:
     return options(**values)
 
 
-def _grouped(options: Any) -> Any:
-    """The same options as a dataclass that holds one of its own for every group, which tyro puts under a heading."""
+def _grouped(options: Any, say: Callable[[str], str]) -> Any:
+    """The same options as a dataclass that holds one of its own for every group, which tyro puts under a heading.
+
+    ``say`` is what the help of each is passed through.
+    """
     types: dict[str, Any] = get_type_hints(options, include_extras=True)
     helps = {entry.arg_name: entry.description for entry in docstring_parser.parse_from_object(options).params}
     headings = {first: heading for heading, first in getattr(options, GROUPS, {}).items()}
@@ -68,7 +81,7 @@ def _grouped(options: Any) -> Any:
         silent = field.default is None or field.default is False or field.default == ()
         kind = types[field.name]
         text = field.metadata.get(HELP) or helps.get(field.name) or ""
-        said = tyro.conf.arg(help=" ".join(text.split()), metavar=_several(kind),
+        said = tyro.conf.arg(help=say(" ".join(text.split())), metavar=_several(kind),
                              help_behavior_hint="" if silent else None)
         kept: Any = {"default": field.default, "default_factory": field.default_factory}
         groups[-1][1].append((field.name, Annotated[(kind, said)], dataclasses.field(**kept, kw_only=True)))

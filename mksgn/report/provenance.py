@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+from contextlib import suppress
 from typing import Any
 
 from mksgn import __version__, processor
@@ -13,9 +14,12 @@ _PACKAGES = ("lava-nc", "lava-dl", "torch", "numpy")
 
 
 def versions() -> dict[str, str]:
-    """Versions of this package, of Python and of what it rests on; the platform."""
+    """Versions of this package, of Python and of what it rests on, as far as it is installed; the platform."""
     found = {"mksgn": __version__, "python": platform.python_version(), "platform": platform.platform()}
-    return {**found, **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def hardware() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 from mksgn.errors import ConfigError
+from mksgn.extras import LAVA_RUNTIME, require
 from mksgn.ir import Graph
 from mksgn.run.backend import Backend
 
@@ -16,6 +17,7 @@ BACKENDS = {
     "loihi2": "mksgn.loihi:Loihi2Backend",
 }
 """Where each backend's class is. Named as text, because `run` stands below the rooms that hold them."""
+ON_LAVA = ("lava", "loihi2")
 
 __all__ = ["BACKENDS", "named_object", "open_backend"]
 
@@ -39,6 +41,8 @@ def open_backend(name: str, graph: Graph, **options: Any) -> Backend:
     """
     if name not in BACKENDS:
         raise ConfigError("unknown backend", where="backend", got=repr(name), allowed=", ".join(BACKENDS))
+    if name in ON_LAVA:
+        require(LAVA_RUNTIME, what=f"the backend {name!r}")
     backend = named_object(BACKENDS[name])
     given = {key: value for key, value in options.items() if value is not None}
     accepted = [key for key in inspect.signature(backend).parameters if key != "graph"]

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.distributed as dist
 
 from mksgn.counts import TABLES, Counts
+from mksgn.extras import require
 from mksgn.run.execution import Execution
 
 
@@ -53,6 +52,9 @@ class Shards:
         """
         if self.world == 1:
             return part
+        import torch
+        import torch.distributed as dist
+
         mine = part.counts
         # Every process ran the same graph: the tables have the same names, in the same order.
         whole = Counts(count, mine.steps, dict(mine.neurons))
@@ -69,6 +71,9 @@ class Shards:
 
     def _gather(self, mine: np.ndarray, count: int) -> np.ndarray:
         """Everyone's rows. A sum of arrays that are zero outside one's own rows: their numbers may differ."""
+        import torch
+        import torch.distributed as dist
+
         whole = np.zeros((count, *mine.shape[1:]), np.int64)
         whole[self.rows(count)] = mine
         tensor = torch.from_numpy(whole)
@@ -83,6 +88,9 @@ def shards() -> Iterator[Shards]:
     if world == 1:
         yield Shards()
         return
+    require("torch", what="a run of several processes")
+    import torch.distributed as dist
+
     dist.init_process_group("gloo")
     try:
         yield Shards(dist.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))

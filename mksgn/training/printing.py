@@ -36,9 +36,9 @@ def print_accuracies(console: Console, results: Mapping[str, Any], names: Mappin
             console.print(line)
 
 
-def print_run_command(console: Console, net: Path, data: str) -> None:
-    """The command that runs an exported net on the data it was trained on."""
-    print_command(console, "python", "deploy/run_lava.py", "--net", net,
+def print_run_command(console: Console, net: Path, data: str, run: str) -> None:
+    """The command that runs an exported net on the data it was trained on; ``run`` is how it begins."""
+    print_command(console, *run.split(), "--net", net,
                   *(("--data", data) if data != SYNTHETIC else ()))
 
 

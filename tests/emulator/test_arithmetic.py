@@ -10,7 +10,7 @@ from reference import simulate
 from written_graphs import sparse_even
 
 from mksgn.emulator import Emulator
-from mksgn.emulator.exact import exact_arithmetic
+from mksgn.emulator.dense.exact import exact_arithmetic
 from mksgn.errors import DataError
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
 

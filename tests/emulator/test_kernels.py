@@ -14,8 +14,8 @@ from random_graphs import random_graph, random_messages
 from same_counts import assert_same_counts
 
 from mksgn.emulator import Emulator
+from mksgn.emulator.dense.window import Window
 from mksgn.emulator.emulator import KERNELS
-from mksgn.emulator.window import Window
 from mksgn.ir import Conv, Cuba, Graph, Population
 
 STRESS = Path(__file__).parent.parent / "support" / "kernel_stress.py"

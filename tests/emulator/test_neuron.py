@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from reference import step
 
 from mksgn.emulator import Emulator
-from mksgn.emulator.neuron import Membrane
+from mksgn.emulator.dense.neuron import Membrane
+from mksgn.emulator.ranges import Ranges
 from mksgn.errors import DataError
 from mksgn.ir import Conv, Cuba, Graph, Population
 
@@ -27,7 +28,7 @@ SMALL_INPUTS = st.integers(-40, 40)
 def membrane_trace(neuron, bias, inputs):
     """u, v, spikes of one neuron from the emulator, as lists of ints."""
     population = Population("p", (1, 1, 1), neuron, np.array([bias]))
-    membrane = Membrane(population, max(abs(a) for a in inputs), CPU)
+    membrane = Membrane(Ranges(population, max(abs(a) for a in inputs)), CPU)
     a = torch.tensor(inputs, dtype=membrane.dtype).reshape(-1, 1, 1, 1, 1)
     trace = membrane.run(a, len(inputs), states=True)
     # Without states the neuron takes a shorter way, and in the compiled loop another: they must spike the same.
@@ -40,6 +41,11 @@ def membrane_trace(neuron, bias, inputs):
                     Conv("t", ("p",), "b", np.full((7, 1, 1, 1), 2, np.int16)))
         graph = Graph((source, population, after), synapses, len(inputs))
         with Emulator(graph) as emulator:
+            states = emulator.run(np.array(inputs).reshape(1, 1, 1, 1, -1), "states")
+            for quantity in ("u", "v", "spikes"):
+                expected = getattr(trace, quantity).flatten().to(torch.int64).tolist()
+                assert getattr(states, quantity)["p"].ravel().tolist() == expected, quantity
+            assert states.counts.active["p"] == int(trace.active)
             if emulator.compiled:
                 result = emulator.run(np.array(inputs).reshape(1, 1, 1, 1, -1), "spikes")
                 fired = trace.spikes.flatten().to(torch.int64).tolist()
@@ -118,7 +124,7 @@ def test_decay_rounds_toward_zero():
 
 def test_float_types_are_chosen_by_need():
     def dtype(neuron, bound):
-        return Membrane(Population("p", (1, 1, 1), neuron), bound, CPU).dtype
+        return Membrane(Ranges(Population("p", (1, 1, 1), neuron), bound), CPU).dtype
 
     assert dtype(Cuba(100), 40000) is torch.float32
     assert dtype(Cuba(100, 4096, 1), 40000) is torch.float64

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 import pytest
-from programs import program_module
 
+from mksgn.commands.train_options import CHOICES, Options
 from mksgn.programs.choices import HELP, choices_of, documented, with_choices
 from mksgn.training.recipe import PRESETS, Recipe
 
@@ -79,13 +79,12 @@ def test_choices_stand_where_they_were_asked_for():
 
 def test_every_choice_of_a_recipe_is_an_option():
     """Of the recipe and of every network; none is written twice."""
-    with program_module("train/_slayer_options.py") as module:
-        options = {each.name: each for each in fields(module.Options)}
-        own = {each.name for each in fields(Recipe)} - {"network", "augment", "distil"}
-        networks = {name for recipe in PRESETS.values() for name in recipe.network.choices()}
-        assert own | networks == module.CHOICES.keys() <= options.keys()
-        assert all(options[name].metadata[HELP] and options[name].default is None for name in module.CHOICES)
-        assert "Only for mksgn and base-sgn." in options["strides"].metadata[HELP]
-        assert "Only" not in options["time_steps"].metadata[HELP]
-        made = module.Options(preset="base-sgn", time_steps=3, strides=(1,) * 10, lr=0.1, modality=("bone",)).recipe()
+    options = {each.name: each for each in fields(Options)}
+    own = {each.name for each in fields(Recipe)} - {"network", "augment", "distil"}
+    networks = {name for recipe in PRESETS.values() for name in recipe.network.choices()}
+    assert own | networks == CHOICES.keys() <= options.keys()
+    assert all(options[name].metadata[HELP] and options[name].default is None for name in CHOICES)
+    assert "Only for mksgn and base-sgn." in options["strides"].metadata[HELP]
+    assert "Only" not in options["time_steps"].metadata[HELP]
+    made = Options(preset="base-sgn", time_steps=3, strides=(1,) * 10, lr=0.1, modality=("bone",)).recipe()
     assert (made.network.time_steps, made.network.strides, made.lr, made.modality) == (3, (1,) * 10, 0.1, "bone")

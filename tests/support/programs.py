@@ -15,13 +15,11 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
-import torch
 
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.ir import Graph
 from mksgn.networks import NETWORKS
-from mksgn.nn.lowering import to_graph
 from mksgn.training.recipe import Recipe, lateral_joints
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -70,6 +68,8 @@ def execute(path: str, *arguments: object) -> int:
 
 def run_program(path: str, *arguments: object) -> Outcome:
     """:func:`execute` with one thread, where there is no ``capsys``: in fixtures that several tests share."""
+    import torch
+
     torch.set_num_threads(1)
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
@@ -96,6 +96,10 @@ class Program:
 
 def graph_for(pack: Pack, data: str, network: str = "base-sgn", persons: int = 1, **meta: Any) -> Graph:
     """An untrained integer net of two layers for ``pack``, with the attributes that train_slayer.py writes."""
+    import torch
+
+    from mksgn.nn.lowering import to_graph
+
     torch.manual_seed(4)
     shape = {"widths": (8, 8), "strides": (1, 2)}
     recipe = Recipe(network=NETWORKS[network](**shape), frames=8, persons=persons, val_subjects=(3,))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from programs import Program, program_module
+from programs import Program
 
+from mksgn.commands.train_net import train_net
+from mksgn.commands.train_options import Options
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import load
 from mksgn.data.splits import split
@@ -33,14 +34,8 @@ WEIGHTS = "weights.safetensors"
 
 
 @pytest.fixture(scope="module")
-def trainer():
-    with program_module("train/train_slayer.py") as module:
-        yield module
-
-
-@pytest.fixture(scope="module")
-def options(trainer: ModuleType, pack_path):
-    return trainer.Options(data=str(pack_path), widths=(8, 8, 8), frames=8, epochs=2, tune_epochs=0,
+def options(pack_path):
+    return Options(data=str(pack_path), widths=(8, 8, 8), frames=8, epochs=2, tune_epochs=0,
                            batch=24, time_steps=1, device="cpu")
 
 
@@ -53,12 +48,12 @@ def pair(runs, options, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(trainer, options, tmp_path_factory) -> list[Path]:
+def runs(options, tmp_path_factory) -> list[Path]:
     """Two runs that differ in their seed, and one of other frames."""
     folder = tmp_path_factory.mktemp("runs")
     changed = [{"seed": 0}, {"seed": 1}, {"frames": 12}]
     for number, change in enumerate(changed):
-        trainer.main(replace(options, out=folder / f"run-{number}", **change))
+        train_net(replace(options, out=folder / f"run-{number}", **change))
     return [folder / f"run-{number}" for number in range(len(changed))]
 
 
@@ -107,8 +102,8 @@ def test_what_was_joined_runs_and_has_a_row(pair, runs, options, tmp_path, capsy
     assert pair["accuracy"] == pytest.approx(stated["accuracy_integer"]) and pair["synops"] > alone["synops"]
 
 
-def test_fewer_time_steps_are_tabled(trainer, options, tmp_path, capsys, monkeypatch):
-    trainer.main(replace(options, out=tmp_path / "four", time_steps=4))
+def test_fewer_time_steps_are_tabled(options, tmp_path, capsys, monkeypatch):
+    train_net(replace(options, out=tmp_path / "four", time_steps=4))
     program = Program("benchmarks/experiments/time_steps.py", capsys, monkeypatch, tmp_path)
     done = program("--run", "four", "--data", options.data, "--samples", "20", "--json", "t.json")
     assert done.code == 0, done.err
@@ -146,19 +141,19 @@ def test_what_cannot_be_joined_is_one_message(join, runs, options, tmp_path, cho
     assert not (tmp_path / "pair").exists()
 
 
-def test_a_member_can_be_trained_on_and_can_teach(pair, trainer, options, tmp_path):
+def test_a_member_can_be_trained_on_and_can_teach(pair, options, tmp_path):
     """--start and --teacher take folders that hold integers only."""
     member = pair / "member-1"
     again = replace(options, preset=None, widths=None, frames=None, start=str(member), out=tmp_path / "again", epochs=1,
                     teacher=(str(member), str(pair / "member-2")), distil="ce-kl", gamma=(1.0, 1.0, 0.0))
-    trainer.main(again)
+    train_net(again)
     recipe = json.loads(read_net(tmp_path / "again" / "mksgn.net").meta["recipe"])
     assert recipe["widths"] == [8, 8, 8] and len(recipe["distil"]["teachers"]) == 2
     assert all(said.startswith("mksgn joint, test 0.") for said in recipe["distil"]["teachers"])
     row = json.loads((tmp_path / "again" / "metrics.jsonl").read_text().splitlines()[0])
     assert row["soft_loss"] > 0 and row["feature_loss"] == 0
     with pytest.raises(ConfigError, match="no features"):
-        trainer.main(replace(again, out=tmp_path / "never", gamma=None))
+        train_net(replace(again, out=tmp_path / "never", gamma=None))
 
 
 def test_a_spiking_teacher_says_what_it_is(runs):

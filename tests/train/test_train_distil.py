@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
-from programs import Program, program_module
+from programs import Program
 from safetensors import safe_open
 from safetensors.torch import load_file
 from teacher_runs import teacher_run
 
 import mksgn.training.trainer
+from mksgn.commands.train_net import train_net
+from mksgn.commands.train_options import Options
 from mksgn.data.preprocess import MODALITIES
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
@@ -28,24 +28,18 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def trainer() -> Iterator[ModuleType]:
-    with program_module("train/train_slayer.py") as module:
-        yield module
-
-
-@pytest.fixture(scope="module")
-def tiny(trainer, pack, pack_path, tmp_path_factory):
+def tiny(pack, pack_path, tmp_path_factory):
     """Options of a run of two epochs of each stage, taught by four streams."""
     folder = tmp_path_factory.mktemp("taught")
     runs = tuple(str(teacher_run(folder / m, pack, "small.npz", modality=m, seed=s)) for s, m in enumerate(MODALITIES))
-    return trainer.Options(data=str(pack_path), widths=(6, 6, 8), frames=8, epochs=2, tune_epochs=2,
+    return Options(data=str(pack_path), widths=(6, 6, 8), frames=8, epochs=2, tune_epochs=2,
                            batch=24, teacher=runs, distil="paper", gamma=(1.0, 0.5, 2.0), dropout=0.2, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def whole_run(trainer, tiny, tmp_path_factory) -> Path:
+def whole_run(tiny, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
-    trainer.main(replace(tiny, out=folder))
+    train_net(replace(tiny, out=folder))
     return folder
 
 
@@ -79,7 +73,7 @@ def test_a_taught_run_says_what_taught_it_and_exports_the_student_alone(whole_ru
     assert {p.name for p in graph.populations} == {"input", *student.names, "head.fc"}
 
 
-def killed_at(trainer: ModuleType, monkeypatch: pytest.MonkeyPatch, options, stage: str, epoch: int) -> None:
+def killed_at(monkeypatch: pytest.MonkeyPatch, options, stage: str, epoch: int) -> None:
     """Run until the checkpoint of that epoch is written, and end as a killed process would."""
     with monkeypatch.context() as patch:
         def save(path, net, optimiser, state, *more):
@@ -89,16 +83,16 @@ def killed_at(trainer: ModuleType, monkeypatch: pytest.MonkeyPatch, options, sta
 
         patch.setattr(mksgn.training.trainer, "save_checkpoint", save)
         with pytest.raises(KeyboardInterrupt):
-            trainer.main(options)
+            train_net(options)
 
 
-def test_a_taught_run_resumes_to_the_same_bits(trainer, tiny, whole_run, tmp_path, monkeypatch):
+def test_a_taught_run_resumes_to_the_same_bits(tiny, whole_run, tmp_path, monkeypatch):
     """Killed in each stage: student, FTM and both optimisers as in the uninterrupted run."""
-    killed_at(trainer, monkeypatch, replace(tiny, out=tmp_path), "float", 0)
-    again = trainer.Options(out=tmp_path, resume=True, device="cpu")
-    killed_at(trainer, monkeypatch, again, "tune", 0)
+    killed_at(monkeypatch, replace(tiny, out=tmp_path), "float", 0)
+    again = Options(out=tmp_path, resume=True, device="cpu")
+    killed_at(monkeypatch, again, "tune", 0)
     assert not (tmp_path / "mksgn.net").exists()
-    trainer.main(again)
+    train_net(again)
     for file in (CHECKPOINT, WEIGHTS):
         expected, got = load_file(whole_run / file), load_file(tmp_path / file)
         assert expected.keys() == got.keys()
@@ -108,7 +102,7 @@ def test_a_taught_run_resumes_to_the_same_bits(trainer, tiny, whole_run, tmp_pat
     assert kept[0] == kept[1]
 
 
-def test_the_two_stages_train_the_ftm_with_its_own_rate(trainer, tiny, tmp_path, monkeypatch):
+def test_the_two_stages_train_the_ftm_with_its_own_rate(tiny, tmp_path, monkeypatch):
     """SGD beside AdamW; the FTM goes on learning while the integers are tuned, at a tenth of its rate."""
     seen = []
 
@@ -118,15 +112,15 @@ def test_the_two_stages_train_the_ftm_with_its_own_rate(trainer, tiny, tmp_path,
         save_checkpoint(path, net, optimiser, state, further, modules)
 
     monkeypatch.setattr(mksgn.training.trainer, "save_checkpoint", save)
-    trainer.main(replace(tiny, out=tmp_path, epochs=1, tune_epochs=1, distil="tet", ftm_lr=0.04))
+    train_net(replace(tiny, out=tmp_path, epochs=1, tune_epochs=1, distil="tet", ftm_lr=0.04))
     assert [s[0] for s in seen] == ["float", "tune"]
     assert all(s[1:3] == (torch.optim.AdamW, torch.optim.SGD) for s in seen)
     assert [s[3] for s in seen] == pytest.approx([0.04, 0.004])
     assert not torch.equal(seen[0][4], seen[1][4])
 
 
-def test_cached_soft_labels_need_no_ftm(trainer, tiny, tmp_path):
-    trainer.main(replace(tiny, out=tmp_path, epochs=1, tune_epochs=1, distil="ce-kl", gamma=None, temperature=3.0,
+def test_cached_soft_labels_need_no_ftm(tiny, tmp_path):
+    train_net(replace(tiny, out=tmp_path, epochs=1, tune_epochs=1, distil="ce-kl", gamma=None, temperature=3.0,
                          soft_labels="cached", alpha=(0.6, 0.6, 0.4, 0.4)))
     epochs = [row for row in rows(tmp_path) if "stage" in row]
     assert all(r["feature_loss"] == 0 and r["soft_loss"] > 0 for r in epochs)
@@ -135,7 +129,7 @@ def test_cached_soft_labels_need_no_ftm(trainer, tiny, tmp_path):
     assert (distil["soft_labels"], distil["gamma"], distil["temperature"]) == ("cached", [1.0, 1.0, 0.0], 3.0)
 
 
-def test_changed_teachers_stop_a_resumed_run(trainer, whole_run, tiny, tmp_path):
+def test_changed_teachers_stop_a_resumed_run(whole_run, tiny, tmp_path):
     state = read_state(whole_run / CHECKPOINT)
     assert len(state["recipe"]["distil"]["teachers"]) == 4
     weights = Path(tiny.teacher[2]) / WEIGHTS
@@ -144,7 +138,7 @@ def test_changed_teachers_stop_a_resumed_run(trainer, whole_run, tiny, tmp_path)
         other = teacher_run(tmp_path / "t", synthetic_pack(96), "small.npz", modality=MODALITIES[2], seed=77)
         weights.write_bytes((other / WEIGHTS).read_bytes())
         with pytest.raises(ConfigError, match="have changed"):
-            trainer.main(trainer.Options(out=whole_run, resume=True, tune_epochs=3, device="cpu"))
+            train_net(Options(out=whole_run, resume=True, tune_epochs=3, device="cpu"))
     finally:
         weights.write_bytes(held)
 

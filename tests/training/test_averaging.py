@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 import torch
 from network_of import network_of
-from programs import program_module
 from safetensors.torch import load_file
 from slayer_runs import TINY, assert_same_run, kill_after, train
 
 import mksgn.training.training
+from mksgn.commands.train_net import train_net
+from mksgn.commands.train_options import Options
 from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.batch_norm import update_running_moments
@@ -101,14 +102,14 @@ def test_the_average_is_the_mean_and_has_its_own_statistics():
 def test_statistics_are_those_of_all_time_steps(pack_path, tmp_path, monkeypatch):
     """Also where the last epoch, one of three, ran with the first epochs' fewer steps."""
     asked = []
-    with program_module("train/train_slayer.py") as program:
-        def recorded(net, *arguments):
-            asked.append(net.steps)
-            take_average(net, *arguments)
 
-        monkeypatch.setattr(mksgn.training.training, "take_average", recorded)
-        program.main(program.Options(data=str(pack_path), widths=(4, 4, 4), frames=8, batch=16, epochs=3,
-                                     tune_epochs=0, time_steps=4, average_part=1.0, out=tmp_path / "run"))
+    def recorded(net, *arguments):
+        asked.append(net.steps)
+        take_average(net, *arguments)
+
+    monkeypatch.setattr(mksgn.training.training, "take_average", recorded)
+    train_net(Options(data=str(pack_path), widths=(4, 4, 4), frames=8, batch=16, epochs=3, tune_epochs=0, time_steps=4,
+                      average_part=1.0, out=tmp_path / "run"))
     recipe = Recipe(epochs=3)
     assert recipe.steps_at("float", 2) == 2 and asked == [4]
 

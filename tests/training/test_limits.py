@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 from programs import program_module
 
+from mksgn.commands.train_options import Options
 from mksgn.data.preprocess import Augment
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
@@ -21,12 +22,6 @@ from mksgn.training.recipe import PRESETS, Recipe
 from mksgn.training.teacher_recipe import TeacherRecipe
 
 NAN, INF = float("nan"), float("inf")
-
-
-@pytest.fixture(scope="module")
-def slayer() -> Iterator[ModuleType]:
-    with program_module("train/_slayer_options.py") as module:
-        yield module
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +48,10 @@ def numeric(cls: type) -> set[str]:
     return {each.name for each in fields(cls) if re.search(r"\b(int|float)\b", str(each.type))}
 
 
-def test_every_number_has_a_limit(slayer, teacher):
+def test_every_number_has_a_limit(teacher):
     """A new choice cannot be forgotten. Subjects and joints are ids: the data says which there are."""
     ids = {"val_subjects", "mirrored"}
-    for cls in (Recipe, TeacherRecipe, Distillation, Augment, DataShape, *NETWORKS.values(), slayer.Options,
+    for cls in (Recipe, TeacherRecipe, Distillation, Augment, DataShape, *NETWORKS.values(), Options,
                 teacher.Options):
         assert numeric(cls) - ids <= LIMITS.keys(), cls
 
@@ -125,20 +120,20 @@ def test_null_is_a_value_only_where_it_is_one():
             Recipe.from_dict(stored | {name: None})
 
 
-def test_options_are_refused_before_anything_else(slayer, teacher, tmp_path):
-    for module in (slayer, teacher):
-        for name in sorted(numeric(module.Options) - {"val_subjects"}):
-            several = "tuple" in str(next(each.type for each in fields(module.Options) if each.name == name))
+def test_options_are_refused_before_anything_else(teacher, tmp_path):
+    for kind in (Options, teacher.Options):
+        for name in sorted(numeric(kind) - {"val_subjects"}):
+            several = "tuple" in str(next(each.type for each in fields(kind) if each.name == name))
             value = outside(LIMITS[name])[0]
             with pytest.raises(ConfigError, match=option(name)):
-                module.Options(**{name: (value,) if several else value}).recipe()
+                kind(**{name: (value,) if several else value}).recipe()
 
 
-def test_training_nothing_is_refused(slayer):
+def test_training_nothing_is_refused():
     with pytest.raises(ConfigError, match="trains nothing") as caught:
-        slayer.Options(epochs=0, tune_epochs=0).recipe()
+        Options(epochs=0, tune_epochs=0).recipe()
     assert "--start" in caught.value.fix
-    assert slayer.Options(epochs=0).recipe().epochs == 0, "integers alone can be trained"
+    assert Options(epochs=0).recipe().epochs == 0, "integers alone can be trained"
 
 
 def test_the_shape_of_data_is_checked_by_the_same_table():

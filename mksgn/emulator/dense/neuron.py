@@ -13,14 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mksgn.emulator.exact import FLOAT32_EXACT
-from mksgn.errors import DataError
-from mksgn.ir import Population
+from mksgn.emulator.dense.exact import FLOAT32_EXACT
+from mksgn.emulator.ranges import SCALE, Ranges
 from mksgn.ir.bounds import INPUT_LIMIT
-from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
+from mksgn.ir.graph import DECAY_UNITY, STATE_MAX
 
-_SCALE = 1 << STATE_SHIFT
-_INT32 = 1 << 31
 _TILE = 1 << 17
 """Neurons that a thread steps at once: their states stay in its core's cache over all steps."""
 
@@ -45,46 +42,19 @@ class Membrane:
 
     Parameters
     ----------
-    population : Population
-    bound : int
-        Bound of the absolute summed synaptic input.
+    ranges : Ranges
     device : torch.device
     """
 
-    def __init__(self, population: Population, bound: int, device: torch.device):
-        neuron = population.neuron
-        assert neuron is not None
-        self.population = population
-        self.bound = bound
-        self.device = device
-        self.keep_u = DECAY_UNITY - neuron.current_decay
-        self.keep_v = DECAY_UNITY - neuron.voltage_decay
-        self.threshold = neuron.vth * _SCALE
-        self.readout = population.role == "readout"
-        limited = min(bound, INPUT_LIMIT)
-        u_bound = _steady(limited * _SCALE, self.keep_u)
-        self.wraps = u_bound >= STATE_MAX
-        # A current that hardly decays adds up enormous inputs: it wraps once a step, and may still leave 32 bits.
-        self.overflows = self.wraps and self.keep_u > 0 and u_bound >= _INT32
-        self.dtype = torch.float32 if self._float32_is_exact(limited, u_bound) else torch.float64
-        bias_bound = 0
+    def __init__(self, ranges: Ranges, device: torch.device):
+        self.ranges, self.population, self.device = ranges, ranges.population, device
+        self.dtype = torch.float32 if _float32_is_exact(ranges) else torch.float64
         self.bias: torch.Tensor | None = None
-        if population.bias is not None and population.bias.any():
-            bias = population.bias.astype(np.int64)
-            bias_bound = _SCALE * int(np.abs(bias).max())
+        bias = ranges.population.bias
+        if bias is not None and bias.any():
             # (C,) lies along the last axis already; (C, F, V) goes to (F, V, C).
-            bias = bias if bias.ndim == 1 else bias.transpose(1, 2, 0)
-            self.bias = torch.as_tensor(np.ascontiguousarray(bias) * _SCALE, device=device).to(self.dtype)
-        self.clips = self.wraps or _steady(u_bound + bias_bound, self.keep_v) >= STATE_MAX
-
-    def _float32_is_exact(self, limited: int, u_bound: int) -> bool:
-        # v: the decay's product must be exact for all |v| < 2^23. The sum d + u + 64 bias may pass 2^24,
-        # where float32 rounds, only when it is then clipped to 2^23 - 1 anyway (64 |bias| <= 2^18).
-        if STATE_MAX * _odd_part(self.keep_v) > FLOAT32_EXACT:
-            return False
-        if self.keep_u == 0:
-            return limited < FLOAT32_EXACT  # u is a multiple of 64: exact up to 2^30
-        return not self.wraps and u_bound * _odd_part(self.keep_u) <= FLOAT32_EXACT
+            bias = (bias if bias.ndim == 1 else bias.transpose(1, 2, 0)).astype(np.int64)
+            self.bias = torch.as_tensor(np.ascontiguousarray(bias) * SCALE, device=device).to(self.dtype)
 
     def run(self, a: torch.Tensor, steps: int, states: bool, resets: frozenset[int] = frozenset(),
             rests: frozenset[int] = frozenset()) -> Trace:
@@ -108,12 +78,10 @@ class Membrane:
         DataError
             When synaptic input or a current overflows Lava's 32-bit arithmetic, or a readout reaches its threshold.
         """
-        if self.bound >= INPUT_LIMIT and float(a.abs().max()) >= INPUT_LIMIT:
-            raise DataError("synaptic input overflows", where=f"population {self.population.name!r}",
-                            got=str(int(a.abs().max())), allowed=f"below {INPUT_LIMIT}",
-                            fix="use smaller messages, smaller weights or fewer inputs")
+        if self.ranges.bound >= INPUT_LIMIT:
+            self.ranges.check_input(int(a.abs().max()))
         shape = (steps, *a.shape[1:])
-        spikes = None if self.readout else a.new_empty(shape, dtype=torch.float32)
+        spikes = None if self.ranges.readout else a.new_empty(shape, dtype=torch.float32)
         u = a.new_empty(shape, dtype=torch.int32) if states else None
         v = a.new_empty(shape, dtype=torch.int32) if states else None
         final_v = a.new_empty(shape[1:], dtype=self.dtype)
@@ -130,7 +98,7 @@ class Membrane:
         assert out.final_v is not None
         v = out.final_v[part].zero_()
         # A LIF neuron's u is its input: nothing to keep unless it wraps or is asked for.
-        memoryless = self.keep_u == 0 and not self.wraps and out.u is None
+        memoryless = self.ranges.keep_u == 0 and not self.ranges.wraps and out.u is None
         u = v if memoryless else torch.zeros_like(v)
         for step in range(steps):
             resets, rests = interruptions
@@ -144,41 +112,45 @@ class Membrane:
                     out.u[step, part], out.v[step, part] = u, v
                 continue
             drive = a[step if a.shape[0] > 1 else 0, part].to(self.dtype)
-            v_before, u_before = v.clone(), None if self.keep_u == 0 else u.clone()
-            _decay(v, self.keep_v)
+            v_before, u_before = v.clone(), None if self.ranges.keep_u == 0 else u.clone()
+            _decay(v, self.ranges.keep_v)
             if memoryless:
-                v.add_(drive, alpha=_SCALE)
+                v.add_(drive, alpha=SCALE)
             else:
-                _decay(u, self.keep_u)
-                u.add_(drive, alpha=_SCALE)
-                if self.wraps:
+                _decay(u, self.ranges.keep_u)
+                u.add_(drive, alpha=SCALE)
+                if self.ranges.wraps:
                     _wrap_once(u)
-                if self.overflows and float(u.abs().max()) >= _INT32:
-                    raise DataError("a synaptic current overflows Lava's 32 bits",
-                                    where=f"population {self.population.name!r}, step {step}",
-                                    got=str(int(u.abs().max())), allowed=f"below {_INT32}",
-                                    fix="use smaller weights or messages, or a current that decays")
+                if self.ranges.overflows:
+                    self.ranges.check_current(step, int(u.abs().max()))
                 v.add_(u)
             if self.bias is not None:
                 v.add_(self.bias)
-            if self.clips:
+            if self.ranges.clips:
                 v.clamp_(1 - STATE_MAX, STATE_MAX - 1)
             changed = v != v_before
             if u_before is not None:
                 changed |= u != u_before
             if out.spikes is not None:
-                changed |= v > self.threshold
-                spike = torch.gt(v, self.threshold, out=out.spikes[step, part])
+                changed |= v > self.ranges.threshold
+                spike = torch.gt(v, self.ranges.threshold, out=out.spikes[step, part])
                 v.addcmul_(v, spike.to(self.dtype), value=-1)
-            elif bool((v > self.threshold).any()) or (self.clips and bool((v == 1 - STATE_MAX).any())):
-                # On the chip this readout would spike, or lose what it cannot hold.
-                raise DataError("a readout left its range", where=f"population {self.population.name!r}, step {step}",
-                                got=str(int(v.abs().max()) // _SCALE), allowed=f"up to {self.threshold // _SCALE}",
-                                fix="export with smaller readout weights")
+            else:
+                self.ranges.check_readout(step, int(v.max()), int(v.min()))
             out.active[part] += changed.flatten(1).sum(dim=1)
             if out.u is not None and out.v is not None:
                 out.u[step, part] = u
                 out.v[step, part] = v
+
+
+def _float32_is_exact(ranges: Ranges) -> bool:
+    # v: the decay's product must be exact for all |v| < 2^23. The sum d + u + 64 bias may pass 2^24,
+    # where float32 rounds, only when it is then clipped to 2^23 - 1 anyway (64 |bias| <= 2^18).
+    if STATE_MAX * _odd_part(ranges.keep_v) > FLOAT32_EXACT:
+        return False
+    if ranges.keep_u == 0:
+        return ranges.limited < FLOAT32_EXACT  # u is a multiple of 64: exact up to 2^30
+    return not ranges.wraps and ranges.u_bound * _odd_part(ranges.keep_u) <= FLOAT32_EXACT
 
 
 def _decay(state: torch.Tensor, keep: int) -> None:
@@ -197,10 +169,3 @@ def _wrap_once(u: torch.Tensor) -> None:
 def _odd_part(value: int) -> int:
     """``value`` without its factors of two: what a product adds to the significand."""
     return value // (value & -value) if value else 0
-
-
-def _steady(added: int, keep: int) -> int:
-    """Bound of a state that keeps keep/4096 and gains at most ``added`` each step, for ever."""
-    if added == 0:
-        return 0
-    return 1 << 62 if keep == DECAY_UNITY else -(-added * DECAY_UNITY // (DECAY_UNITY - keep))

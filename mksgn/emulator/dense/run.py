@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mksgn.counts.batch_tally import BatchTally
-from mksgn.emulator.exact import dtype_for
-from mksgn.emulator.network import Network
-from mksgn.emulator.neuron import Trace
-from mksgn.emulator.operators import Operator
+from mksgn.emulator.dense.exact import dtype_for
+from mksgn.emulator.dense.network import DenseNetwork
+from mksgn.emulator.dense.neuron import Trace
+from mksgn.emulator.dense.operators import Operator
+from mksgn.emulator.recording import Recording
 from mksgn.ir import Population
 from mksgn.run.backend import RunResult
 
 
-class Run:
+class DenseRun:
     """One run in progress: what is recorded and counted over its batches.
 
     Parameters
     ----------
-    network : Network
+    network : DenseNetwork
     samples, steps : int
         Rows and time steps of everything recorded.
     record : 'none', 'spikes' or 'states'
@@ -31,23 +31,12 @@ class Run:
         Steps before which its states are set to 0.
     """
 
-    def __init__(self, network: Network, samples: int, steps: int, record: str, hop: int = 0, direct: bool = False,
+    def __init__(self, network: DenseNetwork, samples: int, steps: int, record: str, hop: int = 0, direct: bool = False,
                  resets: dict[str, frozenset[int]] | None = None):
         self.network, self.graph = network, network.graph
-        self.samples, self.steps, self.record = samples, steps, record
+        self.steps, self.record = steps, record
         self.hop, self.direct, self.resets = hop, direct, resets or {}
-        self.tally = BatchTally(self.graph, samples, steps)
-        self.arrays: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "u": {}, "v": {}}
-        for population in self.graph.populations[1:]:
-            shape = (samples, *population.shape, steps)
-            if record != "none":
-                self.arrays["spikes"][population.name] = np.zeros(shape, np.int8)
-            if record == "states":
-                self.arrays["u"][population.name] = np.zeros(shape, np.int32)
-                self.arrays["v"][population.name] = np.zeros(shape, np.int32)
-        output = self.graph.output
-        size = (samples, output.size) if output.role == "readout" else (samples, *output.shape, steps)
-        self.output = np.zeros(size, np.int64)
+        self.recording = Recording(self.graph, samples, steps, record)
 
     def batch_size(self, wanted: int) -> int:
         """Samples to run at once: so many as ``wanted``."""
@@ -66,15 +55,16 @@ class Run:
         repeats = self.steps // x.shape[4]
         trains = {self.graph.input.name: messages.to(torch.float32)}
         rows = slice(start, start + x.shape[0])
-        self.tally.messages(self.graph.input.name, rows, repeats * self._sent(self.graph.input, messages))
+        self.recording.tally.messages(self.graph.input.name, rows, repeats * self._sent(self.graph.input, messages))
         for population in self.graph.populations[1:]:
             name = population.name
             membrane = network.membranes[name]
             trace = membrane.run(self._drive(name, trains, network.operators(name)), self.steps,
-                                 self.record == "states", *self._interruptions(population))
-            self.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
+                                 self.record == "states",
+                                 *network.interruptions(name, self.resets.get(name, frozenset()), self.steps))
+            self.recording.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
             if trace.spikes is not None:
-                self.tally.messages(name, rows, self._sent(population, trace.spikes))
+                self.recording.tally.messages(name, rows, self._sent(population, trace.spikes))
                 trains[name] = trace.spikes
             self._keep(name, trace, rows)
             for source in [source for source in trains if network.last_use.get(source, name) == name]:
@@ -88,8 +78,7 @@ class Run:
             # Sources whose spikes arrive together are summed first: they share their weights.
             groups: dict[int, torch.Tensor] = {}
             for source in op.synapse.sources:
-                hops = 1 + self.network.schedule.wait[op.synapse.name, source]
-                shift = self.hop * (hops - (self.direct and source == self.graph.input.name))
+                shift = self.network.shift(op.synapse.name, source, self.hop, self.direct)
                 x = trains[source]
                 groups[shift] = groups[shift] + x if shift in groups else x
             if op.wraps and len(groups) > 1:
@@ -100,7 +89,7 @@ class Run:
                     if -self.steps < shift + delay < self.steps:
                         a = op.apply(x.flatten(0, 1), delay)
                         parts.append((shift + delay, a.reshape(*x.shape[:2], *a.shape[1:])))
-        dtype = dtype_for(self.network.membranes[name].bound)
+        dtype = dtype_for(self.network.ranges[name].bound)
         full = [index for index, (shift, a) in enumerate(parts) if shift == 0 and a.shape[0] == self.steps]
         if full:
             total = parts.pop(full[0])[1].to(dtype)
@@ -117,13 +106,6 @@ class Run:
             else:
                 total[shift:] += a if a.shape[0] == 1 and self.steps > 1 else a[:self.steps - shift]
         return total
-
-    def _interruptions(self, population: Population) -> tuple[frozenset[int], frozenset[int]]:
-        """Steps before which the neurons of a population are reset, and steps at which they rest."""
-        resets, lattice = self.resets.get(population.name, frozenset()), population.lattice
-        if lattice is None:
-            return resets, frozenset()
-        return resets | lattice.beginnings(self.steps), lattice.rests(self.steps)
 
     def _sent(self, population: Population, train: torch.Tensor) -> np.ndarray:
         """Messages (T, N, F, V, C) to how many each neuron sent in each frame of its lattice: int64 (N, L, F, V, C)."""
@@ -145,19 +127,15 @@ class Run:
     def _keep(self, name: str, trace: Trace, rows: slice) -> None:
         for quantity in ("spikes", "u", "v"):
             values = getattr(trace, quantity)
-            if values is not None and name in self.arrays[quantity]:
-                self.arrays[quantity][name][rows] = _host(values)
-        if name == self.graph.output.name:
-            if trace.spikes is None:
-                assert trace.final_v is not None
-                scaled = trace.final_v.permute(0, 3, 1, 2).flatten(1).to(torch.int64).cpu().numpy()
-                self.output[rows] = scaled // 64  # rounded down, as the Lava backend reads it
-            else:
-                self.output[rows] = _host(trace.spikes)
+            if values is not None and (self.record != "none" or name == self.graph.output.name):
+                self.recording.keep(quantity, name, rows, _host(values))
+        if trace.spikes is None:
+            assert trace.final_v is not None
+            self.recording.read_out(rows, trace.final_v.cpu().numpy())
 
     def result(self) -> RunResult:
         """Everything recorded and counted."""
-        return RunResult(self.output, self.tally.result(), self.arrays["spikes"], self.arrays["u"], self.arrays["v"])
+        return self.recording.result()
 
 
 def _host(values_tnfvc: torch.Tensor) -> np.ndarray:

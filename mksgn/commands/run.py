@@ -1,32 +1,84 @@
-"""The options of deploy/run_lava.py, and which of them have no effect together."""
+"""Run a spiking graph network (.net) on skeletons: as Lava Processes, on the emulator, or on Loihi 2.
+
+    mksgn run --net mksgn.net                              # the whole test split, as Lava Processes
+    mksgn run --net mksgn.net --backend emulator           # the same, exact and faster
+    mksgn run --net mksgn.net --check                      # Lava against the emulator, every spike
+    torchrun --nproc-per-node 4 -m mksgn run --net mksgn.net --backend emulator   # samples dealt to processes
+    mksgn run --net mksgn.net --data clip.skeleton         # one recording
+    mksgn run --net any.net --input x.npy --dump out.npz   # any tensor into any net
+
+A net that mksgn train wrote knows its preprocessing, body and classes; --data must be of the same body.
+Where the classes differ, the net runs and predicts, and the accuracy is null. Printed are the accuracy, that of each
+class, the wrong samples and the events; --json has the scores and the best five classes of every sample as well
+(docs/run-record.md).
+
+Tensors (--input): x.npy holds integers, the net's input shape (C, F, V) and then time; axes of length 1 may be
+missing, or all three flattened in this order. A stock netx file that has no input layer takes what its first
+layer reads; where that is a conv layer, the shape is that of x.npy (with all its axes) or --input-shape.
+A net with its own number of steps T (the ones we train) takes x in windows of T steps, each from rest, and every
+population is written in its own time. Any other net (a stock netx file) takes x as one stream in wall time, as
+stock netx runs it: each synapse takes a step, and nothing is reset unless --reset-interval says so. out.npz holds
+`out`, the output's shape and then time (for a readout: its sums, one entry per window or stream); with --all also
+every population by its name.
+
+Exit codes: 0; 1 when --check finds a difference; 2 for anything that can be mended, with one message.
+Everything but --backend loihi2 is a CPU simulation. It counts events; it measures no power.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
 from mksgn.errors import ConfigError
+from mksgn.extras import LAVA_RUNTIME, present
+from mksgn.programs.console import exit_on_error
+from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
 
 MODEST = 20
 """Samples that Lava runs in minutes with a Process and an OS process per layer."""
 
 
+def main(arguments: Sequence[str] | None = None, command: str = "mksgn run") -> int:
+    """Read the options and do it; the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+    command : str
+        What was typed before them.
+    """
+    with exit_on_error():
+        options = parse(Options, __doc__, arguments, command)
+        options.validate()
+        from mksgn.commands.run_net import run  # only now: --help and a misspelt option answer at once
+
+        return run(options)
+
+
+def usual_backend() -> Literal["emulator", "lava"]:
+    """What runs a net when nothing is asked for."""
+    return "lava" if present(LAVA_RUNTIME) else "emulator"
+
+
 @dataclass(frozen=True)
 class Options:
-    """Run a .net file on skeletons or tensors; see the head of deploy/run_lava.py."""
+    """Run a .net file on skeletons or tensors."""
 
     GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "backend": "backend", "Lava": "layout",
                                         "emulator": "device", "computation": "threads", "result": "json",
                                         "tensor": "input"}
 
     net: Path
-    """The network: our mksgn.net, or a stock netx file. A bare name that is not here is looked for in runs
-    (the newest) and models."""
+    """The network: our mksgn.net, a stock netx file, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is
+    not here is looked for in runs (the newest) and models."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
     """A pack or CTR-GCN .npz, a NW-UCLA .json or NTU .skeleton file or a folder of them, or 'synthetic'.
     Default: what the net was trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA."""
@@ -42,8 +94,8 @@ class Options:
     samples: int | None = None
     """Number of samples, evenly spread over classes and split; 0: all. Default: all, or 20 with --layout layers or
     stock and on loihi2."""
-    backend: Literal["emulator", "lava", "loihi2"] = "lava"
-    """Where to run."""
+    backend: Literal["emulator", "lava", "loihi2"] = field(default_factory=usual_backend)
+    """Where to run. Default: lava where it is installed, else the emulator. The spikes are the same."""
     check: bool = False
     """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
     check_states: bool = False

@@ -1,4 +1,4 @@
-"""The options of train_slayer.py, and the recipe they make of a preset.
+"""The options of :mod:`mksgn.commands.train`, and the recipe they make of a preset.
 
 The options of input, networks and training are the fields of :class:`~mksgn.training.recipe.Recipe` and of the
 networks' configurations (:mod:`mksgn.networks`): a new hyperparameter is a field there, with its lines in the class

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from mksgn.emulator.exact import dtype_for, wrap24
-from mksgn.emulator.window import Window
+from mksgn.emulator.dense.exact import dtype_for, wrap24
+from mksgn.emulator.dense.window import Window
 from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Synapse
 from mksgn.ir.bounds import channels_last, sum_bound, wraps24
 

@@ -1,0 +1,239 @@
+"""One pass of samples through the populations with event-driven kernels, step by step: any graph, on a CPU.
+
+It records states, runs streams in wall time, and holds the sums that the compiled loop cannot: slower than it, and as
+exact. The kernels are those of our Lava Processes (:mod:`mksgn.events`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from mksgn.emulator.network import Network
+from mksgn.emulator.ranges import INT32
+from mksgn.emulator.recording import Recording
+from mksgn.events import kernels
+from mksgn.events.synapses import Apply, by_delay
+from mksgn.ir import Population, Synapse
+from mksgn.ir.bounds import INPUT_LIMIT, SUM24, wraps24
+from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
+from mksgn.run.backend import RunResult
+
+SILENT = 1 << 23
+"""Threshold of a readout, which v, clipped below it, never exceeds."""
+
+
+class Operator(NamedTuple):
+    """A synapse, whether its sum wraps at 24 bits, and what applies its weights of each delay."""
+
+    synapse: Synapse
+    wraps: bool
+    parts: list[tuple[int, Apply]]
+
+
+@dataclass
+class StepNetwork(Network):
+    """A graph ready to run step by step."""
+
+    _operators: dict[str, list[Operator]] = field(init=False, default_factory=dict)
+
+    def operators(self, population: str) -> list[Operator]:
+        """The incoming synapses of a population, made when they are first asked for."""
+        if population not in self._operators:
+            shapes = {p.name: p.shape for p in self.graph.populations}
+            self._operators[population] = [
+                Operator(s, wraps24(self.graph, s), by_delay(s, shapes[s.sources[0]], shapes[population]))
+                for s in self.graph.into(population)]
+        return self._operators[population]
+
+
+@dataclass
+class Trace:
+    """What the neurons of a population did in a sample.
+
+    Parameters
+    ----------
+    spikes : int8 (T, F, V, C)
+    u, v : int32 (T, F, V, C)
+        After each step; empty where they are not recorded.
+    final_v : int32 (F, V, C)
+        After the last step.
+    active : int
+        Updates that changed something (:class:`mksgn.counts.Counts`).
+    """
+
+    spikes: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    final_v: np.ndarray
+    active: int = 0
+
+
+class StepRun:
+    """One run in progress.
+
+    Parameters
+    ----------
+    network : StepNetwork
+    samples, steps : int
+        Rows and time steps of everything recorded.
+    record : 'none', 'spikes' or 'states'
+    threads : int
+    hop : int
+        Steps a synapse takes: 0 where each population has its own time, 1 in wall time.
+    direct : bool
+        The input reaches its targets without a hop.
+    resets : dict of population to set of int
+        Steps before which its states are set to 0.
+    """
+
+    def __init__(self, network: StepNetwork, samples: int, steps: int, record: str, threads: int, hop: int = 0,
+                 direct: bool = False, resets: dict[str, frozenset[int]] | None = None) -> None:
+        self.network, self.graph = network, network.graph
+        self.steps, self.record, self.threads = steps, record, threads
+        self.hop, self.direct, self.resets = hop, direct, resets or {}
+        self.recording = Recording(self.graph, samples, steps, record)
+
+    def batch_size(self, wanted: int) -> int:
+        """Samples to run at once: so many as ``wanted``."""
+        return wanted
+
+    def batch(self, x: np.ndarray, start: int) -> bool:
+        """Run samples (N, C, F, V, T), or T = 1 for the same at every step, as rows ``start`` on; returns True.
+
+        Raises
+        ------
+        DataError
+            When synaptic input or a current overflows Lava's 32-bit arithmetic, or a readout reaches its threshold.
+        """
+        graph, tally, rows = self.graph, self.recording.tally, slice(start, start + len(x))
+        messages = np.ascontiguousarray(x.transpose(0, 4, 2, 3, 1), np.int32)
+        trains = {graph.input.name: messages}
+        tally.messages(graph.input.name, rows, self.steps // x.shape[4] * _sent(graph.input, messages))
+        with ThreadPoolExecutor(self.threads) as pool:
+            for population in graph.populations[1:]:
+                name = population.name
+                traces = self._traces(population, trains, len(x), pool)
+                tally.counts.sample_active[name][rows] = [trace.active for trace in traces]
+                spikes = np.stack([trace.spikes for trace in traces])
+                if population.role == "readout":
+                    self.recording.read_out(rows, np.stack([trace.final_v for trace in traces]))
+                else:
+                    trains[name] = spikes
+                    tally.messages(name, rows, _sent(population, spikes))
+                    self.recording.keep("spikes", name, rows, spikes.transpose(0, 4, 2, 3, 1))
+                if self.record == "states":
+                    for quantity in ("u", "v"):
+                        values = np.stack([getattr(trace, quantity) for trace in traces])
+                        self.recording.keep(quantity, name, rows, values.transpose(0, 4, 2, 3, 1))
+                for source in [each for each in trains if self.network.last_use.get(each, name) == name]:
+                    del trains[source]
+        return True
+
+    def _traces(self, population: Population, trains: Mapping[str, np.ndarray], samples: int,
+                pool: ThreadPoolExecutor) -> list[Trace]:
+        """What the neurons of a population do in each sample; ``trains`` are messages (N, T, F, V, C)."""
+        if samples == 1:  # the threads share the steps of the one
+            return [self._fire(population, self._drive(population, trains, 0, pool))]
+        return list(pool.map(lambda n: self._fire(population, self._drive(population, trains, n, None)),
+                             range(samples)))
+
+    def _drive(self, population: Population, trains: Mapping[str, np.ndarray], sample: int,
+               pool: ThreadPoolExecutor | None) -> np.ndarray:
+        """Summed synaptic input of a sample: (T, F, V, C), int64 where it might leave 32 bits."""
+        channels, frames, joints = population.shape
+        kind = np.int32 if self.network.ranges[population.name].bound < INT32 else np.int64
+        total = np.zeros((self.steps, frames, joints, channels), kind)
+        for operator in self.network.operators(population.name):
+            # What arrives in one step is wrapped as one sum, however long it waited.
+            into = np.zeros_like(total) if operator.wraps else total
+            for source in operator.synapse.sources:
+                shift = self.network.shift(operator.synapse.name, source, self.hop, self.direct)
+                for delay, apply in operator.parts:
+                    self._add(apply, trains[source][sample], shift + delay, into, pool)
+            if operator.wraps:
+                total += (into + SUM24) % (2 * SUM24) - SUM24
+        return total
+
+    def _add(self, apply: Apply, x: np.ndarray, late: int, into: np.ndarray, pool: ThreadPoolExecutor | None) -> None:
+        """Add what messages ``x`` (T, F, V, C), which arrive so many steps late, give through some weights.
+
+        ``x`` of one step is the same at every step.
+        """
+        if len(x) == 1 and self.steps > 1:
+            once = np.zeros_like(into[:1])
+            apply(x, once)
+            into[late:] += once
+        elif -self.steps < late < self.steps:
+            sent, target = (x[:self.steps - late], into[late:]) if late >= 0 else (x[-late:], into[:late])
+            if pool is None:
+                apply(sent, target)
+                return
+            edges = np.linspace(0, len(sent), min(self.threads, len(sent)) + 1).astype(int)
+            list(pool.map(lambda begin, end: apply(sent[begin:end], target[begin:end]), edges, edges[1:]))
+
+    def _fire(self, population: Population, a: np.ndarray) -> Trace:
+        """Integrate the input of all steps, from rest."""
+        ranges, states = self.network.ranges[population.name], self.record == "states"
+        if ranges.bound >= INPUT_LIMIT:
+            ranges.check_input(int(np.abs(a).max()))
+        a = a.astype(np.int32, copy=False)
+        resets, rests = self.network.interruptions(population.name, self.resets.get(population.name, frozenset()),
+                                                   self.steps)
+        bias = _bias(population)
+        u, v, size = np.zeros(a[0].size, np.int32), np.zeros(a[0].size, np.int32), a.shape
+        trace = Trace(np.zeros(size, np.int8), *(np.zeros(size if states else 0, np.int32) for _ in range(2)),
+                      v.reshape(size[1:]))
+        keep_u, keep_v = ranges.keep_u / DECAY_UNITY, ranges.keep_v / DECAY_UNITY
+        threshold = SILENT if ranges.readout else ranges.threshold
+        for step in range(self.steps):
+            if step in resets:
+                u.fill(0)
+                v.fill(0)
+            if step not in rests:
+                spikes = trace.spikes[step].reshape(-1)
+                if ranges.overflows:
+                    ranges.check_current(step, _largest_current(u, keep_u, a[step].reshape(-1)))
+                if states or ranges.keep_u or ranges.wraps:
+                    trace.active += kernels.step_neurons(a[step].reshape(-1), bias, u, v, keep_u, keep_v, threshold,
+                                                         spikes)
+                else:
+                    trace.active += kernels.step_memoryless(a[step].reshape(-1), bias, v, keep_v, threshold, spikes)
+                if ranges.readout:
+                    ranges.check_readout(step, int(v.max()), int(v.min()))
+            if states:
+                trace.u[step], trace.v[step] = u.reshape(size[1:]), v.reshape(size[1:])
+        return trace
+
+    def result(self) -> RunResult:
+        """Everything recorded and counted."""
+        return self.recording.result()
+
+
+def _bias(population: Population) -> np.ndarray:
+    """In the units of v: int32, flat, in (F, V, C) order."""
+    channels, frames, joints = population.shape
+    bias = np.zeros((frames, joints, channels), np.int32)
+    if population.bias is not None:
+        bias[:] = population.bias if population.bias.ndim == 1 else population.bias.transpose(1, 2, 0)
+    return bias.ravel() << STATE_SHIFT
+
+
+def _largest_current(u: np.ndarray, keep_u: float, a: np.ndarray) -> int:
+    """The largest absolute current after this step."""
+    current = np.trunc(u * keep_u).astype(np.int64) + (a.astype(np.int64) << STATE_SHIFT)
+    current -= 2 * STATE_MAX * ((current > STATE_MAX).astype(np.int64) - (current <= -STATE_MAX))
+    return int(np.abs(current).max())
+
+
+def _sent(population: Population, messages: np.ndarray) -> np.ndarray:
+    """Messages (N, T, F, V, C) to how many each neuron sent in each frame of its lattice: int64 (N, L, F, V, C)."""
+    sent, lattice = messages != 0, population.lattice
+    if lattice is None:
+        return sent.sum(axis=1, dtype=np.int64)[:, None]
+    starts = [frame * lattice.interval for frame in range(lattice.frames)]
+    return np.stack([sent[:, start:start + lattice.length].sum(axis=1, dtype=np.int64) for start in starts], axis=1)
