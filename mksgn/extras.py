@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
-from importlib.machinery import PathFinder
+from pathlib import Path
 
 from mksgn.errors import MissingExtraError
 
@@ -25,13 +25,10 @@ def present(module: str) -> bool:
         spec = importlib.util.find_spec(top)
     except ValueError:  # a module without a specification, or None: somebody forbids it
         return False
-    name = top
-    for part in parts:
-        if spec is None or spec.submodule_search_locations is None:
-            return False
-        name = f"{name}.{part}"
-        spec = PathFinder.find_spec(name, spec.submodule_search_locations)
-    return spec is not None
+    if spec is None or not parts:
+        return spec is not None
+    places = [Path(folder, *parts) for folder in spec.submodule_search_locations or ()]
+    return any(place.is_dir() or place.with_suffix(".py").is_file() for place in places)
 
 
 def require(*modules: str, what: str) -> None:

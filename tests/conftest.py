@@ -49,7 +49,7 @@ def data_folder() -> Path:
 
 def loihi_extension_present() -> bool:
     """Whether Intel's Lava extension for Loihi can be imported (the module Lava itself looks for)."""
-    return importlib.util.find_spec("lava.utils.loihi2_profiler") is not None
+    return present("lava.utils.loihi2_profiler")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -146,8 +146,8 @@ class StepRun:
                pool: ThreadPoolExecutor | None) -> np.ndarray:
         """Summed synaptic input of a sample: (T, F, V, C), int64 where it might leave 32 bits."""
         channels, frames, joints = population.shape
-        kind = np.int32 if self.network.ranges[population.name].bound < INT32 else np.int64
-        total = np.zeros((self.steps, frames, joints, channels), kind)
+        wide = self.network.ranges[population.name].bound >= INT32
+        total: np.ndarray = np.zeros((self.steps, frames, joints, channels), np.int64 if wide else np.int32)
         for operator in self.network.operators(population.name):
             # What arrives in one step is wrapped as one sum, however long it waited.
             into = np.zeros_like(total) if operator.wraps else total
@@ -186,8 +186,8 @@ class StepRun:
                                                    self.steps)
         bias = _bias(population)
         u, v, size = np.zeros(a[0].size, np.int32), np.zeros(a[0].size, np.int32), a.shape
-        trace = Trace(np.zeros(size, np.int8), *(np.zeros(size if states else 0, np.int32) for _ in range(2)),
-                      v.reshape(size[1:]))
+        kept = size if states else (0,)
+        trace = Trace(np.zeros(size, np.int8), np.zeros(kept, np.int32), np.zeros(kept, np.int32), v.reshape(size[1:]))
         keep_u, keep_v = ranges.keep_u / DECAY_UNITY, ranges.keep_v / DECAY_UNITY
         threshold = SILENT if ranges.readout else ranges.threshold
         for step in range(self.steps):

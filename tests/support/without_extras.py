@@ -11,11 +11,13 @@ from types import FrameType
 import pytest
 
 import mksgn
+from mksgn.extras import present
 
 TESTS = Path(__file__).resolve().parent.parent
 PACKAGE = Path(mksgn.__file__).parent
-EXTRAS = {name: "torch" for name in ("torch", "lightning_fabric", "safetensors", "tensorboard")} | {
-    name: "lava (CPython 3.10)" for name in ("lava", "scipy", "snntorch", "nirtorch")}
+EXTRAS = {**dict.fromkeys(("torch", "lightning_fabric", "safetensors", "tensorboard"), "torch"),
+          **dict.fromkeys(("lava", "scipy", "snntorch", "nirtorch"), "lava (CPython 3.10)")}
+ABSENT = {name for name in EXTRAS if not present(name)}
 MAY = ("nn", "training", "teachers", "threads.py", "lava", "loihi", "emulator/dense")
 """Parts of the package that rest on an extra; any other that asks for one fails its test."""
 
@@ -24,9 +26,9 @@ class _Absent(MetaPathFinder):
     """Asked last, for modules that nobody else finds: skips the test, or the file of tests, that needs one."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        extra = EXTRAS.get(name.partition(".")[0])
-        if extra is not None and _may_need(sys._getframe(1)):
-            pytest.skip(f"needs {name.partition('.')[0]}: extra {extra}", allow_module_level=True)
+        top = name.partition(".")[0]
+        if top in ABSENT and _may_need(sys._getframe(1)):
+            pytest.skip(f"needs {top}: extra {EXTRAS[top]}", allow_module_level=True)
 
 
 def skip_without_extras() -> None:
