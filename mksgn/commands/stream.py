@@ -151,7 +151,8 @@ class Options:
         for name, value, kinds in given:
             if value is not None and found not in kinds:
                 raise ConfigError("an option has no effect here", where=f"--{name}",
-                                  got=f"--frames {self.frames}, {found}", allowed=" or ".join(kinds), fix="leave it out")
+                                  got=f"--frames {self.frames}, {found}", allowed=" or ".join(kinds),
+                                  fix="leave it out")
         if self.follow and self.real_time:
             raise ConfigError("a file that grows has a pace of its own", where="--real-time and --follow",
                               fix="leave one of them out")
