@@ -43,7 +43,7 @@ def frame(time: float, *persons: Person, recording: str = "") -> Frame:
 
 
 class CountingDecider:
-    """Is the surer, the more frames it has seen: ``rise`` a frame. Every computation takes 10 synops and ``takes`` s."""
+    """Is the surer, the more frames it has seen: ``rise`` a frame. A computation takes 10 synops and ``takes`` s."""
 
     energy, told = "invented", "counts"
     graph: Graph
@@ -100,7 +100,7 @@ class Told:
         return [note["kind"] for note in self.notes]
 
 
-def played(frames: list[Frame], rules: Rules = Rules(), capacity: int = 1000, places: int = 1,
+def played(frames: list[Frame], rules: Rules | None = None, capacity: int = 1000, places: int = 1,
            decider: CountingDecider | None = None) -> tuple[Told, CountingDecider]:
     """A session over frames that are all there when it begins, and the end after them."""
     clock, told = FakeClock(), Told()
@@ -108,5 +108,5 @@ def played(frames: list[Frame], rules: Rules = Rules(), capacity: int = 1000, pl
     for each in frames:
         queue.put(each)
     queue.end()
-    Session(decider, queue, places, JOINTS, rules, clock, ("stand", "wave"), [told]).run()
+    Session(decider, queue, places, JOINTS, rules or Rules(), clock, ("stand", "wave"), [told]).run()
     return told, decider
