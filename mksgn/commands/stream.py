@@ -5,7 +5,7 @@
     mksgn stream --net nw-ucla-joint --frames synthetic --real-time --live   # and a page that shows it
     mksgn stream --net nw-ucla-joint --frames udp:9000 --on-silence wait     # frames of a sensor, as datagrams
     mksgn stream --net nw-ucla-joint --frames poses.jsonl --follow           # a file that another program writes
-    pose-estimator | mksgn stream --net nw-ucla-joint --frames - --json      # lines in, lines out
+    mksgn stream --net nw-ucla-joint --frames - --json < poses.jsonl         # lines in, lines out
 
 A line of frames is JSON: {"time": 12.033, "persons": [{"id": 3, "joints": [[x, y, z, score], null, ...]}]}. The joints
 are those of the net's body; null stands for one that is missing. docs/live.md explains frames, lines and messages.

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from typing_extensions import TypedDict
 
-Kind = Literal["recording", "person", "entered", "left", "nobody", "gap", "dropped", "late", "out-of-order", "silent",
+Kind = Literal["recording", "person", "entered", "left", "gap", "dropped", "late", "out-of-order", "silent",
                "back", "bad-line", "file", "final", "again", "interrupted"]
 """What can happen in a stream; docs/live.md explains each."""
 ENERGY = "modelled: Eq. 33-37 of the paper, 45 nm"

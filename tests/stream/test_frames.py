@@ -88,7 +88,7 @@ def test_bad_lines_end_the_stream_or_are_counted() -> None:
 
 def test_lines_survive_any_cut_and_length() -> None:
     text = b"one\ntwo\n" + b"x" * (LINE_MAX + 5) + b"\nlast"
-    for step in (7, 1000, LINE_MAX, len(text)):
+    for step in (1 << 14, 70_001, LINE_MAX, len(text)):
         whole = list(lines_of(text[at:at + step] for at in range(0, len(text), step)))
         assert whole[:2] == [b"one", b"two"] and whole[-1] == b"last"
         assert len(whole) == 4 and len(whole[2]) > LINE_MAX

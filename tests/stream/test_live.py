@@ -134,8 +134,7 @@ def test_other_paths_and_methods_are_none(page: LivePage) -> None:
 def test_the_page_is_on_this_machine_alone_and_a_taken_port_is_an_error(page: LivePage) -> None:
     assert page.address.startswith("http://127.0.0.1:")
     port = int(page.address.rstrip("/").rpartition(":")[2])
-    with pytest.raises(ConfigError, match="live page"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live._Server, "allow_reuse_address", False)
+    with pytest.raises(ConfigError, match="live page"):
         LivePage(port, BEGIN, [], {})
 
 
