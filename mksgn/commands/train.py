@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, command: str = "mksgn train") -
     """Read the options and do it; the exit code. ``command``: what was typed before the options."""
     with exit_on_error():
         options = parse(Options, __doc__, arguments, command)
-        require("torch", "lightning_fabric", "safetensors", "tensorboard", SLAYER, what="training")
+        require(SLAYER, "torch", "lightning_fabric", "safetensors", "tensorboard", what="training")
         from mksgn.commands.train_net import train_net  # only now: --help and a misspelt option answer at once
 
         return train_net(options, command)

@@ -26,7 +26,7 @@ GROUPS = "GROUPS"
 LONG = 20
 """Letters of a list of choices that is not repeated."""
 UNIONS = (Union, UnionType)
-_COMMAND = re.compile(r"\s*((python|torchrun|make|pip|mksgn)\b|#)")
+_COMMAND = re.compile(r"\s*((python|torchrun|make|pip)\b|mksgn \w|#)")
 _COMMENTED = re.compile(r"(\s+)(\S.*?)\s+(# .*)")
 _TERM = re.compile(r"(\s+\S+(?: \S+)*\s{2,})(\S.*)")
 

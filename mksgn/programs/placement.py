@@ -28,7 +28,7 @@ def load_activity(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name], np.float64) for name in archive.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise ConfigError("the activity cannot be read", where=str(path), got=str(error),
                           allowed="an .npz file with an array (C, F, V) for each population") from None
 

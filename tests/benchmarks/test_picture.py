@@ -37,6 +37,7 @@ def test_every_spike_is_a_dash_and_the_largest_readout_is_marked(scene):
 
 
 def test_the_committed_picture_is_the_programs(nw_ucla_path, capsys, monkeypatch, tmp_path):
+    pytest.importorskip("torch", reason="needs torch: extra torch")
     program = Program("benchmarks/picture.py", capsys, monkeypatch, tmp_path)
     done = program("--data", nw_ucla_path, "--out", tmp_path / "entrance.svg")
     assert done.code == 0, done.err

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from random_graphs import random_messages
 from reference import simulate
 from same_counts import assert_same_counts
@@ -17,6 +16,7 @@ from mksgn.emulator.emulator import KERNELS
 from mksgn.errors import DataError
 from mksgn.ir import Conv, Cuba, Dense, Graph, Population
 from mksgn.ir.graph import VTH_MAX
+from mksgn.processor import threads_here
 from mksgn.run.comparison import compare
 
 
@@ -142,7 +142,7 @@ def test_batch_size_record_and_repetition_change_nothing(seed):
     for other in (plain, spikes, large):
         np.testing.assert_array_equal(first.output, other.output)
         assert_same_counts(other.counts, first.counts)
-    assert torch.get_num_threads() == 1, "the caller's thread count comes back"
+    assert threads_here() == 1, "the caller's thread count comes back"
 
 
 @pytest.mark.timeout(300)
@@ -154,6 +154,7 @@ def test_kernels_agree(seed, kernel):
     Several batches, so that a measured choice is used.
     """
     graph = varied_graph(seed)
+    pytest.importorskip("torch", reason="needs torch: extra torch")
     samples = random_messages(graph, 5, seed)
     with Emulator(graph, batch_size=2, kernel=kernel) as emulator:
         result = emulator.run(samples, record="spikes")
@@ -182,3 +183,21 @@ def test_a_readout_may_decay_and_is_rounded_down(current_decay, voltage_decay):
     assert (result.output < 0).any()
     whole = voltage_decay in (0, 4096) and current_decay in (0, 4096)
     assert whole == (not (result.v["out"] % 64).any())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_states_and_wall_time_are_those_of_torch(seed):
+    """The kernels of our Blocks against float tensors: every spike, state and count, for samples and for a stream."""
+    pytest.importorskip("torch", reason="needs torch: extra torch")
+    graph = varied_graph(seed)
+    samples = random_messages(graph, 5, seed, steps=None if seed % 2 else 4)
+    stream = np.concatenate(random_messages(graph, 5, seed, steps=4), axis=-1)
+    order = tuple(population.name for population in graph.populations[1:])
+    with Emulator(graph, batch_size=3, threads=2) as step, Emulator(graph, kernel="dense") as dense:
+        pairs = [(step.run(samples, "states"), dense.run(samples, "states"))]
+        for interval, offset, direct in ((None, 0, False), (4, 1, False), (3, 2, True)):
+            pairs.append(tuple(each.run_stream(stream, "states", interval, offset, direct) for each in (step, dense)))
+    for ours, torchs in pairs:
+        compared = compare(ours, torchs, order)
+        assert compared.equal and compared.states_compared == 2 * sum(a.size for a in torchs.u.values()), compared.first
+        assert_same_counts(ours.counts, torchs.counts)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mksgn.programs.nets import ROOT, find_net
+from mksgn.programs.nets import PACKAGE, ROOT, find_net
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def made(folder: str, when: int = 0) -> Path:
 
 def test_names_are_looked_for_in_runs_and_models() -> None:
     said: list[str] = []
-    assert find_net(Path("nw-ucla"), said.append) == ROOT / "models" / "nw-ucla" / "mksgn.net"
+    assert find_net(Path("nw-ucla"), said.append) in [folder / "models/nw-ucla/mksgn.net" for folder in (ROOT, PACKAGE)]
     model, older, newer = made("models/nw-ucla"), made("runs/b", 1), made("runs/a", 2)
     assert find_net(Path("mksgn.net"), said.append) == newer
     assert find_net(Path("nw-ucla"), said.append) == model and find_net(Path("b"), said.append) == older

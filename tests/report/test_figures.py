@@ -15,6 +15,8 @@ def test_error_bars_are_binomial() -> None:
 
 
 def test_a_figure_is_drawn_whole_or_not_at_all(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib: extra lava (CPython 3.10)")
+
     def draw(path: Path) -> bytes:
         with svg(path, 1, (4.0, 3.0 + LEGEND_LINE)) as (axis,):
             axis.plot([0, 1], [0, 1], label="a line")

@@ -18,7 +18,7 @@ PACKAGE = Path(mksgn.__file__).parent
 EXTRAS = {**dict.fromkeys(("torch", "lightning_fabric", "safetensors", "tensorboard"), "torch"),
           **dict.fromkeys(("lava", "scipy", "snntorch", "nirtorch"), "lava (CPython 3.10)")}
 ABSENT = {name for name in EXTRAS if not present(name)}
-MAY = ("nn", "training", "teachers", "threads.py", "lava", "loihi", "emulator/dense")
+MAY = ("nn", "training", "teachers", "threads.py", "lava", "loihi", "emulator/dense", "programs/untrained.py")
 """Parts of the package that rest on an extra; any other that asks for one fails its test."""
 
 
