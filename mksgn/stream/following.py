@@ -91,9 +91,10 @@ class Follower:
         restart = False
         if last is not None and frame.recording != last.recording:
             restart = True
-        elif last is not None and frame.time - last.time > self.absence:
+        elif last is not None and abs(passed := frame.time - last.time) > self.absence:
             restart = True
-            notes.append(Note("gap", f"no frame for {frame.time - last.time:.2f} s: begun anew"))
+            what = f"no frame for {passed:.2f} s" if passed > 0 else f"the sensor's clock went back by {-passed:.2f} s"
+            notes.append(Note("gap", f"{what}: begun anew"))
         if restart:
             self._tracks, self._placed = [], []
         if frame.recording and (last is None or restart):

@@ -161,7 +161,7 @@ class Session:
             new, self._dropped = self.queue.dropped - self._dropped, self.queue.dropped
             self._say(Note("dropped", f"the queue was full: {new} of the oldest frames dropped, "
                            f"{self._dropped} in all"))
-        if self._time is not None and frame.time <= self._time:
+        if self._time is not None and 0 <= self._time - frame.time <= self.rules.absence:
             self.tally.out_of_order += 1
             self._say(Note("out-of-order", f"frame {arrival.number} is of {frame.time:.3f} s, not after "
                            f"{self._time:.3f} s: left out"))

@@ -99,6 +99,12 @@ def test_frames_out_of_order_are_left_out() -> None:
     assert told.summaries[0]["out_of_order"] == 2 and told.summaries[0]["frames"] == 3
 
 
+def test_a_sensor_whose_clock_begins_anew_does_so_too() -> None:
+    told, decider = played([frame(t, person()) for t in (50.0, 50.1, 0.0, 0.1)])
+    assert decider.seen == [0.0, 0.1] and decider.restarts == 2 and told.summaries[0]["out_of_order"] == 0
+    assert any("clock went back by 50.10 s" in note["text"] for note in told.notes)
+
+
 def test_events_and_energy_add_up() -> None:
     told, _ = played([frame(i / 30, person()) for i in range(4)])
     (summary,) = told.summaries
