@@ -61,9 +61,10 @@ def stream_net(options: Options) -> int:
     graph = read_net(options.net)
     preprocess, clock = preprocess_of(graph, options.net), MachineClock()
     print_prose(console, net_line(str(options.net), graph), style="bold")
-    if options.exit_at is not None and scores(graph, np.zeros((1, graph.output.size), np.int64))[0] is None:
+    known, why_not = scores(graph, np.zeros((1, graph.output.size), np.int64))
+    if options.exit_at is not None and known is None:
         raise ConfigError("this net gives no confidence, so no decision is sure enough", where="--exit-at",
-                          got=scores(graph, np.zeros((1, graph.output.size), np.int64))[1], fix="leave it out")
+                          got=why_not, fix="leave it out")
     source = open_source(options, graph, clock)
     queue = FrameQueue(options.queue, clock, waits=options.never_drop or not source.live)
     with ExitStack() as stack:
@@ -72,13 +73,13 @@ def stream_net(options: Options) -> int:
         decider = open_decider(options, graph, preprocess.frames, watched)
         stack.callback(decider.close)
         begin = beginning(options, graph, source, decider)
-        lines = JsonLines() if options.json else TextLines(console)
+        lines: JsonLines | TextLines = JsonLines() if options.json else TextLines(console)
         lines.begin(begin)
         listeners: list[Listener] = [lines]
-        page = None
+        page: LivePage | None = None
         if options.live is not None:
             channels = {name: graph[name].shape[0] for name in watched}
-            page = LivePage(*(options.live or (PORT,)), begin, edges_in(graph), channels)
+            page = LivePage(options.live[0] if options.live else PORT, begin, edges_in(graph), channels)
             stack.callback(page.close)
             listeners.append(page)
             Console(stderr=options.json, highlight=False).print(f"live page: {page.address}", soft_wrap=True)

@@ -31,21 +31,22 @@ Say = Callable[[Note], None]
 
 
 class Source(Protocol):
-    """Something that gives frames.
+    """Something that gives frames."""
 
-    Attributes
-    ----------
-    told : str
-        What it is, in a few words.
-    live : bool
-        Whether frames come when they come; else the source can wait.
-    bad_lines : int
-        Lines that were left out.
-    """
+    @property
+    def told(self) -> str:
+        """What it is, in a few words."""
+        ...
 
-    told: str
-    live: bool
-    bad_lines: int
+    @property
+    def live(self) -> bool:
+        """Whether frames come when they come; else the source can wait."""
+        ...
+
+    @property
+    def bad_lines(self) -> int:
+        """Lines that were left out."""
+        ...
 
     def frames(self, stop: threading.Event, say: Say) -> Iterator[Frame]:
         """The frames, until there are no more or ``stop`` is set. ``say`` is told what happens."""
