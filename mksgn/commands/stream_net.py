@@ -52,6 +52,8 @@ FPS = 30.0
 EXIT_AFTER = 8
 RASTERS = 4
 """Populations whose spikes the live page shows."""
+LONG = 4
+"""They have a frame for so many of the input's, or more."""
 
 
 def stream_net(options: Options) -> int:
@@ -151,7 +153,8 @@ def beginning(options: Options, graph: Graph, source: Source, decider: Decider) 
 
 def shown_populations(graph: Graph) -> tuple[str, ...]:
     """Populations for the page's rasters: the last one of layers from the first to the last."""
-    lasts = {layer_of(p.name): p.name for p in graph.populations if p.role == "hidden" and p.shape[1] > 1}
+    lasts = {layer_of(p.name): p.name for p in graph.populations
+             if p.role == "hidden" and p.shape[1] * LONG >= graph.input.shape[1]}
     names = list(lasts.values())
     places = np.unique(np.linspace(0, len(names) - 1, min(RASTERS, len(names))).round().astype(int))
     return tuple(names[place] for place in places)

@@ -136,7 +136,7 @@ class LivePage:
                     _put(reader, message)
 
     def read(self, send: Callable[[Message], None], alive: Callable[[], None]) -> None:
-        """Tell one browser everything, until the stream is closed or the browser is gone (OSError)."""
+        """Tell one browser everything, until the stream is over or the browser is gone (OSError)."""
         reader: queue.Queue[Message | None] = queue.Queue(_WAITING)
         with self._lock:
             known = [self._begin, *self._notes, self._frame, self._raster, self._summary]
@@ -145,7 +145,8 @@ class LivePage:
             for message in known:
                 if message is not None:
                     send(message)
-            while True:
+            over = known[-1] is not None
+            while not over:
                 try:
                     next_one = reader.get(timeout=_ALIVE_S)
                 except queue.Empty:
@@ -154,6 +155,7 @@ class LivePage:
                 if next_one is None:
                     return
                 send(next_one)
+                over = next_one is self._summary
         finally:
             with self._lock:
                 self._readers.discard(reader)

@@ -27,6 +27,8 @@ CLASSES = ["stand", "wave <b>", "walk"]
 BEGIN: BeginRecord = {"type": "begin", "net": "models/<i>net", "backend": "emulator", "source": "a test",
                       "decider": "counts", "classes": CLASSES, "energy": "invented", "commit": "none"}
 
+OVER: Any = {"type": "summary", "frames": 5, "decisions": 2, "dropped": 0, "late": 1, "energy_mj": 0.5}
+
 
 def decided(number: int) -> FrameRecord:
     return {"type": "frame", "frame": number, "time": number / 30, "recording": None, "class_name": CLASSES[1],
@@ -93,9 +95,8 @@ def test_frames_that_come_too_fast_are_passed_over_but_not_the_last(page: LivePa
     for number in (3, 4):
         page.frame(decided(number), body(), {})
     assert dict(events(page, 4))["frame"]["frame"] == 2
-    page.summary({"type": "summary", "frames": 5})  # type: ignore[typeddict-item]
-    assert dict(events(page, 5))["frame"]["frame"] == 4 and events(page, 5)[-1] == (
-        "summary", {"type": "summary", "frames": 5})
+    page.summary(OVER)
+    assert dict(events(page, 5))["frame"]["frame"] == 4 and events(page, 5)[-1] == ("summary", OVER)
 
 
 @pytest.mark.parametrize("path", ["/", "/live.js", "/live.css", "/events"])
@@ -147,14 +148,15 @@ def test_a_slow_browser_loses_the_oldest() -> None:
 
 def test_in_a_browser_it_shows_the_stream(page: LivePage, browser: str, tmp_path: Path) -> None:
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-breakpad",
-               f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1280,900", "--timeout=4000"]
+               f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1280,900", "--virtual-time-budget=4000"]
+    page.summary(OVER)
     shot = tmp_path / "shot.png"
     subprocess.run([*command, f"--screenshot={shot}", page.address], check=True, capture_output=True, timeout=90)
     dom = subprocess.run([*command, "--dump-dom", page.address], check=True, capture_output=True, timeout=90,
                          text=True).stdout
     assert "data-errors" not in dom
     text = html.unescape(re.sub(r"<[^>]*>", " ", dom))
-    for words in ("wave <b>", "75.0 % sure", "0.1235 mJ", "1,234,567", "12.3 ms", "person <1> is watched", "live",
+    for words in ("wave <b>", "75.0 % sure", "0.1235 mJ", "1,234,567", "12.3 ms", "person <1> is watched", "the stream is over", "5 frames, 2 decisions computed",
                   "final: nothing more is computed", "models/<i>net", "modelled"):
         assert words in text, words
     assert dom.count("<line") == len(UCLA20.edges) and dom.count('visibility="hidden"') >= 2, "a joint is missing"
