@@ -120,9 +120,7 @@ class LivePage:
 
     def note(self, record: NoteRecord) -> None:
         """Something happened."""
-        message = _message("note", record)
-        self._notes.append(message)
-        self._tell(message)
+        self._tell(_message("note", record))
 
     def summary(self, record: SummaryRecord) -> None:
         """The stream is over."""
@@ -131,6 +129,7 @@ class LivePage:
 
     def _tell(self, *messages: Message) -> None:
         with self._lock:
+            self._notes.extend(message for message in messages if message[0] == "note")
             for reader in self._readers:
                 for message in messages:
                     _put(reader, message)
