@@ -156,9 +156,9 @@ def test_in_a_browser_it_shows_the_stream(page: LivePage, browser: str, tmp_path
                          text=True).stdout
     assert "data-errors" not in dom
     text = html.unescape(re.sub(r"<[^>]*>", " ", dom))
-    for words in ("wave <b>", "75.0 % sure", "0.1235 mJ", "1,234,567", "12.3 ms", "person <1> is watched", "the stream is over",
-                  "5 frames, 2 decisions computed",
-                  "final: nothing more is computed", "models/<i>net", "modelled"):
+    for words in ("wave <b>", "75.0 % sure", "0.1235 mJ", "1,234,567", "12.3 ms", "person <1> is watched",
+                  "the stream is over", "5 frames, 2 decisions computed", "final: nothing more is computed",
+                  "models/<i>net", "modelled"):
         assert words in text, words
     assert dom.count("<line") == len(UCLA20.edges) and dom.count('visibility="hidden"') >= 2, "a joint is missing"
     assert '<canvas role="img" aria-label="Spikes of sc" width="6" height="8">' in dom
