@@ -94,7 +94,7 @@ class Options:
     """Early exit: a decision of this confidence is final, and the rest of its recording (of a stream without
     recordings: of its window) is not computed."""
     exit_after: int | None = None
-    """With --exit-at: the fewest frames that a final decision must have seen. Default: 8."""
+    """With --exit-at: the fewest frames that a final decision must have seen. Default: 16."""
     backend: Literal["emulator", "lava", "loihi2"] = "emulator"
     """Where the net runs. Lava takes about a second for each computation; on Loihi 2 this has never run."""
     threads: int | None = None

@@ -49,7 +49,7 @@ from mksgn.stream.sources import (
 from mksgn.stream.window import Window, WindowDecider
 
 FPS = 30.0
-EXIT_AFTER = 8
+EXIT_AFTER = 16
 RASTERS = 4
 """Populations whose spikes the live page shows."""
 LONG = 4
