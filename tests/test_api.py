@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from programs import Program, graph_for
+from same_counts import assert_same_counts
 
 import mksgn
 from mksgn.data.pack import save_pack
@@ -78,6 +79,22 @@ def test_a_run_is_what_the_emulator_gives() -> None:
     for name, spikes in expected.spikes.items():
         np.testing.assert_array_equal(recorded.spikes[name], spikes, err_msg=name)
     assert "9 samples" in repr(result) and "T = 4" in repr(net) and "180 sequences" in repr(mksgn.read("nw_ucla.npz"))
+
+
+def test_frames_as_time_steps_give_the_same_result(tmp_path: Path) -> None:
+    net = mksgn.load("nw-ucla-joint")
+    clip, stream = (net.run(mksgn.read("nw_ucla.npz", samples=5), time=mode) for mode in ("clip", "stream"))
+    np.testing.assert_array_equal(clip.output, stream.output)
+    assert_same_counts(clip.counts, stream.counts)
+    assert (clip.time, stream.time) == ("clip", "stream") and clip.accuracy == stream.accuracy
+    assert str(net.energy(clip)) == str(net.energy(stream)), "of the clip at once: what was counted is the same"
+    page = net.report(tmp_path / "stream.html", stream).read_text(encoding="utf-8")
+    assert "time=" in page and "stream" in page
+    recorded = net.run(clip.selection.x[:2], record=True, time="stream")
+    for name, spikes in net.run(clip.selection.x[:2], record=True).spikes.items():
+        np.testing.assert_array_equal(recorded.spikes[name], spikes, err_msg=name)
+    with pytest.raises(ConfigError, match="unknown time mode"):
+        net.run(clip.selection.x, time="frames")  # type: ignore[arg-type]
 
 
 def test_figures_are_those_of_the_programs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,

@@ -5,7 +5,7 @@ What needs torch is imported where it is used: --help does without.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -15,6 +15,8 @@ from mksgn.data.preprocess import MODALITIES
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError, found_in
 from mksgn.limits import check_limits
+from mksgn.programs.options import restored
+from mksgn.programs.reading import DATA_HELP, READ_AS_IT_IS, SPLIT_BY_IDS, Reading, Splitting
 
 if TYPE_CHECKING:
     from mksgn.training.starting import Origin
@@ -22,27 +24,19 @@ if TYPE_CHECKING:
 
 DEFAULT = "nw-ucla"
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
-STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "device", "threads", "precision")
+STORED = ("preset", "data", "reading", "splitting", "start", "device", "threads", "precision")
 
 
 @dataclass(frozen=True)
 class Options:
     """Train CTR-GCN or ST-GCN as a teacher, one stream or all four, and fuse the streams."""
 
-    GROUPS: ClassVar[dict[str, str]] = {"fusion": "fuse", "network and input": "network", "training": "epochs",
-                                        "computation": "seed"}
+    GROUPS: ClassVar[dict[str, str]] = {"reading": "format", "split": "protocol", "fusion": "fuse",
+                                        "network and input": "network", "training": "epochs", "computation": "seed"}
 
     preset: Literal["nw-ucla", "nw-ucla-full", "ntu60", "ntu120"] | None = None
     """Recipe to start from; the options below change parts of it. Default: nw-ucla, or with --start that run's own."""
-    data: str = SYNTHETIC
-    """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
-    skip_untracked: bool = False
-    """Leave out the recordings of an NTU folder in which nobody was tracked (302 of NTU 60, 535 of NTU 120)."""
-    leave_out: str | None = None
-    """A text file that names recordings to leave out, one per line, such as NTU's own list."""
-    protocol: str | None = None
-    """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
-    ntu120-xsub, ntu120-xset; default: what the data's ids say."""
+    data: Annotated[str, tyro.conf.arg(help=DATA_HELP)] = SYNTHETIC
     modality: Literal["joint", "bone", "joint-motion", "bone-motion", "all"] = "joint"
     """Input stream. 'all' trains the four one after the other and fuses them."""
     out: Path | None = None
@@ -54,6 +48,8 @@ class Options:
     """Start anew in a folder that holds a run."""
     resume: bool = False
     """Continue from the last checkpoint, with the recipe the run was started with; finished streams are left alone."""
+    reading: Reading = READ_AS_IT_IS
+    splitting: Splitting = SPLIT_BY_IDS
     fuse: tuple[Path, ...] = ()
     """Train nothing: fuse the streams of these finished runs and print the accuracy."""
     alpha: tuple[float, ...] = ()
@@ -70,6 +66,10 @@ class Options:
     motion_range: float | None = None
     """Full scale of motions per frame, as a part of the largest joint or bone coordinate of the sequence, such as 0.15;
     0: each sequence's largest motion."""
+    missing: Literal["none", "interpolate"] | None = None
+    """What is done about joints that are missing in data with scores: nothing, or they are interpolated."""
+    min_score: float | None = None
+    """With --missing interpolate: joints of a lower score are missing, too."""
     epochs: int | None = None
     """Number of epochs."""
     passes: int | None = None
@@ -224,7 +224,7 @@ def resumed(options: Options, folders: dict[str, Path]) -> tuple[Options, Teache
     options.check()
     try:
         with found_in(first / CHECKPOINT, "resume it with the version that wrote it, or start anew with --overwrite"):
-            return replace(options, **state["options"]), TeacherRecipe.from_dict(state["recipe"])
+            return restored(options, state["options"]), TeacherRecipe.from_dict(state["recipe"])
     except (KeyError, TypeError) as error:
         raise ConfigError("this checkpoint is of another program", str(first / CHECKPOINT), f"no usable {error}",
                           fix="name the folder of a run of train_teacher.py") from None

@@ -33,7 +33,7 @@ from rich.console import Console
 
 from mksgn.files import name_of
 from mksgn.programs.console import exit_on_error
-from mksgn.programs.options import parse
+from mksgn.programs.options import parse, stored
 
 if __name__ == "__main__":
     with exit_on_error():
@@ -42,7 +42,6 @@ if __name__ == "__main__":
 from lightning_fabric import Fabric
 
 from mksgn.data.pack import Pack
-from mksgn.data.sources import load
 from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, read_state
 from mksgn.training.devices import choose_device, prepare_arithmetic
 from mksgn.training.folder import run_folders
@@ -65,8 +64,8 @@ def main(options: Options) -> None:
     options, recipe = resumed(options, folders) if options.resume else (options, options.recipe())
     prepare_arithmetic(options.threads)
     fabric = launch(choose_device(options.device), 1)
-    pack = load(options.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out,
-                say=partial(console.print, markup=False))
+    options.splitting.described()  # first: a contradiction is refused before anything is read
+    pack = options.reading.load(options.data, partial(console.print, markup=False), recipe.persons)
     again = (f"python train/train_teacher.py --resume --modality {options.modality}"
              + (f" --out {shlex.quote(str(options.out))}" if options.out else ""))
     with run_folders(list(folders.values()), again):
@@ -85,12 +84,13 @@ def train_stream(options: Options, recipe: TeacherRecipe, modality: str, folder:
     state: dict[str, Any] | None = None
     if options.resume and (folder / CHECKPOINT).exists():
         state = read_state(folder / CHECKPOINT, epoch=int)
-    data = RunData.prepared(pack, name_of(options.data), recipe.preprocess(pack, modality), protocol=options.protocol,
-                            val_subjects=recipe.val_subjects, seed=recipe.seed)
+    data = RunData.prepared(pack, name_of(options.data), recipe.preprocess(pack, modality),
+                            protocol=options.splitting.described(), val_subjects=recipe.val_subjects, seed=recipe.seed)
+    for line in data.lines():
+        console.print(line, markup=False, soft_wrap=True)
     training = TeacherTraining(folder, recipe, data, fabric, options.origin(modality, state),
                                precision=options.precision)
-    stored = {name: getattr(options, name) for name in STORED}
-    final = Trainer(training, stored, state, console).run()
+    final = Trainer(training, stored(options, STORED), state, console).run()
     console.print(f"{modality}: test {described(final)}\nwrote {folder / WEIGHTS}", soft_wrap=True)
 
 

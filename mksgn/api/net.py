@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -35,6 +35,7 @@ from mksgn.report.record import (
 from mksgn.run.backend import StreamingBackend
 from mksgn.run.execution import execute, part_size
 from mksgn.run.registry import open_backend
+from mksgn.run.time_modes import Time
 
 BOARD = "kapoho-point"
 Objective = Literal["cores", "time"]
@@ -63,7 +64,7 @@ class Net:
     def __repr__(self) -> str:
         return f"<mksgn.Net {net_line(str(self.path), self.graph)}>"
 
-    def run(self, x: Recordings | np.ndarray, backend: str = "emulator", record: bool = False,
+    def run(self, x: Recordings | np.ndarray, backend: str = "emulator", record: bool = False, time: Time = "clip",
             **options: Any) -> Result:
         """Run samples, each from rest.
 
@@ -77,6 +78,9 @@ class Net:
             Where to run; the spikes are the same.
         record : bool
             Keep the spikes of every population: N T bytes per neuron.
+        time : 'clip' or 'stream'
+            Whether the frames of a clip lie side by side, or come one after the other: with far fewer neurons, and with
+            the same result (:mod:`mksgn.ir.streaming`).
         **options
             Of the backend, such as ``batch_size`` of the emulator or ``layout`` of Lava.
 
@@ -86,24 +90,26 @@ class Net:
             When the backend or an option is unknown, or the net does not say how recordings become its input.
         DataError
             When ``x`` does not fit the net.
+        GraphError
+            When the net cannot be streamed; two populations that disagree are named.
         BackendError
             When the backend cannot run here, or fails.
         """
         stream = self.graph.time_steps is None
         selection = chosen(x, self.graph, self.path)
-        with open_backend(backend, self.graph, **options) as opened:
+        with open_backend(backend, self.graph, time, **options) as opened:
             recorded = "spikes" if record or not opened.counts_alone else "none"
-            began = time.perf_counter()
+            began = perf_counter()
             if stream:
                 ran = cast(StreamingBackend, opened).run_stream(np.asarray(x), recorded)
             elif record:
                 ran = opened.run(selection.x, recorded)
             else:
-                size = part_size(self.graph, self.graph.time_steps or 1, recorded, 1)
-                done = execute(opened, None, selection.x, recorded, size)
-                return Result(backend, selection, done.output, done.predictions, done.counts, seconds=done.seconds)
+                done = execute(opened, None, selection.x, recorded, part_size([opened], recorded))
+                return Result(backend, selection, done.output, done.predictions, done.counts, seconds=done.seconds,
+                              time=time)
         return Result(backend, selection, ran.output, ran.predictions, ran.counts, ran.spikes if record else {},
-                      time.perf_counter() - began)
+                      perf_counter() - began, time)
 
     def map(self, board: str = BOARD, result: Result | None = None, objective: Objective = "time",
             steps: int | None = None) -> Placement:
@@ -174,7 +180,8 @@ class Net:
                                           emulator.run(selection.x[number:number + 1], "spikes"))
         record = make_record(
             net_section(self.graph, self.path, selection.class_names, result.counts.steps),
-            run_section(f"mksgn.load({str(self.path)!r}).run(..., backend={result.backend!r})", result.backend,
+            run_section(f"mksgn.load({str(self.path)!r}).run(..., backend={result.backend!r}, time={result.time!r})",
+                        result.backend,
                         selection, result.predictions, result.seconds, datetime.datetime.now(datetime.timezone.utc)),
             self.graph, result.counts, placement, find_models(cost), selection, result.predictions, example)
         write_text(path, page(record))

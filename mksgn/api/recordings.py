@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mksgn.data.pack import Pack
+from mksgn.data.readers.options import ReadOptions
 from mksgn.data.selection import Selection
 from mksgn.data.sources import load as load_pack
 from mksgn.errors import ConfigError, DataError
@@ -44,20 +46,22 @@ class Recordings:
 
 
 def read(path: str | Path, split: Split | None = None, samples: int = 0,
-         protocol: str | None = None) -> Recordings | np.ndarray:
+         protocol: str | None = None, options: ReadOptions | None = None) -> Recordings | np.ndarray:
     """Recordings for :meth:`Net.run`, not yet preprocessed: how is stored in the net.
 
     Parameters
     ----------
     path : str or path
-        A pack or CTR-GCN ``.npz``, a NW-UCLA ``.json`` or NTU ``.skeleton`` file or a folder of them, or 'synthetic'.
-        A ``.npy`` file is an array of integers, and comes back as it is.
+        A file or folder of any format that :mod:`mksgn.data.readers.registry` knows, or 'synthetic'. Without
+        ``options``, a ``.npy`` file is an array of integers, and comes back as it is.
     split : 'train', 'val', 'test' or 'all', optional
         By default 'all' for a single recording, else 'test'.
     samples : int
         Most samples, evenly spread over classes and split; 0: all.
     protocol : str, optional
         How the data is split. By default the net's own on its own data, else what the data's ids say.
+    options : ReadOptions, optional
+        What the recordings do not say themselves, such as their body.
 
     Raises
     ------
@@ -69,11 +73,11 @@ def read(path: str | Path, split: Split | None = None, samples: int = 0,
     if samples < 0:
         raise ConfigError("the number of samples is negative", where="samples", got=str(samples),
                           allowed="0 for all, or more")
-    if Path(path).suffix == ".npy":
+    if Path(path).suffix == ".npy" and options is None:
         if split is not None or samples or protocol is not None:
             raise ConfigError("an array has no splits", where=str(path), fix="leave split, samples and protocol out")
         return _array(Path(path))
-    return Recordings(str(path), load_pack(str(path)), split, samples, protocol)
+    return Recordings(str(path), load_pack(str(path), options=options), split, samples, protocol)
 
 
 def chosen(x: Recordings | np.ndarray, graph: Graph, net: Path) -> Selection:
@@ -86,7 +90,8 @@ def chosen(x: Recordings | np.ndarray, graph: Graph, net: Path) -> Selection:
     """
     if isinstance(x, Recordings):
         own = name_of(x.data) == graph.meta.get("data")
-        return select(graph, net, Source(x.data, own), x.protocol, x.split, x.samples, x.pack)
+        return select(graph, net, Source(x.data, own), x.protocol, x.split, x.samples, x.pack,
+                      lambda line: warnings.warn(line, stacklevel=6))
     x, shape, stream = np.asarray(x), tuple(graph.input.shape), graph.time_steps is None
     if x.ndim not in ((4,) if stream else (4, 5)) or (x.shape[:3] if stream else x.shape[1:4]) != shape:
         raise DataError("the array does not fit the net", where="x", got=str(x.shape),

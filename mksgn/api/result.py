@@ -8,6 +8,7 @@ import numpy as np
 
 from mksgn.counts import Counts
 from mksgn.data.selection import Selection
+from mksgn.run.time_modes import Time
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Result:
     spikes : dict of population to int8 ndarray (N, C, F, V, T)
         Filled where the run recorded them.
     seconds : float
+    time : 'clip' or 'stream'
+        How the frames of a clip were timed. Everything above is the same both ways.
     """
 
     backend: str
@@ -37,6 +40,7 @@ class Result:
     counts: Counts
     spikes: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
+    time: Time = "clip"
 
     @property
     def class_names(self) -> tuple[str, ...]:

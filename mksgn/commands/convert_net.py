@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mksgn.commands.convert import Options
 from mksgn.ir import graph_difference
+from mksgn.ir.streaming import streamed
 from mksgn.netx import read_net, write_net
 from mksgn.nir import DT, Assumptions, NirError, read_nir, write_nir
 from mksgn.programs.console import print_table
@@ -22,13 +23,15 @@ def convert_net(options: Options) -> int:
     """Read, convert, write, and read again."""
     console = Console(highlight=False)
     limit = options.max_mb << 20
-    if options.net.suffix == ".net":
-        graph = read_net(options.net)
+    from_net = options.net.suffix == ".net"
+    graph = read_net(options.net) if from_net else read_nir(options.net, assumptions(options), options.foreign, limit)
+    if options.time == "stream":
+        graph = streamed(graph)
+    if options.out.suffix == ".nir":
         made = write_nir(graph, options.out, DT if options.dt is None else options.dt, limit)
         back = read_nir(options.out, max_bytes=limit + TEXT)
         print_table(console, nodes_table(Counter(type(node).__name__ for node in made.nodes.values())))
     else:
-        graph = read_nir(options.net, assumptions(options), options.foreign, limit)
         write_net(graph, options.out)
         back = read_net(options.out)
     console.print(net_line(str(options.net), graph), markup=False, soft_wrap=True)

@@ -24,7 +24,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
@@ -33,6 +33,7 @@ from mksgn.mapping.packing import OBJECTIVE_HELP, Objective
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
+from mksgn.programs.reading import READ_AS_IT_IS, SPLIT_BY_IDS, Reading, Splitting
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "mksgn energy") -> int:
@@ -53,17 +54,20 @@ def main(arguments: Sequence[str] | None = None, command: str = "mksgn energy") 
 class Options:
     """Events, energy and latency of a .net file."""
 
+    GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "reading": "format", "protocol": "protocol",
+                                        "computation": "backend", "result": "json"}
+
     net: Path
     """The network: an mksgn.net, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is not here is looked
     for in runs (the newest) and models."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
     """As in mksgn run. Default: what the net was trained on, if it lies here."""
-    protocol: str | None = None
-    """As in mksgn run."""
     split: Literal["train", "val", "test", "all"] | None = None
     """Which part of the data. Default: test."""
     samples: int = 0
     """Number of samples, evenly spread over classes and split; 0: all."""
+    reading: Reading = READ_AS_IT_IS
+    splitting: Splitting = SPLIT_BY_IDS
     backend: Literal["emulator", "lava", "loihi2"] = "emulator"
     """Where events are counted; the counts are the same. loihi2: counted on the emulator, power and time measured on
     the chip."""

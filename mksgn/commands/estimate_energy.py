@@ -18,8 +18,8 @@ from mksgn.ir import Graph
 from mksgn.mapping import board, place
 from mksgn.netx import read_net
 from mksgn.programs import run_tables
-from mksgn.programs.backends import opened
-from mksgn.programs.console import print_prose, print_table, sample_progress
+from mksgn.programs.backends import BackendChoice, opened
+from mksgn.programs.console import print_prose, print_table, print_warning, sample_progress
 from mksgn.programs.nets import find_net
 from mksgn.programs.outputs import write_json, write_text
 from mksgn.programs.samples import find_data, preprocess_of, select
@@ -73,13 +73,15 @@ def estimate_energy(options: Options, typed: str) -> int:
 
 def find_samples(options: Options, graph: Graph, console: Console) -> Selection:
     """The samples to run, and what they are, printed."""
-    preprocess_of(graph, options.net)
+    preprocess, protocol = preprocess_of(graph, options.net), options.splitting.described()
     source = find_data(graph, options.net, options.data)
     if source.note:
-        console.print(f"note: {source.note}", style="yellow", markup=False, soft_wrap=True)
-    selection = select(graph, options.net, source, options.protocol, options.split, options.samples)
-    console.print(f"{options.net} on {len(selection)} of {selection.available} samples of {selection.data}, split "
-                  f"{selection.split}; counted by {counter(options)}", markup=False, soft_wrap=True, style="bold")
+        print_warning(console, source.note)
+    pack = options.reading.load(source.data, partial(print_prose, console), preprocess.persons)
+    selection = select(graph, options.net, source, protocol, options.split, options.samples, pack,
+                       partial(print_warning, console))
+    console.print(f"{options.net} on {len(selection)} of {selection.available} samples of {selection.data}, "
+                  f"{selection.part}; counted by {counter(options)}", markup=False, soft_wrap=True, style="bold")
     return selection
 
 
@@ -94,9 +96,9 @@ def count(options: Options, graph: Graph, selection: Selection, console: Console
     # Which neuron sent what, which placing needs, is in Lava's records only.
     record = "spikes" if name == "lava" else "none"
     given: dict[str, Any] = {} if name == "lava" else {"batch_size": options.batch_size}
-    with opened(console, graph, {name: given}) as ((backend,), bar):
+    with opened(console, graph, [BackendChoice(name, options=given)]) as (backends, bar):
         bar.add(name, len(selection))
-        return execute(backend, None, selection.x, record, part_size(graph, graph.time_steps or 1, record, 1), bar.part)
+        return execute(backends[0], None, selection.x, record, part_size(backends, record), bar.part)
 
 
 def measure_on_chip(graph: Graph, selection: Selection, console: Console) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mksgn.mapping import board, place, tables
 from mksgn.mapping.placement import uniform_activity
 from mksgn.mapping.problems import least_cores, refuse_giants
 from mksgn.netx import read_net
-from mksgn.programs.console import print_prose
+from mksgn.programs.console import print_prose, print_warning
 from mksgn.programs.nets import find_net
 from mksgn.programs.outputs import write_json
 from mksgn.programs.placement import load_activity, show_placement
@@ -53,7 +53,8 @@ def count(options: Options, graph: Graph, console: Console) -> Counted:
     if options.data is None:
         return None, None
     source = find_data(graph, options.net, options.data)
-    selection = select(graph, options.net, source, None, None, 32 if options.samples is None else options.samples)
+    selection = select(graph, options.net, source, None, None, 32 if options.samples is None else options.samples,
+                       say=partial(print_warning, console))
     console.print(f"{selection.data}: {len(selection)} of {selection.available} samples on the emulator", markup=False,
                   soft_wrap=True)
     with Emulator(graph) as backend:

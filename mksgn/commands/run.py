@@ -3,6 +3,7 @@
     mksgn run --net mksgn.net                              # the whole test split, as Lava Processes
     mksgn run --net mksgn.net --backend emulator           # the same, exact and faster
     mksgn run --net mksgn.net --check                      # Lava against the emulator, every spike
+    mksgn run --net mksgn.net --time stream --check        # frames as time steps, against the whole clip at once
     torchrun --nproc-per-node 4 -m mksgn run --net mksgn.net --backend emulator   # samples dealt to processes
     mksgn run --net mksgn.net --data clip.skeleton         # one recording
     mksgn run --net any.net --input x.npy --dump out.npz   # any tensor into any net
@@ -37,9 +38,12 @@ import tyro
 
 from mksgn.errors import ConfigError
 from mksgn.extras import LAVA_RUNTIME, present
+from mksgn.limits import option
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
+from mksgn.programs.reading import DATA_HELP, READ_AS_IT_IS, SPLIT_BY_IDS, Reading, Splitting
+from mksgn.run.time_modes import Time
 
 MODEST = 20
 """Samples that Lava runs in minutes with a Process and an OS process per layer."""
@@ -72,32 +76,30 @@ def usual_backend() -> Literal["emulator", "lava"]:
 class Options:
     """Run a .net file on skeletons or tensors."""
 
-    GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "backend": "backend", "Lava": "layout",
-                                        "emulator": "device", "computation": "threads", "result": "json",
-                                        "tensor": "input"}
+    GROUPS: ClassVar[dict[str, str]] = {"skeleton": "data", "reading": "format", "protocol": "protocol",
+                                        "backend": "backend", "Lava": "layout", "emulator": "device",
+                                        "computation": "threads", "result": "json", "tensor": "input"}
 
     net: Path
     """The network: our mksgn.net, a stock netx file, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is
     not here is looked for in runs (the newest) and models."""
-    data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
-    """A pack or CTR-GCN .npz, a NW-UCLA .json or NTU .skeleton file or a folder of them, or 'synthetic'.
-    Default: what the net was trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA."""
-    skip_untracked: bool = False
-    """Leave out the recordings of an NTU folder in which nobody was tracked (302 of NTU 60, 535 of NTU 120)."""
-    leave_out: str | None = None
-    """A text file that names recordings to leave out, one per line, such as NTU's own list."""
-    protocol: str | None = None
-    """nw-ucla-xview, ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, synthetic or as-packed. Default: the net's
-    own on its own data, else what the data's ids say."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic", help=f"{DATA_HELP} Default: what the net was "
+                    "trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA.")] = None
     split: Literal["train", "val", "test", "all"] | None = None
     """Which part of the data. Default: test; all for a single recording."""
     samples: int | None = None
     """Number of samples, evenly spread over classes and split; 0: all. Default: all, or 20 with --layout layers or
     stock and on loihi2."""
+    reading: Reading = READ_AS_IT_IS
+    splitting: Splitting = SPLIT_BY_IDS
     backend: Literal["emulator", "lava", "loihi2"] = field(default_factory=usual_backend)
     """Where to run. Default: lava where it is installed, else the emulator. The spikes are the same."""
+    time: Time = "clip"
+    """clip: all frames of a clip lie side by side, each with neurons of its own. stream: they come one after the other,
+    and the net needs far fewer neurons (docs/streaming.md). The spikes are the same."""
     check: bool = False
-    """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population."""
+    """Run a second backend too (the emulator; Lava if the first is the emulator) and compare every population. With
+    --time stream the second is the emulator, which takes the clip at once."""
     check_states: bool = False
     """--check with u and v of every neuron after every step. Layouts other than blocks read them one by one from
     Lava, about 60 us each."""
@@ -147,14 +149,11 @@ class Options:
     def _check_input(self) -> None:
         """Refuse options of skeletons for a tensor, and those of a tensor for skeletons."""
         raw = self.input is not None
-        for name in ("data", "leave_out", "protocol", "split", "samples"):
-            if raw and getattr(self, name) is not None:
-                raise ConfigError("an option for skeletons has no effect with --input",
-                                  where=f"--{name.replace('_', '-')}", got=str(getattr(self, name)),
-                                  fix="leave it out")
-        if raw and self.skip_untracked:
-            raise ConfigError("an option for skeletons has no effect with --input", where="--skip-untracked",
-                              fix="leave it out")
+        own = {name: getattr(self, name) for name in ("data", "split", "samples")}
+        for name, given in {**own, **self.reading.given(), **self.splitting.given()}.items():
+            if raw and given is not None:
+                raise ConfigError("an option for skeletons has no effect with --input", where=option(name),
+                                  got=str(given), fix="leave it out")
         for name, given in (("dump", self.dump), ("reset-interval", self.reset_interval),
                             ("num-layers", self.num_layers), ("input-shape", self.input_shape)):
             if given is not None and not raw:
@@ -197,16 +196,16 @@ class Options:
 
     def _check_files(self) -> None:
         """Refuse results that cannot be written, or would replace each other."""
-        for option, path in (("--json", self.json), ("--dump", self.dump)):
+        for name, path in (("--json", self.json), ("--dump", self.dump)):
             if path is not None:
-                check_writable(path, option)
+                check_writable(path, name)
         if self.json is not None and self.dump is not None and self.json.resolve() == self.dump.resolve():
             raise ConfigError("two results would go into one file", where="--json and --dump", got=str(self.json))
 
     @property
     def backends(self) -> tuple[str, ...]:
         """The backend, and the one it is checked against."""
-        other = "lava" if self.backend == "emulator" else "emulator"
+        other = "lava" if self.backend == "emulator" and self.time == "clip" else "emulator"
         return (self.backend, other) if self.check or self.check_states else (self.backend,)
 
     def record(self, counts_alone: bool) -> str:
@@ -224,22 +223,21 @@ class Options:
         slow = self.backend == "loihi2" or self.layout in ("layers", "stock")
         return MODEST if slow else 0
 
-    def backend_options(self, own_device: str | None) -> dict[str, dict[str, Any]]:
-        """Each backend that runs, and its options; None in them means: not given.
+    def backend_options(self, own_device: str | None) -> list[tuple[str, Time, dict[str, Any]]]:
+        """Each backend that runs, in which time mode, and its options; None in them means: not given.
 
         Parameters
         ----------
         own_device : str or None
             The GPU of this process, where several share the samples.
         """
-        found: dict[str, dict[str, Any]] = {}
+        found: list[tuple[str, Time, dict[str, Any]]] = []
         for name in self.backends:
             if name == "emulator":
                 device = own_device if self.device == "cuda" and own_device else self.device
-                found[name] = {"device": device, "batch_size": self.batch_size, "threads": self.threads}
-                continue
-            # A chip refuses the layout and the number of processes, and says so.
-            found[name] = {"timeout_s": self.timeout, "max_processes": self.max_processes, "layout": self.layout}
-            if name == "lava":
-                found[name]["blocks"] = self.threads
+                given: dict[str, Any] = {"device": device, "batch_size": self.batch_size, "threads": self.threads}
+            else:  # a chip refuses the layout and the number of processes, and says so
+                given = {"timeout_s": self.timeout, "max_processes": self.max_processes, "layout": self.layout}
+                given |= {"blocks": self.threads} if name == "lava" else {}
+            found.append((name, "clip" if found else self.time, given))
         return found

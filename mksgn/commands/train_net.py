@@ -12,8 +12,9 @@ from typing import Any
 from rich.console import Console
 
 from mksgn.commands.train_options import STORED, Options, resumed
-from mksgn.data.sources import load
 from mksgn.files import name_of
+from mksgn.programs.console import print_prose
+from mksgn.programs.options import stored
 from mksgn.programs.started import told
 from mksgn.training.checkpoint import CHECKPOINT, NET, WEIGHTS, read_state
 from mksgn.training.devices import check_devices, choose_device, prepare_arithmetic
@@ -39,18 +40,20 @@ def train_net(options: Options, command: str = "mksgn train") -> int:
     prepare_arithmetic(options.threads)
     device = choose_device(options.device)
     check_devices(options.devices, device)
-    say: Callable[[str], None] = partial(console.print, markup=False) if is_first_process() else lambda _: None
-    pack = load(options.data, skip_untracked=options.skip_untracked, leave_out=options.leave_out, say=say)
-    data = RunData.prepared(pack, name_of(options.data), recipe.preprocess(pack), protocol=options.protocol,
+    say: Callable[[str], None] = partial(print_prose, console) if is_first_process() else lambda _: None
+    protocol = options.splitting.described()
+    pack = options.reading.load(options.data, say, recipe.persons)
+    data = RunData.prepared(pack, name_of(options.data), recipe.preprocess(pack), protocol=protocol,
                             val_subjects=recipe.val_subjects, seed=recipe.seed)
+    for line in data.lines():
+        say(line)
     fabric = launch(device, options.devices)
     origin = Origin(options.name(), Path(options.start) if options.start else None, options.lineage())
     training = StudentTraining(folder, recipe, data, fabric, origin, teachers=options.teacher,
                                precision=options.precision, state=state)
-    stored = {name: getattr(options, name) for name in STORED}
     again = f"{command} --resume --out {shlex.quote(str(folder))}"
     with run_folders([folder], again) if fabric.is_global_zero else nullcontext():
-        results = Trainer(training, stored, state, console).run()
+        results = Trainer(training, stored(options, STORED), state, console).run()
     if fabric.is_global_zero:
         report(console, options, training, results, told("mksgn run", command))
     return 0

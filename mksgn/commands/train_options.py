@@ -17,18 +17,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from mksgn.data.preprocess import tuples
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError, found_in
 from mksgn.files import name_of
 from mksgn.limits import check_limits
 from mksgn.networks import NETWORKS, owners
 from mksgn.programs.choices import Choice, choices_of, with_choices
+from mksgn.programs.options import restored
+from mksgn.programs.reading import DATA_HELP, READ_AS_IT_IS, SPLIT_BY_IDS, Reading, Splitting
 from mksgn.training.recipe import PRESETS, Recipe
 
 #: Options that a resumed run takes, with its recipe, from the checkpoint.
-STORED = ("preset", "data", "skip_untracked", "leave_out", "protocol", "start", "teacher", "device", "devices",
-          "threads", "precision")
+STORED = ("preset", "data", "reading", "splitting", "start", "teacher", "device", "devices", "threads", "precision")
 
 
 def network_choices() -> dict[str, Choice]:
@@ -56,21 +56,14 @@ CHOICES = recipe_choices()
 class Options:
     """Train a spiking graph network on skeletons and export it as mksgn.net."""
 
-    GROUPS: ClassVar[dict[str, str]] = {"input": "frames", "network": "widths", "training": "epochs",
+    GROUPS: ClassVar[dict[str, str]] = {"reading": "format", "protocol": "protocol", "input": "frames",
+                                        "network": "widths", "training": "epochs",
                                         "regularisation and validation": "rate_weight", "distillation": "teacher",
                                         "computation": "device"}
 
     preset: str | None = None
     """Recipe to start from; the options below change parts of it. Default: demo, or with --start that run's own."""
-    data: str = SYNTHETIC
-    """A canonical pack or CTR-GCN .npz, a folder of NW-UCLA .json or NTU .skeleton files, or 'synthetic'."""
-    skip_untracked: bool = False
-    """Leave out the recordings of an NTU folder in which nobody was tracked (302 of NTU 60, 535 of NTU 120)."""
-    leave_out: str | None = None
-    """A text file that names recordings to leave out, one per line, such as NTU's own list."""
-    protocol: str | None = None
-    """Split: nw-ucla-xview, nw-ucla-dev (view 1 trains, view 2 tests; to choose recipes by), ntu60-xsub, ntu60-xview,
-    ntu120-xsub, ntu120-xset; default: what the data's ids say."""
+    data: Annotated[str, tyro.conf.arg(help=DATA_HELP)] = SYNTHETIC
     out: Path | None = None
     """Folder for the checkpoint, mksgn.net, metrics.jsonl and TensorBoard events; default: runs/PRESET, numbered."""
     start: str | None = None
@@ -81,6 +74,8 @@ class Options:
     """Start anew in an --out that holds a run."""
     resume: bool = False
     """Continue the run in --out from its last checkpoint, with the recipe it was started with."""
+    reading: Reading = READ_AS_IT_IS
+    splitting: Splitting = SPLIT_BY_IDS
     modality: tuple[Literal["joint", "bone", "joint-motion", "bone-motion"], ...] | None = None
     val_subjects: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")] = None
     teacher: Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")] = ()
@@ -184,6 +179,6 @@ def resumed(options: Options, state: dict[str, Any]) -> tuple[Options, Recipe]:
     check_limits(options)
     assert options.out is not None, "folder() asked for it"
     with found_in(options.out / CHECKPOINT, "resume it with the version that wrote it, or start anew with --overwrite"):
-        recipe, before = Recipe.from_dict(state["recipe"]), replace(options, **tuples(state["options"]))
+        recipe, before = Recipe.from_dict(state["recipe"]), restored(options, state["options"])
         check_limits(before)
     return before, recipe.with_options(tune_epochs=options.choices()["tune_epochs"])

@@ -84,17 +84,31 @@ class BatchTally:
             self._readers[name] = Readers.of(self.graph, self.graph[name])
         readers = self._readers[name]
         self.counts.sample_spikes[name][rows] = sent.sum(axis=(1, 2, 3, 4))
-        each = sent.sum(axis=(0, 1)).transpose(2, 0, 1)
-        self.counts.sent[name] = self.counts.sent[name] + each if name in self.counts.sent else each
+        self.add_sent(name, sent.sum(axis=0).transpose(0, 3, 1, 2))
         met = readers.met(sent)
         for synapse, row in zip(readers.names, readers.row):
             self.met[synapse][rows] += met[:, row]
+
+    def add_sent(self, name: str, by_frame: np.ndarray) -> None:
+        """Add messages of each neuron of a population, int64 (frames, C, F, V), to those of earlier samples."""
+        counted = [(self.counts.sent, by_frame.sum(axis=0))]
+        if self.graph[name].lattice is not None:
+            counted.append((self.counts.sent_by_frame, by_frame))
+        for whole, part in counted:
+            whole[name] = whole[name] + part if name in whole else part
 
     def result(self) -> Counts:
         """The counts, once every sample has run."""
         for synapse in self.graph.synapses:
             self.counts.place(synapse.name, self.graph[synapse.sources[0]].message_bits > 0, self.met[synapse.name])
         # In every backend's memory order: what is later summed in floating point must not depend on the backend.
-        silent = {population.name: np.zeros(population.shape, np.int64) for population in self.graph.populations}
-        self.counts.sent = {name: np.ascontiguousarray(sent) for name, sent in (silent | self.counts.sent).items()}
+        for population in self.graph.populations:
+            if population.name not in self.counts.sent:
+                frames = 1 if population.lattice is None else population.lattice.frames
+                self.add_sent(population.name, np.zeros((frames, *population.shape), np.int64))
+        self.counts.sent = self._ordered(self.counts.sent)
+        self.counts.sent_by_frame = self._ordered(self.counts.sent_by_frame)
         return self.counts
+
+    def _ordered(self, sent: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {p.name: np.ascontiguousarray(sent[p.name]) for p in self.graph.populations if p.name in sent}

@@ -34,6 +34,9 @@ class Counts:
         The same for graded messages, which are multiply-accumulates.
     sent : dict of population to int64 ndarray (C, F, V)
         Messages of each neuron, over all samples and steps.
+    sent_by_frame : dict of population to int64 ndarray (L, C, F, V)
+        Of a streamed graph (:mod:`mksgn.ir.streaming`): ``sent``, parted by the L frames of a population's lattice.
+        Empty for any other graph.
     """
 
     samples: int = 0
@@ -44,6 +47,7 @@ class Counts:
     sample_synops: dict[str, np.ndarray] = field(default_factory=dict)
     sample_macs: dict[str, np.ndarray] = field(default_factory=dict)
     sent: dict[str, np.ndarray] = field(default_factory=dict)
+    sent_by_frame: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def spikes(self) -> dict[str, int]:
@@ -87,8 +91,9 @@ class Counts:
             table = getattr(self, name)
             for key, values in getattr(part, name).items():
                 table[key] = np.concatenate([table[key], values]) if key in table else values
-        for key, values in part.sent.items():
-            self.sent[key] = self.sent[key] + values if key in self.sent else values
+        for whole, more in ((self.sent, part.sent), (self.sent_by_frame, part.sent_by_frame)):
+            for key, values in more.items():
+                whole[key] = whole[key] + values if key in whole else values
 
     def shared(self, other: Counts) -> int:
         """Numbers of events that both runs counted."""

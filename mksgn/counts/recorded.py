@@ -33,7 +33,10 @@ def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict
         frames = [train[..., start:start + length].sum(axis=4, dtype=np.int64) for start in starts]
         sent[population.name] = np.stack(frames, axis=1)
         counts.neurons[population.name] = population.size
-        counts.sent[population.name] = sent[population.name].sum(axis=(0, 1))
+        by_frame = sent[population.name].sum(axis=0)
+        counts.sent[population.name] = by_frame.sum(axis=0)
+        if lattice is not None:
+            counts.sent_by_frame[population.name] = by_frame
     return sent
 
 

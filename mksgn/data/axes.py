@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mksgn.data.facts import Facts
+from mksgn.data.frames import Frames, rewritten
 from mksgn.data.pack import Pack
 from mksgn.errors import DataError
 
@@ -73,13 +74,15 @@ def _axis(person: np.ndarray, tops: list[int], bottoms: list[int]) -> str:
     return f"{'+' if upward[k] > 0 else '-'}{'xyz'[k]}"
 
 
-def turned(pack: Pack, up: str = "") -> Pack:
+def turned(pack: Pack, up: str = "", frames: Frames | None = None) -> Pack:
     """The pack with y up.
 
     Parameters
     ----------
     up : str
         The direction that is up now; by default what the pack's facts say, else what its bodies say.
+    frames : Frames, optional
+        Empty; gathers the new coordinates, by default in memory.
 
     Raises
     ------
@@ -93,5 +96,7 @@ def turned(pack: Pack, up: str = "") -> Pack:
                         ", ".join(_TURNS), "say it with --up")
     axes, signs = _TURNS[up]
     # In two dimensions -y is an image whose rows count downwards: other numbers for the same picture, no mirror image.
-    data = np.asarray(pack.data)[..., list(axes[:dimensions])] * np.array(signs[:dimensions], np.float32)
-    return replace(pack, data=data + np.float32(0), facts=Facts(pack.facts.units, "+y", pack.facts.source))
+    taken, factors = list(axes[:dimensions]), np.array(signs[:dimensions], np.float32)
+    data = pack.data if up == "+y" else rewritten(pack.data, Frames() if frames is None else frames,
+                                                  lambda _, block: block[..., taken] * factors + np.float32(0))
+    return replace(pack, data=data, facts=Facts(pack.facts.units, "+y", pack.facts.source))

@@ -170,7 +170,7 @@ def _up(net: Description, pack: Pack) -> list[Finding]:
     upright = measured_up(pack)
     if not net.up or not (upright.axis or pack.facts.up):
         return []
-    fix = "turn the data so that the same axis points up (--up, mksgn.data.axes.turned)"
+    fix = "turn the data with --upright, so that y points up"
     measured = f"{upright.axis} in {upright.share:.0%} of {upright.sequences} sequences, from feet to head"
     if upright.sure:
         return [] if upright.axis == net.up else [

@@ -95,7 +95,8 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """
     for name, array in arrays.items():
         path = folder / f"{name}.npy"
-        if isinstance(array, np.memmap) and array.filename is not None and Path(array.filename) == path:
+        own = array.filename if isinstance(array, np.memmap) else None
+        if own is not None and path.exists() and path.samefile(own):
             continue
         if array.ndim == 0:
             np.save(path, array, allow_pickle=False)

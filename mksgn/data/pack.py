@@ -252,7 +252,7 @@ def load_pack(path: str | os.PathLike[str]) -> Pack:
     missing = [name for name in REQUIRED if name not in held]
     if missing:
         raise DataError("The archive is not a skeleton pack", str(path), f"no array {', '.join(missing)}",
-                        f"arrays {', '.join(REQUIRED)}", "make one with deploy/make_pack.py")
+                        f"arrays {', '.join(REQUIRED)}", "make one with mksgn data convert")
     d = read(path, {*REQUIRED, *_OPTIONAL, *ID_NAMES, *_MASKS})
     try:
         with typed(DataError, "The archive holds something that its reader does not expect", "its arrays",

@@ -41,6 +41,27 @@ _LATER = ("motion_range", "missing", "min_score")
 _MIRROR = np.array([-1, 1, 1], np.float32)
 
 
+NO_WAY = "none"
+"""What a recipe calls the way "" with missing joints."""
+
+
+def way_of(missing: str) -> str:
+    """The way with missing joints that a recipe names."""
+    return "" if missing == NO_WAY else missing
+
+
+def check_missing(missing: str, min_score: float) -> None:
+    """Refuse a least score that has no effect.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if min_score and missing == NO_WAY:
+        raise ConfigError("a least score has no effect where nothing is done about missing joints", "--min-score",
+                          str(min_score), fix="give --missing interpolate as well, or drop it")
+
+
 def tuples(values: dict[str, Any]) -> dict[str, Any]:
     """``values`` with tuples for the lists that JSON made of them."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
@@ -125,11 +146,8 @@ class Preprocess:
         if self.missing not in WAYS:
             raise ConfigError("unknown way with missing joints", got=repr(self.missing)[:60],
                               allowed=", ".join(way or "'' (none)" for way in WAYS))
-        if type(self.min_score) not in (int, float) or not 0 <= self.min_score < float("inf"):
-            raise ConfigError("the least score is impossible", got=repr(self.min_score)[:60], allowed="0 or more")
-        if self.min_score and not self.missing:
-            raise ConfigError("a least score has no effect where nothing is done about missing joints",
-                              got=f"min_score {self.min_score}", fix="interpolate them, or drop it")
+        check_number("min_score", self.min_score, LIMITS["min_score"])
+        check_missing(self.missing or NO_WAY, self.min_score)
         for modality in self.modalities:
             if modality not in MODALITIES:
                 raise ConfigError("unknown modality", got=str(modality), allowed=", ".join(MODALITIES))
@@ -226,6 +244,7 @@ class Preprocess:
         points = _resample(points @ rotation.T, at)
         if augment is not None and rng is not None:
             points += rng.normal(0, augment.noise, (1, *points.shape[1:])).astype(np.float32)
+            points[..., sequence.shape[3]:] = 0  # flat data stays flat
         absent = ~present[np.rint(at).astype(int)]
         stacked = []
         for modality in self.modalities:

@@ -27,6 +27,8 @@ class Selection:
         Samples in the split.
     unlabelled : str
         Why there is no accuracy; empty when there is.
+    words : str
+        What the protocol means, where its name does not tell.
     """
 
     x: np.ndarray
@@ -39,6 +41,13 @@ class Selection:
     split: str
     available: int
     unlabelled: str
+    words: str = ""
+
+    @property
+    def part(self) -> str:
+        """The split and its protocol, in words."""
+        means = f" ({self.words})" if self.words else ""
+        return f"split {self.split}" + (f" of {self.protocol}{means}" if self.protocol else "")
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from mksgn.data import streaming
 from mksgn.data.pack import Pack
 from mksgn.data.readers import cache_folder, read_cached
 from mksgn.data.readers.files import files_of, read_text
@@ -52,14 +54,11 @@ def load(name: str, *, skip_untracked: bool = False, leave_out: str | None = Non
                               got=SYNTHETIC, fix="name a folder with --data, or drop --skip-untracked and --leave-out")
         return synthetic_pack()
     path = Path(name)
-    kind = format_of(path)
-    raw_ntu = kind == "ntu" and path.is_dir()
-    if skip_untracked and not raw_ntu:
-        raise ConfigError("an option for a folder of NTU .skeleton files has no effect here", where="--skip-untracked",
-                          got=f"{name} ({kind})", fix="drop it: this data has no untracked recordings")
+    kind = format_of(path, options)
+    _check_untracked(path, kind, skip_untracked)
     listed = frozenset() if leave_out is None else named_in(Path(leave_out))
     pack = read_cached(path, cache_folder(), "skip" if skip_untracked else "error",
-                       listed if path.is_dir() else frozenset(), options and replace(options, say=say))
+                       listed if path.is_dir() else frozenset(), replace(options or ReadOptions(), say=say))
     if leave_out is not None and not (path.is_dir() and kind not in ("nw-ucla", "ntu", "pack")):
         if path.is_dir() and kind != "pack":
             found = len({file.stem for file in files_of(path, SUFFIX[kind])} & listed)
@@ -72,9 +71,50 @@ def load(name: str, *, skip_untracked: bool = False, leave_out: str | None = Non
             pack = pack.subset(keep) if found else pack
         say(f"{name}: left out {found} recordings of the {len(listed)} that {leave_out} names")
     if skip_untracked:
-        count = len(files_of(path, SUFFIX[kind], listed)) - len(pack)
-        say(f"{name}: left out {count} recordings in which nobody was tracked")
+        _say_untracked(path, pack, listed, say)
     return pack
+
+
+def convert(name: str, out: str | os.PathLike[str], options: ReadOptions, *, skip_untracked: bool = False,
+            leave_out: str | None = None, progress: Callable[[int], object] = lambda done: None) -> Pack:
+    """Write what :func:`load` reads as a pack, in a stream (:func:`mksgn.data.streaming.convert`).
+
+    Parameters
+    ----------
+    name, skip_untracked, leave_out
+        As of :func:`load`.
+    out : path
+        ``NAME.npz`` or ``NAME.pack``.
+    options : ReadOptions
+        Its ``say`` is told what was left out.
+    progress : callable
+        Told the number of sequences that are read.
+
+    Raises
+    ------
+    DataError, ConfigError
+        As :func:`load` and :func:`mksgn.data.streaming.convert`.
+    """
+    path = Path(name)
+    kind = format_of(path, options)
+    _check_untracked(path, kind, skip_untracked)
+    listed = frozenset() if leave_out is None else named_in(Path(leave_out))
+    pack = streaming.convert(path, out, replace(options, leave_out=listed, skip_bad=options.skip_bad or skip_untracked),
+                             progress)
+    if kind == "ntu" and path.is_dir() and (skip_untracked or options.skip_bad):
+        _say_untracked(path, pack, listed, options.say)
+    return pack
+
+
+def _check_untracked(path: Path, kind: str, skip_untracked: bool) -> None:
+    if skip_untracked and not (kind == "ntu" and path.is_dir()):
+        raise ConfigError("an option for a folder of NTU .skeleton files has no effect here", where="--skip-untracked",
+                          got=f"{path} ({kind})", fix="drop it: this data has no untracked recordings")
+
+
+def _say_untracked(path: Path, pack: Pack, listed: frozenset[str], say: Callable[[str], object]) -> None:
+    count = len(files_of(path, SUFFIX["ntu"], listed)) - len(pack)
+    say(f"{path}: left out {count} recordings in which nobody was tracked")
 
 
 def named_in(path: Path) -> frozenset[str]:

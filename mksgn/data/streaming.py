@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -10,8 +11,8 @@ from typing import IO
 import numpy as np
 
 from mksgn.data import npy_folder, npz
+from mksgn.data.frames import Frames
 from mksgn.data.pack import FOLDER_SUFFIX, Pack, arrays_of, writing
-from mksgn.data.readers.files import Frames
 from mksgn.data.readers.options import ReadOptions
 from mksgn.data.readers.recognise import read
 from mksgn.errors import ConfigError
@@ -21,9 +22,10 @@ from mksgn.files import replacing
 class FramesOnDisk(Frames):
     """As :class:`~mksgn.data.readers.files.Frames`, in a ``.npy`` file: memory holds the sequence being added."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, progress: Callable[[int], object] = lambda done: None) -> None:
         super().__init__()
         self._path = path
+        self._progress = progress
         self._file: IO[bytes] | None = None
 
     def append(self, frames: np.ndarray) -> None:
@@ -37,6 +39,7 @@ class FramesOnDisk(Frames):
         self._file.write(np.ascontiguousarray(frames, np.float32).data)
         self.lengths.append(len(frames))
         self._total += len(frames)
+        self._progress(len(self.lengths))
 
     def array(self) -> np.ndarray:
         """All frames as a read-only map of the file. Nothing can be appended afterwards."""
@@ -46,6 +49,11 @@ class FramesOnDisk(Frames):
         self._file.close()
         return npy_folder.read_arrays(self._path.parent, {self._path.stem})[self._path.stem] \
             if self._path.stem in npy_folder.MAPPED else np.load(self._path, mmap_mode="r", allow_pickle=False)
+
+    def close(self) -> None:
+        """Close the file, which goes with its folder."""
+        if self._file is not None:
+            self._file.close()
 
     def like(self) -> Frames:
         """An empty one in a file beside, which takes this one's name when it is whole."""
@@ -67,7 +75,8 @@ class _Successor(FramesOnDisk):
         return super().array()
 
 
-def convert(source: str | os.PathLike[str], out: str | os.PathLike[str], options: ReadOptions | None = None) -> Pack:
+def convert(source: str | os.PathLike[str], out: str | os.PathLike[str], options: ReadOptions | None = None,
+            progress: Callable[[int], object] = lambda done: None) -> Pack:
     """Read skeleton data of any known format and write it as a pack; memory holds one recording at a time.
 
     Parameters
@@ -78,6 +87,8 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str], options
         ``NAME.pack``, a folder that :func:`~mksgn.data.pack.load_pack` maps, or ``NAME.npz``, which is compressed and
         read whole. It appears whole or not at all.
     options : ReadOptions, optional
+    progress : callable
+        Told, after each sequence, how many are read.
 
     Returns
     -------
@@ -99,18 +110,20 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str], options
     with writing(out):
         if out.suffix == FOLDER_SUFFIX:
             with npy_folder.replacing_folder(folder) as temporary:
-                pack = _read_into(source, temporary, options)
+                pack = _read_into(source, temporary, options, progress)
                 npy_folder.write_arrays(temporary, arrays_of(pack))
                 if pack.scores is None:
                     (temporary / "scores.npy").unlink(missing_ok=True)
         else:
             with npy_folder.scratch(folder) as temporary:
-                pack = _read_into(source, temporary, options)
+                pack = _read_into(source, temporary, options, progress)
                 with replacing(out) as file:
                     npz.write_arrays(file, arrays_of(pack))
     return pack
 
 
-def _read_into(source: str | os.PathLike[str], folder: Path, options: ReadOptions | None) -> Pack:
+def _read_into(source: str | os.PathLike[str], folder: Path, options: ReadOptions | None,
+               progress: Callable[[int], object]) -> Pack:
     asked = options or ReadOptions()
-    return read(source, options=replace(asked, frames=lambda name: FramesOnDisk(folder / f"{name}.npy")))
+    return read(source, options=replace(asked, frames=lambda name: FramesOnDisk(
+        folder / f"{name}.npy", *([progress] if name == "data" else []))))

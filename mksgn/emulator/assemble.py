@@ -86,7 +86,7 @@ class _Assembly:
                 self.entries += [_entry(kind=JOINED, source=self.index[name]) for name in each]
             else:
                 line |= {"neurons": neurons} | self._fan(each)
-                neurons += frames * joints * width
+                neurons += frames * joints * width * (1 if each.lattice is None else each.lattice.frames)
                 if each.neuron is not None:
                     line |= self._neurons(each)
             lines.append(line | {"frames": frames, "joints": joints, "width": width})

@@ -29,7 +29,7 @@ class Room:
     arena : int8; events : uint16; lengths : int32
         As :func:`mksgn.emulator.loop.run` has them.
     sent : uint16 (neurons,)
-        Spikes of each neuron, since they were last collected.
+        Spikes of each neuron, and of each frame of its lattice, since they were last collected.
     scratch : Scratch
     """
 
@@ -82,7 +82,6 @@ class EventRun:
             rooms.append(Room(np.zeros(program.neurons, np.uint16), Scratch.of(program)))
         for room in rooms:
             room.sent[:] = 0  # an earlier run may have ended in an error
-        self._sent: dict[str, np.ndarray] = {}
         self._countable = SENT_MAX
         output = self.graph.output
         self._final = np.zeros((samples, int(np.prod(rows_of(output.shape)))), np.int32)
@@ -134,15 +133,15 @@ class EventRun:
         begin = 0
         for population in self.program.lines:
             if isinstance(population, Population):
-                shape = rows_of(population.shape)
+                frames = 1 if population.lattice is None else population.lattice.frames
+                shape = (frames, *rows_of(population.shape))
                 own = slice(begin, begin + int(np.prod(shape)))
                 begin = own.stop
                 total = self.rooms[0].sent[own].astype(np.int64)
                 for room in self.rooms[1:]:
                     total += room.sent[own]
-                each = total.reshape(shape)[..., :population.shape[0]].transpose(2, 0, 1)
-                before = self._sent.get(population.name)
-                self._sent[population.name] = each if before is None else before + each
+                by_frame = total.reshape(shape)[..., :population.shape[0]].transpose(0, 3, 1, 2)
+                self.tally.add_sent(population.name, by_frame)
         for room in self.rooms:
             room.sent[:] = 0
         self._countable = SENT_MAX
@@ -151,7 +150,6 @@ class EventRun:
         """Everything recorded and counted."""
         self._collect_sent()
         counts = self.tally.counts
-        counts.sent |= self._sent
         for line, population in enumerate(self.program.lines):
             if isinstance(population, Population):
                 counted = self._counted[:, line]

@@ -411,6 +411,19 @@ def _add_sent(spikes, size, blocks, part, sent):
 
 
 @compiled(**_PART)
+def _count_sent(line, samples, steps, spikes, part, sent):
+    """Add the spikes of each neuron of a population; of one with a lattice, frame by frame."""
+    size = line[FRAMES] * line[JOINTS] * line[WIDTH]
+    if line[INTERVAL] == 0:
+        _add_sent(spikes, size, samples * steps, part, sent)
+        return
+    for n in range(samples):
+        for number in range(line[LATTICE_FRAMES]):
+            first = n * steps + number * line[INTERVAL]
+            _add_sent(from_place(spikes, first * size), size, line[LENGTH], part, from_place(sent, number * size))
+
+
+@compiled(**_PART)
 def _count_input(code, samples, x, x_steps, repeats, count, columns, sent):
     """Count the messages that the input sends, each ``repeats`` times."""
     line = code.populations
@@ -419,13 +432,13 @@ def _count_input(code, samples, x, x_steps, repeats, count, columns, sent):
     for n in range(samples):
         own = from_place(count, n * columns)
         for t in range(x_steps):
-            row = from_place(x, (n * x_steps + t) * size)
+            number = _lattice_frame(line, t) if line[INTERVAL] else 0
+            row, counter = from_place(x, (n * x_steps + t) * size), from_place(sent, max(number, 0) * size)
             some = np.int64(0)
             for i in range(size):
                 some += np.int64(row[i] != 0)
-                sent[i] = np.uint16(sent[i] + np.uint16(row[i] != 0) * repeats)
+                counter[i] = np.uint16(counter[i] + np.uint16(row[i] != 0) * repeats)
             own[0] += some * repeats
-            number = _lattice_frame(line, t) if line[INTERVAL] else 0
             frames = line[LATTICE_FRAMES] if line[INTERVAL] else line[FRAMES]
             for k in range(line[FANS] if number >= 0 else 0):
                 met = np.int64(0)
@@ -456,7 +469,7 @@ def run(arrays, samples, steps, x, x_steps, arena, events, lengths, scratch, sen
     scratch : Scratch
         Of arrays.
     sent : uint16 (neurons,), added to
-        Spikes of each neuron.
+        Spikes of each neuron, and of each frame of its lattice.
     counted : int64 (N, P, 2 + L), added to
         Spikes, active updates (:class:`mksgn.counts.Counts`) and weights met.
     final : int32 (N, rows of the output), out
@@ -495,7 +508,6 @@ def run(arrays, samples, steps, x, x_steps, arena, events, lengths, scratch, sen
                             pointer(events), pointer(lengths), own.narrow, own, count, columns, pointer(final),
                             pointer(broken))
         if not line[READOUT]:
-            size = line[FRAMES] * line[JOINTS] * line[WIDTH]
-            _add_sent(from_place(pointer(arena), line[PLACE] * samples * steps), size, samples * steps, own.part,
-                      from_place(pointer(sent), line[NEURONS]))
+            _count_sent(line, samples, steps, from_place(pointer(arena), line[PLACE] * samples * steps), own.part,
+                        from_place(pointer(sent), line[NEURONS]))
     return broken[0] == 0

@@ -55,7 +55,7 @@ class Code(NamedTuple):
         entries: its incoming synapses. constant: all of them read the input. bias, bias_step: where its biases begin,
         and how many a frame has (0: every frame has the same). threshold, keep_u, keep_v, wraps, readout: its neurons.
         once: where its limits of a first step begin, or -1. fan, fans: its first line of ``fan_frames``, and how many
-        it has. neurons: how many elements of rows lie before it. listed: its spikes are needed as lists. place,
+        it has. neurons: where its counters of spikes begin. listed: its spikes are needed as lists. place,
         list_place, row_place: where its messages, lists and their lengths lie. interval, length, lattice_frames: its
         lattice; interval 0: it works at every step.
     entries : int64 (S, len(ENTRY))

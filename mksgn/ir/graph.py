@@ -167,6 +167,8 @@ def check(graph: Graph) -> None:
                          fix="make such a graph with mksgn.ir.streaming.streamed")
     if graph.time_steps is not None and graph.time_steps < 1:
         raise GraphError("time_steps must be at least 1", got=str(graph.time_steps))
+    for population in graph.populations:
+        _check_lattice(population, graph.time_steps)
 
 
 def _integers(values: np.ndarray, low: int, high: int, what: str, where: str) -> None:
@@ -197,6 +199,17 @@ def _check_population(population: Population) -> None:
             raise GraphError("bias must be per channel or per neuron", where=where, got=str(population.bias.shape),
                              allowed=f"({population.shape[0]},) or {population.shape}")
         _integers(population.bias, BIAS_MIN, BIAS_MAX, "bias mantissas", where)
+
+
+def _check_lattice(population: Population, steps: int | None) -> None:
+    lattice = population.lattice
+    if lattice is None or steps is None:
+        return
+    last = (lattice.frames - 1) * lattice.interval + lattice.length
+    if population.shape[1] != 1 or last > steps:
+        raise GraphError("a population with a lattice holds one frame at a time, within the steps of a sample",
+                         where=f"population {population.name!r}", got=f"{population.shape[1]} frames, {last} steps",
+                         allowed=f"1 frame, {steps} steps", fix="make such a graph with mksgn.ir.streaming.streamed")
 
 
 def _check_synapse(graph: Graph, synapse: Synapse, index: dict[str, int]) -> None:

@@ -40,14 +40,18 @@ def streamed(graph: Graph) -> Graph:
     Raises
     ------
     GraphError
-        When the graph runs without T; its biases differ from frame to frame; a ``Dense`` has functional delays,
-        or makes joints of several frames; a sum over several frames can leave 24 bits; or two populations that meet
-        need different intervals.
+        When the graph runs without T; its biases differ from frame to frame; its readout has several frames; a
+        ``Dense`` has functional delays, or makes joints or frames of several frames; a sum over several frames can
+        leave 24 bits; or two populations that meet need different intervals.
     """
     if graph.time_steps is None:
         raise GraphError("a graph without steps per sample has no frames to stream", got="time_steps None")
     if any(population.lattice is not None for population in graph.populations):
         raise GraphError("this graph is streamed already", fix="stream the graph of the clip")
+    if graph.output.role == "readout" and graph.output.shape[1] > 1:
+        raise GraphError("a readout of several frames would be read after the last of them only",
+                         where=f"population {graph.output.name!r}", got=f"{graph.output.shape[1]} frames", allowed="1",
+                         fix="run this graph clip by clip")
     steps, intervals = graph.time_steps, frame_intervals(graph)
     populations = tuple(_population(p, intervals[p.name], steps) for p in graph.populations)
     for synapse in graph.synapses:
@@ -130,11 +134,11 @@ def _synapse(synapse: Synapse, source: Population, target: Population, frame_ste
         if synapse.delayed:
             raise GraphError("functional delays and frames as time steps cannot be told apart", where=where,
                              fix="run this graph clip by clip")
+        if target.shape[1] > 1 or (source.shape[1] > 1 and target.shape[2] > 1):
+            raise GraphError("a dense synapse can make one frame, and of several frames one neuron per channel",
+                             where=where, got=f"a target of {target.shape[1]} frames and {target.shape[2]} joints",
+                             allowed="1 and 1" if source.shape[1] > 1 else "1 frame", fix="run this graph clip by clip")
         if source.shape[1] > 1:
-            if target.shape[1:] != (1, 1):
-                raise GraphError("a dense synapse that reads several frames makes one neuron per channel", where=where,
-                                 got=f"a target of {target.shape[1]} frames and {target.shape[2]} joints",
-                                 allowed="1 and 1", fix="run this graph clip by clip")
             kernel = synapse.weight.reshape(len(synapse.weight), *source.shape)
             return Conv(synapse.name, synapse.sources, synapse.target, kernel, frame_steps=frame_steps)
     return synapse

@@ -7,7 +7,7 @@ import numpy as np
 from mksgn.errors import NetFileError
 from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
 from mksgn.ir.graph import BIAS_MAX, BIAS_MIN, DELAY_MAX, STATE_MAX, WEIGHT_MAX, WEIGHT_MIN
-from mksgn.netx.store import Store
+from mksgn.netx.store import STEPS_MAX, Store
 
 Ends = tuple[str, tuple[str, ...], str]
 """A synapse's name, sources and target."""
@@ -59,7 +59,7 @@ def _read_conv(layer: Store, ends: Ends) -> Synapse:
     _agree(layer, "inChannels", (weight.shape[1] * groups,))
     _agree(layer, "outChannels", weight.shape[:1])
     return Conv(*ends, weight, layer.pair("stride", 1, 1 << 16), layer.pair("padding", 0, 1 << 16),
-                layer.pair("dilation", 1, 1 << 16), groups)
+                layer.pair("dilation", 1, 1 << 16), groups, layer.integer("frameSteps", 1, STEPS_MAX, default=0))
 
 
 def _read_dense(layer: Store, ends: Ends) -> Synapse:

@@ -15,9 +15,10 @@ import numpy as np
 from mksgn.errors import NetFileError
 from mksgn.ir import Conv, Cuba, JointMix, Population, Synapse
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT, VTH_MAX
+from mksgn.ir.lattice import Lattice
 from mksgn.ir.synapses import Shape
 from mksgn.netx.arrays import READERS, Ends, read_bias
-from mksgn.netx.store import Store, unexpected
+from mksgn.netx.store import STEPS_MAX, Store, unexpected
 
 INPUT_BIAS_BITS = 13
 """Messages that stand for the bias of a stock input neuron are as wide as that bias."""
@@ -42,6 +43,8 @@ _FIELDS = {
     "graphconv": _SYNAPSE_FIELDS | {"edges"},
 }
 _OUR_FIELDS = {"name", "synapse", "messageBits", "target"}
+_STREAMED_FIELDS = {kind: {"lattice"} for kind in _FIELDS if kind not in ("flatten", "concat")}
+_STREAMED_FIELDS["conv"] = {"lattice", "frameSteps"}
 # scaleRho, tauRho and theta only matter in training; wgtExp and weight_exp must be 0.
 _NEURON_FIELDS = {"type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike", "messageBits", "scaleRho", "tauRho",
                   "theta", "wgtExp", "weight_exp"}
@@ -57,10 +60,13 @@ class LayerReader:
         False for a stock netx file.
     input_shape : (C, F, V), optional
         Of the input of a stock file without input layer.
+    streamed : bool
+        Whether the frames of a clip come one after the other, and every layer with neurons says when they work.
     """
 
     ours: bool
     input_shape: Shape | None = None
+    streamed: bool = False
     populations: list[Population] = field(default_factory=list)
     synapses: list[Synapse] = field(default_factory=list)
     meta: dict[str, Any] = field(default_factory=dict)
@@ -93,7 +99,8 @@ class LayerReader:
         if kind not in allowed:
             raise NetFileError("a layer type is not supported", where=layer.where, got=repr(kind),
                                allowed=", ".join(allowed), fix=_UNSUPPORTED.get(kind, ""))
-        layer.only(_FIELDS[kind] | (_OUR_FIELDS if self.ours else set()))
+        layer.only(_FIELDS[kind] | (_OUR_FIELDS if self.ours else set())
+                   | (_STREAMED_FIELDS.get(kind, set()) if self.streamed else set()))
         misplaced = (kind == "input") != (number == 0)
         if misplaced and (self.ours or kind == "input"):
             raise NetFileError("the first layer, and no other, must be the input", where=layer.where,
@@ -129,7 +136,7 @@ class LayerReader:
         if any(label in layer for label in ("neuron", "weight", "bias")):
             raise NetFileError("an input without neurons has no weight or bias", where=layer.where,
                                got=", ".join(layer.names))
-        self._add(0, Population(name, shape, role="input", message_bits=bits))
+        self._add(0, Population(name, shape, role="input", message_bits=bits, lattice=self._lattice(layer, shape)))
 
     def _implied_input(self, layer: Store, kind: str) -> None:
         """The input of a stock file without input layer: spikes, in the shape that its first synapse reads."""
@@ -184,7 +191,7 @@ class LayerReader:
         target = None
         if "target" in layer:
             target = self._population(layer, layer.integer("target", 0, number - 1))
-            if target.role == "input" or {"neuron", "bias", "name", "messageBits"} & set(layer.names):
+            if target.role == "input" or {"neuron", "bias", "name", "messageBits", "lattice"} & set(layer.names):
                 raise NetFileError("a layer with a target has no neurons of its own", where=layer.where,
                                    got=", ".join(layer.names), allowed="the target's layer holds neuron, bias and name")
             if layer.shape() != tuple(target.shape):
@@ -236,7 +243,19 @@ class LayerReader:
                 raise NetFileError("neurons that can never spike feed another layer", where=layer.where,
                                    got=f"vThMant {neuron.vth}", allowed=f"0..{VTH_MAX}, or more in the last layer")
             role, neuron = "readout", Cuba(VTH_MAX, neuron.current_decay, neuron.voltage_decay)
-        return Population(name, shape, neuron, read_bias(layer, kind, shape), role, bits)
+        return Population(name, shape, neuron, read_bias(layer, kind, shape), role, bits, self._lattice(layer, shape))
+
+    def _lattice(self, layer: Store, shape: Shape) -> Lattice | None:
+        if not self.streamed:
+            return None
+        numbers = layer.integers("lattice", 1, STEPS_MAX)
+        if numbers.shape != (3,):
+            raise NetFileError("a lattice has three numbers", where=layer.at("lattice"), got=f"shape {numbers.shape}",
+                               allowed="interval, length, frames")
+        interval, length, frames = numbers.tolist()
+        # Counts are kept frame by frame.
+        layer.budget.spend(8 * math.prod(shape) * frames, layer.at("lattice"))
+        return Lattice(interval, length, frames)
 
     def _neuron(self, layer: Store) -> Cuba:
         store = layer.child("neuron")

@@ -13,9 +13,10 @@ import h5py
 import numpy as np
 
 from mksgn.errors import NetFileError
-from mksgn.netx.store import ATTRIBUTE_BYTES_MAX
+from mksgn.ir import Graph
+from mksgn.netx.store import ATTRIBUTE_BYTES_MAX, STEPS_MAX
 
-FORMAT, FORMAT_VERSION = "mksgn", 1
+FORMAT, FORMAT_VERSION, STREAMED_VERSION = "mksgn", 1, 2
 RESERVED = ("format", "format_version", "time_steps")
 LIST_MAX = 4096
 _ALLOWED = "str, bool, int of 64 bits, finite float, or a list of at most 4096 of one of them"
@@ -94,8 +95,13 @@ def decode(key: str, value: Any, where: str) -> Any:
                        got=f"{value!r:.60} ({type(value).__name__})", allowed=_ALLOWED)
 
 
-def check_version(attributes: dict[str, Any], where: str) -> None:
-    """Accept the attributes of a file of ours.
+def version_of(graph: Graph) -> int:
+    """The format version that holds ``graph``: 2, which earlier releases refuse, for a streamed one."""
+    return FORMAT_VERSION if graph.input.lattice is None else STREAMED_VERSION
+
+
+def check_version(attributes: dict[str, Any], where: str) -> int:
+    """The format version that the attributes of a file of ours say: that of a streamed graph, or of any other.
 
     Raises
     ------
@@ -106,10 +112,11 @@ def check_version(attributes: dict[str, Any], where: str) -> None:
     version = decode("format_version", attributes["format_version"], where) if "format_version" in attributes else None
     if name != FORMAT:
         raise NetFileError("unknown file format", where=where, got=f"format = {name!r}", allowed=f"{FORMAT!r}, or none")
-    if type(version) is not int or version != FORMAT_VERSION:
+    if type(version) is not int or version not in (FORMAT_VERSION, STREAMED_VERSION):
         raise NetFileError("unknown format version", where=where, got=f"format_version = {version!r}",
-                           allowed=str(FORMAT_VERSION),
+                           allowed=f"{FORMAT_VERSION} or {STREAMED_VERSION}",
                            fix="use the mksgn release that wrote the file, or export again")
+    return version
 
 
 def time_steps(attributes: dict[str, Any], where: str) -> int | None:
@@ -117,8 +124,8 @@ def time_steps(attributes: dict[str, Any], where: str) -> int | None:
     if "time_steps" not in attributes:
         return None
     value = decode("time_steps", attributes["time_steps"], where)
-    if type(value) is not int or not 1 <= value <= 1 << 20:
-        raise NetFileError("impossible time_steps", where=where, got=repr(value), allowed="1..1048576")
+    if type(value) is not int or not 1 <= value <= STEPS_MAX:
+        raise NetFileError("impossible time_steps", where=where, got=repr(value), allowed=f"1..{STEPS_MAX}")
     return value
 
 

@@ -53,9 +53,8 @@ def read_net(path: str | os.PathLike[str], num_layers: int | None = None, max_by
     with unexpected(where), open_net(path, max_bytes) as root:
         ours = root.has_attribute("format")
         attributes = root.attributes() if ours else {}
-        if ours:
-            metadata.check_version(attributes, where)
-        elif root.has_attribute("format_version"):
+        version = metadata.check_version(attributes, where) if ours else 0
+        if not ours and root.has_attribute("format_version"):
             raise NetFileError("the file has a format version and no format", where=where,
                                allowed=f"format = {metadata.FORMAT!r}")
         if "layer" not in root:
@@ -71,7 +70,7 @@ def read_net(path: str | os.PathLike[str], num_layers: int | None = None, max_by
         if input_shape is not None and (len(input_shape) != 3 or min(input_shape) < 1):
             raise NetFileError("an impossible input shape", where=where, got=str(input_shape),
                                allowed="(C, F, V), each at least 1")
-        reader = LayerReader(ours, input_shape)
+        reader = LayerReader(ours, input_shape, version == metadata.STREAMED_VERSION)
         meta: dict[str, Any]
         if ours:
             root.only({"layer"}, where)

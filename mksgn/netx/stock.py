@@ -63,6 +63,8 @@ def obstacles(graph: Graph) -> list[str]:
         One sentence per obstacle, naming the synapse or population.
     """
     found: list[str] = []
+    if graph.input.lattice is not None:
+        found.append("the graph is streamed: stock netx knows no neurons that rest between frames")
     flat: set[str] = set()
     for before, population in zip(graph.populations, graph.populations[1:]):
         synapses = graph.into(population.name)
@@ -85,6 +87,8 @@ def _synapse_obstacles(synapse: Synapse, flat: set[str]) -> list[str]:
 @_synapse_obstacles.register
 def _conv_obstacles(synapse: Conv, flat: set[str]) -> list[str]:
     where, found = f"synapse {synapse.name!r}", []
+    if synapse.frame_steps:
+        found.append(f"{where}: taps that read other steps; stock netx drops the delays of a conv")
     if flat.intersection(synapse.sources):
         found.append(f"{where}: a conv after a dense layer, whose shape stock netx flattens")
     numbers = (*synapse.weight.shape[2:], *synapse.stride, *synapse.padding, *synapse.dilation, synapse.groups)

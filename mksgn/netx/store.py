@@ -24,6 +24,8 @@ from mksgn.limits import MAX_BYTES
 UNEXPECTED = "the file holds something that its reader does not expect"
 TEXT_BYTES_MAX = 4096
 ATTRIBUTE_BYTES_MAX = 1 << 16
+STEPS_MAX = 1 << 20
+"""Most time steps that any number in a file may count."""
 # deflate, shuffle, fletcher32, szip, nbit, scale-offset (HDF5's own) and h5py's built-in lzf.
 FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import astuple
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ import numpy as np
 from mksgn.errors import NetFileError
 from mksgn.files import replacing
 from mksgn.ir import Conv, Dense, Graph, GraphConv, Population, Synapse
-from mksgn.ir.streaming import refuse_streamed
 from mksgn.netx import metadata, stock
 
 VTH_NEVER = (1 << 18) - 1
@@ -33,7 +33,7 @@ def write_net(graph: Graph, path: str | os.PathLike[str], require_stock: bool = 
     The file is written beside ``path`` under a temporary name, flushed to disk and renamed, so that an
     interrupted export leaves an existing file as it was. A chain of conv and dense layers loads in
     stock ``lava.lib.dl.netx.hdf5.Network`` as the same network; any other graph holds a `concat`
-    layer, at which stock netx stops.
+    layer, at which stock netx stops. A streamed graph (:mod:`mksgn.ir.streaming`) is such a graph.
 
     Parameters
     ----------
@@ -47,17 +47,14 @@ def write_net(graph: Graph, path: str | os.PathLike[str], require_stock: bool = 
     NetFileError
         When ``path`` cannot be written, when an entry of ``graph.meta`` or a name cannot be stored
         exactly, or when ``require_stock`` is not met.
-    GraphError
-        When the graph is streamed (:mod:`mksgn.ir.streaming`), which the format does not hold.
     """
     name = os.fspath(path)
-    refuse_streamed(graph, "written to a file")
     against = stock.obstacles(graph)
     if require_stock and against:
         raise NetFileError("stock netx cannot run this network", where=name, got="; ".join(against),
                            fix="pass require_stock=False: mksgn itself reads any graph")
     attributes: dict[str, Any] = {"format": np.bytes_(metadata.FORMAT.encode("ascii")),
-                                  "format_version": np.int64(metadata.FORMAT_VERSION)}
+                                  "format_version": np.int64(metadata.version_of(graph))}
     if graph.time_steps is not None:
         attributes["time_steps"] = np.int64(graph.time_steps)
     attributes.update({key: metadata.encode(key, value, name) for key, value in graph.meta.items()})
@@ -125,7 +122,7 @@ class _Layers:
                                fix="give the bias to the populations that the input drives")
         layer = self._layer("input", population.shape)
         self._identify(layer, "name", population.name)
-        self._message_bits(layer, population)
+        self._messages(layer, population)
         self.ids[population.name] = 0
 
     def _sources(self, synapse: Synapse) -> None:
@@ -147,7 +144,7 @@ class _Layers:
     def _neurons(self, layer: h5py.Group, population: Population, flat: bool) -> None:
         assert population.neuron is not None
         self._identify(layer, "name", population.name)
-        self._message_bits(layer, population)
+        self._messages(layer, population)
         if population.bias is not None:
             _array(layer, "bias", _bias(population, flat))
         neuron = layer.create_group("neuron")
@@ -163,9 +160,12 @@ class _Layers:
             neuron["vth"] = population.neuron.vth
         self.ids[population.name] = len(self.group) - 1
 
-    def _message_bits(self, layer: h5py.Group, population: Population) -> None:
+    def _messages(self, layer: h5py.Group, population: Population) -> None:
+        """What the population sends, and when."""
         if population.message_bits:
             layer["messageBits"] = population.message_bits
+        if population.lattice is not None:
+            layer["lattice"] = np.array(astuple(population.lattice), dtype=np.int64)
 
     def _identify(self, layer: h5py.Group, field: str, name: str) -> None:
         if not metadata.storable(name) or not 0 < len(name.encode("utf-8")) <= NAME_BYTES_MAX:
@@ -187,6 +187,8 @@ def _write_conv(synapse: Conv, layer: h5py.Group) -> None:
     layer["kernelSize"] = np.array(synapse.weight.shape[2:], dtype=np.int64)
     layer["inChannels"] = synapse.weight.shape[1] * synapse.groups
     layer["outChannels"] = synapse.weight.shape[0]
+    if synapse.frame_steps:
+        layer["frameSteps"] = synapse.frame_steps
 
 
 @_write_own.register

@@ -9,7 +9,6 @@ import nir
 import numpy as np
 
 from mksgn.ir import Graph, Population, Synapse
-from mksgn.ir.streaming import refuse_streamed
 from mksgn.limits import MAX_BYTES
 from mksgn.nir.budget import Budget
 from mksgn.nir.errors import NirError
@@ -43,10 +42,7 @@ def to_nir(graph: Graph, dt: float = DT, max_bytes: int = MAX_BYTES) -> nir.NIRG
     NirError
         Naming the population or synapse that NIR cannot hold or that would be too large, or the entry of
         ``graph.meta`` that JSON cannot hold.
-    GraphError
-        When the graph is streamed.
     """
-    refuse_streamed(graph, "written to a NIR file")
     if not (np.isfinite(dt) and dt > 0):
         raise NirError("a time step must be positive", where="dt", got=str(dt))
     _check(graph)
@@ -80,6 +76,9 @@ def _check(graph: Graph) -> None:
     """Refuse, by name, what has no meaning in NIR."""
     for population in graph.populations:
         where = f"population {population.name!r}"
+        if population.lattice is not None:
+            raise NirError("NIR has no neuron that rests between the frames of a clip", where=where,
+                           got="a streamed graph", fix="write the graph of the clip, in which no neuron rests")
         if population.role == "input" and population.bias is not None:
             raise NirError("an input has no neurons that a bias could act on", where=where,
                            fix="give the bias to the populations that the input drives")

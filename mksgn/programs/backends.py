@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from rich.console import Console
@@ -12,6 +13,30 @@ from mksgn.ir import Graph
 from mksgn.programs.console import sample_progress
 from mksgn.run.backend import Backend, StreamingBackend
 from mksgn.run.registry import open_backend
+from mksgn.run.time_modes import Time, name_in
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """A backend that a program is to open.
+
+    Parameters
+    ----------
+    backend : str
+        Its name in the registry.
+    time : 'clip' or 'stream'
+    options : mapping
+        Of the backend; None in it means: not given.
+    """
+
+    backend: str
+    time: Time = "clip"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called in the output."""
+        return name_in(self.time, self.backend)
 
 
 class SampleBar:
@@ -37,19 +62,20 @@ class SampleBar:
 
 @contextmanager
 def opened(console: Console, graph: Graph,
-           backends: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[list[StreamingBackend], SampleBar]]:
-    """Open the backends that ``backends`` names, each with its options, and a bar for all of them.
+           choices: Sequence[BackendChoice]) -> Iterator[tuple[list[StreamingBackend], SampleBar]]:
+    """Open the chosen backends for the graph of a clip, and a bar for all of them.
 
     Raises
     ------
-    ConfigError, BackendError
+    ConfigError, GraphError, BackendError
         As :func:`mksgn.run.registry.open_backend`.
     """
     bar = SampleBar(console)
     with ExitStack() as stack:
         found = []
-        for name, options in backends.items():
-            backend = open_backend(name, graph, progress=bar.advance(name), **options)
+        for choice in choices:
+            backend = open_backend(choice.backend, graph, choice.time, progress=bar.advance(choice.name),
+                                   **choice.options)
             stack.callback(backend.close)
             found.append(cast(StreamingBackend, backend))
         stack.enter_context(bar.progress)

@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -125,6 +125,11 @@ def print_prose(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
+def print_warning(console: Console, text: str) -> None:
+    """Print what a user should know before believing a result."""
+    print_prose(console, f"note: {text}", style="yellow")
+
+
 def print_table(console: Console, table: Table) -> None:
     """Print a table with every number and word whole, beyond the terminal's width if need be; only prose is wrapped.
 
@@ -164,6 +169,19 @@ def sample_progress(console: Console) -> Progress:
     """A bar of samples, gone when it is done; nothing where the output is no terminal."""
     return Progress(TextColumn("{task.description}"), BarColumn(), *_times(), console=console, transient=True,
                     disable=not console.is_terminal)
+
+
+@contextmanager
+def count_progress(console: Console, unit: str) -> Iterator[Callable[[int], None]]:
+    """A bar of unknown length, gone when it is done: what is yielded is told how many are done.
+
+    Nothing is shown where the output is no terminal.
+    """
+    progress = Progress(TextColumn("{task.completed:,.0f} {task.description}"), BarColumn(), TimeElapsedColumn(),
+                        console=console, transient=True, disable=not console.is_terminal)
+    with progress:
+        task = progress.add_task(unit, total=None)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def _times() -> Iterator[ProgressColumn]:

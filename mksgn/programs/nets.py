@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from mksgn.errors import ConfigError
+from mksgn.ir import Graph
+
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parent
 """The project's folder, where it is a checkout."""
@@ -44,3 +47,10 @@ def find_net(net: Path, say: Callable[[str], None]) -> Path:
             say(f"{net} is not in this folder: {path} is used")
             return path
     return net
+
+
+def check_clip(graph: Graph, net: Path) -> None:
+    """Raise :class:`ConfigError` where the file ``net`` holds a streamed graph: programs take that of the clip."""
+    if graph.input.lattice is not None:
+        raise ConfigError("the file holds a streamed graph", where=str(net), allowed="the graph of a clip",
+                          fix="name the file of the clip's graph; --time stream runs it as a stream")

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -26,7 +26,7 @@ GROUPS = "GROUPS"
 LONG = 20
 """Letters of a list of choices that is not repeated."""
 UNIONS = (Union, UnionType)
-_COMMAND = re.compile(r"\s*((python|torchrun|make|pip)\b|mksgn \w|#)")
+_COMMAND = re.compile(r"\s*((python|torchrun|make|pip)\b|mksgn [a-z-]|#)")
 _COMMENTED = re.compile(r"(\s+)(\S.*?)\s+(# .*)")
 _TERM = re.compile(r"(\s+\S+(?: \S+)*\s{2,})(\S.*)")
 
@@ -38,8 +38,9 @@ def parse(options: type[Options], description: str | None, arguments: Sequence[s
     Parameters
     ----------
     options : dataclass
-        A field is an option, and the text below it is its help. A class attribute ``GROUPS``, a dict, may sort them: it
-        names the heading of a group and the first option of it; the options before the first group stand alone.
+        A field is an option, and the text below it is its help. A field that is a dataclass stands for its own fields:
+        so programs share options. A class attribute ``GROUPS``, a dict, may sort them: it names the heading of a group
+        and the first option of it; the options before the first group stand alone.
         The defaults None, False and () are not shown: the help says what they mean.
     description : str, optional
         The program's docstring. Its paragraphs are wrapped; indented lines are examples and lists, whose commands
@@ -60,7 +61,53 @@ def parse(options: type[Options], description: str | None, arguments: Sequence[s
     for field in dataclasses.fields(given):
         value = getattr(given, field.name)
         values |= vars(value) if field.name.startswith(GROUPS) else {field.name: value}
-    return options(**values)
+    return _assembled(options, values)
+
+
+def stored(options: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The options called ``names`` as plain values, for a checkpoint."""
+    given = {name: getattr(options, name) for name in names}
+    groups = {name for name, value in given.items() if dataclasses.is_dataclass(value)}
+    return {name: vars(value) | {} if name in groups else value for name, value in given.items()}
+
+
+def restored(options: Options, values: Mapping[str, Any]) -> Options:
+    """``options`` with what :func:`stored` made, after a passage through JSON.
+
+    Raises
+    ------
+    TypeError
+        When there are no such options.
+    """
+    made: dict[str, Any] = {}
+    for name, value in values.items():
+        own: Any = getattr(options, name, None)
+        shared: bool = dataclasses.is_dataclass(own)
+        made[name] = dataclasses.replace(own, **_tuples(value)) if shared else value
+    return dataclasses.replace(options, **_tuples(made))  # type: ignore[type-var]
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _assembled(options: type[Options], values: Mapping[str, Any]) -> Options:
+    """The options of flat values by name."""
+    types = get_type_hints(options)
+    made = {field.name: _assembled(types[field.name], values) if dataclasses.is_dataclass(types[field.name])
+            else values[field.name] for field in dataclasses.fields(options)}  # type: ignore[arg-type]
+    return options(**made)
+
+
+def _flat(options: Any) -> Iterator[tuple[Any, Any, str]]:
+    """(field, type, help) of each option, those of shared dataclasses in their places."""
+    types: dict[str, Any] = get_type_hints(options, include_extras=True)
+    helps = {entry.arg_name: entry.description for entry in docstring_parser.parse_from_object(options).params}
+    for field in dataclasses.fields(options):
+        if dataclasses.is_dataclass(types[field.name]):
+            yield from _flat(types[field.name])
+        else:
+            yield field, types[field.name], field.metadata.get(HELP) or helps.get(field.name) or ""
 
 
 def _grouped(options: Any, say: Callable[[str], str]) -> Any:
@@ -68,20 +115,17 @@ def _grouped(options: Any, say: Callable[[str], str]) -> Any:
 
     ``say`` is what the help of each is passed through.
     """
-    types: dict[str, Any] = get_type_hints(options, include_extras=True)
-    helps = {entry.arg_name: entry.description for entry in docstring_parser.parse_from_object(options).params}
+    flat = list(_flat(options))
     headings = {first: heading for heading, first in getattr(options, GROUPS, {}).items()}
-    unknown = headings.keys() - {field.name for field in dataclasses.fields(options)}
+    unknown = headings.keys() - {field.name for field, _, _ in flat}
     assert not unknown, f"groups begin with {unknown}, which are no options"
     alone: list[Any] = []
     groups: list[tuple[str, list[Any]]] = [("", alone)]
-    for field in dataclasses.fields(options):
+    for field, kind, text in flat:
         if field.name in headings:
             groups.append((headings[field.name], []))
         silent = field.default is None or field.default is False or field.default == ()
-        kind = types[field.name]
-        text = field.metadata.get(HELP) or helps.get(field.name) or ""
-        said = tyro.conf.arg(help=say(" ".join(text.split())), metavar=_several(kind),
+        said = tyro.conf.arg(help=say(" ".join(text.split())) or None, metavar=_several(kind),
                              help_behavior_hint="" if silent else None)
         kept: Any = {"default": field.default, "default_factory": field.default_factory}
         groups[-1][1].append((field.name, Annotated[(kind, said)], dataclasses.field(**kept, kw_only=True)))

@@ -18,9 +18,14 @@ from mksgn.files import replacing
 
 def check_writable(path: Path, option: str) -> None:
     """Raise :class:`ConfigError` unless a file can be written at ``path``: before a long run, not after it."""
-    folder = path.parent
     if path.is_dir() or not path.name:
         raise ConfigError("not a file name to write to", where=option, got=f"{path} is a folder")
+    check_folder_of(path, option)
+
+
+def check_folder_of(path: Path, option: str) -> None:
+    """Raise :class:`ConfigError` unless the folder that ``path`` is to stand in can be written to."""
+    folder = path.parent
     if not folder.is_dir():
         raise ConfigError("the folder to write to does not exist", where=option, got=str(folder), fix="create it first")
     if not os.access(folder, os.W_OK):
@@ -64,6 +69,18 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """
     with _replacing(path) as temporary:
         npz.write_arrays(temporary, arrays)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as ``.npy``. An interrupted write leaves an existing file as it was.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be written.
+    """
+    with _replacing(path) as temporary, temporary.open("wb") as stream:
+        np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 @contextmanager

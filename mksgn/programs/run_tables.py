@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.data.selection import Selection
-from mksgn.ir import Graph
+from mksgn.ir import Graph, schedule
+from mksgn.ir.streaming import streamed
 from mksgn.programs import classes
 from mksgn.programs.console import print_prose, print_table
 from mksgn.report.run_file import Accuracy, Events, SkeletonRun
@@ -24,6 +25,21 @@ def net_line(net: str, graph: Graph) -> str:
     steps = f"T = {graph.time_steps}" if graph.time_steps else "no number of steps of its own"
     return (f"{net}: {len(graph.populations) - 1} populations, {size:,} neurons, {len(graph.synapses)} synapses, "
             f"{steps}")
+
+
+def stream_line(graph: Graph, skeletons: bool) -> str:
+    """One line on how the graph of a clip runs as a stream; ``skeletons``: a preprocessing makes its input.
+
+    Raises
+    ------
+    GraphError
+        When it cannot.
+    """
+    stream = streamed(graph)
+    neurons = sum(population.size for population in stream.populations[1:])
+    line = (f"time stream: {neurons:,} neurons, {stream.time_steps} steps per clip, "
+            f"latency {schedule(stream).latency} steps")
+    return line + ("; the preprocessing looks ahead, so a clip's latency remains a clip" if skeletons else "")
 
 
 def show_skeletons(console: Console, selection: Selection, ran: SkeletonRun, predictions: np.ndarray,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mksgn.data.compatibility import check
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.readers.registry import is_recording
@@ -19,6 +21,7 @@ from mksgn.data.splits import has_protocol, split
 from mksgn.errors import ConfigError, DataError, NetFileError
 from mksgn.files import name_of
 from mksgn.ir import Graph
+from mksgn.programs.nets import check_clip
 from mksgn.skeleton import Body, body_of
 
 DATA_VARIABLE = "MKSGN_DATA"
@@ -97,10 +100,11 @@ def preprocess_of(graph: Graph, net: Path) -> Preprocess:
     Raises
     ------
     ConfigError
-        When the net holds none, or one that cannot be read.
+        When the net holds none, or one that cannot be read, or is streamed.
     NetFileError
         When it does not make what the net's input takes.
     """
+    check_clip(graph, net)
     if "preprocess" not in graph.meta:
         raise ConfigError("this net does not say how skeletons become its input", where=str(net),
                           got="no attribute 'preprocess'",
@@ -119,7 +123,7 @@ def preprocess_of(graph: Graph, net: Path) -> Preprocess:
 
 
 def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: str | None,
-           limit: int, pack: Pack | None = None) -> Selection:
+           limit: int, pack: Pack | None = None, say: Callable[[str], object] = lambda line: None) -> Selection:
     """Read the data, check that it fits the net, and preprocess the chosen samples.
 
     Parameters
@@ -136,11 +140,14 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
         Most samples, evenly spread over classes and the split; 0 for all.
     pack : Pack, optional
         What ``source`` names, where it is read already.
+    say : callable
+        Told, a line each, in what the data differs from the net's training data.
 
     Raises
     ------
     DataError
-        When the data cannot be read, is of another body than the net's, or the split is empty.
+        When the data cannot be read, is of another body than the net's or of coordinates that the net does not know
+        (:func:`mksgn.data.compatibility.check`), or the split is empty.
     ConfigError, NetFileError
         When the net's attributes are missing or contradict the net; a protocol without effect.
     """
@@ -158,7 +165,9 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     if part is None:
         part = "test" if protocol is not None or source.own or has_protocol(pack) else "all"
     check_body(graph, pack, source)
-    indices, clean, used = _indices(graph, pack, source, protocol, part)
+    if not source.note:
+        check(graph.meta, pack, preprocess, source.data, say)
+    indices, clean, used, words = _indices(graph, pack, source, protocol, part)
     if not len(indices):
         raise DataError("there are no samples in this split", where=f"{source.data}, split {part}, protocol {used}",
                         got=f"0 of {len(pack)} sequences", fix="choose another split, or --split all")
@@ -169,7 +178,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
         x=np.stack([preprocess.of(pack, int(i)) for i in chosen]), labels=labels,
         names=tuple(str(name) for name in pack.names[chosen]), class_names=class_names,
         clean=None if clean is None else np.isin(chosen, clean), data=source.data, protocol=used, split=part,
-        available=len(indices), unlabelled=unlabelled)
+        available=len(indices), unlabelled=unlabelled, words=words)
 
 
 def spread_over_classes(labels: np.ndarray, limit: int) -> np.ndarray:
@@ -185,18 +194,18 @@ def spread_over_classes(labels: np.ndarray, limit: int) -> np.ndarray:
 
 
 def _indices(graph: Graph, pack: Pack, source: Source, protocol: str | None,
-             part: str) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """(indices of the split, indices of its clean samples or None, protocol)."""
+             part: str) -> tuple[np.ndarray, np.ndarray | None, str, str]:
+    """(indices of the split, indices of its clean samples or None, protocol, what it means in words)."""
     if part == "all":
-        return np.arange(len(pack)), None, ""
+        return np.arange(len(pack)), None, "", ""
     if protocol is None and source.own:
         protocol = _entry(graph, "protocol", str, "") or None
     if part == "test":
         divided = split(pack, protocol, val_fraction=0)
-        return divided.test, divided.clean, divided.protocol
+        return divided.test, divided.clean, divided.protocol, divided.words
     subjects, seed = _validation(graph) if source.own else (None, 0)
     divided = split(pack, protocol, val_subjects=subjects, seed=seed)
-    return getattr(divided, part), None, divided.protocol
+    return getattr(divided, part), None, divided.protocol, divided.words
 
 
 def _validation(graph: Graph) -> tuple[tuple[int, ...] | None, int]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
@@ -11,13 +10,13 @@ from mksgn.data.selection import Selection
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.programs import classes
-from mksgn.programs.backends import opened
+from mksgn.programs.backends import BackendChoice, opened
 from mksgn.report.run_file import SkeletonRun, accuracy, events
 from mksgn.run.execution import Execution, execute, part_size
 from mksgn.run.shards import Shards
 
 
-def run_selection(console: Console, graph: Graph, selection: Selection, backends: Mapping[str, Mapping[str, Any]],
+def run_selection(console: Console, graph: Graph, selection: Selection, choices: Sequence[BackendChoice],
                   record: Callable[[bool], str], parts: Shards) -> Execution:
     """Run every sample of ``selection`` on the first backend, and compare it with the second where there is one.
 
@@ -27,7 +26,7 @@ def run_selection(console: Console, graph: Graph, selection: Selection, backends
         For the progress bar.
     graph : Graph
     selection : Selection
-    backends : mapping of name to options
+    choices : sequence of BackendChoice
     record : callable
         What has to be recorded, 'none', 'spikes' or 'states', by whether the first backend counts without records.
     parts : Shards
@@ -40,15 +39,16 @@ def run_selection(console: Console, graph: Graph, selection: Selection, backends
     BackendError
         When a backend cannot run here, or fails.
     """
-    with opened(console, graph, backends) as ((first, *second), bar):
+    with opened(console, graph, choices) as (backends, bar):
+        first, *second = backends
         if parts.world > len(selection):
             raise ConfigError("there are more processes than samples", where="torchrun",
                               got=f"{parts.world} processes", allowed=f"at most {len(selection)}")
         mine = selection.x[parts.rows(len(selection))]
-        for name in backends:
-            bar.add(name, len(mine))
+        for choice in choices:
+            bar.add(choice.name, len(mine))
         recorded = record(first.counts_alone)
-        size = part_size(graph, graph.time_steps or 1, recorded, len(backends))
+        size = part_size(backends, recorded)
         done = execute(first, second[0] if second else None, mine, recorded, size, bar.part)
     return parts.join(done, len(selection))
 

@@ -17,6 +17,7 @@ from mksgn.ir import Graph
 from mksgn.report.schema import Subset
 from mksgn.run.comparison import Comparison
 from mksgn.run.tensors import TensorRun
+from mksgn.run.time_modes import Time
 
 
 class Accuracy(TypedDict):
@@ -80,6 +81,7 @@ class Origin(TypedDict):
 
     check: Check | None
     backend: str
+    time: Time
     net: str
     time_steps: int | None
     versions: dict[str, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from mksgn.counts import Counts
 from mksgn.errors import DataError
 from mksgn.ir import Graph
 from mksgn.run.backend import Backend
+from mksgn.run.clips_as_streams import ClipsAsStreams
 from mksgn.run.comparison import Comparison
 
 RECORDED_BYTES = 1 << 30
@@ -29,15 +30,20 @@ class Execution:
     comparison: Comparison | None = None
 
 
-def recorded_bytes(graph: Graph, steps: int, record: str) -> int:
+def recorded_bytes(graph: Graph, record: str) -> int:
     """Bytes that one sample's record takes: int8 spikes, and int32 u and v with ``record`` 'states'."""
     each = {"none": 0, "spikes": 1, "states": 9}[record]
-    return each * steps * sum(population.size for population in graph.populations[1:])
+    return each * (graph.time_steps or 1) * sum(population.size for population in graph.populations[1:])
 
 
-def part_size(graph: Graph, steps: int, record: str, backends: int, budget: int = RECORDED_BYTES) -> int:
-    """Samples to run at once; 0: all, because nothing is recorded."""
-    size = backends * recorded_bytes(graph, steps, record)
+def part_size(backends: Sequence[Backend], record: str, budget: int = RECORDED_BYTES) -> int:
+    """Samples to run at once on all of ``backends``; 0: all, because nothing is recorded.
+
+    A backend that turns streams into clips holds both.
+    """
+    graphs = [backend.graph for backend in backends]
+    graphs += [backend.backend.graph for backend in backends if isinstance(backend, ClipsAsStreams)]
+    size = sum(recorded_bytes(graph, record) for graph in graphs)
     return max(1, budget // size) if size else 0
 
 

@@ -9,7 +9,10 @@ from typing import Any
 from mksgn.errors import ConfigError
 from mksgn.extras import LAVA_RUNTIME, require
 from mksgn.ir import Graph
+from mksgn.ir.streaming import streamed
 from mksgn.run.backend import Backend
+from mksgn.run.clips_as_streams import ClipsAsStreams
+from mksgn.run.time_modes import TIMES, Time
 
 BACKENDS = {
     "emulator": "mksgn.emulator:Emulator",
@@ -22,23 +25,31 @@ ON_LAVA = ("lava", "loihi2")
 __all__ = ["BACKENDS", "named_object", "open_backend"]
 
 
-def open_backend(name: str, graph: Graph, **options: Any) -> Backend:
+def open_backend(name: str, graph: Graph, time: Time = "clip", **options: Any) -> Backend:
     """The backend called ``name``, ready to run ``graph``. Use it as a context manager.
 
     Parameters
     ----------
     name : 'emulator', 'lava' or 'loihi2'
     graph : Graph
+        Of a clip.
+    time : 'clip' or 'stream'
+        Whether the frames of a clip lie side by side, or come one after the other
+        (:mod:`mksgn.run.clips_as_streams`). The results are the same.
     **options
         Keyword arguments of the backend's class. None means: not given.
 
     Raises
     ------
     ConfigError
-        When the name is unknown, or an option has no effect on this backend.
+        When the name or the time mode is unknown, or an option has no effect on this backend.
+    GraphError
+        When the graph cannot be streamed.
     BackendError
         When the backend cannot run here.
     """
+    if time not in TIMES:
+        raise ConfigError("unknown time mode", where="time", got=repr(time), allowed=", ".join(TIMES))
     if name not in BACKENDS:
         raise ConfigError("unknown backend", where="backend", got=repr(name), allowed=", ".join(BACKENDS))
     if name in ON_LAVA:
@@ -50,8 +61,8 @@ def open_backend(name: str, graph: Graph, **options: Any) -> Backend:
     if unknown:
         raise ConfigError("an option has no effect on this backend", where=f"backend {name!r}", got=", ".join(unknown),
                           allowed=", ".join(accepted), fix="leave it out, or choose another backend")
-    result: Backend = backend(graph, **given)
-    return result
+    opened: Backend = backend(streamed(graph) if time == "stream" else graph, **given)
+    return ClipsAsStreams(graph, opened) if time == "stream" else opened
 
 
 def named_object(path: str) -> Any:

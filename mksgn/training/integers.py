@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mksgn.data.compatibility import META_KEY, description
 from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
@@ -79,8 +80,8 @@ def export_integers(folder: Path, net: SpikingGraphNet, data: RunData, results: 
     measured = {"test_samples": len(split.test), "mean_rate": rate, **agreement}
     fused = {} if net.fusion_weights is None else {"fusion_weights": list(net.fusion_weights)}
     meta = {"protocol": split.protocol, "preprocess": data.preprocess.to_json(), "labels": list(pack.class_names),
-            "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints, **about, **measured, **fused,
-            **results}
+            "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints, META_KEY: description(pack),
+            **about, **measured, **fused, **results}
     if not net.obstacles():
         write_net(to_graph(net, meta=meta), folder / NET)
     save_network(folder / WEIGHTS, net, meta)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mksgn.commit import describe_commit
+from mksgn.data.compatibility import META_KEY
 from mksgn.data.pack import Pack
 from mksgn.errors import ConfigError
 from mksgn.files import name_of
@@ -88,7 +89,8 @@ def _evaluated(runs: Sequence[Path], graph: Graph, data: RunData) -> tuple[dict[
 
 def _stated(runs: Sequence[Path], nets: Sequence[SpikingGraphNet], first: dict[str, Any]) -> dict[str, Any]:
     """What the net says of its members, ``first`` being what the files of the first say."""
-    return {**{key: first[key] for key in SHARED}, "recipe": first["recipe"], "commit": describe_commit(),
+    known = {META_KEY: first[META_KEY]} if META_KEY in first else {}  # runs from before it was stated lack it
+    return {**{key: first[key] for key in SHARED}, **known, "recipe": first["recipe"], "commit": describe_commit(),
             "members": [name_of(run.resolve()) for run in runs], "epochs_before": int(first.get("epochs_before", 0)),
             "parameters": sum(trained_parameters(net) for net in nets)}
 

@@ -5,14 +5,14 @@ Nothing here imports torch: programs derive their options from :class:`Recipe`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mksgn import networks
+from mksgn.data.augmentation import augmentation_for, lateral_joints
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import MODALITIES, Augment, Preprocess, tuples
+from mksgn.data.preprocess import MODALITIES, Augment, Preprocess, check_missing, tuples, way_of
 from mksgn.errors import ConfigError, typed
 from mksgn.limits import check_limits
 from mksgn.networks import DataShape, MkSgnConfig, NetworkConfig
@@ -41,6 +41,11 @@ class Recipe(AveragedTail):
     motion_range : float
         Full scale of motions per frame, as a part of the largest joint or bone coordinate of the sequence, such as
         0.15; 0: each sequence's largest motion.
+    missing : 'none' or 'interpolate'
+        What is done about joints that are missing in data with scores: nothing (none, the default), or they are
+        interpolated within their sequence; one that no frame shows is 0 in the network's input.
+    min_score : float
+        With --missing interpolate: joints of a lower score are missing, too.
     network : NetworkConfig
         Which network, and its choices; see :mod:`mksgn.networks`.
     epochs : int
@@ -113,6 +118,8 @@ class Recipe(AveragedTail):
     modality: str | tuple[str, ...] = "joint"
     root_range: float = 3.0
     motion_range: float = 0.0
+    missing: Literal["none", "interpolate"] = "none"
+    min_score: float = 0.0
     network: NetworkConfig = field(default_factory=MkSgnConfig)
     epochs: int = 70
     tune_epochs: int = 15
@@ -145,6 +152,7 @@ class Recipe(AveragedTail):
     def __post_init__(self) -> None:
         check_limits(self)
         self.network.check_modalities(self.modalities)
+        check_missing(self.missing, self.min_score)
         if self.mixup and self.distil and self.distil.soft_labels == "cached":
             raise ConfigError("cached soft labels know only unmixed samples, so they cannot teach with --mixup",
                               where="--mixup, --soft-labels", got=f"{self.mixup}, cached",
@@ -162,13 +170,12 @@ class Recipe(AveragedTail):
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
         return Preprocess(frames=self.frames, persons=self.persons, modality=self.modality,
-                          lateral=lateral_joints(pack), root_range=self.root_range,
-                          motion_range=self.motion_range)
+                          lateral=lateral_joints(pack), root_range=self.root_range, motion_range=self.motion_range,
+                          missing=way_of(self.missing), min_score=self.min_score)
 
     def augmentation(self, pack: Pack) -> Augment:
-        """Augmentation for ``pack``; only bodies that name left and right joints are mirrored."""
-        mirrored = mirrored_joints(pack)
-        return replace(self.augment, mirror=self.augment.mirror if mirrored else 0.0, mirrored=mirrored)
+        """Augmentation that suits ``pack``, see :func:`~mksgn.data.augmentation.augmentation_for`."""
+        return augmentation_for(pack, self.augment)
 
     def steps_at(self, stage: str, epoch: int) -> int:
         """T of an epoch."""
@@ -230,27 +237,6 @@ class Recipe(AveragedTail):
             distil = given["distil"]
             return cls(**{**tuples(given), "network": network, "augment": Augment.from_dict(given["augment"]),
                           "distil": distil and Distillation(**tuples(distil))})
-
-
-def lateral_joints(pack: Pack) -> tuple[tuple[int, int], ...]:
-    """(left, right) pairs of shoulders and hips by joint name; empty when the pack names no such joints."""
-    index = {name.lower().replace("-", "_").replace(" ", "_"): i for i, name in enumerate(pack.joint_names or ())}
-    pairs = []
-    for part in ("shoulder", "hip"):
-        for left, right in ((f"{part}_left", f"{part}_right"), (f"left_{part}", f"right_{part}")):
-            if left in index and right in index:
-                pairs.append((index[left], index[right]))
-    return tuple(pairs)
-
-
-def mirrored_joints(pack: Pack) -> tuple[int, ...]:
-    """The joint that takes each joint's place in a mirror, by joint name; empty without left and right."""
-    names = [name.lower() for name in pack.joint_names or ()]
-    sides = {"left": "right", "right": "left"}
-    opposite = [re.sub("left|right", lambda side: sides[side[0]], name) for name in names]
-    if opposite == names or not set(opposite) <= set(names):
-        return ()
-    return tuple(names.index(name) for name in opposite)
 
 
 _TURNED = Augment(yaw=45.0, pitch=15.0, roll=10.0, mirror=0.5)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mksgn.data.compatibility import missing_share
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import Augment, Preprocess
+from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import Split, evenly_spaced, training_split
 from mksgn.training.batches import preprocessed
-from mksgn.training.recipe import mirrored_joints
 
+LEAST_MISSING = 0.001
+"""Share of missing joints from which it is worth a line."""
 COMPARED_SAMPLES = 2048
 """Training samples, at most, on which networks are compared without asking the test split."""
 
@@ -76,6 +78,15 @@ class RunData:
         """Training sequences to compare networks on: at most ``COMPARED_SAMPLES``, evenly spaced."""
         return evenly_spaced(self.split.train, COMPARED_SAMPLES)
 
+    def lines(self) -> list[str]:
+        """What a program says of the data before it trains: which split it used, and joints that are missing."""
+        said, share = [self.split.line] if self.split.words else [], missing_share(self.pack)
+        if share >= LEAST_MISSING and not self.preprocess.missing:
+            fix = "--missing interpolate fills them" if self.pack.scores is not None else (
+                "the data has no scores that mark them")
+            said.append(f"{share:.1%} of the joints are missing and taken to be at 0: {fix}")
+        return said
+
     def describe(self) -> str:
         """Protocol and sizes of the parts, for the first line of a run."""
         split = self.split
@@ -88,9 +99,3 @@ def split_of(pack: Pack, meta: dict[str, Any]) -> Split:
     subjects = recipe["val_subjects"]
     return training_split(pack, meta["protocol"], val_subjects=None if subjects is None else tuple(subjects),
                           seed=recipe["seed"])[0]
-
-
-def augmentation_for(pack: Pack, augment: Augment) -> Augment:
-    """``augment`` with the joints that change places in a mirror; without mirroring where the pack names no sides."""
-    mirrored = mirrored_joints(pack)
-    return replace(augment, mirror=augment.mirror if mirrored else 0.0, mirrored=mirrored)

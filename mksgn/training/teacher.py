@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mksgn.commit import describe_commit
+from mksgn.data.augmentation import augmentation_for
 from mksgn.teachers.scores import SCORES, Scores, Stream, save_stream, stream_accuracies
 from mksgn.teachers.stack import GraphStack, unfold_persons
 from mksgn.teachers.weights import TeacherConfig, copy_weights, save_teacher, trained_parameters
@@ -22,7 +23,7 @@ from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS
 from mksgn.training.devices import choose_precision
 from mksgn.training.evaluation import PART, answers
 from mksgn.training.log import RunLog
-from mksgn.training.run_data import RunData, augmentation_for
+from mksgn.training.run_data import RunData
 from mksgn.training.stage import Stage, StepLoss
 from mksgn.training.starting import Origin
 from mksgn.training.teacher_recipe import TeacherRecipe

@@ -6,13 +6,14 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from mksgn.data.augmentation import lateral_joints
+from mksgn.data.missing import WAYS
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import Augment, Preprocess, tuples
+from mksgn.data.preprocess import NO_WAY, Augment, Preprocess, check_missing, tuples, way_of
 from mksgn.errors import ConfigError
 from mksgn.limits import Limit, check_limits
 from mksgn.teachers.weights import NETWORKS
 from mksgn.training.averaged_tail import AveragedTail
-from mksgn.training.recipe import lateral_joints
 
 SCHEDULES = ("cosine", "step")
 STEP_FACTOR = 0.1
@@ -28,8 +29,8 @@ class TeacherRecipe(AveragedTail):
     network : 'ctr-gcn' or 'st-gcn'
     base_channels : int
         Width of the first four of the ten layers; published: 64.
-    frames, persons, root_range, motion_range
-        Preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`.
+    frames, persons, root_range, motion_range, missing, min_score
+        Preprocessing, see :class:`~mksgn.data.preprocess.Preprocess`; the way "" with missing joints is called 'none'.
     epochs, passes : int
         An epoch goes ``passes`` times through the training set.
     batch : int
@@ -62,6 +63,8 @@ class TeacherRecipe(AveragedTail):
     persons: int = 1
     root_range: float = 3.0
     motion_range: float = 0.0
+    missing: str = NO_WAY
+    min_score: float = 0.0
     epochs: int = 65
     passes: int = 1
     batch: int = 64
@@ -79,12 +82,13 @@ class TeacherRecipe(AveragedTail):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        choices = {"network": tuple(NETWORKS), "schedule": SCHEDULES}
+        choices = {"network": tuple(NETWORKS), "schedule": SCHEDULES, "missing": (NO_WAY, *filter(None, WAYS))}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ConfigError("the recipe has an unknown choice", name, str(getattr(self, name)),
                                   ", ".join(allowed))
         # A stream of one sample has no batch statistics where only one position is left.
+        check_missing(self.missing, self.min_score)
         check_limits(self, epochs=Limit(1, whole=True), batch=Limit(2, whole=True))
 
     def learning_rate(self, epoch: float) -> float:
@@ -103,7 +107,8 @@ class TeacherRecipe(AveragedTail):
     def preprocess(self, pack: Pack, modality: str) -> Preprocess:
         """Deterministic preprocessing of ``modality`` for ``pack``."""
         return Preprocess(frames=self.frames, persons=self.persons, modality=modality, lateral=lateral_joints(pack),
-                          root_range=self.root_range, motion_range=self.motion_range)
+                          root_range=self.root_range, motion_range=self.motion_range, missing=way_of(self.missing),
+                          min_score=self.min_score)
 
     def with_options(self, given: dict[str, Any]) -> TeacherRecipe:
         """A copy with every value that is not None replaced.

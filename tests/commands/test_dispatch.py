@@ -26,8 +26,9 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_program_with_a_command_is_one_of_them() -> None:
-    assert set(PROGRAMS) <= set(NAMES) and len(set(NAMES)) == len(NAMES)
-    assert set(PROGRAMS) <= {command.name for command in BUILT}
+    started = {name.split()[0] for name in PROGRAMS}
+    assert started <= set(NAMES) and len(set(NAMES)) == len(NAMES)
+    assert started <= {command.name for command in BUILT}
 
 
 @pytest.mark.parametrize(("name", "fix"), [("rnu", "mksgn run"), ("dance", "mksgn --help"), ("--net", "mksgn --help")])

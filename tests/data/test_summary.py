@@ -16,13 +16,13 @@ from mksgn.data.animation import animation
 from mksgn.data.facts import Facts
 from mksgn.data.pack import Pack, save_pack
 from mksgn.data.readers import read
-from mksgn.data.summary import summary
+from mksgn.data.summary import contents, summary
 from mksgn.data.synthetic import synthetic_pack
 
 
 def test_a_pack_is_summed_up(tmp_path: Path) -> None:
     save_pack(synthetic_pack(36), tmp_path / "a.npz")
-    text = summary(tmp_path / "a.npz", read(tmp_path / "a.npz"))
+    text = summary(contents(tmp_path / "a.npz", read(tmp_path / "a.npz")))
     for words in ("pack: pack", "36,", "kinect20: 20 joints", "up to 1 person", "3-D, unit unknown, up unsaid",
                   "+y by 100%", "0.0%, and no scores",
                   "12 of 12: raise arm (3)", "subject 1", "view 1 2 3", "test mask"):
@@ -31,7 +31,7 @@ def test_a_pack_is_summed_up(tmp_path: Path) -> None:
 
 def test_unlabelled_recordings_are_summed_up(tmp_path: Path) -> None:
     coco_results(tmp_path / "a.json", walker(4, 17))
-    text = summary(tmp_path, read(tmp_path))
+    text = summary(contents(tmp_path, read(tmp_path)))
     for words in ("coco: ", "coco17", "2-D, unit px, up -y", "0.0%", "1 without a label", "ids:            none",
                   "splits:         none"):
         assert words in text, words

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nir
 import numpy as np
 import pytest
 from programs import Program
-from written_graphs import branched_graph
+from written_graphs import block_graph, branched_graph, layered_graph
 
-from mksgn.ir import graph_difference
+from mksgn.ir import Graph, graph_difference
+from mksgn.ir.streaming import streamed
 from mksgn.netx import read_net, write_net
 
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "deploy" / "convert_nir.py"
@@ -34,6 +36,25 @@ def test_there_and_back(program: Program) -> None:
     assert graph_difference(branched_graph(), read_net("b.net")) == ""
 
 
+def test_a_streamed_graph_is_written_to_net_and_refused_for_nir(program: Program) -> None:
+    write_net(layered_graph(), "delayed.net")
+    refused = program("--net", "delayed.net", "--out", "s.net", "--time", "stream")
+    assert refused.code == 2 and "population 'c'" in refused.err and not Path("s.net").exists()
+    graph = block_graph()
+    even = replace(graph["partner"], bias=np.arange(8))
+    graph = Graph(tuple(even if p.name == "partner" else p for p in graph.populations), graph.synapses, 2)
+    write_net(graph, "clip.net")
+    assert program("--net", "clip.net", "--out", "clip.nir").code == 0
+    for source in ("clip.net", "clip.nir"):
+        done = program("--net", source, "--out", "s.net", "--time", "stream")
+        assert done.code == 0 and "the same network" in done.out, done
+        assert graph_difference(streamed(graph), read_net("s.net")) == ""
+    refused = program("--net", "s.net", "--out", "s.nir")
+    assert refused.code == 2 and "no neuron that rests" in refused.err and "population 'in'" in refused.err
+    again = program("--net", "s.net", "--out", "t.net", "--time", "stream")
+    assert again.code == 2 and "streamed already" in again.err and not list(Path().glob("[st].nir"))
+
+
 def test_another_tools_file_and_its_dt(program: Program) -> None:
     tau = np.full(2, 2e-3)
     graph = nir.NIRGraph.from_list(nir.Linear(np.array([[0.5, 0.25, 1.0], [1.0, 0.0, -1.5]])),
@@ -50,6 +71,8 @@ def test_another_tools_file_and_its_dt(program: Program) -> None:
 
 OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
     "same suffix": (("--net", "a.net", "--out", "b.net"), "the suffixes"),
+    "nir of a stream": (("--net", "a.net", "--out", "b.nir", "--time", "stream"), "the suffixes"),
+    "dt of no nir": (("--net", "a.net", "--out", "b.net", "--time", "stream", "--dt", "1e-3"), "--dt"),
     "no suffix": (("--net", "a.net", "--out", "b"), "the suffixes"),
     "no such net": (("--net", "missing.net", "--out", "a.nir"), "cannot be found"),
     "no such nir": (("--net", "missing.nir", "--out", "a.net"), "cannot be found"),

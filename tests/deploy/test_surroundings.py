@@ -26,9 +26,9 @@ from recordings import assert_same, ctrgcn, person, skeleton_text, ucla_json
 from written_graphs import block_graph
 
 from mksgn import compiled as compiling
+from mksgn.data.frames import Frames
 from mksgn.data.pack import load_pack, save_pack
 from mksgn.data.readers import cache_folder, read
-from mksgn.data.readers.files import Frames
 from mksgn.data.sources import load
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import BackendError, ConfigError, DataError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,8 +22,6 @@ from mksgn.lava.backend import LavaBackend
 from mksgn.lava.process_plan import plan_processes
 from mksgn.lava.wire import graph_from_message, graph_message
 from mksgn.mapping import board, place
-from mksgn.netx import write_net
-from mksgn.nir import to_nir
 
 SEEDS = range(240)
 
@@ -138,6 +135,16 @@ def test_what_cannot_be_streamed_is_refused() -> None:
     delayed = Dense("d", ("a",), "b", ones(1, 6), np.arange(6))
     with pytest.raises(GraphError, match="functional delays"):
         streamed(chain(delayed))
+    late = Graph((plain.input, replace(plain.populations[1], role="readout", neuron=Cuba(131071, 4096, 0))),
+                 plain.synapses, 1)
+    with pytest.raises(GraphError, match="readout of several frames"):
+        streamed(late)
+    for source, target, allowed in (((1, 1, 1), (1, 2, 1), "1 frame"), ((1, 2, 1), (1, 2, 1), "1 and 1"),
+                                    ((1, 2, 1), (1, 1, 2), "1 and 1")):
+        spread = Dense("d", ("a",), "b", ones(int(np.prod(target)), int(np.prod(source))))
+        with pytest.raises(GraphError, match="dense synapse can make one frame") as error:
+            streamed(Graph((Population("a", source, role="input"), Population("b", target, Cuba(1))), (spread,), 1))
+        assert error.value.allowed == allowed
     branches = (Conv("s", ("a",), "b", ones(1, 1, 1, 1), (3, 1)), Conv("t", ("a",), "c", ones(1, 1, 5, 1)),
                 Conv("u", ("b",), "d", ones(1, 1, 1, 1)), Conv("v", ("c",), "d", ones(1, 1, 1, 1)))
     shapes = {"a": 6, "b": 2, "c": 2, "d": 2}
@@ -159,22 +166,26 @@ def test_a_lattice_knows_its_steps() -> None:
             Lattice(*impossible)
 
 
-def test_what_does_not_hold_a_streamed_graph_says_so(tmp_path: Path) -> None:
-    """Nothing is left out in silence: files, single Processes and cores know no lattice."""
+def test_what_does_not_hold_a_streamed_graph_says_so() -> None:
+    """Nothing is left out in silence: single Processes and cores know no lattice."""
     graph = streamed(chain(Conv("s", ("a",), "b", ones(1, 1, 3, 1), padding=(1, 0))))
-    for refused in (lambda: write_net(graph, tmp_path / "s.net"), lambda: to_nir(graph), lambda: plan_processes(graph),
-                    lambda: place(graph, board("kapoho-point")), lambda: paper_energy_mj(graph, Counts()),
+    for refused in (lambda: plan_processes(graph), lambda: place(graph, board("kapoho-point")),
+                    lambda: paper_energy_mj(graph, Counts()),
                     lambda: Emulator(graph).run_stream(np.zeros((1, 1, 1, 9), np.int8)),
                     lambda: LavaBackend(graph).run_stream(np.zeros((1, 1, 1, 9), np.int8))):
         with pytest.raises(GraphError, match="streamed graph cannot be"):
             refused()
-    assert not list(tmp_path.iterdir())
     back = graph_from_message(graph_message(graph))
     assert graph_difference(graph, back) == "" and back.populations[1].lattice == graph.populations[1].lattice
     with pytest.raises(GraphError, match="have a lattice, or none"):
         Graph((graph.populations[0], replace(graph.populations[1], lattice=None)), graph.synapses, graph.time_steps)
     slower = replace(graph.populations[1], lattice=Lattice(2, 1, 6))
     assert "lattice" in graph_difference(graph, Graph((graph.populations[0], slower), graph.synapses, 12))
+    with pytest.raises(GraphError, match="within the steps of a sample"):
+        Graph((graph.populations[0], slower), graph.synapses, 10)
+    with pytest.raises(GraphError, match="one frame at a time"):
+        plain = streamed(chain(Conv("s", ("a",), "b", ones(1, 1, 1, 1))))
+        Graph(tuple(replace(p, shape=(1, 2, 1)) for p in plain.populations), plain.synapses, plain.time_steps)
 
 
 def test_messages_between_frames_are_refused() -> None:

@@ -19,7 +19,7 @@ import torch
 from network_of import network_of
 from recordings import fields
 from structures import Damage, bounded_memory, hdf5_damages, npz_damages, safetensors_damages, spread
-from written_graphs import layered_graph
+from written_graphs import layered_graph, streamed_graph
 
 from mksgn.data.pack import Pack, load_pack, save_pack
 from mksgn.errors import ConfigError, DataError, GraphError, MksgnError, NetFileError
@@ -67,9 +67,10 @@ def check(path: Path, damages: Iterator[Damage], read: Callable[[Path], Any], *e
 
 
 @pytest.mark.timeout(600)
-def test_nets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("graph", [layered_graph(), streamed_graph()], ids=["clip", "stream"])
+def test_nets(tmp_path: Path, graph: Graph) -> None:
     path = tmp_path / "a.net"
-    write_net(layered_graph(), path)
+    write_net(graph, path)
     check(path, hdf5_damages(path), read_net, NetFileError, GraphError)
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lava_dl_wheel import wheel_file
 from nir_torch import run
-from written_graphs import branched_graph, chain_graph
+from written_graphs import branched_graph, chain_graph, streamed_graph
 
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
@@ -246,6 +246,7 @@ def test_refused_by_name(tmp_path: Path) -> None:
         "last population may be a readout": (Graph((x, y, z), (Dense("s", ("x",), "y", one),
                                                               Dense("t", ("x",), "z", one))), "'y'"),
         "an input has no neurons": (Graph((replace(x, bias=np.array([1])), z), (Dense("s", ("x",), "z", one),)), "'x'"),
+        "no neuron that rests between the frames": (streamed_graph(), "'x'"),
         "a meta entry": (Graph((x, z), (Dense("s", ("x",), "z", one),), None, {"loss": float("nan")}), "'loss'"),
     }
     for message, (graph, name) in cases.items():

@@ -19,10 +19,10 @@ def test_many_samples_run_in_parts() -> None:
     graph = graph_for(synthetic_pack(12), "synthetic")
     x = np.random.default_rng(1).integers(-127, 128, (5, *graph.input.shape)).astype(np.int8)
     size = sum(population.size for population in graph.populations[1:]) * 4
-    assert part_size(graph, 4, "spikes", 2, budget=5 * size) == 2 and part_size(graph, 4, "none", 1) == 0
-    assert part_size(graph, 4, "states", 1, budget=1) == 1
     starts: list[tuple[str, int]] = []
     with Emulator(graph) as one, Emulator(graph) as two:
+        assert part_size([one, two], "spikes", budget=5 * size) == 2 and part_size([one], "none") == 0
+        assert part_size([one], "states", budget=1) == 1
         whole = execute(one, None, x, "none", 0)
         parts = execute(one, two, x, "spikes", 2, lambda backend, start: starts.append((backend.name, start)))
     assert [start for _, start in starts] == [0, 0, 2, 2, 4, 4]

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mksgn.commands import dispatch
+from mksgn.data.augmentation import lateral_joints
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.ir import Graph
 from mksgn.networks import NETWORKS
-from mksgn.training.recipe import Recipe, lateral_joints
+from mksgn.training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOWER = 2
@@ -89,6 +91,22 @@ class Program:
 
     def __call__(self, *arguments: object) -> Outcome:
         code = execute(self.path, *arguments)
+        printed = self.capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return Outcome(code, printed.out, printed.err)
+
+
+class Command(Program):
+    """Runs ``mksgn`` in the same way; the first of the arguments is the command."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        super().__init__("mksgn", capsys, monkeypatch, folder)
+
+    def __call__(self, *arguments: object) -> Outcome:
+        try:
+            code = dispatch.main([str(argument) for argument in arguments])
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
         printed = self.capsys.readouterr()
         assert "Traceback" not in printed.out + printed.err
         return Outcome(code, printed.out, printed.err)

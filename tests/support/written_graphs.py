@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, Synapse
+from mksgn.ir.streaming import streamed
 
 T = 4
 LIF = "lava.proc.lif.process:LIFReset"
@@ -146,6 +147,22 @@ def layered_graph() -> Graph:
         GraphConv("g", ("a", "b"), "c", np.full((3, 1, 2), 6, np.int16), edges),
         Dense("h", ("c",), "d", np.full((2, 6), 8, np.int16), delay=np.full(6, 3)),
     ), 4, {"labels": ["one", "two"], "accuracy": 0.5, "seed": 3, "taught": True})
+
+
+def streamed_graph() -> Graph:
+    """A streamed chain of conv, jointmix and conv: T = 2, a stride, a kernel over frames, biases, a readout.
+
+    In a .net file the convs are layers 2 and 6, and the jointmix is layer 4.
+    """
+    return streamed(Graph((
+        Population("x", (2, 6, 2), role="input", message_bits=4),
+        Population("a", (2, 3, 2), Cuba(3), bias=np.array([1, 2])),
+        Population("b", (2, 3, 2), Cuba(3, 2048), bias=np.broadcast_to(np.array([[1, 2]]), (2, 3, 2)).copy()),
+        Population("c", (3, 1, 1), Cuba(131071, 4096, 0), role="readout")), (
+        Conv("s", ("x",), "a", np.full((2, 2, 3, 1), 2, np.int16), (2, 1), (1, 0)),
+        JointMix("m", ("a",), "b", np.full((1, 2, 2), 4, np.int16)),
+        Conv("h", ("b",), "c", np.full((3, 2, 3, 2), 8, np.int16)),
+    ), 2, {"labels": ["one", "two", "three"], "seed": 3}))
 
 
 def branched_graph() -> Graph:

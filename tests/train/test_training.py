@@ -16,6 +16,7 @@ from network_of import network_of
 from safetensors.torch import load_file
 from slayer_runs import ROOT, TINY, assert_same_run, environment, kill_after, train
 
+from mksgn.data.augmentation import lateral_joints
 from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
@@ -25,7 +26,7 @@ from mksgn.skeleton import UCLA20
 from mksgn.training.batches import Batches, ahead
 from mksgn.training.checkpoint import load_checkpoint, read_meta, read_state, save_checkpoint
 from mksgn.training.distill import binary_cross_entropy, distillation
-from mksgn.training.recipe import PRESETS, lateral_joints
+from mksgn.training.recipe import PRESETS
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -32,8 +32,9 @@ def cache_folder() -> Path | None:
 def digest_of(path: Path, missing: str = "error", leave_out: frozenset[str] = frozenset(),
               options: ReadOptions | None = None) -> str:
     """Digest of format, reader version, options, and each file's name, size and time of change (ns)."""
-    kind = format_of(path)
-    asked = "" if options is None else f" {sorted((k, str(v)) for k, v in vars(options).items() if not callable(v))}"
+    kind = format_of(path, options)
+    plain = options is None or options == ReadOptions()
+    asked = "" if plain else f" {sorted((k, str(v)) for k, v in vars(options).items() if not callable(v))}"
     state = hashlib.sha256(f"{CACHE_VERSION} {kind} {missing}{asked}".encode())
     if kind in ("nw-ucla", "ntu", "ctrgcn"):
         files = files_of(path, SUFFIX[kind], leave_out)
@@ -64,7 +65,7 @@ def read_cached(path: str | os.PathLike[str], cache_dir: str | os.PathLike[str] 
         As :func:`~mksgn.data.readers.read`; when a cached pack is damaged.
     """
     path = Path(path)
-    kind = format_of(path)
+    kind = format_of(path, options)
     if cache_dir is None or kind == "pack" or not (path.is_dir() or kind == "ctrgcn"):
         return _read(path, missing, leave_out, options)
     place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:10]

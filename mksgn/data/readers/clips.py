@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mksgn.data.blocks import frame_blocks
 from mksgn.data.class_names import numbered
 from mksgn.data.facts import Facts
+from mksgn.data.frames import Frames, rewritten
 from mksgn.data.pack import Pack
-from mksgn.data.readers.files import Frames, is_companion
+from mksgn.data.readers.files import is_companion
 from mksgn.data.readers.index import Index, read_index
 from mksgn.data.readers.options import ReadOptions
 from mksgn.errors import DataError
@@ -183,6 +183,8 @@ def collect(recordings: Iterable[tuple[Recording, Callable[[], Clip]]], body: Bo
         raise DataError("No recording is left", where or "the folder", f"{len(bad)} bad ones", "one or more",
                         f"the first: {bad[0].what} ({bad[0].where})" if bad else "name another folder")
     labels, names = kept.labelled(class_names)
+    if not kept.imperfect:
+        scores.close()
     return Pack(data=_narrowed(points, kept.persons), offsets=points.offsets, labels=labels,
                 names=np.array(kept.names), class_names=names, joint_names=body.joint_names or (), edges=body.edges,
                 ids=kept.ids(), scores=_narrowed(scores, kept.persons) if kept.imperfect else None,
@@ -268,7 +270,4 @@ def _narrowed(frames: Frames, persons: int) -> np.ndarray:
     array = frames.array()
     if array.shape[1] == persons:
         return array
-    narrow = frames.like()
-    for _, block in frame_blocks(array):
-        narrow.append(block[:, :persons])
-    return narrow.array()
+    return rewritten(array, frames.like(), lambda _, block: block[:, :persons])

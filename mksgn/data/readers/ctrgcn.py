@@ -12,9 +12,9 @@ import numpy as np
 
 from mksgn.data.class_names import NTU60, NTU120, numbered
 from mksgn.data.facts import Facts
+from mksgn.data.frames import Frames
 from mksgn.data.npz import array_shapes, iter_rows, read_arrays
 from mksgn.data.pack import Pack
-from mksgn.data.readers.files import Frames
 from mksgn.errors import DataError
 from mksgn.skeleton.body import NTU25
 

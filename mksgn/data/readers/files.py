@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mksgn.errors import DataError
 
 _LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini")
@@ -77,45 +75,3 @@ def files_of(path: Path, suffix: str, leave_out: frozenset[str] = frozenset()) -
         raise DataError("Every recording of the folder is to be left out", str(path), f"{len(found)} recordings",
                         "one or more that the list does not name", "name another folder or another --leave-out list")
     return kept
-
-
-class Frames:
-    """Sequences of frames, one after the other in one float32 array that grows, so that memory holds them once."""
-
-    def __init__(self) -> None:
-        self._data: np.ndarray | None = None
-        self._shape: tuple[int, ...] = ()
-        self._total = 0
-        self.lengths: list[int] = []
-
-    def append(self, frames: np.ndarray) -> None:
-        """Add a sequence (F, ...); all have the same shape but for F."""
-        if self._data is None:
-            self._data = np.empty(0, np.float32)
-            self._shape = frames.shape[1:]
-        used, size = self._used, frames.size
-        if used + size > self._data.size:
-            # Growing by a quarter leaves the copying to the system, which moves pages rather than numbers.
-            self._data.resize(max(used + size, self._data.size + self._data.size // 4), refcheck=False)
-        self._data[used:used + size] = frames.reshape(-1)
-        self.lengths.append(len(frames))
-        self._total += len(frames)
-
-    def array(self) -> np.ndarray:
-        """All frames, float32 (total, ...). Nothing can be appended afterwards."""
-        assert self._data is not None, "there is a sequence"
-        self._data.resize(self._used, refcheck=False)
-        return self._data.reshape(-1, *self._shape)
-
-    def like(self) -> Frames:
-        """An empty one of the same kind, for frames that replace these."""
-        return Frames()
-
-    @property
-    def offsets(self) -> np.ndarray:
-        """int64 (N + 1,), as a pack has them."""
-        return np.cumsum([0, *self.lengths], dtype=np.int64)
-
-    @property
-    def _used(self) -> int:
-        return self._total * int(np.prod(self._shape, dtype=np.int64))

@@ -15,8 +15,9 @@ import numpy as np
 
 from mksgn.data.class_names import NTU120, ntu_names
 from mksgn.data.facts import Facts
+from mksgn.data.frames import Frames
 from mksgn.data.pack import Pack
-from mksgn.data.readers.files import Frames, files_of, read_text
+from mksgn.data.readers.files import files_of, read_text
 from mksgn.data.readers.ntu_actors import Track, two_persons
 from mksgn.errors import DataError
 from mksgn.files import printable

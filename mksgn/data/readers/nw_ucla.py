@@ -15,8 +15,9 @@ import numpy as np
 
 from mksgn.data.class_names import NW_UCLA, NW_UCLA_ACTION_IDS
 from mksgn.data.facts import Facts
+from mksgn.data.frames import Frames
 from mksgn.data.pack import Pack
-from mksgn.data.readers.files import Frames, files_of, read_json
+from mksgn.data.readers.files import files_of, read_json
 from mksgn.errors import DataError
 from mksgn.files import printable
 from mksgn.skeleton.body import UCLA20

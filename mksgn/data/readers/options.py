@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mksgn.data.readers.files import Frames
+from mksgn.data.frames import Frames
 from mksgn.errors import ConfigError
 
 PERSONS, PERSONS_MAX = 2, 32
@@ -23,6 +23,8 @@ class ReadOptions:
 
     Parameters
     ----------
+    format : str
+        Name of the reader, where the content does not tell it.
     persons : int
         Most persons kept of a recording of pose estimates; those who are seen best and longest.
     skip_bad : bool
@@ -37,6 +39,8 @@ class ReadOptions:
         What the numbers of a joint in a .npy array are: ``xy``, ``xyz``, ``xys`` or ``xyzs``, s the score.
     units, up : str
         What the recordings' format does not tell, or tells wrongly: see :class:`~mksgn.data.facts.Facts`.
+    upright : bool
+        Turn the coordinates so that y points up, from what ``up``, the format, or the bodies say.
     leave_out : frozenset of str
         Names, without endings, of recordings that are not read.
     frames : callable
@@ -50,6 +54,7 @@ class ReadOptions:
         When ``persons`` is impossible.
     """
 
+    format: str = ""
     persons: int = PERSONS
     skip_bad: bool = False
     index: Path | None = None
@@ -58,6 +63,7 @@ class ReadOptions:
     channels: str = ""
     units: str = ""
     up: str = ""
+    upright: bool = False
     leave_out: frozenset[str] = frozenset()
     frames: Callable[[str], Frames] = field(default=lambda name: Frames(), compare=False)
     say: Callable[[str], object] = field(default=_silent, compare=False)

@@ -18,7 +18,7 @@ from mksgn.data.readers import bvh, ctrgcn, mediapipe, msr, ntu, nw_ucla, plain,
 from mksgn.data.readers.files import is_companion, read_json
 from mksgn.data.readers.options import ReadOptions
 from mksgn.data.traps import refuse_scores_as_coordinates
-from mksgn.errors import DataError
+from mksgn.errors import ConfigError, DataError
 
 _NOTES = (".txt", ".csv")
 _TRIED = 64
@@ -144,7 +144,15 @@ _BY_NAME = {reader.name: reader for reader in READERS}
 
 
 def reader_named(name: str) -> Reader:
-    """The reader of a format by its name."""
+    """The reader of a format by its name.
+
+    Raises
+    ------
+    ConfigError
+        When there is none.
+    """
+    if name not in _BY_NAME:
+        raise ConfigError("no reader has this name", "--format", repr(name)[:60], ", ".join(_BY_NAME))
     return _BY_NAME[name]
 
 
@@ -160,6 +168,12 @@ def formats() -> str:
     return f"a file of a format that is known: {', '.join(files)}; or a folder of files of {', '.join(folders)}"
 
 
+def listing() -> str:
+    """The readers, one line each: for help."""
+    width = max(map(len, _BY_NAME))
+    return "\n".join(f"    {reader.name:<{width}}  {reader.title} ({', '.join(reader.endings)})" for reader in READERS)
+
+
 def table() -> str:
     """The readers as a Markdown table: for documents."""
     rows = [f"| `{r.name}` | {r.title} | {', '.join(f'`{e}`' for e in r.endings)} | {'yes' if r.folder else 'no'} |"
@@ -167,18 +181,26 @@ def table() -> str:
     return "\n".join(["| Name | What it reads | Endings | Folders |", "|---|---|---|---|", *rows])
 
 
-def find(path: Path) -> Reader:
-    """The reader of a file or folder, by the content.
+def find(path: Path, name: str = "") -> Reader:
+    """The reader of a file or folder, by the content, or by its name where one is given.
 
     Raises
     ------
     DataError
         When the path does not exist, is empty, mixes formats, or is of a format that no reader knows.
+    ConfigError
+        When no reader has the name, or the one that has it reads no folders and the path is one.
     """
-    if path.is_dir():
-        return _of_folder(path)
     if not path.exists():
         raise DataError("There is no such file or folder", str(path), "nothing", formats(), "check the path")
+    if name:
+        reader = reader_named(name)
+        if path.is_dir() and not reader.folder and reader.name != "pack":
+            raise ConfigError("this format is read from a file", "--format", f"{name}, {path} is a folder",
+                              ", ".join(each.name for each in READERS if each.folder), "name the file itself")
+        return reader
+    if path.is_dir():
+        return _of_folder(path)
     if path.stat().st_size == 0:
         raise DataError("The file is empty", str(path), "0 bytes", formats(), "copy or download it again")
     found = _of_file(path)
