@@ -20,7 +20,7 @@ from mksgn.ir import Graph
 from mksgn.netx import read_net
 from mksgn.programs.classes import scores
 from mksgn.programs.console import print_prose
-from mksgn.programs.nets import check_clip, find_net
+from mksgn.programs.nets import find_net
 from mksgn.programs.run_tables import SIMULATED, net_line
 from mksgn.programs.samples import Source as Data
 from mksgn.programs.samples import body_in, check_body, edges_in, preprocess_of
@@ -61,7 +61,6 @@ def stream_net(options: Options) -> int:
     console = Console(highlight=False, quiet=options.json)
     options = replace(options, net=find_net(options.net, partial(print_prose, console, style="yellow")))
     graph = read_net(options.net)
-    check_clip(graph, options.net)
     preprocess, clock = preprocess_of(graph, options.net), MachineClock()
     print_prose(console, net_line(str(options.net), graph), style="bold")
     known, why_not = scores(graph, np.zeros((1, graph.output.size), np.int64))
