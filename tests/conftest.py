@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import shutil
 import sys
 import time
 import uuid
@@ -38,6 +39,7 @@ skip_without_extras()
 
 ROOT = Path(__file__).resolve().parent.parent
 SESSION_VARIABLE = "MKSGN_TEST_SESSION"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 VERSIONS = ("lava-nc", "lava-dl", "torch", "numpy")
 _started: list[tuple[float, str]] = []
 
@@ -217,3 +219,14 @@ def _describe(process: psutil.Process) -> str:
     within = [nodeid for start, nodeid in _started if born < start <= born + 1][:4]
     during = ", ".join(before + within) or "collection"
     return f"  pid {process.pid}, started during {during}: {command}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """A Chromium, from MKSGN_BROWSER or PATH."""
+    named = os.environ.get("MKSGN_BROWSER")
+    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} on PATH, and MKSGN_BROWSER is not set")
+    assert shutil.which(found), f"MKSGN_BROWSER={found} is no program"
+    return found

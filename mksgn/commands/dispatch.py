@@ -33,6 +33,7 @@ COMMANDS = (
     Command("bodies", "the bodies that are known by name: their joints and edges"),
     Command("train", "train a network on skeletons, and write its integers as a .net file", "[lava]"),
     Command("run", "run a .net file: accuracy, scores and events", "[lava] with --backend lava"),
+    Command("stream", "decide at every frame of a stream of skeletons", "[lava] with --backend lava"),
     Command("energy", "count the events of a run, and model its energy and time", "[lava] with --backend lava"),
     Command("map", "place a .net file on the cores of a board"),
     Command("convert", "turn a .net file into a .nir file, or back"),

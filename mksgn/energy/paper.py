@@ -105,6 +105,53 @@ class CountedEnergy:
     energy_mj: float
 
 
+class PaperFormula:
+    """The paper's Eq. 33-37 of one network: its FLOPs, worked out once, priced with the firing rates of any run.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of a clip, or streamed: both have the same figures, a rate being one of the steps at which a neuron works.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._flops = {synapse.name: dense_macs(graph, synapse) for synapse in graph.synapses}
+
+    def energy(self, counts: Counts) -> PaperEnergy:
+        """Energy with the firing rates of ``counts``, a run of this graph over at least one sample.
+
+        Raises
+        ------
+        ConfigError
+            When no sample was run, or the counts are of another graph.
+        """
+        _samples(counts)
+        spikes, synops, macs = counts.spikes, counts.synops, counts.macs
+        lattice = self.graph.input.lattice
+        steps = counts.steps if lattice is None else lattice.length
+        rows = []
+        for synapse in self.graph.synapses:
+            missing = [n for n in synapse.sources if n not in spikes]
+            if missing or synapse.name not in synops or synapse.name not in macs:
+                raise ConfigError("the counts are not of this graph", where=f"synapse {synapse.name!r}",
+                                  got=f"no counts of {', '.join(missing) or synapse.name}",
+                                  fix="count a run of this graph")
+            flops_one = self._flops[synapse.name]
+            rates = [_rate(self.graph, counts, name) for name in synapse.sources]
+            graded = self.graph[synapse.sources[0]].message_bits > 0
+            sops = 0.0 if graded else sum(rates) * steps * flops_one
+            rows.append(SynapseOps(synapse.name, graded, flops_one * len(rates), sum(rates) / len(rates), sops,
+                                   synops[synapse.name] / counts.samples, macs[synapse.name] / counts.samples))
+        first = sum(row.flops for row in rows if row.graded)
+        total = sum(row.theoretical_sops for row in rows)
+        return PaperEnergy(
+            rows=tuple(rows), first_layer_macs=first, first_layer_macs_all_steps=first * steps, sops=total,
+            energy_mj=(E_MAC_PJ * first + E_AC_PJ * total) * _MJ_PER_PJ,
+            energy_all_steps_mj=(E_MAC_PJ * first * steps + E_AC_PJ * total) * _MJ_PER_PJ,
+        )
+
+
 def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
     """The paper's Eq. 33-37 with the firing rates of a run.
 
@@ -120,29 +167,7 @@ def paper_energy_mj(graph: Graph, counts: Counts) -> PaperEnergy:
     ConfigError
         When no sample was run, or the counts are of another graph.
     """
-    _samples(counts)
-    steps = counts.steps if graph.input.lattice is None else graph.input.lattice.length
-    rows = []
-    for synapse in graph.synapses:
-        missing = [n for n in synapse.sources if n not in counts.spikes]
-        if missing or synapse.name not in counts.synops or synapse.name not in counts.macs:
-            raise ConfigError("the counts are not of this graph", where=f"synapse {synapse.name!r}",
-                              got=f"no counts of {', '.join(missing) or synapse.name}", fix="count a run of this graph")
-        source = graph[synapse.sources[0]]
-        flops_one = dense_macs(graph, synapse)
-        rates = [_rate(graph, counts, name) for name in synapse.sources]
-        graded = source.message_bits > 0
-        sops = 0.0 if graded else sum(rates) * steps * flops_one
-        rows.append(SynapseOps(synapse.name, graded, flops_one * len(rates), sum(rates) / len(rates), sops,
-                               counts.synops[synapse.name] / counts.samples,
-                               counts.macs[synapse.name] / counts.samples))
-    first = sum(row.flops for row in rows if row.graded)
-    sops = sum(row.theoretical_sops for row in rows)
-    return PaperEnergy(
-        rows=tuple(rows), first_layer_macs=first, first_layer_macs_all_steps=first * steps, sops=sops,
-        energy_mj=(E_MAC_PJ * first + E_AC_PJ * sops) * _MJ_PER_PJ,
-        energy_all_steps_mj=(E_MAC_PJ * first * steps + E_AC_PJ * sops) * _MJ_PER_PJ,
-    )
+    return PaperFormula(graph).energy(counts)
 
 
 def counted_energy_mj(counts: Counts) -> CountedEnergy:

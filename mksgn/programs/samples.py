@@ -22,6 +22,7 @@ from mksgn.errors import ConfigError, DataError, NetFileError
 from mksgn.files import name_of
 from mksgn.ir import Graph
 from mksgn.programs.nets import check_clip
+from mksgn.skeleton import Body, body_of
 
 DATA_VARIABLE = "MKSGN_DATA"
 _NAME_DATA = ("name it with --data PATH; run_lava.py also takes a tensor (--input x.npy), and --data synthetic shows "
@@ -163,7 +164,7 @@ def select(graph: Graph, net: Path, source: Source, protocol: str | None, part: 
     pack = load(source.data) if pack is None else pack
     if part is None:
         part = "test" if protocol is not None or source.own or has_protocol(pack) else "all"
-    _check_body(graph, pack, source)
+    check_body(graph, pack, source)
     if not source.note:
         check(graph.meta, pack, preprocess, source.data, say)
     indices, clean, used, words = _indices(graph, pack, source, protocol, part)
@@ -243,19 +244,47 @@ def select_labelled(graph: Graph, net: Path, data: str | None, count: int = 0) -
     return chosen
 
 
-def _check_body(graph: Graph, pack: Pack, source: Source) -> None:
-    """The net's joint graph must be the data's: same joints, same bones."""
+def edges_in(graph: Graph) -> list[tuple[int, int]]:
+    """The bones that a net names: pairs of joints.
+
+    Raises
+    ------
+    NetFileError
+        When its attribute holds something else.
+    """
+    flat = graph.meta.get("edges", [])
+    if not isinstance(flat, list) or len(flat) % 2 or not all(type(joint) is int for joint in flat):
+        raise NetFileError("the net's edges are not pairs of joints", where="attribute 'edges'", got=f"{flat!r:.60}",
+                           fix="export the net again")
+    return list(zip(flat[::2], flat[1::2]))
+
+
+def body_in(graph: Graph) -> Body:
+    """The body that a net was trained on, of one person.
+
+    Raises
+    ------
+    DataError, NetFileError
+        When it names none, or an impossible one.
+    """
+    return body_of(edges_in(graph), _entry(graph, "joints", int))
+
+
+def check_body(graph: Graph, pack: Pack, source: Source) -> None:
+    """The net's joint graph must be the data's: same joints, same bones.
+
+    Raises
+    ------
+    DataError
+        When it is not.
+    """
     joints = _entry(graph, "joints", int)
     fix = ("name data of the net's body with --data" if source.data == SYNTHETIC
            else "use data of the body the net was trained for")
     if pack.body.num_joints != joints:
         raise DataError("the data has another number of joints than the net", where=source.data,
                         got=f"{pack.body.num_joints} joints", allowed=f"{joints} joints", fix=fix)
-    flat = graph.meta.get("edges", [])
-    if not isinstance(flat, list) or len(flat) % 2 or not all(type(joint) is int for joint in flat):
-        raise NetFileError("the net's edges are not pairs of joints", where="attribute 'edges'", got=f"{flat!r:.60}",
-                           fix="export the net again")
-    own = {tuple(sorted(pair)) for pair in zip(flat[::2], flat[1::2])}
+    own = {tuple(sorted(pair)) for pair in edges_in(graph)}
     other = {tuple(sorted(pair)) for pair in pack.edges.tolist()}
     if own != other:
         raise DataError("the data has other bones than the net", where=source.data,

@@ -10,7 +10,8 @@ import re
 
 PACKAGE = "mksgn"
 PROGRAMS = {"run": "deploy/run_lava.py", "map": "deploy/map_loihi.py", "energy": "benchmarks/energy.py",
-            "convert": "deploy/convert_nir.py", "data convert": "deploy/make_pack.py", "train": "train/train_slayer.py"}
+            "convert": "deploy/convert_nir.py", "data convert": "deploy/make_pack.py", "stream": "deploy/stream.py",
+            "train": "train/train_slayer.py"}
 """Commands that a checkout has a program for."""
 _NAMED = re.compile(rf"(?P<start>(?m:^)\s*)?(?P<module>-m )?\b{PACKAGE} (?P<name>{'|'.join(PROGRAMS)})\b")
 

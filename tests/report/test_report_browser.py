@@ -7,7 +7,6 @@ import html
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -21,24 +20,12 @@ from report_record import shipped_record
 
 from mksgn.report import page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Row:
     return shipped_record()
-
-
-@pytest.fixture(scope="session")
-def browser() -> str:
-    """A Chromium, from MKSGN_BROWSER or PATH."""
-    named = os.environ.get("MKSGN_BROWSER")
-    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} on PATH, and MKSGN_BROWSER is not set")
-    assert shutil.which(found), f"MKSGN_BROWSER={found} is no program"
-    return found
 
 
 @pytest.fixture

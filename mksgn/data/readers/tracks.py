@@ -10,7 +10,7 @@ _FORGOTTEN = 30
 """Frames after which a person who was not seen is not taken up again."""
 _CROWD = 64
 """Most people of a frame that are followed: those who are seen best."""
-_FAR = 1.0
+FAR = 1.0
 """Mean distance of the joints, as a part of the body's size, beyond which it is another person."""
 
 
@@ -82,12 +82,12 @@ def _nearest(frames: list[list[Found]]) -> list[_Track]:
     tracks: list[_Track] = []
     for number, frame in enumerate(frames):
         live = [track for track in tracks if number - track.frames[-1] <= _FORGOTTEN]
-        pairs = sorted((_distance(track.found[-1], found), t, f)
+        pairs = sorted((distance_between(track.found[-1], found), t, f)
                        for t, track in enumerate(live) for f, found in enumerate(frame))
         mine: dict[int, _Track] = {}
         used: set[int] = set()
         for distance, t, f in pairs:
-            if distance < _FAR and t not in used and f not in mine:
+            if distance < FAR and t not in used and f not in mine:
                 mine[f] = live[t]
                 used.add(t)
         for f, found in enumerate(frame):
@@ -99,7 +99,7 @@ def _nearest(frames: list[list[Found]]) -> list[_Track]:
     return tracks
 
 
-def _distance(a: Found, b: Found) -> float:
+def distance_between(a: Found, b: Found) -> float:
     """Mean distance of the joints seen in both, in units of the body's size; infinite where none is."""
     both = np.isfinite(a.points).all(axis=1) & np.isfinite(b.points).all(axis=1)
     if not both.any():
