@@ -39,7 +39,7 @@ class Readers:
         for synapse, count in read:
             fan = count * fanout_by_frame(graph, synapse, population.name)
             row.append(rows.setdefault(fan.transpose(0, 2, 3, 1).astype(np.float64).tobytes(), len(rows)))
-        frames = 1 if population.lattice is None else population.lattice.frames
+        frames = 1 if population.lattice is None else population.lattice.frames or 1
         size = frames * population.size
         table = np.array([np.frombuffer(line, np.float64) for line in rows]).reshape(len(rows), size)
         return cls(tuple(s.name for s, _ in read), table, tuple(row))

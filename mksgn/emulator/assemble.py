@@ -195,7 +195,7 @@ class _Assembly:
         line = {"fan": self._put("fan_frames", np.array(frames, np.int64)), "fans": len(rows)}
         if population.lattice is not None:
             line |= {"interval": population.lattice.interval, "length": population.lattice.length,
-                     "lattice_frames": population.lattice.frames}
+                     "lattice_frames": population.lattice.frames or 1}
         return line
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from mksgn.counts.batch_tally import BatchTally
-from mksgn.emulator.loop import Scratch, run
+from mksgn.emulator.loop import run
 from mksgn.emulator.network import Network
 from mksgn.emulator.program import Program, Sizes, rows_of
+from mksgn.emulator.scratch import Scratch
 from mksgn.ir import Population
 from mksgn.ir.graph import STATE_SHIFT
 from mksgn.run.backend import RunResult
