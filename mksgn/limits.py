@@ -86,6 +86,7 @@ LIMITS: dict[str, Limit] = {
     "fusion_weights": _WEIGHT,
     # Its input.
     "frames": _COUNT, "persons": _COUNT, "root_range": _POSITIVE, "motion_range": _WEIGHT,
+    "rate": _WEIGHT, "recorded_rate": _POSITIVE, "settle": _COUNT,
     "yaw": _WEIGHT, "pitch": _WEIGHT, "roll": _WEIGHT, "crop": Limit(0, 1, above=True), "noise": _WEIGHT,
     "mirror": _PART,
     # Training. A generator's seed has 32 bits.
