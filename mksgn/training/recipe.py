@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mksgn import networks
+from mksgn.data.causal import Causal
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Augment, Preprocess, tuples
 from mksgn.errors import ConfigError, typed
@@ -41,6 +42,15 @@ class Recipe(AveragedTail):
     motion_range : float
         Full scale of motions per frame, as a part of the largest joint or bone coordinate of the sequence, such as
         0.15; 0: each sequence's largest motion.
+    coding : 'clip' or 'causal'
+        Preprocessing: of whole sequences, before the first frame of which the last is read (clip); or of frames as
+        they come, for streams (causal). A sample is then the last --frames of its sequence.
+    rate : float
+        Frames per second that enter the network with --coding causal; 0: every frame of the sensor.
+    recorded_rate : float
+        Frames per second of the recordings, for --rate.
+    settle : int
+        Frames from which --coding causal estimates the body's axis and its bones.
     network : NetworkConfig
         Which network, and its choices; see :mod:`mksgn.networks`.
     epochs : int
@@ -113,6 +123,10 @@ class Recipe(AveragedTail):
     modality: str | tuple[str, ...] = "joint"
     root_range: float = 3.0
     motion_range: float = 0.0
+    coding: Literal["clip", "causal"] = "clip"
+    rate: float = 0.0
+    recorded_rate: float = 30.0
+    settle: int = 8
     network: NetworkConfig = field(default_factory=MkSgnConfig)
     epochs: int = 70
     tune_epochs: int = 15
@@ -145,6 +159,9 @@ class Recipe(AveragedTail):
     def __post_init__(self) -> None:
         check_limits(self)
         self.network.check_modalities(self.modalities)
+        if self.rate and self.coding != "causal":
+            raise ConfigError("only a preprocessing of frames as they come has a rate", "--rate", str(self.rate),
+                              fix="give --coding causal, or leave out --rate")
         if self.mixup and self.distil and self.distil.soft_labels == "cached":
             raise ConfigError("cached soft labels know only unmixed samples, so they cannot teach with --mixup",
                               where="--mixup, --soft-labels", got=f"{self.mixup}, cached",
@@ -161,9 +178,10 @@ class Recipe(AveragedTail):
 
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
+        causal = Causal(rate=self.rate, recorded_rate=self.recorded_rate, settle=self.settle)
         return Preprocess(frames=self.frames, persons=self.persons, modality=self.modality,
                           lateral=lateral_joints(pack), root_range=self.root_range,
-                          motion_range=self.motion_range)
+                          motion_range=self.motion_range, causal=causal if self.coding == "causal" else None)
 
     def augmentation(self, pack: Pack) -> Augment:
         """Augmentation for ``pack``; only bodies that name left and right joints are mirrored."""
