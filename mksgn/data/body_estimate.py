@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class BodyEstimate:
 
     def __init__(self, body: Body, lateral: Sequence[tuple[int, int]], settle: int) -> None:
         self.settle, self.parents = settle, parents(body)
-        self.order = np.argsort(body.hops_to_center(), kind="stable")
+        self.order = _from_the_centre(body)
         pairs = np.array(lateral, np.int64).reshape(-1, 2)
         self.left, self.right = pairs[:, 0], pairs[:, 1]
         self._lengths, self._bones = np.zeros(body.num_joints), np.zeros(body.num_joints, np.int64)
@@ -53,3 +54,9 @@ class BodyEstimate:
             for joint in self.order:
                 lengths[joint] += lengths[self.parents[joint]] if self.parents[joint] != joint else 0.0
         return max(float(lengths.max()), _LEAST)
+
+
+@lru_cache(maxsize=32)
+def _from_the_centre(body: Body) -> np.ndarray:
+    """Joints, each after its parent."""
+    return np.argsort(body.hops_to_center(), kind="stable")
