@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mksgn.errors import ConfigError
+from mksgn.teachers.soft_labels import fused_soft_labels
 from mksgn.teachers.weights import read_tensors, write_tensors
 
 SCORES = "scores.safetensors"
@@ -106,6 +107,10 @@ def fuse(streams: Sequence[Scores], weights: Sequence[float] | None = None) -> n
     ------
     ConfigError
         No stream; streams about different sequences; weights that do not fit.
+
+    See Also
+    --------
+    mksgn.teachers.soft_labels.fused_soft_labels : the equation.
     """
     if not streams:
         raise ConfigError("there is no stream to fuse", allowed="one or more")
@@ -118,11 +123,8 @@ def fuse(streams: Sequence[Scores], weights: Sequence[float] | None = None) -> n
         if first.logits.shape != other.logits.shape:
             raise ConfigError("streams of different classes cannot be fused", f"streams 1 and {number}",
                               f"{first.logits.shape[1]} and {other.logits.shape[1]} classes")
-    alpha = np.ones(len(streams)) if weights is None else np.asarray(weights, np.float64)
-    if alpha.shape != (len(streams),) or not np.isfinite(alpha).all() or (alpha < 0).any() or not alpha.sum():
-        raise ConfigError("the weights of the streams are impossible", got=str(np.asarray(weights).tolist()),
-                          allowed=f"{len(streams)} numbers, none negative, not all zero")
-    return np.tensordot(alpha / alpha.sum(), [s.probabilities() for s in streams], 1)
+    logits = torch.from_numpy(np.stack([s.logits for s in streams], axis=1).astype(np.float64))
+    return fused_soft_labels(logits, weights or ()).numpy()
 
 
 def stream_accuracies(probabilities: np.ndarray, scores: Scores) -> dict[str, float]:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from mksgn.errors import ConfigError
 from mksgn.limits import check_limits, option
+from mksgn.teachers.soft_labels import fused_soft_labels
 
 LOSSES = ("paper", "ce-kl", "tet")
 SOURCES = ("online", "cached")
@@ -136,31 +137,6 @@ def distillation(preset: str | None, teachers: Sequence[str], start: Distillatio
         raise ConfigError("options of features have no effect where none are distilled",
                           got=", ".join(map(option, idle)), fix="raise the third --gamma")
     return choice
-
-
-def fused_soft_labels(logits: Tensor, alpha: Sequence[float] = (), temperature: float = 1.0) -> Tensor:
-    """Soft labels of several streams together, the weighted sum of their softmax outputs (Eq. 25): (N, J).
-
-    Parameters
-    ----------
-    logits : float Tensor (N, S, J)
-    alpha : sequence of float
-        One weight per stream, divided by their sum so that a row sums to 1; empty: equal.
-    temperature : float
-        Logits are divided by it first.
-
-    Raises
-    ------
-    ConfigError
-        When the weights are not one per stream, or all zero.
-    """
-    streams = logits.shape[1]
-    weights = logits.new_tensor(alpha or [1.0] * streams)
-    if len(weights) != streams or not weights.sum() > 0:
-        raise ConfigError("the weights of the teachers are impossible", "--alpha", str(tuple(alpha)),
-                          f"{streams} numbers, not all zero")
-    probabilities = (logits.float() / temperature).softmax(2)
-    return (probabilities * (weights / weights.sum())[:, None]).sum(1)
 
 
 def binary_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -11,11 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 EXPERIMENTS = ROOT / "benchmarks" / "experiments"
 FILES = sorted(path for path in RESULTS.iterdir() if path.name != "README.md")
-OUTDATED = pytest.mark.xfail(reason="waits for a run of map_boards.py, eight minutes, at a commit", strict=True)
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, marks=[OUTDATED] if path.name == "map_boards.md" else [],
-                                               id=path.name) for path in FILES])
+@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
 def test_a_result_is_listed_and_has_a_commit_to_go_back_to(path: Path) -> None:
     assert path.name in (RESULTS / "README.md").read_text()
     assert "-dirty" not in path.read_text(), "commit first, then run the command again"

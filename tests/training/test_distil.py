@@ -22,6 +22,7 @@ from mksgn.nn import SpikingGraphNet
 from mksgn.nn.translation import FeatureTranslation
 from mksgn.skeleton import UCLA20
 from mksgn.teachers.scores import load_stream
+from mksgn.teachers.soft_labels import fused_soft_labels
 from mksgn.training.batches import Batches
 from mksgn.training.distill import (
     PRESETS,
@@ -30,7 +31,6 @@ from mksgn.training.distill import (
     cosine_distance,
     distillation,
     divergence,
-    fused_soft_labels,
     label_losses,
     soft_label_distance,
     weighted_sum,
