@@ -7,6 +7,9 @@
 A streamed graph (mksgn.ir.streaming) has one neuron per channel and joint; frame f of a clip enters at step f, and
 temporal kernels are delays. The emulator runs all test samples both ways: readouts and every count of events are
 compared, and on --spikes of them every spike. --lava runs some of them in Lava's Blocks as well.
+
+--frames are pushed one by one into the emulator that carries its messages (mksgn.emulator.FrameByFrame), once as clips
+and once as a stream without ends, and their rate is compared with computing a window anew for every frame.
 """
 
 from __future__ import annotations
@@ -44,6 +47,10 @@ class Options:
     """Of these samples every event is counted in Lava's Blocks, too; 0: none."""
     chips: bool = False
     """Place the nets on chips in both ways as well: cores by price of a delay, energy and time."""
+    frames: int = 960
+    """Frames that are pushed one by one, to measure their rate; 0: none."""
+    threads: int = 2
+    """CPU threads of the frames that are pushed."""
     json: Path | None = None
     """Write the rows here."""
     markdown: Path | None = None
@@ -56,6 +63,7 @@ if __name__ == "__main__":
 
 import _streaming_chips
 import numpy as np
+from _frame_rates import frame_rates
 
 from mksgn.api import load, read
 from mksgn.api.recordings import chosen
@@ -134,6 +142,9 @@ def row(path: Path, options: Options, console: Console) -> dict[str, Any]:
         found["lava_samples"] = len(ran.output)
         found["lava_readouts_differ"] = int((ran.output != outputs[1].output[chosen_few]).sum())
         found["lava_counts"], found["lava_counts_differ"] = differing_counts(expected, ran.counts)
+    if options.frames:
+        with console.status(f"{path.parent.name}: {options.frames} frames, one by one"):
+            found |= frame_rates(graph, x[:32], options.threads, options.frames)
     return found
 
 

@@ -21,8 +21,7 @@ class _Cache(FunctionCache):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        named = (function.__globals__.get(name) for name in function.__code__.co_names)
-        modules = {getattr(each, "__module__", None) or "" for each in named}
+        modules = _modules_called(function)
         files = sorted(str(sys.modules[module].__file__) for module in modules if module.startswith(__package__))
         self._called = tuple((file, os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files)
 
@@ -54,6 +53,20 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         return dispatcher
 
     return decorate
+
+
+def _modules_called(function: Callable[..., Any]) -> set[str]:
+    """Modules of all functions that ``function`` names, and of those that these name, while they are compiled ones."""
+    modules, asked = {""}, [function]
+    while asked:
+        here = asked.pop()
+        for each in (here.__globals__.get(name) for name in here.__code__.co_names):
+            module = getattr(each, "__module__", None) or ""
+            compiled_one = getattr(each, "py_func", None)
+            if compiled_one is not None and module not in modules:
+                asked.append(compiled_one)
+            modules.add(module)
+    return modules
 
 
 def _has_place(folder: Path) -> bool:

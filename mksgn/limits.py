@@ -87,6 +87,7 @@ LIMITS: dict[str, Limit] = {
     # Its input.
     "frames": _COUNT, "persons": _COUNT, "root_range": _POSITIVE, "motion_range": _WEIGHT,
     "min_score": _WEIGHT,
+    "rate": _WEIGHT, "recorded_rate": _POSITIVE, "settle": _COUNT,
     "yaw": _WEIGHT, "pitch": _WEIGHT, "roll": _WEIGHT, "crop": Limit(0, 1, above=True), "noise": _WEIGHT,
     "mirror": _PART,
     # Training. A generator's seed has 32 bits.

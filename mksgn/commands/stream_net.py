@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -105,7 +106,7 @@ def rules_of(options: Options, least: float) -> Rules:
 def open_decider(options: Options, graph: Graph, frames: int, watched: tuple[str, ...]) -> Decider:
     """The net on its backend; ``frames``: those of its input."""
     window = Window(frames=frames) if options.window is None else Window.parse(options.window)
-    threads = {"blocks" if options.backend == "lava" else "threads": options.threads}
+    threads: dict[str, Any] = {"blocks" if options.backend == "lava" else "threads": options.threads}
     backend = open_backend(options.backend, graph, **threads)
     return WindowDecider(graph, options.net, backend, window, options.every, watched)
 

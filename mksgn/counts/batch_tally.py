@@ -39,7 +39,7 @@ class Readers:
         for synapse, count in read:
             fan = count * fanout_by_frame(graph, synapse, population.name)
             row.append(rows.setdefault(fan.transpose(0, 2, 3, 1).astype(np.float64).tobytes(), len(rows)))
-        frames = 1 if population.lattice is None else population.lattice.frames
+        frames = 1 if population.lattice is None else population.lattice.frames_apart
         size = frames * population.size
         table = np.array([np.frombuffer(line, np.float64) for line in rows]).reshape(len(rows), size)
         return cls(tuple(s.name for s, _ in read), table, tuple(row))
@@ -104,7 +104,7 @@ class BatchTally:
         # In every backend's memory order: what is later summed in floating point must not depend on the backend.
         for population in self.graph.populations:
             if population.name not in self.counts.sent:
-                frames = 1 if population.lattice is None else population.lattice.frames
+                frames = 1 if population.lattice is None else population.lattice.frames_apart
                 self.add_sent(population.name, np.zeros((frames, *population.shape), np.int64))
         self.counts.sent = self._ordered(self.counts.sent)
         self.counts.sent_by_frame = self._ordered(self.counts.sent_by_frame)

@@ -28,7 +28,7 @@ def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict
     sent = {}
     for population in graph.populations:
         train, lattice = trains[population.name], population.lattice
-        starts = [0] if lattice is None else [frame * lattice.interval for frame in range(lattice.frames)]
+        starts = [0] if lattice is None else [frame * lattice.interval for frame in range(lattice.frames_apart)]
         length = counts.steps if lattice is None else lattice.length
         frames = [train[..., start:start + length].sum(axis=4, dtype=np.int64) for start in starts]
         sent[population.name] = np.stack(frames, axis=1)

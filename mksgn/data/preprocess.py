@@ -16,6 +16,9 @@ The steps, in order (M persons, F' raw frames, V joints):
    finer, excluded, and clipped) and round to -127..127: the graded spikes of the spike coder (paper Eq. 3).
    The largest motion of a sequence is mostly one frame of a joint that the camera lost. With ``motion_range`` a
    motion is divided by that part of the largest coordinate of what moves, and clipped: its speed is kept.
+
+These steps read the whole sequence before they code its first frame. With ``causal`` no frame waits for a later one:
+:mod:`mksgn.data.causal`.
 """
 
 from __future__ import annotations
@@ -26,19 +29,18 @@ from typing import Any
 
 import numpy as np
 
+from mksgn.data.causal import Causal, causal_clip
+from mksgn.data.coordinates import MOTION, facing, form, mirrored, random_rotation, to_int8
 from mksgn.data.missing import WAYS, filled, missing_joints
 from mksgn.data.pack import Pack
 from mksgn.errors import ConfigError, DataError
 from mksgn.limits import LIMITS, check_limits, check_number
-from mksgn.skeleton import Body, parents
+from mksgn.skeleton import Body
 
 MODALITIES = ("joint", "bone", "joint-motion", "bone-motion")
 COORDINATES = 3
-INPUT_MAX = 127
-_MOTION = "motion"
-_LATER = ("motion_range", "missing", "min_score")
+_LATER = ("motion_range", "missing", "min_score", "causal")
 """Fields that files from before them lack."""
-_MIRROR = np.array([-1, 1, 1], np.float32)
 
 
 NO_WAY = "none"
@@ -128,7 +130,9 @@ class Preprocess:
         What is done about joints that are missing in data with scores: nothing, or they are interpolated within their
         sequence; where no frame shows them, the network's input holds 0.
     min_score : float
-        With ``missing``: joints of a lower score are missing, too.
+        With ``missing`` or ``causal``: joints of a lower score are missing, too.
+    causal : Causal or None
+        Frames are coded as they come, without looking ahead; a sample is then the last ``frames`` of its sequence.
     """
 
     frames: int
@@ -139,6 +143,7 @@ class Preprocess:
     motion_range: float = 0.0
     missing: str = ""
     min_score: float = 0.0
+    causal: Causal | None = None
 
     def __post_init__(self) -> None:
         for name in ("root_range", "motion_range"):
@@ -147,13 +152,25 @@ class Preprocess:
             raise ConfigError("unknown way with missing joints", got=repr(self.missing)[:60],
                               allowed=", ".join(way or "'' (none)" for way in WAYS))
         check_number("min_score", self.min_score, LIMITS["min_score"])
-        check_missing(self.missing or NO_WAY, self.min_score)
+        self._check_causal()
+        if self.causal is None:
+            check_missing(self.missing or NO_WAY, self.min_score)
         for modality in self.modalities:
             if modality not in MODALITIES:
                 raise ConfigError("unknown modality", got=str(modality), allowed=", ".join(MODALITIES))
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ConfigError("modalities must be different, and at least one", got=str(self.modality),
                               allowed=", ".join(MODALITIES))
+
+    def _check_causal(self) -> None:
+        if self.causal is None:
+            return
+        if self.missing:
+            raise ConfigError("a preprocessing that does not look ahead holds missing joints where they were",
+                              got=f"missing {self.missing!r}", allowed="''")
+        if not self.motion_range and any(modality.endswith(MOTION) for modality in self.modalities):
+            raise ConfigError("the largest motion of a sequence is not known before its end", "motion_range", "0",
+                              "a number above 0", "give the full scale of motions, such as 0.15")
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -183,6 +200,8 @@ class Preprocess:
             fields["lateral"] = tuple((int(a), int(b)) for a, b in fields.get("lateral", ()))
             if isinstance(fields.get("modality"), list):
                 fields["modality"] = tuple(fields["modality"])
+            if fields.get("causal") is not None:
+                fields["causal"] = Causal(**fields["causal"])
             return cls(**fields)
         except (TypeError, ValueError, AttributeError) as error:
             raise ConfigError("the preprocessing stored in the file cannot be read",
@@ -191,7 +210,8 @@ class Preprocess:
     def of(self, pack: Pack, i: int, augment: Augment | None = None,
            rng: np.random.Generator | None = None) -> np.ndarray:
         """Sequence i of a pack with its scores, if it has any: see :meth:`__call__`."""
-        return self(pack.sequence(i), pack.body, augment, rng, pack.scores_of(i) if self.missing else None)
+        scores = pack.scores_of(i) if self.missing or self.causal is not None else None
+        return self(pack.sequence(i), pack.body, augment, rng, scores)
 
     def __call__(self, sequence: np.ndarray, body: Body, augment: Augment | None = None,
                  rng: np.random.Generator | None = None, scores: np.ndarray | None = None) -> np.ndarray:
@@ -206,7 +226,7 @@ class Preprocess:
         augment, rng
             Given together in training.
         scores : float32 (F', M, V), optional
-            Confidences, for ``missing``.
+            Confidences, for ``missing`` or ``causal``.
 
         Returns
         -------
@@ -216,12 +236,14 @@ class Preprocess:
         if sequence.shape[2] != body.num_joints:
             raise DataError("a sequence has the wrong number of joints", got=str(sequence.shape[2]),
                             allowed=str(body.num_joints), fix="use data of the body the network was trained for")
+        if self.causal is not None:
+            return causal_clip(self, sequence, body, augment, rng, scores)
         never = None
         if self.missing and scores is not None:
             sequence, shown, never = filled(sequence, missing_joints(sequence, scores, self.min_score), body.center)
         points = np.zeros((len(sequence), self.persons, body.num_joints, 3), np.float32)
         if augment is not None and rng is not None and augment.mirror and rng.random() < augment.mirror:
-            sequence = sequence[:, :, list(augment.mirrored)] * _MIRROR[: sequence.shape[3]]
+            sequence = mirrored(sequence, augment.mirrored)
             never = None if never is None else never[:, list(augment.mirrored)]
         persons = min(self.persons, sequence.shape[1])
         points[:, :persons, :, : sequence.shape[3]] = sequence[:, :persons]
@@ -237,7 +259,7 @@ class Preprocess:
         rotation = self._facing(points[:, 0])
         start, length = 0.0, float(len(points))
         if augment is not None and rng is not None:
-            rotation = _random_rotation(augment, rng) @ rotation
+            rotation = random_rotation(augment, rng) @ rotation
             length *= rng.uniform(augment.crop, 1.0)
             start = rng.uniform(0.0, len(points) - length)
         at = np.clip(np.linspace(start, start + length - 1, self.frames), 0, len(points) - 1)
@@ -248,13 +270,13 @@ class Preprocess:
         absent = ~present[np.rint(at).astype(int)]
         stacked = []
         for modality in self.modalities:
-            still = _form(points, body, modality, unseen)
-            moving = _moved(still) if modality.endswith(_MOTION) else still
+            still = form(points, body, modality, unseen)
+            moving = _moved(still) if modality.endswith(MOTION) else still
             still[absent] = moving[absent] = 0
             size = _size(moving, body)
             if moving is not still and self.motion_range:
                 size = self.motion_range * _size(still, body)
-            stacked.append(_to_int8(moving, body, size, self.root_range))
+            stacked.append(to_int8(moving, body, size, self.root_range))
         return np.concatenate(stacked)
 
     def _facing(self, person: np.ndarray) -> np.ndarray:
@@ -262,46 +284,12 @@ class Preprocess:
         axis = np.zeros(3)
         for left, right in self.lateral:
             axis += (person[:, right] - person[:, left]).mean(axis=0, dtype=np.float64)
-        across, depth = axis[0], axis[2]
-        size = np.hypot(across, depth)
-        if size < 1e-6:
-            return np.eye(3, dtype=np.float32)
-        c, s = across / size, depth / size
-        return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
-
-
-def _form(points: np.ndarray, body: Body, modality: str, unseen: np.ndarray | None = None) -> np.ndarray:
-    """Joints or bones of (F, M, V, 3) joints, in memory of their own.
-
-    A joint that is ``unseen`` (M, V) has no place of its own (noise, too, moves it with the centre) and no bones.
-    """
-    formed = points.copy()
-    if modality.startswith("bone"):
-        formed -= points[:, :, parents(body)]
-        if unseen is not None:
-            formed[:, unseen | unseen[:, parents(body)]] = 0
-    elif unseen is not None:
-        for m, v in np.argwhere(unseen):
-            if v != body.center:
-                formed[:, m, v] = points[:, m, body.center]
-    return formed
+        return facing(axis)
 
 
 def _moved(formed: np.ndarray) -> np.ndarray:
     """The difference of each frame of (F, M, V, 3) from the next one; zero for the last."""
     return np.diff(formed, axis=0, append=formed[-1:])
-
-
-def _random_rotation(augment: Augment, rng: np.random.Generator) -> np.ndarray:
-    angles = np.deg2rad(rng.uniform(-1, 1, 3) * (augment.pitch, augment.yaw, augment.roll))
-    rotation = np.eye(3)
-    for axis, angle in enumerate(angles):
-        turn = np.eye(3)
-        i, j = [k for k in range(3) if k != axis]
-        turn[i, i] = turn[j, j] = np.cos(angle)
-        turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
-        rotation = turn @ rotation
-    return rotation.astype(np.float32)
 
 
 def _resample(points: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -315,12 +303,3 @@ def _resample(points: np.ndarray, at: np.ndarray) -> np.ndarray:
 def _size(points: np.ndarray, body: Body) -> float:
     """Largest coordinate of (F, M, V, 3) relative to the centre joint, and no zero."""
     return max(float(np.abs(points - points[:, :, body.center : body.center + 1]).max()), 1e-6)
-
-
-def _to_int8(points: np.ndarray, body: Body, size: float, root_range: float) -> np.ndarray:
-    """(F, M, V, 3) float -> (3, F, M V) int8, root-relative (steps 6 and 7); 127 stands for ``size``."""
-    center = points[:, :, body.center : body.center + 1]
-    relative = points - center
-    relative[:, :, body.center] = center[:, :, 0] / root_range
-    scaled = np.clip(relative * (INPUT_MAX / size), -INPUT_MAX, INPUT_MAX)
-    return np.rint(scaled).astype(np.int8).transpose(3, 0, 1, 2).reshape(3, len(points), -1)

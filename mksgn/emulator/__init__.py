@@ -1,5 +1,6 @@
-"""The exact, batched emulator of spiking graphs."""
+"""The exact emulator of spiking graphs: in batches of samples, and frame by frame."""
 
 from mksgn.emulator.emulator import Emulator
+from mksgn.emulator.framewise import FrameByFrame, FrameResult
 
-__all__ = ["Emulator"]
+__all__ = ["Emulator", "FrameByFrame", "FrameResult"]

@@ -86,7 +86,7 @@ class _Assembly:
                 self.entries += [_entry(kind=JOINED, source=self.index[name]) for name in each]
             else:
                 line |= {"neurons": neurons} | self._fan(each)
-                neurons += frames * joints * width * (1 if each.lattice is None else each.lattice.frames)
+                neurons += frames * joints * width * (1 if each.lattice is None else each.lattice.frames_apart)
                 if each.neuron is not None:
                     line |= self._neurons(each)
             lines.append(line | {"frames": frames, "joints": joints, "width": width})
@@ -195,7 +195,7 @@ class _Assembly:
         line = {"fan": self._put("fan_frames", np.array(frames, np.int64)), "fans": len(rows)}
         if population.lattice is not None:
             line |= {"interval": population.lattice.interval, "length": population.lattice.length,
-                     "lattice_frames": population.lattice.frames}
+                     "lattice_frames": population.lattice.frames_apart}
         return line
 
 

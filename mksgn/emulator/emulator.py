@@ -89,7 +89,7 @@ class Emulator:
             raise ConfigError("unknown kernel", where="kernel", got=repr(kernel), allowed=", ".join(KERNELS))
         if batch_size < 1 or (threads is not None and threads < 1):
             raise ConfigError("batch size and threads must be at least 1", got=f"{batch_size} and {threads}")
-        _check(graph)
+        check_emulated(graph)
         self.graph = graph
         self.batch_size = batch_size
         self.threads = threads
@@ -237,8 +237,8 @@ class Emulator:
         return self._network
 
 
-def _check(graph: Graph) -> None:
-    """What the general description allows and this backend does not."""
+def check_emulated(graph: Graph) -> None:
+    """Raise :class:`GraphError` for what the general description allows and the emulator does not."""
     for synapse in graph.synapses:
         bits = {graph[source].message_bits for source in synapse.sources}
         if len(bits) > 1:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mksgn.counts.batch_tally import BatchTally
-from mksgn.emulator.loop import Scratch, run
+from mksgn.emulator.loop import run
 from mksgn.emulator.program import Program, Sizes, rows_of
+from mksgn.emulator.scratch import Scratch
 from mksgn.ir import Graph, Population
 from mksgn.ir.graph import STATE_SHIFT
 from mksgn.run.backend import RunResult
@@ -133,7 +134,7 @@ class EventRun:
         begin = 0
         for population in self.program.lines:
             if isinstance(population, Population):
-                frames = 1 if population.lattice is None else population.lattice.frames
+                frames = 1 if population.lattice is None else population.lattice.frames_apart
                 shape = (frames, *rows_of(population.shape))
                 own = slice(begin, begin + int(np.prod(shape)))
                 begin = own.stop

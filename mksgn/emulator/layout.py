@@ -153,11 +153,12 @@ def _aligned(source: Shape, target: Shape, links: Links) -> bool:
 
 
 def _conv_links(synapse: Conv, source: Shape, target: Shape) -> Links:
-    """Links of the taps that meet a real position."""
+    """Links of the taps that have weights and meet a real position."""
     taps = synapse.weight.shape[2:]
     f = synapse.read_positions(0, target[1]).T[:, None, :, None]
     v = synapse.read_positions(1, target[2]).T[None, :, None, :]
-    real = (f >= 0) & (f < source[1]) & (v >= 0) & (v < source[2])
+    used = np.asarray(synapse.weight).any(axis=(0, 1))
+    real = (f >= 0) & (f < source[1]) & (v >= 0) & (v < source[2]) & used
     q, p, tap = np.broadcast_arrays(np.arange(target[1] * target[2]).reshape(target[1], target[2], 1, 1),
                                     f * source[2] + v, np.arange(taps[0] * taps[1]).reshape(taps))
     return Links.of(target[1] * target[2], q[real], p[real], tap[real] * _step(synapse, source, target))

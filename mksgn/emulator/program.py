@@ -34,7 +34,7 @@ ROWS, SCALED, PRODUCTS, ALIGNED, JOINED = range(5)
 
 POPULATION = ("frames", "joints", "width", "wide", "shift", "first_entry", "entries", "constant", "bias", "bias_step",
               "threshold", "keep_u", "keep_v", "wraps", "readout", "once", "fan", "fans", "neurons", "listed", "place",
-              "list_place", "row_place", "interval", "length", "lattice_frames")
+              "list_place", "row_place", "interval", "length", "lattice_frames", "ring", "lag", "cycle")
 """Columns of ``Code.populations``."""
 ENTRY = ("kind", "source", "weights", "links", "shared", "parts", "part_width", "channels", "channel_count",
          "delay")
@@ -57,7 +57,8 @@ class Code(NamedTuple):
         once: where its limits of a first step begin, or -1. fan, fans: its first line of ``fan_frames``, and how many
         it has. neurons: where its counters of spikes begin. listed: its spikes are needed as lists. place,
         list_place, row_place: where its messages, lists and their lengths lie. interval, length, lattice_frames: its
-        lattice; interval 0: it works at every step.
+        lattice; interval 0: it works at every step. ring, lag, cycle: frame by frame only (:mod:`.rings`):
+        how many frames its messages are kept for, how many frames late it works, and frames from one clip to the next.
     entries : int64 (S, len(ENTRY))
         weights: where they begin. links: where its table begins in ``first``. shared: one table serves every frame.
         parts, part_width: partitions of a joint mixing and their channels. channels, channel_count: those of the source

@@ -235,5 +235,5 @@ def _sent(population: Population, messages: np.ndarray) -> np.ndarray:
     sent, lattice = messages != 0, population.lattice
     if lattice is None:
         return sent.sum(axis=1, dtype=np.int64)[:, None]
-    starts = [frame * lattice.interval for frame in range(lattice.frames)]
+    starts = [frame * lattice.interval for frame in range(lattice.frames_apart)]
     return np.stack([sent[:, start:start + lattice.length].sum(axis=1, dtype=np.int64) for start in starts], axis=1)

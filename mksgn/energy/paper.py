@@ -189,7 +189,7 @@ def _rate(graph: Graph, counts: Counts, name: str) -> float:
     lattice = graph[name].lattice
     if lattice is None:
         return counts.rate(name)
-    steps = counts.neurons[name] * lattice.frames * lattice.length * counts.samples
+    steps = counts.neurons[name] * lattice.frames_apart * lattice.length * counts.samples
     return counts.spikes[name] / max(steps, 1)
 
 

@@ -86,7 +86,7 @@ def _reads_beyond(graph: Graph, synapse: Synapse, source: str) -> bool:
         return False
     own, target = lattice_of(graph[source]), lattice_of(graph[synapse.target])
     return any(own.frame(frame * target.interval - delay) is None
-               for delay, _ in synapse.by_delay() for frame in range(target.frames))
+               for delay, _ in synapse.by_delay() for frame in range(target.sample_frames))
 
 
 def _restless(population: Population, steps: int) -> Lattice:

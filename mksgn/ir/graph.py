@@ -205,7 +205,7 @@ def _check_lattice(population: Population, steps: int | None) -> None:
     lattice = population.lattice
     if lattice is None or steps is None:
         return
-    last = (lattice.frames - 1) * lattice.interval + lattice.length
+    last = 0 if lattice.frames is None else lattice.end
     if population.shape[1] != 1 or last > steps:
         raise GraphError("a population with a lattice holds one frame at a time, within the steps of a sample",
                          where=f"population {population.name!r}", got=f"{population.shape[1]} frames, {last} steps",

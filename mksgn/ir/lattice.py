@@ -21,30 +21,55 @@ class Lattice:
         Steps from one frame to the next.
     length : int
         Steps that a frame takes: T of the graph whose frames lie side by side.
-    frames : int
-        Frames of a sample.
+    frames : int or None
+        Frames of a sample; None: they never end.
     """
 
     interval: int
     length: int
-    frames: int
+    frames: int | None
 
     def __post_init__(self) -> None:
-        if min(self.interval, self.length, self.frames) < 1 or (self.length > self.interval and self.frames > 1):
+        frames = 2 if self.frames is None else self.frames
+        if min(self.interval, self.length, frames) < 1 or (self.length > self.interval and frames > 1):
             raise GraphError("a lattice needs whole numbers of at least 1, and frames that do not overlap",
                              got=f"interval {self.interval}, length {self.length}, frames {self.frames}")
 
     @property
+    def sample_frames(self) -> int:
+        """Frames of a sample.
+
+        Raises
+        ------
+        GraphError
+            When they never end.
+        """
+        if self.frames is None:
+            raise GraphError("a stream without ends has no samples", got="a lattice whose frames never end",
+                             allowed="the streamed graph of clips, or mksgn.emulator.FrameByFrame")
+        return self.frames
+
+    @property
+    def frames_apart(self) -> int:
+        """Frames that are counted each for itself: those of a sample; 1 where they never end, being all alike."""
+        return self.frames or 1
+
+    @property
     def end(self) -> int:
-        """Steps up to the end of the last frame."""
-        return (self.frames - 1) * self.interval + self.length
+        """Steps up to the end of the last frame; frames that never end raise :class:`GraphError`."""
+        return (self.sample_frames - 1) * self.interval + self.length
+
+    @property
+    def steps_at_work(self) -> int:
+        """Steps of a sample at which the neurons work; frames that never end raise :class:`GraphError`."""
+        return self.sample_frames * self.length
 
     def frame(self, step: int) -> int | None:
         """The frame that ``step`` (from 0) of a sample belongs to; None: the neurons rest."""
-        number, within = divmod(step, self.interval) if step >= 0 else (self.frames, 0)
-        if self.frames == 1:
-            return 0 if 0 <= step < self.length else None
-        return number if number < self.frames and within < self.length else None
+        if step < 0:
+            return None
+        number, within = divmod(step, self.interval) if self.frames != 1 else (0, step)
+        return number if (self.frames is None or number < self.frames) and within < self.length else None
 
     def begins(self, step: int) -> bool:
         """Whether a frame begins at ``step``, before which u and v are set to 0."""

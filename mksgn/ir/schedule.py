@@ -37,16 +37,23 @@ def has_delays(graph: Graph) -> bool:
     return any(synapse.delayed for synapse in graph.synapses)
 
 
-def schedule(graph: Graph) -> Schedule:
-    """Earliest balanced schedule: every population as early as its latest source allows."""
+def schedule(graph: Graph, hop: int = 1) -> Schedule:
+    """Earliest balanced schedule: every population as early as its latest source allows.
+
+    Parameters
+    ----------
+    graph : Graph
+    hop : int
+        Steps that a synapse takes: 1 on a chip and in Lava; 0 where a step computes one population after the other.
+    """
     depth = {graph.input.name: 0}
     wait: dict[tuple[str, str], int] = {}
     for population in graph.populations[1:]:
         synapses = graph.into(population.name)
-        depth[population.name] = 1 + max(depth[source] + s.reads_ahead for s in synapses for source in s.sources)
+        depth[population.name] = hop + max(depth[source] + s.reads_ahead for s in synapses for source in s.sources)
         for synapse in synapses:
             for source in synapse.sources:
-                wait[synapse.name, source] = depth[population.name] - 1 - depth[source]
+                wait[synapse.name, source] = depth[population.name] - hop - depth[source]
     return Schedule(depth, wait, depth[graph.output.name])
 
 

@@ -70,6 +70,44 @@ def streamed(graph: Graph) -> Graph:
     return Graph(populations, synapses, _cycle(graph, intervals), graph.meta | ({DENSE: made} if made else {}))
 
 
+def continuous(graph: Graph) -> Graph:
+    """The graph of a clip as a stream that never ends: every population works at every frame, and so does the readout.
+
+    A decision at frame f is that of the clip whose last frame is f. Its frames are read at the strides of the clip's
+    graph, but a strided population works at all of them, in turn. No neuron knows where a clip ends: where the clip's
+    graph pads its frames with zeros, a continuous one reads frames instead, and decides as within a longer clip. A
+    network without temporal padding decides the same, from the first frame on at which it has read all that it reads.
+
+    Its ``time_steps`` are those of one frame. :class:`mksgn.emulator.FrameByFrame` runs it.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of a clip, with T steps per sample.
+
+    Raises
+    ------
+    GraphError
+        As :func:`streamed`; or when a population makes several frames of one.
+    """
+    for synapse in graph.synapses:
+        made = graph[synapse.target].shape[1]
+        for source in synapse.sources:
+            if graph[source].shape[1] == 1 < made:
+                raise GraphError("a population that makes several frames of one has no place in a stream without ends",
+                                 where=f"{source} -> {synapse.target}", got=f"{made} frames of 1",
+                                 fix="run this graph clip by clip")
+    stream, steps = streamed(graph), graph.time_steps
+    assert steps is not None
+    populations = tuple(replace(p, lattice=Lattice(steps, steps, None)) for p in stream.populations)
+    return Graph(populations, stream.synapses, steps, dict(graph.meta))
+
+
+def is_endless(graph: Graph) -> bool:
+    """Whether :func:`continuous` made ``graph``."""
+    return graph.input.lattice is not None and graph.input.lattice.frames is None
+
+
 def frame_intervals(graph: Graph) -> Intervals:
     """Input frames from one frame of each population to its next.
 
@@ -162,16 +200,18 @@ def fanout_by_frame(graph: Graph, synapse: Synapse, source: str) -> np.ndarray:
     Returns
     -------
     int64 ndarray (L, C, F, V)
-        L frames of the source's lattice; 1 where it has none. The shape of the others is the source's.
+        L frames of the source's lattice; 1 where it has none, or no end. The shape of the others is the source's.
     """
     sender, target = graph[source], graph[synapse.target]
     if sender.lattice is None or target.lattice is None:  # all populations of a graph have one, or none has
         return synapse.fanout(sender.shape, target.shape)[None]
-    found = np.zeros((sender.lattice.frames, *sender.shape), np.int64)
+    frames = sender.lattice.frames_apart
+    found = np.zeros((frames, *sender.shape), np.int64)
     for delay, part in synapse.by_delay():
         met = part.fanout(sender.shape, target.shape)
-        for frame in range(sender.lattice.frames):
-            if target.lattice.frame(frame * sender.lattice.interval + delay) is not None:
+        for frame in range(frames):
+            arrives = frame * sender.lattice.interval + delay
+            if sender.lattice.frames is None or target.lattice.frame(arrives) is not None:
                 found[frame] += met
     return found
 
@@ -184,7 +224,7 @@ def dense_macs(graph: Graph, synapse: Synapse) -> int:
     source, target = graph[synapse.sources[0]], graph[synapse.target]
     if synapse.name in graph.meta.get(DENSE, ()):
         return synapse.weight.size
-    frames = 1 if target.lattice is None else target.lattice.frames
+    frames = 1 if target.lattice is None else target.lattice.frames_apart
     return synapse.dense_macs(source.shape, target.shape) * frames
 
 
@@ -231,6 +271,8 @@ def clip_as_stream(graph: Graph, samples: np.ndarray) -> np.ndarray:
         When the graph is not streamed.
     """
     lattice = lattice_of(graph.input)
+    if lattice.frames is None:
+        raise GraphError("a stream without ends has no clips", fix="stream the clip's graph: streamed, not continuous")
     if samples.ndim == 4:
         samples = np.broadcast_to(samples[..., None], (*samples.shape, lattice.length))
     count, channels, frames, joints, steps = samples.shape
@@ -255,6 +297,9 @@ def check_stream(graph: Graph, samples: np.ndarray) -> None:
     """
     if graph.input.lattice is None:
         return
+    if is_endless(graph):
+        raise DataError("a stream without ends has no samples", got=f"shape {samples.shape}",
+                        fix="run it with mksgn.emulator.FrameByFrame")
     if samples.ndim == 4:
         raise DataError("a streamed graph takes a frame at a time", got=f"shape {samples.shape}",
                         allowed=f"(N, C, 1, V, {graph.time_steps})", fix="use mksgn.ir.streaming.clip_as_stream")
@@ -281,7 +326,7 @@ def as_clip(population: Population, values: np.ndarray) -> np.ndarray:
     """What a streamed population sent, (N, C, 1, V, steps), as that of a clip: (N, C, F, V, T)."""
     lattice = lattice_of(population)
     frames = [values[:, :, 0, :, f * lattice.interval:f * lattice.interval + lattice.length]
-              for f in range(lattice.frames)]
+              for f in range(lattice.sample_frames)]
     return np.stack(frames, axis=2)
 
 

@@ -111,7 +111,8 @@ def graph_message(graph: Graph) -> dict[str, Any]:
         if population.neuron is not None:
             item["neuron"] = {f.name: int(getattr(population.neuron, f.name)) for f in fields(population.neuron)}
         if population.lattice is not None:
-            item["lattice"] = {f.name: int(getattr(population.lattice, f.name)) for f in fields(population.lattice)}
+            item["lattice"] = {"interval": population.lattice.interval, "length": population.lattice.length,
+                               "frames": population.lattice.sample_frames}
         populations.append(item)
     synapses = [{"kind": type(s).__name__, **{f.name: getattr(s, f.name) for f in fields(s)}} for s in graph.synapses]
     return {"populations": populations, "synapses": synapses, "time_steps": graph.time_steps}

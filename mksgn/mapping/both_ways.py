@@ -169,7 +169,7 @@ def priced(clip: Graph, placement: Placement, activity: Activity, active: Active
     operations = sum(float((np.asarray(activity[source]) * s.fanout(clip[source].shape, clip[s.target].shape)).sum())
                      for s in clip.synapses for source in s.sources)
     extra = extra_events(placement.wiring, work, sent, operations)
-    before = 0 if lattice is None else (lattice.frames - 1) * lattice.interval
+    before = 0 if lattice is None else lattice.end - lattice.length
     uneven = sample_ms(placement, sent, active, list(models)) if lattice is not None else {}
     prices = {}
     for model in models:

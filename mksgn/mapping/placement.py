@@ -251,7 +251,7 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
 def uniform_activity(graph: Graph, steps: int) -> dict[str, np.ndarray]:
     """:data:`UNIFORM_RATE` spikes per neuron and step at work; the input sends at every such step."""
     rate = {"input": 1.0, "hidden": UNIFORM_RATE, "readout": 0.0}
-    return {p.name: np.full(p.shape, rate[p.role] * (p.lattice.frames * p.lattice.length if p.lattice else steps))
+    return {p.name: np.full(p.shape, rate[p.role] * (p.lattice.steps_at_work if p.lattice else steps))
             for p in graph.populations}
 
 

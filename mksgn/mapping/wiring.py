@@ -184,7 +184,7 @@ class Wiring:
         lattice = None if population in self.repeats else self.stream[population].lattice
         if lattice is None or self.stream.time_steps is None:
             return 0
-        return self.stream.time_steps - lattice.frames * lattice.length
+        return self.stream.time_steps - lattice.steps_at_work
 
     # -------------------------------------------------------------------------------------- what is sent
     def activity(self, activity: Activity) -> dict[str, np.ndarray]:
@@ -202,5 +202,4 @@ class Wiring:
         if lattice is None:
             return None
         assert self.stream.time_steps is not None
-        last = (lattice.frames - 1) * lattice.interval + lattice.length
-        return max(schedule(self.stream).latency + last, self.stream.time_steps)
+        return max(schedule(self.stream).latency + lattice.end, self.stream.time_steps)

@@ -11,6 +11,7 @@ from mksgn.networks.graph import (
     identity_residual,
     spike_coders,
     strided,
+    strided_residual,
     temporal_convolution,
 )
 
@@ -41,13 +42,14 @@ def st_gcn_layer(builder: PopulationBuilder, config: BaseSgnConfig, name: str, p
     The residual is P itself, or its 1 x 1 convolution where the shape changes or P is no spike train.
     """
     before = builder.shape(p)
+    shape = strided(config, before, width, stride)
     spatial = graph_convolution(builder, config, name, p, width)
     convolution = temporal_convolution(builder, config, (spatial,), width, stride)
     if before[0] == width and stride == 1 and builder.sends_spikes(p):
-        residual = identity_residual(builder, config, (p,))
+        residual = identity_residual(builder, config, (p,), shape[1])
     else:
-        residual = builder.conv((p,), width, stride=stride)
-    return builder.population(f"{name}.stc", strided(before, width, stride), [convolution, residual])
+        residual = strided_residual(builder, config, (p,), width, stride)
+    return builder.population(f"{name}.stc", shape, [convolution, residual])
 
 
 PRESETS: dict[str, BaseSgnConfig] = {

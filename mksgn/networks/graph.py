@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mksgn.errors import ConfigError
-from mksgn.nn.config import NetworkConfig
+from mksgn.nn.config import CODER_FRAMES, NetworkConfig
 from mksgn.skeleton import spatial_partitions
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ class GraphConfig(NetworkConfig):
         from S, as in the adaptive graph of 2s-AGCN, arXiv 1805.07694 (learned); or S (x) W inside one synapse (fused).
     temporal_kernel : int
         Frames of the temporal convolution, odd.
+    temporal_padding : 'zeros' or 'none'
+        What a temporal convolution reads beyond the ends of a clip: zeros; or nothing, so that frames grow fewer from
+        layer to layer and each looks back only. Such a network can run on a stream without ends
+        (:func:`mksgn.ir.streaming.continuous`).
     residual_synapses : int
         Parallel synapses of a temporal convolution's residual, a power of two: 4 leave its trained weights two bits
         more when they are rounded.
@@ -49,6 +53,7 @@ class GraphConfig(NetworkConfig):
     strides: tuple[int, ...] = (1, 1, 2, 1, 2, 1)
     graph_conv: Literal["layer", "learned", "fused"] = "layer"
     temporal_kernel: int = 9
+    temporal_padding: Literal["zeros", "none"] = "zeros"
     residual_synapses: int = 1
     coder_width: int | None = None
     fusion: Literal["smf", "fixed", "sum"] = "sum"
@@ -76,6 +81,38 @@ class GraphConfig(NetworkConfig):
         return 2 if self.fusion == "smf" else 1
 
     @property
+    def padded(self) -> bool:
+        """Whether temporal convolutions keep the number of frames."""
+        return self.temporal_padding == "zeros"
+
+    @property
+    def residual_window(self) -> int:
+        """Frames of a layer's window, of which a residual reads the last."""
+        return 1 if self.padded else self.temporal_kernel
+
+    def frames_read(self, features: int) -> int:
+        """Frames of a sample from which a network without temporal padding makes so many ``features``."""
+        for stride in reversed(self.strides):
+            features = (features - 1) * stride + self.temporal_kernel
+        return features + CODER_FRAMES - 1
+
+    def check_frames(self, frames: int) -> None:
+        """Refuse samples that a network without temporal padding would not read whole.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if self.padded:
+            return
+        fits = [self.frames_read(self.segments * each) for each in range(1, 2 + frames // self.segments)]
+        if frames not in fits:
+            near = [each for each in fits if each < frames][-2:] + [each for each in fits if each > frames][:2]
+            raise ConfigError("a network without temporal padding reads a whole number of windows", "--frames",
+                              str(frames), ", ".join(map(str, near)) + ", ...", "give such --frames, or a smaller "
+                              "--temporal-kernel")
+
+    @property
     def coder_channels(self) -> int:
         """Channels of each spike coder."""
         return self.coder_width or self.widths[0]
@@ -94,7 +131,8 @@ class GraphConfig(NetworkConfig):
 
 def spike_coders(builder: PopulationBuilder, config: GraphConfig) -> str:
     """P (Eq. 3-4) of one modality, or P_fuse (Eq. 16-24) of several."""
-    return builder.spike_coders(config.coder_channels, config.fusion, config.fusion_weights)
+    config.check_frames(builder.data.frames)
+    return builder.spike_coders(config.coder_channels, config.fusion, config.fusion_weights, config.padded)
 
 
 def graph_convolution(builder: PopulationBuilder, config: GraphConfig, name: str, source: str, width: int) -> str:
@@ -121,14 +159,23 @@ def graph_convolution(builder: PopulationBuilder, config: GraphConfig, name: str
 def temporal_convolution(builder: PopulationBuilder, config: GraphConfig, sources: tuple[str, ...], width: int,
                          stride: int) -> Projection:
     """Con2d of Eq. 11 and 13, over frames, of the sum of ``sources``."""
-    return builder.conv(sources, width, kernel=config.temporal_kernel, stride=stride)
+    return builder.conv(sources, width, kernel=config.temporal_kernel, stride=stride, padded=config.padded)
 
 
-def identity_residual(builder: PopulationBuilder, config: GraphConfig, sources: tuple[str, ...]) -> Projection:
-    """The spikes of ``sources`` past the batch norm, each as much as the whole threshold."""
-    return builder.one_to_one(sources, parallel=config.residual_synapses)
+def identity_residual(builder: PopulationBuilder, config: GraphConfig, sources: tuple[str, ...],
+                      frames: int) -> Projection:
+    """The spikes of ``sources`` past the batch norm, each as much as the whole threshold, in ``frames`` frames."""
+    window = config.residual_window if builder.shape(sources[0])[1] != frames else 1
+    return builder.one_to_one(sources, parallel=config.residual_synapses, last_of=window)
 
 
-def strided(shape: tuple[int, int, int], width: int, stride: int) -> tuple[int, int, int]:
+def strided_residual(builder: PopulationBuilder, config: GraphConfig, sources: tuple[str, ...], width: int,
+                     stride: int) -> Projection:
+    """A trained convolution of single frames of ``sources``, as many as the temporal convolution makes."""
+    return builder.conv(sources, width, stride=stride, last_of=config.residual_window)
+
+
+def strided(config: GraphConfig, shape: tuple[int, int, int], width: int, stride: int) -> tuple[int, int, int]:
     """(C, F, V) after a temporal convolution."""
-    return width, (shape[1] - 1) // stride + 1, shape[2]
+    read = 1 if config.padded else config.temporal_kernel
+    return width, (shape[1] - read) // stride + 1, shape[2]

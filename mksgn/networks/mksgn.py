@@ -24,6 +24,7 @@ from mksgn.networks.graph import (
     identity_residual,
     spike_coders,
     strided,
+    strided_residual,
     temporal_convolution,
 )
 
@@ -77,12 +78,14 @@ def stc(builder: PopulationBuilder, config: MkSgnConfig, name: str, h_sa: tuple[
 
     SN(H_SA) is H_SA itself, or a strided LIF where the number of frames shrinks.
     """
-    shape = strided(builder.shape(h_sa[0]), width, stride)
+    shape = strided(config, builder.shape(h_sa[0]), width, stride)
     convolution = temporal_convolution(builder, config, h_sa, width, stride)
     residual: tuple[str, ...] = h_sa
     if stride > 1:
-        residual = (builder.population(f"{name}.res", shape, [builder.conv(h_sa, width, stride=stride)]),)
-    return builder.population(f"{name}.stc", shape, [convolution, identity_residual(builder, config, residual)])
+        single = strided_residual(builder, config, h_sa, width, stride)
+        residual = (builder.population(f"{name}.res", shape, [single]),)
+    past = identity_residual(builder, config, residual, shape[1])
+    return builder.population(f"{name}.stc", shape, [convolution, past])
 
 
 _NW_UCLA = MkSgnConfig(time_steps=2, surrogate_width=2.0, graph_conv="learned", segments=2, coder_width=64)

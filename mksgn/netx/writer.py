@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import astuple
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -165,7 +164,8 @@ class _Layers:
         if population.message_bits:
             layer["messageBits"] = population.message_bits
         if population.lattice is not None:
-            layer["lattice"] = np.array(astuple(population.lattice), dtype=np.int64)
+            own = population.lattice
+            layer["lattice"] = np.array([own.interval, own.length, own.sample_frames], dtype=np.int64)
 
     def _identify(self, layer: h5py.Group, field: str, name: str) -> None:
         if not metadata.storable(name) or not 0 < len(name.encode("utf-8")) <= NAME_BYTES_MAX:

@@ -112,14 +112,22 @@ class PopulationBuilder:
         return self.gate(name, "or", self.shape(left), [self.one_to_one((left, right))])
 
     # ------------------------------------------------------------------ projections
-    def conv(self, sources: tuple[str, ...], width: int, *, kernel: int = 1, stride: int = 1) -> ConvProjection:
-        """A trained convolution over ``kernel`` frames of the sum of ``sources``."""
-        channels = self.shape(sources[0])[0]
-        return ConvProjection(sources, channels, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+    def conv(self, sources: tuple[str, ...], width: int, *, kernel: int = 1, stride: int = 1, padded: bool = True,
+             last_of: int = 1) -> ConvProjection:
+        """A trained convolution over ``kernel`` frames of the sum of ``sources``, ``padded`` to keep their number.
 
-    def one_to_one(self, sources: tuple[str, ...], *, parallel: int = 1) -> IdentityProjection:
-        """Every spike of ``sources``, as much as the threshold, to the neuron at its place."""
-        return IdentityProjection(sources, self.shape(sources[0])[0], parallel=parallel)
+        With a kernel of one frame, ``last_of`` frames may be a window of which the last alone is read.
+        """
+        channels = self.shape(sources[0])[0]
+        return ConvProjection(sources, channels, width, (kernel, 1), (stride, 1), (kernel // 2 if padded else 0, 0),
+                              last_of=last_of)
+
+    def one_to_one(self, sources: tuple[str, ...], *, parallel: int = 1, last_of: int = 1) -> IdentityProjection:
+        """Every spike of ``sources``, as much as the threshold, to the neuron at its place.
+
+        ``last_of``: to that of the windows of so many frames whose last it is.
+        """
+        return IdentityProjection(sources, self.shape(sources[0])[0], parallel=parallel, last_of=last_of)
 
     def graph_conv(self, source: str, width: int, partitions: np.ndarray) -> GraphConvProjection:
         """Trained weights along the edges of ``partitions``, float32 (K, V, V), in one synapse."""
@@ -179,7 +187,8 @@ class PopulationBuilder:
                                                     before[-1] if before else start, gain, self.neuron))
 
     # ------------------------------------------------------------------ the two ends of every network
-    def spike_coders(self, width: int, fusion: str = "sum", weights: tuple[float, ...] | None = None) -> str:
+    def spike_coders(self, width: int, fusion: str = "sum", weights: tuple[float, ...] | None = None,
+                     padded: bool = True) -> str:
         """Add a spike coder (Eq. 3-4) for each modality; returns P, or P_fuse (Eq. 24), for the first layer.
 
         Parameters
@@ -190,20 +199,25 @@ class PopulationBuilder:
             How several coders become one (:mod:`mksgn.nn.fusion`).
         weights : tuple of float, optional
             For 'fixed', one per modality.
+        padded : bool
+            Whether the frames are padded, so that the coders have as many.
         """
+        padding = PADDING if padded else (0, PADDING[1])
         modalities, channels = self.data.modalities, self.data.channels_in
         if len(modalities) == 1:
-            self.coders = (self._coder("sc", ConvProjection((INPUT,), channels, width, KERNEL, padding=PADDING)),)
+            self.coders = (self._coder("sc", ConvProjection((INPUT,), channels, width, KERNEL, padding=padding)),)
             return self.coders[0]
         for index, modality in enumerate(modalities):
             total = channels * len(modalities)
-            reads = ModalityProjection(INPUT, total, index * channels, channels, width)
+            reads = ModalityProjection(INPUT, total, index * channels, channels, width, padding)
             self.coders += (self._coder(coder_name(modality), reads),)
         self.fusion = Fusion(len(modalities), width, fusion, weights)
         return FUSED
 
     def _coder(self, name: str, projection: ConvProjection) -> str:
-        shape = (projection.synapse.out_channels, self.data.frames, self.data.joints)
+        padding = projection.synapse.padding[0]
+        frames = self.data.frames + 2 * padding - (KERNEL[0] - 1)
+        shape = (projection.synapse.out_channels, frames, self.data.joints)
         return self.append(name, SpikeCoder(shape, [projection], **self.neuron))
 
     def _fused(self, projection: Projection) -> FusedProjection:

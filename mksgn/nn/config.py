@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mksgn.nn.builder import PopulationBuilder
 
 
+CODER_FRAMES = 3
+"""Frames of the convolution of a spike coder (paper, below Eq. 4)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataShape:
     """The part of a network's shape that the data and their preprocessing determine.

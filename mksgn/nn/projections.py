@@ -36,6 +36,8 @@ class Projection(nn.Module):
     """
 
     synapse: Any  # a SLAYER synapse: torch's stubs know nothing of its attributes
+    reads_last_of = 1
+    """Frames of a window of which only the last is read: what a target without temporal padding has of its source."""
     parallel = 1
     """Synapses on the chip between the same neurons, each with :meth:`weight`."""
 
@@ -61,6 +63,18 @@ class Projection(nn.Module):
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         """Dendritic input by SLAYER's own synapse, (N, C, F, V, T)."""
         raise NotImplementedError
+
+    def of_window(self, x: Tensor) -> Tensor:
+        """``x`` (N, C, F, V) or (N, C, F, V, T) without the frames that are no window's last."""
+        first = self.reads_last_of - 1
+        if not first:
+            return x
+        kept = x[:, :, first:]
+        return kept.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else kept.contiguous()
+
+    def as_window(self, weight_int: np.ndarray) -> np.ndarray:
+        """Weights (O, I, 1, kV) as those of the last frame of a window."""
+        return np.pad(weight_int, [(0, 0), (0, 0), (self.reads_last_of - 1, 0), (0, 0)])
 
     def drive(self, spikes: Spikes, hook: Hook) -> Tensor:
         """Dendritic input from the spikes of the sources, fast path."""
@@ -94,14 +108,19 @@ def frozen(synapse: Any, weight: Tensor) -> Any:
 
 
 class ConvProjection(Projection):
-    """Trainable 2-D convolution over (F, V): ``slayer.synapse.Conv``."""
+    """Trainable 2-D convolution over (F, V): ``slayer.synapse.Conv``.
+
+    A kernel of one frame may read the last of every ``last_of`` frames.
+    """
 
     def __init__(self, sources: tuple[str, ...], channels: int, out: int, kernel: tuple[int, int] = (1, 1),
-                 stride: tuple[int, int] = (1, 1), padding: tuple[int, int] = (0, 0), groups: int = 1) -> None:
+                 stride: tuple[int, int] = (1, 1), padding: tuple[int, int] = (0, 0), groups: int = 1,
+                 last_of: int = 1) -> None:
         synapse = slayer.synapse.Conv(channels, out, kernel, stride, padding, groups=groups)
         nn.init.kaiming_normal_(synapse.weight, mode="fan_out")
         super().__init__(sources, synapse, normed=True)
         self.pointwise = kernel == (1, 1) and padding == (0, 0)
+        self.reads_last_of = last_of
 
     def weight(self, hook: Hook) -> Tensor:
         weight = self.synapse.weight[..., 0]
@@ -110,6 +129,7 @@ class ConvProjection(Projection):
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         s = self.synapse
         stride = s.stride[:2]
+        x = self.of_window(x)
         if self.pointwise and max(stride) > 1:
             # What it skips first: on AVX2, oneDNN in torch 2.3 writes beyond its memory in a strided 1 x 1 convolution
             # of fewer than 8 channels, channels last.
@@ -124,11 +144,11 @@ class ConvProjection(Projection):
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         self.synapse._pre_hook_fx = hook
-        return self.synapse(x)
+        return self.synapse(self.of_window(x))
 
     def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
         s = self.synapse
-        return ir.Conv(name, self.sources, target, weight_int, stride=tuple(s.stride[:2]),
+        return ir.Conv(name, self.sources, target, self.as_window(weight_int), stride=tuple(s.stride[:2]),
                        padding=tuple(s.padding[:2]), dilation=tuple(s.dilation[:2]), groups=s.groups)
 
 
@@ -177,12 +197,14 @@ class IdentityProjection(Projection):
 
     ``parallel`` synapses share the gain, an equal part each. A population has one scale, and the weight of one synapse
     8 bits: a residual of the whole threshold in one of them leaves trained weights beside it a fraction of their range.
+    ``last_of``: the last of every so many frames is read.
     """
 
-    def __init__(self, sources: tuple[str, ...], channels: int, gain: float = 1.0, *, parallel: int = 1) -> None:
+    def __init__(self, sources: tuple[str, ...], channels: int, gain: float = 1.0, *, parallel: int = 1,
+                 last_of: int = 1) -> None:
         synapse = slayer.synapse.Conv(channels, channels, 1, groups=channels)
         super().__init__(sources, frozen(synapse, torch.full_like(synapse.weight, gain)), normed=False)
-        self.gain, self.parallel = gain, parallel
+        self.gain, self.parallel, self.reads_last_of = gain, parallel, last_of
 
     def weight(self, hook: Hook) -> Tensor:
         """Of each of the parallel synapses."""
@@ -190,12 +212,13 @@ class IdentityProjection(Projection):
         return hook(weight) if hook else weight
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
+        x = self.of_window(x)
         return x if self.gain == 1.0 else x.to(current_dtype(x, hook)) * self.gain
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         """One SLAYER synapse with the sum of their weights."""
         self.synapse._pre_hook_fx = hook and (lambda weight: self.parallel * hook(weight / self.parallel))
-        return self.synapse(x)
+        return self.synapse(self.of_window(x))
 
     def lower(self, name: str, target: str, hook: Hook, integers: Callable[[Tensor], np.ndarray]) -> list[ir.Synapse]:
         weight = integers(self.weight(hook))
@@ -203,7 +226,7 @@ class IdentityProjection(Projection):
         return [self.to_ir(each, target, weight) for each in names]
 
     def to_ir(self, name: str, target: str, weight_int: np.ndarray) -> ir.Synapse:
-        return ir.Conv(name, self.sources, target, weight_int, groups=weight_int.shape[0])
+        return ir.Conv(name, self.sources, target, self.as_window(weight_int), groups=weight_int.shape[0])
 
 
 class DenseProjection(Projection):

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from mksgn import ir
+from mksgn.nn.config import CODER_FRAMES
 from mksgn.nn.population import SpikingPopulation
 from mksgn.nn.projections import ConvProjection, Projection
 from mksgn.nn.spikes import Hook
 
-KERNEL = (3, 3)
+KERNEL = (CODER_FRAMES, 3)
 """Frames and joints of Eq. 4's convolution (paper, below Eq. 4)."""
 PADDING = (1, 1)
 
@@ -73,10 +74,12 @@ class ModalityProjection(ConvProjection):
     total, first, channels : int
         Channels of the input; the modality's are ``first`` to ``first + channels - 1``.
     out : int
+    padding : (F, V)
     """
 
-    def __init__(self, source: str, total: int, first: int, channels: int, out: int) -> None:
-        super().__init__((source,), channels, out, KERNEL, padding=PADDING)
+    def __init__(self, source: str, total: int, first: int, channels: int, out: int,
+                 padding: tuple[int, int] = PADDING) -> None:
+        super().__init__((source,), channels, out, KERNEL, padding=padding)
         self.total = total
         self.own = slice(first, first + channels)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from mksgn.skeleton.body import Body
@@ -47,8 +49,9 @@ def spatial_partitions(body: Body) -> np.ndarray:
     return np.divide(supports, sums, out=np.zeros_like(supports), where=sums > 0).astype(np.float32)
 
 
+@lru_cache(maxsize=32)
 def parents(body: Body) -> np.ndarray:
-    """Return int64 (V,): the neighbour of each joint that is nearer to the centre; the centre is its own parent.
+    """Return int64 (V,), read-only: each joint's neighbour nearer to the centre; the centre is its own parent.
 
     A bone is ``joint - joint[parents]``. Where a cycle offers several nearer neighbours, the lowest index is
     taken. Every connected component has one joint that is its own parent.
@@ -56,4 +59,6 @@ def parents(body: Body) -> np.ndarray:
     linked = body.adjacency()
     hops = body.hops_to_center()
     nearer = linked & (hops[None, :] < hops[:, None])
-    return np.where(nearer.any(axis=1), np.argmax(nearer, axis=1), np.arange(body.num_joints))
+    found = np.where(nearer.any(axis=1), np.argmax(nearer, axis=1), np.arange(body.num_joints))
+    found.setflags(write=False)
+    return found

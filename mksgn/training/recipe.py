@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mksgn import networks
 from mksgn.data.augmentation import augmentation_for, lateral_joints
+from mksgn.data.causal import Causal
 from mksgn.data.pack import Pack
 from mksgn.data.preprocess import MODALITIES, Augment, Preprocess, check_missing, tuples, way_of
 from mksgn.errors import ConfigError, typed
@@ -46,6 +47,15 @@ class Recipe(AveragedTail):
         interpolated within their sequence; one that no frame shows is 0 in the network's input.
     min_score : float
         With --missing interpolate: joints of a lower score are missing, too.
+    coding : 'clip' or 'causal'
+        Preprocessing: of whole sequences, before the first frame of which the last is read (clip); or of frames as
+        they come, for streams (causal). A sample is then the last --frames of its sequence.
+    rate : float
+        Frames per second that enter the network with --coding causal; 0: every frame of the sensor.
+    recorded_rate : float
+        Frames per second of the recordings, for --rate.
+    settle : int
+        Frames from which --coding causal estimates the body's axis and its bones.
     network : NetworkConfig
         Which network, and its choices; see :mod:`mksgn.networks`.
     epochs : int
@@ -120,6 +130,10 @@ class Recipe(AveragedTail):
     motion_range: float = 0.0
     missing: Literal["none", "interpolate"] = "none"
     min_score: float = 0.0
+    coding: Literal["clip", "causal"] = "clip"
+    rate: float = 0.0
+    recorded_rate: float = 30.0
+    settle: int = 8
     network: NetworkConfig = field(default_factory=MkSgnConfig)
     epochs: int = 70
     tune_epochs: int = 15
@@ -152,7 +166,7 @@ class Recipe(AveragedTail):
     def __post_init__(self) -> None:
         check_limits(self)
         self.network.check_modalities(self.modalities)
-        check_missing(self.missing, self.min_score)
+        self._check_coding()
         if self.mixup and self.distil and self.distil.soft_labels == "cached":
             raise ConfigError("cached soft labels know only unmixed samples, so they cannot teach with --mixup",
                               where="--mixup, --soft-labels", got=f"{self.mixup}, cached",
@@ -167,11 +181,24 @@ class Recipe(AveragedTail):
         """The modalities, one or several."""
         return (self.modality,) if isinstance(self.modality, str) else self.modality
 
+    def _check_coding(self) -> None:
+        if self.coding == "causal":
+            if self.missing != "none":
+                raise ConfigError("frames that are coded as they come hold missing joints where they were", "--missing",
+                                  self.missing, "none", "leave out --missing, or --coding causal")
+            return
+        check_missing(self.missing, self.min_score)
+        if self.rate:
+            raise ConfigError("only a preprocessing of frames as they come has a rate", "--rate", str(self.rate),
+                              fix="give --coding causal, or leave out --rate")
+
     def preprocess(self, pack: Pack) -> Preprocess:
         """Deterministic preprocessing for ``pack``; bodies with named hips and shoulders are turned to face one way."""
+        causal = Causal(rate=self.rate, recorded_rate=self.recorded_rate, settle=self.settle)
         return Preprocess(frames=self.frames, persons=self.persons, modality=self.modality,
                           lateral=lateral_joints(pack), root_range=self.root_range, motion_range=self.motion_range,
-                          missing=way_of(self.missing), min_score=self.min_score)
+                          missing=way_of(self.missing), min_score=self.min_score,
+                          causal=causal if self.coding == "causal" else None)
 
     def augmentation(self, pack: Pack) -> Augment:
         """Augmentation that suits ``pack``, see :func:`~mksgn.data.augmentation.augmentation_for`."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mksgn.data.preprocess import INPUT_MAX, MODALITIES, Augment, Preprocess
+from mksgn.data.coordinates import INPUT_MAX
+from mksgn.data.preprocess import MODALITIES, Augment, Preprocess
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError, DataError
 from mksgn.skeleton import NTU25, UCLA20, parents

@@ -28,7 +28,10 @@ def small_net(network: str, graph_conv: str, **options) -> SpikingGraphNet:
 
 
 NETWORKS = [("mksgn", "layer", {}), ("mksgn", "learned", {"segments": 2}), ("mksgn", "fused", {}),
-            ("base-sgn", "layer", {}), ("base-sgn", "fused", {})]
+            ("base-sgn", "layer", {}), ("base-sgn", "fused", {}),
+            ("mksgn", "learned", {"temporal_padding": "none", "temporal_kernel": 3, "frames": 13, "segments": 2,
+                                  "residual_synapses": 4}),
+            ("base-sgn", "fused", {"temporal_padding": "none", "temporal_kernel": 3, "frames": 15})]
 
 
 def as_if_trained(net: SpikingGraphNet) -> SpikingGraphNet:

@@ -8,7 +8,7 @@ import numpy as np
 from random_graphs import random_graph
 
 from mksgn.errors import GraphError
-from mksgn.ir import Graph, Population
+from mksgn.ir import Conv, Cuba, Dense, Graph, Population
 from mksgn.ir.streaming import streamed
 
 
@@ -32,3 +32,48 @@ def _alike(population: Population) -> Population:
     if population.bias is None or population.bias.ndim == 1:
         return population
     return replace(population, bias=np.ascontiguousarray(np.broadcast_to(population.bias[:, :1], population.shape)))
+
+
+def unpadded(seed: int) -> Graph:
+    """A random clip graph without padding along the frames: branches of strided and dilated kernels, and a readout.
+
+    Its clips are just as long as what the readout reads.
+    """
+    rng = np.random.default_rng(seed)
+    channels, joints, steps = (int(rng.choice(values)) for values in ((1, 3, 5), (1, 2, 5), (1, 1, 2, 3)))
+    branches = int(rng.integers(1, 3))
+    taps = [(int(rng.choice([1, 2, 3, 4])), int(rng.choice([1, 1, 2])), int(rng.choice([1, 1, 2, 3])))
+            for _ in range(int(rng.integers(1, 4)))]  # kernel, dilation, stride
+    head = int(rng.integers(1, 4))
+    frames = head
+    for kernel, dilation, stride in reversed(taps):
+        frames = (frames - 1) * stride + (kernel - 1) * dilation + 1
+    populations = [Population("in", (channels, frames, joints), role="input", message_bits=int(rng.choice([0, 8])))]
+    synapses: list[Conv | Dense] = []
+    ends = []
+    for branch in range(branches):
+        source, shape = "in", populations[0].shape
+        for depth, (kernel, dilation, stride) in enumerate(taps):
+            made, name = int(rng.choice([2, 3, 7, 18])), f"b{branch}.{depth}"
+            weight = even_weights(rng, made, shape[0], kernel, 1)
+            synapses.append(Conv(f"s.{name}", (source,), name, weight, (stride, 1), dilation=(dilation, 1)))
+            crop = np.zeros_like(weight)
+            crop[:, :, -1] = even_weights(rng, made, shape[0], 1)  # a residual: the newest frame alone
+            synapses.append(Conv(f"r.{name}", (source,), name, crop, (stride, 1), dilation=(dilation, 1)))
+            shape = synapses[-1].output_shape(shape, shape)
+            bound = sum(s.row_bound() for s in synapses[-2:]) * (128 if source == "in" else 1)
+            vth = max(bound // int(rng.choice([30, 60])), 1)
+            neuron = Cuba(vth, int(rng.choice([4096, 4096, 3000])), int(rng.choice([3072, 4096, 100])))
+            half = min(vth // 2 + 1, 4000)
+            populations.append(Population(name, shape, neuron, rng.integers(-half, half, made)))
+            source = name
+        ends.append((source, shape))
+    for source, shape in ends:
+        synapses.append(Dense(f"head.{source}", (source,), "out", even_weights(rng, 3, int(np.prod(shape)))))
+    populations.append(Population("out", (3, 1, 1), Cuba(131071, 4096, 0), rng.integers(-9, 10, 3), role="readout"))
+    return Graph(tuple(populations), tuple(synapses), steps)
+
+
+def even_weights(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Even int16 weights, a third of them 0."""
+    return (2 * rng.integers(-32, 32, shape) * (rng.random(shape) < 0.67)).astype(np.int16)

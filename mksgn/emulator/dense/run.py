@@ -112,7 +112,7 @@ class DenseRun:
         sent, lattice = train != 0, population.lattice
         if lattice is None:
             return sent.sum(dim=0).cpu().numpy()[:, None]
-        starts = [frame * lattice.interval for frame in range(lattice.frames)]
+        starts = [frame * lattice.interval for frame in range(lattice.frames_apart)]
         each = [sent[start:start + lattice.length].sum(dim=0) for start in starts]
         return torch.stack(each, dim=1).cpu().numpy()
 
