@@ -127,12 +127,17 @@ def kept_content(file: dict[str, Any]) -> dict[str, Any]:
 def arguments(run: Path, options: Options, target: float) -> list[str]:
     """The command line of one fine-tuning: what the run was trained with, and a price."""
     stored = read_state(run / CHECKPOINT, options=dict)["options"]
-    given = {name: stored[name] for name in ("protocol", "teacher", "device", "devices", "precision") if stored[name]}
+    said = stored["reading"] | stored["splitting"] | {name: stored[name] for name in KEPT_OPTIONS}
+    given = {name: value for name, value in said.items() if value}
     given |= {"data": options.data, "start": run, "epochs": 0, "tune_epochs": options.epochs,
               "tune_lr": options.lr, "integers": "tuned", "synop_weight": options.weight, "synop_target": target}
     words: list[str] = []
     for name, value in given.items():
-        words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, list | tuple):
+            words += [flag, *map(str, value)]
+        else:  # with an equals sign: a value such as -y would be taken for an option
+            words.append(flag if value is True else f"{flag}={value}")
     return words
 
 
@@ -167,6 +172,8 @@ def as_table(points: list[dict[str, Any]]) -> list[tuple[str, ...]]:
              f"{p['paper_mj']:.4f}", f"{p['counted_mj']:.4f}") for p in points]
 
 
+KEPT_OPTIONS = ("teacher", "device", "devices", "precision")
+"""Options of the run that its fine-tunings keep, beside those that say how its data are read and split."""
 COLUMNS = ("target", "top-1", "clean", "synops", "Eq. 34, mJ", "counted, mJ")
 
 

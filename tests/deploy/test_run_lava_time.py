@@ -135,9 +135,6 @@ def test_what_cannot_be_streamed_is_refused(program: Program, net: Path) -> None
     for arguments in (("--input", "x.npy"), ("--data", "synthetic"), ("--data", "synthetic", "--time", "stream")):
         outcome = program("--net", "streamed.net", *arguments, "--backend", "emulator", "--json", "r.json")
         assert outcome.code == 2 and "holds a streamed graph" in outcome.err and "--time stream" in outcome.err
-    for layout in ("layers", "stock"):
-        outcome = program("--net", net, "--samples", 1, "--backend", "lava", "--time", "stream", "--layout", layout)
-        assert outcome.code == 2 and "streamed graph cannot be laid out" in outcome.err
     outcome = program("--net", net, "--backend", "emulator", "--time", "stream", "--check", "--layout", "blocks")
     assert outcome.code == 2 and "no effect on the emulator" in outcome.err, "both backends are the emulator"
     assert not Path("r.json").exists()

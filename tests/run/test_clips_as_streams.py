@@ -103,6 +103,3 @@ def test_what_cannot_be_run_as_a_stream_is_refused() -> None:
         with pytest.raises(DataError, match="samples do not fit the net's input") as error:
             stream.run(np.zeros((1, *graph.input.shape[:2], 99), np.int8))
         assert str(graph.input.shape[1]) in str(error.value.allowed)
-    for layout in ("layers", "stock"):
-        with pytest.raises(GraphError, match="streamed graph cannot be laid out"):
-            open_backend("lava", graph, "stream", layout=layout)
