@@ -14,7 +14,7 @@ A net that was trained for streams takes each frame once, and carries what later
 whole clips: the last frames (--window) run as a clip, anew every few frames (--every). The first lines say which it is.
 
 What is lost is said: frames that are dropped, late or out of order, a sensor that stops, a person who leaves.
-Events are counted. Energy is modelled by the paper's formula; nothing here measures power.
+Events are counted. Energy is modelled at the paper's prices; nothing here measures power.
 
 Exit codes: 0; 2 for anything that can be mended, with one message; 130 after Ctrl-C, with the summary.
 """

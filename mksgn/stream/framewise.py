@@ -81,6 +81,7 @@ class FramewiseDecider:
         self.stream = FrameByFrame(continuous(graph), threads)
         self._behind = max(self.stream.lag(graph.output.name) - (self.preprocess.frames - 1), 0)
         self._columns = {name: deque[np.ndarray](maxlen=self.preprocess.frames) for name in watched}
+        self._last: Decision | None = None
         self.stream.push(np.zeros(self.stream.graph.input.shape, np.int8))  # what it compiles is no frame's latency
         self.restart()
 
@@ -122,7 +123,7 @@ class FramewiseDecider:
     def _empty(self) -> None:
         """Forget what is carried."""
         self.stream.reset()
-        self._last: Decision | None = None
+        self._last = None
         for kept in self._columns.values():
             kept.clear()
 
