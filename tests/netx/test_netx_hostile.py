@@ -191,7 +191,8 @@ CASES: dict[str, tuple[Change, str]] = {
     # attributes
     "another format": (attribute("format", np.bytes_(b"other")), "unknown file format"),
     "a format that is a number": (attribute("format", 3), "unknown file format"),
-    "a later version": (attribute("format_version", 2), "unknown format version"),
+    "a later version": (attribute("format_version", 3), "unknown format version"),
+    "the version of streams, without lattices": (attribute("format_version", 2), "a required field is missing"),
     "version 0": (attribute("format_version", 0), "unknown format version"),
     "a version that is text": (attribute("format_version", np.bytes_(b"1")), "unknown format version"),
     "a version that is a fraction": (attribute("format_version", 1.0), "unknown format version"),
