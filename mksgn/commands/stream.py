@@ -10,11 +10,11 @@
 A line of frames is JSON: {"time": 12.033, "persons": [{"id": 3, "joints": [[x, y, z, score], null, ...]}]}. The joints
 are those of the net's body; null stands for one that is missing. docs/live.md explains frames, lines and messages.
 
-The last frames (--window) run as a clip, anew every few frames (--every). The preprocessing of the shipped nets
-looks at a whole clip, so a decision looks back over a window, and is as sure as the window shows.
+A net that was trained for streams takes each frame once, and carries what later frames will read. Any other net needs
+whole clips: the last frames (--window) run as a clip, anew every few frames (--every). The first lines say which it is.
 
 What is lost is said: frames that are dropped, late or out of order, a sensor that stops, a person who leaves.
-Events are counted. Energy is modelled by the paper's formula; nothing here measures power.
+Events are counted. Energy is modelled at the paper's prices; nothing here measures power.
 
 Exit codes: 0; 2 for anything that can be mended, with one message; 130 after Ctrl-C, with the summary.
 """
@@ -66,7 +66,8 @@ class Options:
     recordings: int | None = None
     """How many are played, one after the other; each begins anew. Default: 1."""
     fps: float | None = None
-    """Frames per second of recordings, which hold no times. Default: 30."""
+    """Frames per second of recordings, which hold no times. Default: what the net was trained on where it says so, else
+    30."""
     real_time: bool = False
     """Play recordings and files at their own pace, as a sensor would. Default: as fast as can be decided."""
     follow: bool = False
@@ -87,12 +88,14 @@ class Options:
     absence: float = 1.0
     """Seconds after which the person who is watched is given up for another, and after which a gap begins anew."""
     window: Annotated[str | None, tyro.conf.arg(metavar="FRAMES|SECONDSs")] = None
-    """How far back a decision looks: frames (48) or seconds (1.6s). Default: as many frames as the net's input has."""
-    every: int = 4
-    """Frames from one computation to the next; between them the last decision stands."""
+    """Of a net that takes clips: how far back a decision looks, frames (48) or seconds (1.6s). Default: as many frames
+    as the net's input has."""
+    every: int | None = None
+    """Of a net that takes clips: frames from one computation to the next; between them the last decision stands.
+    Default: 4."""
     exit_at: float | None = None
     """Early exit: a decision of this confidence is final, and the rest of its recording (of a stream without
-    recordings: of its window) is not computed."""
+    recordings: of as many frames as a decision looks at) is not computed."""
     exit_after: int | None = None
     """With --exit-at: the fewest frames that a final decision must have seen. Default: 16."""
     backend: Literal["emulator", "lava", "loihi2"] = "emulator"

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from mksgn.commands.stream import STDIN, Options
 from mksgn.commit import describe_commit
+from mksgn.data.preprocess import Preprocess
 from mksgn.data.sources import SYNTHETIC, load
 from mksgn.errors import ConfigError, DataError
 from mksgn.files import name_of
@@ -30,6 +31,7 @@ from mksgn.run.registry import open_backend
 from mksgn.stream.clock import MachineClock
 from mksgn.stream.decider import Decider
 from mksgn.stream.frame_queue import FrameQueue
+from mksgn.stream.framewise import FramewiseDecider, why_clips
 from mksgn.stream.live import PORT, LivePage
 from mksgn.stream.playback import Playback, find_recordings
 from mksgn.stream.printing import JsonLines, TextLines
@@ -50,6 +52,7 @@ from mksgn.stream.sources import (
 from mksgn.stream.window import Window, WindowDecider
 
 FPS = 30.0
+EVERY = 4
 EXIT_AFTER = 16
 RASTERS = 4
 """Populations whose spikes the live page shows."""
@@ -68,16 +71,19 @@ def stream_net(options: Options) -> int:
     if options.exit_at is not None and known is None:
         raise ConfigError("this net gives no confidence, so no decision is sure enough", where="--exit-at",
                           got=why_not, fix="leave it out")
-    source = open_source(options, graph, clock)
+    clips = why_not_frame_by_frame(options, graph, preprocess)
+    source = open_source(options, graph, clock, FPS if preprocess.causal is None else preprocess.causal.recorded_rate)
     queue = FrameQueue(options.queue, clock, waits=options.never_drop or not source.live)
     with ExitStack() as stack:
         stack.callback(queue.stop.set)
         watched = () if options.live is None else shown_populations(graph)
-        decider = open_decider(options, graph, preprocess.frames, watched)
+        decider = open_decider(options, graph, preprocess.frames, watched, clips)
         stack.callback(decider.close)
         begin = beginning(options, graph, source, decider)
         lines: JsonLines | TextLines = JsonLines() if options.json else TextLines(console)
         lines.begin(begin)
+        if clips:
+            print_prose(console, f"a window decides, not each frame: {clips}")
         listeners: list[Listener] = [lines]
         page: LivePage | None = None
         if options.live is not None:
@@ -103,16 +109,37 @@ def rules_of(options: Options, least: float) -> Rules:
                  options.exit_at, EXIT_AFTER if options.exit_after is None else options.exit_after)
 
 
-def open_decider(options: Options, graph: Graph, frames: int, watched: tuple[str, ...]) -> Decider:
-    """The net on its backend; ``frames``: those of its input."""
+def why_not_frame_by_frame(options: Options, graph: Graph, preprocess: Preprocess) -> str:
+    """Why a window decides; empty where the net decides frame by frame.
+
+    Raises
+    ------
+    ConfigError
+        When it does, and options of a window are given.
+    """
+    if options.backend != "emulator":
+        return f"the backend {options.backend} takes clips"
+    why = why_clips(graph, preprocess)
+    for name, value in (("--window", options.window), ("--every", options.every)):
+        if not why and value is not None:
+            raise ConfigError("a net that decides frame by frame has no window", where=name, got=str(value),
+                              fix="leave it out")
+    return why
+
+
+def open_decider(options: Options, graph: Graph, frames: int, watched: tuple[str, ...], clips: str) -> Decider:
+    """The net on its backend; ``frames``: those of its input; ``clips``: why it takes clips, empty if it does not."""
+    if not clips:
+        return FramewiseDecider(graph, options.net, options.threads, watched)
     window = Window(frames=frames) if options.window is None else Window.parse(options.window)
     threads: dict[str, Any] = {"blocks" if options.backend == "lava" else "threads": options.threads}
     backend = open_backend(options.backend, graph, **threads)
-    return WindowDecider(graph, options.net, backend, window, options.every, watched)
+    every = EVERY if options.every is None else options.every
+    return WindowDecider(graph, options.net, backend, window, every, watched)
 
 
-def open_source(options: Options, graph: Graph, clock: MachineClock) -> Source:
-    """Where the frames come from.
+def open_source(options: Options, graph: Graph, clock: MachineClock, fps: float) -> Source:
+    """Where the frames come from; ``fps``: frames per second of recordings, where the options name none.
 
     Raises
     ------
@@ -140,7 +167,7 @@ def open_source(options: Options, graph: Graph, clock: MachineClock) -> Source:
         indices = find_recordings(pack, options.recording, options.recordings or 1)
         name = SYNTHETIC if options.frames == SYNTHETIC else name_of(options.frames)
         told = f"{len(indices)} recording{'s' * (len(indices) > 1)} of {name}"
-        found = Playback(told, pack, indices, options.fps or FPS)
+        found = Playback(told, pack, indices, options.fps or fps)
     return Paced(found, clock) if options.real_time else found
 
 

@@ -102,6 +102,11 @@ class CausalFrames:
         self._id: int | None = None
         self._forget()
 
+    @property
+    def sees_nobody(self) -> bool:
+        """Whether nobody was seen since it began anew, or since it forgot who had been away for too long."""
+        return self._origin is None
+
     def _forget(self) -> None:
         """Begin anew with the next frame."""
         persons, joints = self.preprocess.persons, self.body.num_joints

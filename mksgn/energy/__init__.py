@@ -7,7 +7,9 @@ from mksgn.energy.paper import (
     PaperEnergy,
     SynapseOps,
     counted_energy_mj,
+    events_energy_mj,
     paper_energy_mj,
 )
 
-__all__ = ["E_AC_PJ", "E_MAC_PJ", "CountedEnergy", "PaperEnergy", "SynapseOps", "counted_energy_mj", "paper_energy_mj"]
+__all__ = ["E_AC_PJ", "E_MAC_PJ", "CountedEnergy", "PaperEnergy", "SynapseOps", "counted_energy_mj", "events_energy_mj",
+           "paper_energy_mj"]

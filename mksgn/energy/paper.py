@@ -181,7 +181,12 @@ def counted_energy_mj(counts: Counts) -> CountedEnergy:
     samples = _samples(counts)
     macs = sum(counts.macs.values()) / samples
     synops = sum(counts.synops.values()) / samples
-    return CountedEnergy(macs, synops, (E_MAC_PJ * macs + E_AC_PJ * synops) * _MJ_PER_PJ)
+    return CountedEnergy(macs, synops, events_energy_mj(macs, synops))
+
+
+def events_energy_mj(macs: float, synops: float) -> float:
+    """Energy of so many multiply-accumulates and accumulates at the paper's prices (Eq. 36 and 37), in mJ."""
+    return (E_MAC_PJ * macs + E_AC_PJ * synops) * _MJ_PER_PJ
 
 
 def _rate(graph: Graph, counts: Counts, name: str) -> float:

@@ -108,6 +108,11 @@ def is_endless(graph: Graph) -> bool:
     return graph.input.lattice is not None and graph.input.lattice.frames is None
 
 
+def pads_frames(graph: Graph) -> bool:
+    """Whether a kernel along the frames reads zeros beyond the ends of a clip."""
+    return any(isinstance(synapse, Conv) and synapse.padding[0] > 0 for synapse in graph.synapses)
+
+
 def frame_intervals(graph: Graph) -> Intervals:
     """Input frames from one frame of each population to its next.
 

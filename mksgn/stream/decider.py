@@ -28,6 +28,10 @@ class Step:
     macs: int
     energy_mj: float
 
+    def __add__(self, other: Step) -> Step:
+        return Step(self.spikes + other.spikes, self.synops + other.synops, self.macs + other.macs,
+                    self.energy_mj + other.energy_mj)
+
     def record(self) -> EventsRecord:
         """The counted ones."""
         return {"spikes": self.spikes, "synops": self.synops, "macs": self.macs}
@@ -35,7 +39,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """What a network says after a frame.
+    """What a network says of the frames so far.
 
     Parameters
     ----------
@@ -45,22 +49,35 @@ class Decision:
         Probabilities of the classes; None where the net does not say what makes a logit.
     behind : int
         Frames that came since the newest one that this decision has looked at.
-    step : Step or None
-        What was computed at this frame; None: the decision before it stands.
-    raster : dict of population to int64 ndarray (C, n)
-        Spikes of each channel in the last n frames of the network, of the populations that are looked at.
     """
 
     best: int
     scores: np.ndarray | None
     behind: int
-    step: Step | None
-    raster: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def confidence(self) -> float | None:
         """The score of the class that is decided for."""
         return None if self.scores is None else float(self.scores[self.best])
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What comes of a frame.
+
+    Parameters
+    ----------
+    decision : Decision or None
+        None: nothing can be said yet.
+    step : Step or None
+        What was computed at this frame; None: nothing was.
+    raster : dict of population to int64 ndarray (C, n)
+        Spikes of each channel in the last n frames of the network, of the populations that are looked at.
+    """
+
+    decision: Decision | None
+    step: Step | None = None
+    raster: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Decider(Protocol):
@@ -73,27 +90,31 @@ class Decider(Protocol):
         What its energies are.
     told : str
         How it works, in a few words.
+    holds : bool
+        Whether it takes frames in which the person who is watched is not seen, and holds that person for a while. Else
+        such frames are kept from it.
     """
 
     graph: Graph
     energy: str
     told: str
+    holds: bool
 
-    def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Decision | None:
-        """Take a frame; None: nothing can be said yet.
+    def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Outcome:
+        """Take a frame.
 
         Parameters
         ----------
         joints : float32 ndarray (M, V, 3)
-            NaN where a joint is missing, or a person is. The first person is seen.
+            NaN where a joint is missing, or a person is. Unless it :attr:`holds`, the first person is seen.
         scores : float32 ndarray (M, V)
         time : float
             Seconds, later than the frame before.
         """
         ...
 
-    def skip(self) -> bool:
-        """Let a frame pass that need not be computed; whether :meth:`push` would have computed."""
+    def skip(self, time: float) -> bool:
+        """Let the frame of this time pass, which need not be computed; whether :meth:`push` would have computed."""
         ...
 
     def spans(self, frames: int, seconds: float) -> bool:

@@ -88,7 +88,7 @@ class TextLines:
 def frame_text(record: FrameRecord) -> str:
     """One line on a frame: its number and time, class, confidence and latency."""
     name, confidence = record["class_name"], record["confidence"]
-    shown = "nobody" if name is None else name
+    shown = name or ("undecided" if record["persons"] else "nobody")
     sure = "" if confidence is None else f"{confidence:.3f}"
     behind = record["latency_frames"]
     frames = "" if behind is None else f" {behind} frames" if behind != 1 else " 1 frame"

@@ -10,7 +10,7 @@ import numpy as np
 
 from mksgn.errors import DataError
 from mksgn.stream.clock import Clock
-from mksgn.stream.decider import Decider, Decision
+from mksgn.stream.decider import Decider, Outcome
 from mksgn.stream.early_exit import EarlyExit
 from mksgn.stream.following import ABSENCE_S, Follower, Placed
 from mksgn.stream.frame_queue import Arrival, FrameQueue, Nothing
@@ -53,7 +53,7 @@ class Listener(Protocol):
     """Told what happens in a stream, as it happens."""
 
     def frame(self, record: FrameRecord, joints: np.ndarray, raster: dict[str, np.ndarray]) -> None:
-        """A frame was decided on: joints float32 (M, V, 3), NaN where missing; the raster of :class:`Decision`."""
+        """A frame was decided on: joints float32 (M, V, 3), NaN where missing; the raster of :class:`Outcome`."""
         ...
 
     def note(self, record: NoteRecord) -> None:
@@ -172,8 +172,8 @@ class Session:
             self._say(note)
         self._tell(arrival, placed, self._decide(arrival, placed))
 
-    def _decide(self, arrival: Arrival, placed: Placed) -> Decision | None:
-        """The decision at a frame."""
+    def _decide(self, arrival: Arrival, placed: Placed) -> Outcome:
+        """What comes of a frame."""
         tally, frame = self.tally, arrival.frame
         tally.frames += 1
         tally.missing_joints += placed.missing
@@ -183,29 +183,30 @@ class Session:
             self._say(Note("again", "the final decision is as old as the decider looks back: begun anew"))
         if placed.restart or over or tally.frames == 1:
             self.decider.restart()
-            self.exit.restart(frame.time)
+            self.exit.restart()
         if not placed.watched:
             tally.nobody += 1
-            return None
+            if not self.decider.holds:
+                return Outcome(None)
         self.exit.passes()
         if self.exit.final is not None:
-            tally.skipped += self.decider.skip()
-            return self.exit.final
-        decision = self.decider.push(placed.joints, placed.scores, frame.time)
-        if decision is not None and decision.step is not None:
-            tally.step(decision.step)
-        return decision
+            tally.skipped += self.decider.skip(frame.time)
+            return Outcome(self.exit.final)
+        outcome = self.decider.push(placed.joints, placed.scores, frame.time)
+        if outcome.step is not None:
+            tally.step(outcome.step)
+        return outcome
 
-    def _tell(self, arrival: Arrival, placed: Placed, decision: Decision | None) -> None:
-        """Tell the listeners of a frame and its decision."""
+    def _tell(self, arrival: Arrival, placed: Placed, outcome: Outcome) -> None:
+        """Tell the listeners of a frame and what comes of it."""
+        decision, step = outcome.decision, outcome.step
         self._ended = self.clock.now()
         latency = self._ended - arrival.at
         late = latency > self.rules.late and not self.queue.waits
         self.tally.latency(latency)
         self.tally.late += late
         before = self.exit.final
-        new = before is None and decision is not None and self.exit.settle(decision)
-        step = decision.step if decision is not None and before is None else None
+        new = before is None and decision is not None and self.exit.settle(decision, arrival.frame.time)
         scores = None if decision is None or decision.scores is None else [float(each) for each in decision.scores]
         record: FrameRecord = {
             "type": "frame", "frame": arrival.number, "time": arrival.frame.time,
@@ -217,9 +218,8 @@ class Session:
             "latency_frames": None if decision is None or before is not None else decision.behind, "late": late,
             "waiting": len(self.queue), "persons": placed.persons, "missing_joints": placed.missing,
             "events": None if step is None else step.record(), "energy_mj": self.tally.energy_mj}
-        raster = {} if step is None or decision is None else decision.raster
         for listener in self.listeners:
-            listener.frame(record, placed.joints, raster)
+            listener.frame(record, placed.joints, outcome.raster)
         if new and decision is not None:
             self.tally.finals += 1
             self._say(Note("final", f"{self._class(decision.best)} is final at a confidence of "

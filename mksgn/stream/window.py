@@ -15,7 +15,7 @@ from mksgn.ir import Graph
 from mksgn.programs.classes import scores as class_scores
 from mksgn.programs.samples import body_in, preprocess_of
 from mksgn.run.backend import Backend, RunResult, class_sums
-from mksgn.stream.decider import Decision, Step
+from mksgn.stream.decider import Decision, Outcome, Step
 from mksgn.stream.holding import Holder
 from mksgn.stream.records import ENERGY
 
@@ -83,6 +83,7 @@ class WindowDecider:
     """
 
     energy = ENERGY
+    holds = False
 
     def __init__(self, graph: Graph, net: Path, backend: Backend, window: Window, every: int,
                  watched: tuple[str, ...] = ()) -> None:
@@ -106,22 +107,21 @@ class WindowDecider:
     def spans(self, frames: int, seconds: float) -> bool:
         return self.window.spans(frames, seconds)
 
-    def skip(self) -> bool:
+    def skip(self, time: float) -> bool:
         self._count += 1
         return (self._count - 1) % self.every == 0
 
-    def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Decision | None:
+    def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Outcome:
         filled = self._held.fill(joints)
         if self.preprocess.missing:  # the net interpolates them itself, within the window
             filled = np.where(np.isnan(joints), 0, filled)
         self._frames.append((time, filled, scores))
         while not self.window.spans(len(self._frames), time - self._frames[0][0]):
             self._frames.popleft()
-        if self.skip() or self._last is None:
-            self._last = self._decide()
-        else:
-            self._last = Decision(self._last.best, self._last.scores, self._last.behind + 1, None)
-        return self._last
+        if self.skip(time) or self._last is None:
+            return self._decide()
+        self._last = Decision(self._last.best, self._last.scores, self._last.behind + 1)
+        return Outcome(self._last)
 
     def clip(self) -> np.ndarray:
         """The window as the net takes it: int8 (C, F, V)."""
@@ -129,12 +129,13 @@ class WindowDecider:
         scores = np.stack([each for _, _, each in self._frames]) if self.preprocess.missing else None
         return self.preprocess(points, self.body, scores=scores)
 
-    def _decide(self) -> Decision:
+    def _decide(self) -> Outcome:
         result = self.backend.run(self.clip()[None], self._record)
         probabilities, _ = class_scores(self.graph, result.output)
         raster = {name: result.spikes[name][0].sum(axis=(2, 3), dtype=np.int64) for name in self.watched}
-        return Decision(int(np.argmax(class_sums(result.output)[0])),
-                        None if probabilities is None else probabilities[0], 0, self._step(result), raster)
+        self._last = Decision(int(np.argmax(class_sums(result.output)[0])),
+                              None if probabilities is None else probabilities[0], 0)
+        return Outcome(self._last, self._step(result), raster)
 
     def _step(self, result: RunResult) -> Step:
         counts, graded = result.counts, self.graph.input.name

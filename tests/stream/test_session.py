@@ -194,10 +194,10 @@ def test_an_early_exit_is_final_until_the_recording_ends() -> None:
     assert all(record["confidence"] == pytest.approx(0.5) for record in told.frames[4:8])
 
 
-def test_an_early_exit_needs_frames_and_ends_with_the_window() -> None:
+def test_an_early_exit_needs_frames_and_lasts_as_long_as_a_decision_looks_back() -> None:
     frames = [frame(1000 + i / 10, person()) for i in range(12)]
     told, decider = played(frames, Rules(exit_at=0.05, exit_after=4), decider=CountingDecider(span=6))
-    assert [record["final"] for record in told.frames] == [*[False] * 3, *[True] * 3] * 2
+    assert [record["final"] for record in told.frames] == [*[False] * 3, *[True] * 7, *[False] * 2]
     assert told.kinds.count("again") == 1 and decider.restarts == 2
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mksgn.ir import Graph
-from mksgn.stream.decider import Decision, Step
+from mksgn.stream.decider import Decision, Outcome, Step
 from mksgn.stream.frame_queue import FrameQueue
 from mksgn.stream.frames import Frame, Person, person_of
 from mksgn.stream.session import Rules, Session
@@ -45,7 +45,7 @@ def frame(time: float, *persons: Person, recording: str = "") -> Frame:
 class CountingDecider:
     """Is the surer, the more frames it has seen: ``rise`` a frame. A computation takes 10 synops and ``takes`` s."""
 
-    energy, told = "invented", "counts"
+    energy, told, holds = "invented", "counts", False
     graph: Graph
 
     def __init__(self, clock: FakeClock | None = None, rise: float = 0.1, takes: float = 0.0, span: int = 10) -> None:
@@ -55,15 +55,15 @@ class CountingDecider:
         self.restarts = self.skipped = 0
         self.closed = False
 
-    def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Decision:
+    def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Outcome:
         self.seen.append(time)
         self.pushed.append(joints)
         if self.clock is not None:
             self.clock.time += self.takes
         sure = min(self.rise * len(self.seen), 1.0)
-        return Decision(1, np.array([1 - sure, sure]), 0, Step(3, 10, 2, 0.5))
+        return Outcome(Decision(1, np.array([1 - sure, sure]), 0), Step(3, 10, 2, 0.5))
 
-    def skip(self) -> bool:
+    def skip(self, time: float) -> bool:
         self.skipped += 1
         return True
 

@@ -90,7 +90,7 @@
 
   const frame = (told) => {
     last = told;
-    text("class", told.class_name ?? "nobody");
+    text("class", told.class_name ?? (told.persons ? "undecided" : "nobody"));
     text("confidence", told.confidence === null ? "" : `${(100 * told.confidence).toFixed(1)} % sure`);
     $("state").hidden = !told.final;
     $("state").className = "chip final";

@@ -1,0 +1,141 @@
+"""Decisions frame by frame: each frame is computed once, and what later frames will read is carried along."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from mksgn.data.causal import CausalFrames
+from mksgn.data.preprocess import Preprocess
+from mksgn.emulator import FrameByFrame
+from mksgn.energy import events_energy_mj
+from mksgn.errors import GraphError
+from mksgn.ir import Graph
+from mksgn.ir.streaming import continuous, pads_frames
+from mksgn.programs.classes import scores as class_scores
+from mksgn.programs.samples import body_in, preprocess_of
+from mksgn.run.backend import class_sums
+from mksgn.stream.decider import Decision, Outcome, Step
+from mksgn.stream.records import COUNTED_ENERGY
+
+
+def why_clips(graph: Graph, preprocess: Preprocess) -> str:
+    """Why a net must be given clips; empty for a continuous network, which :class:`FramewiseDecider` runs.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of a clip.
+    preprocess : Preprocess
+        The net's.
+    """
+    if preprocess.causal is None:
+        return "its preprocessing reads a whole clip before it codes the first frame"
+    if pads_frames(graph):
+        return "it pads its frames with zeros, so it must know where a clip ends"
+    if graph.output.shape[1] > 1:
+        return f"its output has {graph.output.shape[1]} frames"
+    try:
+        continuous(graph)
+    except GraphError as error:
+        return f"{error.what} ({error.where})"
+    return ""
+
+
+class FramewiseDecider:
+    """Runs a continuous network, a frame per call, on the emulator.
+
+    A decision is that of the clip of the last frames: :meth:`mksgn.emulator.Emulator.run` on them, as they were coded.
+    The first one comes with the frame that fills a clip. What is carried begins anew when the session says so, and when
+    the preprocessing does (:attr:`mksgn.data.causal.CausalFrames.begun`).
+
+    Parameters
+    ----------
+    graph : Graph
+        Of a clip; :func:`why_clips` finds nothing.
+    net : Path
+        Names the net in errors.
+    threads : int, optional
+        As of :class:`mksgn.emulator.FrameByFrame`.
+    watched : tuple of str
+        Populations whose spikes are kept for the raster.
+
+    Raises
+    ------
+    ConfigError, NetFileError
+        When the net does not say how skeletons become its input.
+    GraphError
+        As :class:`mksgn.emulator.FrameByFrame`.
+    """
+
+    energy = COUNTED_ENERGY
+    told = "frame by frame, with carried state"
+    holds = True
+
+    def __init__(self, graph: Graph, net: Path, threads: int | None = None, watched: tuple[str, ...] = ()) -> None:
+        self.graph, self.preprocess, self.body = graph, preprocess_of(graph, net), body_in(graph)
+        assert self.preprocess.causal is not None, "this net takes clips"
+        self.rate = self.preprocess.causal.rate
+        self.stream = FrameByFrame(continuous(graph), threads)
+        self._behind = max(self.stream.lag(graph.output.name) - (self.preprocess.frames - 1), 0)
+        self._columns = {name: deque[np.ndarray](maxlen=self.preprocess.frames) for name in watched}
+        self._last: Decision | None = None
+        self.stream.push(np.zeros(self.stream.graph.input.shape, np.int8))  # what it compiles is no frame's latency
+        self.restart()
+
+    def restart(self) -> None:
+        self._sensor = CausalFrames(self.preprocess, self.body)
+        self._begun = 0
+        self._first: float | None = None
+        self._time = 0.0
+        self._empty()
+
+    def close(self) -> None:
+        self.stream.close()
+
+    def spans(self, frames: int, seconds: float) -> bool:
+        return (seconds * self.rate if self.rate else frames) <= self.preprocess.frames
+
+    def skip(self, time: float) -> bool:
+        first, last, self._time = self._first, self._time, time
+        return not self.rate or first is None or int((time - first) * self.rate) > int((last - first) * self.rate)
+
+    def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Outcome:
+        coded = self._sensor.push(joints, time, scores)
+        if self._sensor.begun != self._begun:
+            self._begun, self._first = self._sensor.begun, time
+            self._empty()
+        elif self._first is not None and self._sensor.sees_nobody:
+            self._first = None
+            self._empty()
+        self._time = time
+        if not coded.shape[1]:
+            last = self._last
+            self._last = None if last is None else Decision(last.best, last.scores, last.behind + 1)
+            return Outcome(self._last)
+        step = Step(0, 0, 0, 0.0)
+        for at in range(coded.shape[1]):
+            step += self._enter(coded[:, at:at + 1])
+        return Outcome(self._last, step, {name: np.stack(list(kept), axis=1) for name, kept in self._columns.items()})
+
+    def _empty(self) -> None:
+        """Forget what is carried."""
+        self.stream.reset()
+        self._last = None
+        for kept in self._columns.values():
+            kept.clear()
+
+    def _enter(self, frame: np.ndarray) -> Step:
+        """Let a coded frame (C, 1, V) enter the network; what that caused."""
+        result = self.stream.push(frame)
+        for name, kept in self._columns.items():
+            kept.append(self.stream.spikes(name).sum(axis=(1, 2, 3), dtype=np.int64))
+        if result.output is not None:
+            output = result.output[None]
+            probabilities, _ = class_scores(self.graph, output)
+            self._last = Decision(int(np.argmax(class_sums(output)[0])),
+                                  None if probabilities is None else probabilities[0], self._behind)
+        entered = int(np.count_nonzero(frame)) * self.stream.steps
+        return Step(result.spikes - entered, result.synops, result.macs, events_energy_mj(result.macs, result.synops))
