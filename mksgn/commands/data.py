@@ -4,7 +4,7 @@
     mksgn data convert --data clips --out clips.npz           # one pack that every command reads at once
     mksgn data tensor --net mksgn.net --data clip.json --out x.npy   # the int8 input that a net makes of a recording
 
-    mksgn data show --help                                    # explains one of them and its options
+Each of them explains its options with --help.
 """
 
 from __future__ import annotations

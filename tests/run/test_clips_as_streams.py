@@ -46,6 +46,8 @@ def compared(graph: Graph, x: np.ndarray, stream: Backend, record: str, lacking:
 
 @pytest.mark.parametrize(("kernel", "record"), [("event", "spikes"), ("event", "states"), ("dense", "states")])
 def test_the_emulator_gives_a_clip_back(kernel: str, record: str) -> None:
+    if kernel == "dense":
+        pytest.importorskip("torch", reason="the dense kernel needs the extra torch")
     kinds, frames, steps, spiking = set(), set(), set(), 0
     for seed in SEEDS if record == "spikes" else SEEDS[::2]:
         graph = clip_graph(seed)
