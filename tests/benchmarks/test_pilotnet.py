@@ -12,6 +12,7 @@ import pytest
 from programs import Program, program_module
 
 from mksgn.errors import ConfigError
+from mksgn.extras import SLAYER, present
 from mksgn.mapping import board
 
 PROGRAM = "benchmarks/pilotnet.py"
@@ -19,6 +20,8 @@ PROGRAM = "benchmarks/pilotnet.py"
 
 @pytest.fixture(scope="module")
 def pilotnet() -> Iterator[ModuleType]:
+    if not present(SLAYER):
+        pytest.skip("needs lava-dl: extra lava (CPython 3.10)")
     with program_module("benchmarks/pilotnet.py") as module:
         try:
             module.wheel_file("network.net")

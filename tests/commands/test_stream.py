@@ -159,7 +159,8 @@ def test_standard_input_and_an_end_from_the_keyboard(pack: Pack) -> None:
         process.stdin.flush()
         seen = [json.loads(process.stdout.readline()) for _ in range(7)]
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=60)
+        process.wait(timeout=60)  # with standard input open: its end would be an end, too
+        out, errors = process.communicate()
     finally:
         process.kill()
     assert [row["type"] for row in seen] == ["begin", "note", *["frame"] * 5]

@@ -47,6 +47,7 @@ def play(stream: Graph, x: np.ndarray, threads: int) -> tuple[dict[str, np.ndarr
             results, counts)
 
 
+@pytest.mark.slow
 def test_random_clips_back_to_back() -> None:
     compared, outputs, threaded = 0, 0, 0
     for seed in range(240):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lava_dl_wheel import wheel_file
 from random_graphs import dense_graph
 from written_graphs import block_graph, even
 
@@ -32,14 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SHIPPED = ROOT / "models" / "nw-ucla-joint" / "mksgn.net"
 KAPOHO, LOIHI1 = board("kapoho-point"), board("loihi-1")
 Connection = tuple[tuple[int, int, int], tuple[int, int, int], bool]
-
-
-def wheel(name: str) -> str:
-    """Path of a file that lava-dl's wheel carries."""
-    for file in importlib.metadata.files("lava-dl") or ():
-        if str(file).endswith(f"lib/dl/netx/{name}"):
-            return str(file.locate())
-    pytest.skip(f"this lava-dl carries no {name}")
 
 
 def small_board(kind: Board = KAPOHO, **limits: int) -> Board:
@@ -296,7 +288,7 @@ def test_synaptic_memory_is_what_lavas_compiler_printed_for_pilotnet() -> None:
 
     layer_3 is the one row that differs: 1620 printed, 1296 by the rule that gives all others.
     """
-    graph = read_net(wheel("gts/pilotnet_lif/network.net"))
+    graph = read_net(wheel_file("gts/pilotnet_lif/network.net"))
     printed = {"layer_1": 81, "layer_2": 864, "layer_3": 1296, "layer_4": 2160, "layer_5": 2880, "layer_8": 1300,
                "layer_9": 150, "layer_10": 10}
     for synapse in graph.synapses:
@@ -552,7 +544,7 @@ def test_the_shipped_net_fits_on_kapoho_point() -> None:
 
 
 def test_pilotnet_fits_on_one_chip() -> None:
-    placement = place(read_net(wheel("gts/pilotnet_lif/network.net")), board("oheo-gulch"), steps=16)
+    placement = place(read_net(wheel_file("gts/pilotnet_lif/network.net")), board("oheo-gulch"), steps=16)
     assert not placement.problems and placement.chips == 1
     check = {slab.population for core in placement.cores for slab in core.slabs}
     assert check == {p.name for p in placement.graph.populations[1:]}
