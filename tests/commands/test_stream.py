@@ -148,7 +148,9 @@ def test_a_net_without_skeletons_and_another_body_are_refused(program: Program, 
 def started(*words: str, **streams: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-m", "mksgn", "stream", "--net", str(NET), *words], env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, **streams)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+                            # A shell that runs the tests in the background lets them ignore Ctrl-C.
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **streams)
 
 
 def test_standard_input_and_an_end_from_the_keyboard(pack: Pack) -> None:
