@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, cast
@@ -23,15 +24,7 @@ from mksgn.programs.outputs import check_writable, write_text
 from mksgn.programs.run_tables import net_line
 from mksgn.report import page
 from mksgn.report.energy_estimate import EnergyEstimate, estimate
-from mksgn.report.record import (
-    check_fits,
-    example_number,
-    example_section,
-    find_models,
-    make_record,
-    net_section,
-    run_section,
-)
+from mksgn.report.record import check_fits, find_models, make_record, net_section, run_section, shown_example
 from mksgn.run.backend import StreamingBackend
 from mksgn.run.execution import execute, part_size
 from mksgn.run.registry import open_backend
@@ -172,12 +165,11 @@ class Net:
         path = Path(path)
         check_writable(path, "path")
         placement = self._fitting(result, find_board(board), objective)
-        selection, number = result.selection, example_number(result.selection, result.predictions)
-        example = None
+        selection, example = result.selection, None
         if self.graph.time_steps is not None:
             with open_backend("emulator", self.graph) as emulator:
-                example = example_section(self.graph, selection, number,
-                                          emulator.run(selection.x[number:number + 1], "spikes"))
+                example = shown_example(self.graph, selection, result.predictions,
+                                        partial(emulator.run, record="spikes"))
         record = make_record(
             net_section(self.graph, self.path, selection.class_names, result.counts.steps),
             run_section(f"mksgn.load({str(self.path)!r}).run(..., backend={result.backend!r}, time={result.time!r})",

@@ -24,15 +24,7 @@ ACTIONS = {"show": "what recordings hold: format, sequences, body, missing joint
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "mksgn data") -> int:
-    """Do what the first of the arguments names, with the others; the exit code.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Default: those of the process.
-    command : str
-        What was typed before them.
-    """
+    """Do what the first argument names, with the others; the exit code. ``command``: what was typed before them."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if not given or given[0] in ("-h", "--help"):
         print(described(command))

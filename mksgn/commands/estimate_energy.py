@@ -25,15 +25,7 @@ from mksgn.programs.outputs import write_json, write_text
 from mksgn.programs.samples import find_data, preprocess_of, select
 from mksgn.report import Record, page
 from mksgn.report.energy_tables import as_csv, costs_table, layers_table, mapping_lines, totals_table
-from mksgn.report.record import (
-    check_fits,
-    example_number,
-    example_section,
-    find_models,
-    make_record,
-    net_section,
-    run_section,
-)
+from mksgn.report.record import check_fits, find_models, make_record, net_section, run_section, shown_example
 from mksgn.report.run_file import Accuracy, accuracy
 from mksgn.run.execution import Execution, execute, part_size
 
@@ -57,9 +49,8 @@ def estimate_energy(options: Options, typed: str) -> int:
     done = count(options, graph, selection, console)
     seconds = time.perf_counter() - started
     placement = place(graph, target, done.counts.activity(), objective=options.objective)
-    number = example_number(selection, done.predictions)
     with Emulator(graph) as emulator:
-        example = example_section(graph, selection, number, emulator.run(selection.x[number:number + 1], "spikes"))
+        example = shown_example(graph, selection, done.predictions, partial(emulator.run, record="spikes"))
     run = run_section(typed, options.backend, selection, done.predictions, seconds,
                       datetime.datetime.now(datetime.timezone.utc))
     record = make_record(net_section(graph, options.net, selection.class_names, done.counts.steps), run, graph,

@@ -50,15 +50,7 @@ MODEST = 20
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "mksgn run") -> int:
-    """Read the options and do it; the exit code.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Default: those of the process.
-    command : str
-        What was typed before them.
-    """
+    """Read the options and do it; the exit code. ``command``: what was typed before the options."""
     with exit_on_error():
         options = parse(Options, __doc__, arguments, command)
         options.validate()

@@ -9,7 +9,7 @@ import numpy as np
 from mksgn.counts import Counts
 from mksgn.ir import Graph, Population
 from mksgn.ir.graph import DECAY_UNITY
-from mksgn.ir.streaming import fanout_by_frame
+from mksgn.ir.streaming import fanout_by_frame, frame_spans
 
 
 def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray]
@@ -27,15 +27,13 @@ def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict
     trains = {graph.input.name: messages.transpose(3, 2, 1, 0, 4), **spikes}
     sent = {}
     for population in graph.populations:
-        train, lattice = trains[population.name], population.lattice
-        starts = [0] if lattice is None else [frame * lattice.interval for frame in range(lattice.frames_apart)]
-        length = counts.steps if lattice is None else lattice.length
-        frames = [train[..., start:start + length].sum(axis=4, dtype=np.int64) for start in starts]
+        train = trains[population.name]
+        frames = [train[..., span].sum(axis=4, dtype=np.int64) for span in frame_spans(population)]
         sent[population.name] = np.stack(frames, axis=1)
         counts.neurons[population.name] = population.size
         by_frame = sent[population.name].sum(axis=0)
         counts.sent[population.name] = by_frame.sum(axis=0)
-        if lattice is not None:
+        if population.lattice is not None:
             counts.sent_by_frame[population.name] = by_frame
     return sent
 

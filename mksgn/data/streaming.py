@@ -20,7 +20,7 @@ from mksgn.files import replacing
 
 
 class FramesOnDisk(Frames):
-    """As :class:`~mksgn.data.readers.files.Frames`, in a ``.npy`` file: memory holds the sequence being added."""
+    """As :class:`~mksgn.data.frames.Frames`, in a ``.npy`` file: memory holds the sequence being added."""
 
     def __init__(self, path: Path, progress: Callable[[int], object] = lambda done: None) -> None:
         super().__init__()

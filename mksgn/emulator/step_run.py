@@ -15,13 +15,13 @@ import numpy as np
 
 from mksgn.emulator.network import Network
 from mksgn.emulator.ranges import INT32
-from mksgn.emulator.recording import Recording
+from mksgn.emulator.recording import PopulationRun
 from mksgn.events import kernels
 from mksgn.events.synapses import Apply, by_delay
 from mksgn.ir import Population, Synapse
 from mksgn.ir.bounds import INPUT_LIMIT, SUM24, wraps24
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
-from mksgn.run.backend import RunResult
+from mksgn.ir.streaming import frame_spans
 
 SILENT = 1 << 23
 """Threshold of a readout, which v, clipped below it, never exceeds."""
@@ -73,34 +73,20 @@ class Trace:
     active: int = 0
 
 
-class StepRun:
-    """One run in progress.
+class StepRun(PopulationRun[StepNetwork]):
+    """One run in progress, with event-driven kernels.
 
     Parameters
     ----------
-    network : StepNetwork
-    samples, steps : int
-        Rows and time steps of everything recorded.
-    record : 'none', 'spikes' or 'states'
+    network, samples, steps, record, hop, direct, resets
+        As :class:`~mksgn.emulator.recording.PopulationRun` has them.
     threads : int
-    hop : int
-        Steps a synapse takes: 0 where each population has its own time, 1 in wall time.
-    direct : bool
-        The input reaches its targets without a hop.
-    resets : dict of population to set of int
-        Steps before which its states are set to 0.
     """
 
     def __init__(self, network: StepNetwork, samples: int, steps: int, record: str, threads: int, hop: int = 0,
                  direct: bool = False, resets: dict[str, frozenset[int]] | None = None) -> None:
-        self.network, self.graph = network, network.graph
-        self.steps, self.record, self.threads = steps, record, threads
-        self.hop, self.direct, self.resets = hop, direct, resets or {}
-        self.recording = Recording(self.graph, samples, steps, record)
-
-    def batch_size(self, wanted: int) -> int:
-        """Samples to run at once: so many as ``wanted``."""
-        return wanted
+        super().__init__(network, samples, steps, record, hop, direct, resets)
+        self.threads = threads
 
     def batch(self, x: np.ndarray, start: int) -> bool:
         """Run samples (N, C, F, V, T), or T = 1 for the same at every step, as rows ``start`` on; returns True.
@@ -152,7 +138,7 @@ class StepRun:
             # What arrives in one step is wrapped as one sum, however long it waited.
             into = np.zeros_like(total) if operator.wraps else total
             for source in operator.synapse.sources:
-                shift = self.network.shift(operator.synapse.name, source, self.hop, self.direct)
+                shift = self.shift(operator.synapse.name, source)
                 for delay, apply in operator.parts:
                     self._add(apply, trains[source][sample], shift + delay, into, pool)
             if operator.wraps:
@@ -182,8 +168,7 @@ class StepRun:
         if ranges.bound >= INPUT_LIMIT:
             ranges.check_input(int(np.abs(a).max()))
         a = a.astype(np.int32, copy=False)
-        resets, rests = self.network.interruptions(population.name, self.resets.get(population.name, frozenset()),
-                                                   self.steps)
+        resets, rests = self.interruptions(population.name)
         bias = _bias(population)
         u, v, size = np.zeros(a[0].size, np.int32), np.zeros(a[0].size, np.int32), a.shape
         kept = size if states else (0,)
@@ -209,10 +194,6 @@ class StepRun:
                 trace.u[step], trace.v[step] = u.reshape(size[1:]), v.reshape(size[1:])
         return trace
 
-    def result(self) -> RunResult:
-        """Everything recorded and counted."""
-        return self.recording.result()
-
 
 def _bias(population: Population) -> np.ndarray:
     """In the units of v: int32, flat, in (F, V, C) order."""
@@ -232,8 +213,4 @@ def _largest_current(u: np.ndarray, keep_u: float, a: np.ndarray) -> int:
 
 def _sent(population: Population, messages: np.ndarray) -> np.ndarray:
     """Messages (N, T, F, V, C) to how many each neuron sent in each frame of its lattice: int64 (N, L, F, V, C)."""
-    sent, lattice = messages != 0, population.lattice
-    if lattice is None:
-        return sent.sum(axis=1, dtype=np.int64)[:, None]
-    starts = [frame * lattice.interval for frame in range(lattice.frames_apart)]
-    return np.stack([sent[:, start:start + lattice.length].sum(axis=1, dtype=np.int64) for start in starts], axis=1)
+    return np.stack([np.count_nonzero(messages[:, span], axis=1) for span in frame_spans(population)], axis=1)

@@ -327,12 +327,20 @@ def frame_beginnings(graph: Graph) -> dict[str, frozenset[int]]:
     return {p.name: p.lattice.beginnings(graph.time_steps or 0) for p in graph.populations if p.lattice is not None}
 
 
+def frame_spans(population: Population) -> list[slice]:
+    """The steps of each frame that is counted for itself, in a population's own time; all steps without a lattice."""
+    lattice = population.lattice
+    if lattice is None:
+        return [slice(None)]
+    starts = range(0, lattice.frames_apart * lattice.interval, lattice.interval)
+    return [slice(start, start + lattice.length) for start in starts]
+
+
 def as_clip(population: Population, values: np.ndarray) -> np.ndarray:
     """What a streamed population sent, (N, C, 1, V, steps), as that of a clip: (N, C, F, V, T)."""
-    lattice = lattice_of(population)
-    frames = [values[:, :, 0, :, f * lattice.interval:f * lattice.interval + lattice.length]
-              for f in range(lattice.sample_frames)]
-    return np.stack(frames, axis=2)
+    if lattice_of(population).frames is None:
+        raise GraphError("a stream without ends is no clip", where=population.name)
+    return np.stack([values[:, :, 0, :, span] for span in frame_spans(population)], axis=2)
 
 
 def lattice_of(population: Population) -> Lattice:

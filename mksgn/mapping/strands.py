@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from mksgn.ir.bounds import input_bound
-from mksgn.ir.graph import Cuba, Graph, Population
+from mksgn.ir.graph import Graph, Population
+from mksgn.ir.relays import RELAY, passing
 from mksgn.ir.schedule import schedule
-from mksgn.ir.synapses import Conv, Synapse
+from mksgn.ir.synapses import Synapse
 from mksgn.mapping.delays import HOST, Delays, Realisation
 from mksgn.mapping.wiring import Strand, Wiring
 
@@ -158,8 +157,7 @@ class _Chain:
         for stop in self.stops:
             name = _relay(source.name, self.way, stop)
             held = stop - last - 1 if self.waits else 0
-            yield (Population(name, source.shape, Cuba(1)),
-                   Conv(name, (before,), name, np.full((channels, 1, 1, 1), 2, np.int16), groups=channels),
+            yield (Population(name, source.shape, RELAY), passing(name, before, name, channels),
                    Strand("", "", (held,), held, held > 0),
                    _clocked(source, int(self.way[1:-1]), stop) if self.way.startswith("@") else stop)
             before, last = name, stop

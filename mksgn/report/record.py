@@ -6,7 +6,7 @@ Its sections are those of :class:`mksgn.report.schema.Record`. Numbers are means
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +131,13 @@ def check_fits(graph: Graph, target: Board, net: str, steps: int | None = None) 
                           got="; ".join(f"{p.where}: {p.limit} {p.used:,}" for p in problems),
                           allowed="; ".join(f"{p.limit} {p.allowed:,}" for p in problems),
                           fix=" ".join(p.change for p in problems))
+
+
+def shown_example(graph: Graph, selection: Selection, predictions: np.ndarray,
+                  run: Callable[[np.ndarray], RunResult]) -> Example | None:
+    """The sample that the page plays; ``run`` runs it alone, in the emulator, with its spikes recorded."""
+    number = example_number(selection, predictions)
+    return example_section(graph, selection, number, run(selection.x[number:number + 1]))
 
 
 def example_number(selection: Selection, predictions: np.ndarray) -> int:

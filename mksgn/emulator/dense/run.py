@@ -9,38 +9,13 @@ from mksgn.emulator.dense.exact import dtype_for
 from mksgn.emulator.dense.network import DenseNetwork
 from mksgn.emulator.dense.neuron import Trace
 from mksgn.emulator.dense.operators import Operator
-from mksgn.emulator.recording import Recording
+from mksgn.emulator.recording import PopulationRun
 from mksgn.ir import Population
-from mksgn.run.backend import RunResult
+from mksgn.ir.streaming import frame_spans
 
 
-class DenseRun:
-    """One run in progress: what is recorded and counted over its batches.
-
-    Parameters
-    ----------
-    network : DenseNetwork
-    samples, steps : int
-        Rows and time steps of everything recorded.
-    record : 'none', 'spikes' or 'states'
-    hop : int
-        Steps a synapse takes: 0 where each population has its own time, 1 in wall time.
-    direct : bool
-        The input reaches its targets without a hop.
-    resets : dict of population to set of int
-        Steps before which its states are set to 0.
-    """
-
-    def __init__(self, network: DenseNetwork, samples: int, steps: int, record: str, hop: int = 0, direct: bool = False,
-                 resets: dict[str, frozenset[int]] | None = None):
-        self.network, self.graph = network, network.graph
-        self.steps, self.record = steps, record
-        self.hop, self.direct, self.resets = hop, direct, resets or {}
-        self.recording = Recording(self.graph, samples, steps, record)
-
-    def batch_size(self, wanted: int) -> int:
-        """Samples to run at once: so many as ``wanted``."""
-        return wanted
+class DenseRun(PopulationRun[DenseNetwork]):
+    """One run in progress, with torch."""
 
     def batch(self, x: np.ndarray, start: int) -> bool:
         """Run samples (N, C, F, V, T), or T = 1 for the same at every step, as rows ``start`` on; returns True.
@@ -48,7 +23,7 @@ class DenseRun:
         Raises
         ------
         DataError
-            As :meth:`mksgn.emulator.neuron.Membrane.run`.
+            As :meth:`mksgn.emulator.dense.neuron.Membrane.run`.
         """
         network = self.network
         messages = torch.as_tensor(np.ascontiguousarray(x.transpose(4, 0, 2, 3, 1))).to(network.device)
@@ -60,8 +35,7 @@ class DenseRun:
             name = population.name
             membrane = network.membranes[name]
             trace = membrane.run(self._drive(name, trains, network.operators(name)), self.steps,
-                                 self.record == "states",
-                                 *network.interruptions(name, self.resets.get(name, frozenset()), self.steps))
+                                 self.record == "states", *self.interruptions(name))
             self.recording.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
             if trace.spikes is not None:
                 self.recording.tally.messages(name, rows, self._sent(population, trace.spikes))
@@ -78,7 +52,7 @@ class DenseRun:
             # Sources whose spikes arrive together are summed first: they share their weights.
             groups: dict[int, torch.Tensor] = {}
             for source in op.synapse.sources:
-                shift = self.network.shift(op.synapse.name, source, self.hop, self.direct)
+                shift = self.shift(op.synapse.name, source)
                 x = trains[source]
                 groups[shift] = groups[shift] + x if shift in groups else x
             if op.wraps and len(groups) > 1:
@@ -109,12 +83,8 @@ class DenseRun:
 
     def _sent(self, population: Population, train: torch.Tensor) -> np.ndarray:
         """Messages (T, N, F, V, C) to how many each neuron sent in each frame of its lattice: int64 (N, L, F, V, C)."""
-        sent, lattice = train != 0, population.lattice
-        if lattice is None:
-            return sent.sum(dim=0).cpu().numpy()[:, None]
-        starts = [frame * lattice.interval for frame in range(lattice.frames_apart)]
-        each = [sent[start:start + lattice.length].sum(dim=0) for start in starts]
-        return torch.stack(each, dim=1).cpu().numpy()
+        sent = train != 0
+        return torch.stack([sent[span].sum(dim=0) for span in frame_spans(population)], dim=1).cpu().numpy()
 
     def _arriving(self, groups: dict[int, torch.Tensor]) -> torch.Tensor:
         """Sum of messages (T, N, F, V, C) that arrive so many steps late."""
@@ -132,10 +102,6 @@ class DenseRun:
         if trace.spikes is None:
             assert trace.final_v is not None
             self.recording.read_out(rows, trace.final_v.cpu().numpy())
-
-    def result(self) -> RunResult:
-        """Everything recorded and counted."""
-        return self.recording.result()
 
 
 def _host(values_tnfvc: torch.Tensor) -> np.ndarray:
