@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 ABSENCE_S = 1.0
 """Seconds after which a person, or a sensor, that was away is a new one."""
+SAME_S = 1e-6
+"""Seconds by which two times may differ that are the same: a frame does not wait for the next because of rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,8 +219,9 @@ class CausalFrames:
         if not rate:
             return [frame]
         found = []
-        while (tick := self._first + self._ticks / rate) <= frame.time:
-            found.append(frame if before is None else _between(before, frame, tick))
+        while (tick := self._first + self._ticks / rate) <= frame.time + SAME_S:
+            there = before is None or frame.time - tick < SAME_S
+            found.append(frame if there else _between(before, frame, tick))
             self._ticks += 1
         return found
 
@@ -276,7 +279,8 @@ def causal_clip(preprocess: Preprocess, sequence: np.ndarray, body: Body, augmen
 
     Random numbers are drawn as for a preprocessing that looks ahead, so that both see the same changes.
     """
-    turn = None
+    assert preprocess.causal is not None
+    turn, rate = None, preprocess.causal.recorded_rate
     if augment is not None and rng is not None:
         if augment.mirror and rng.random() < augment.mirror:
             sequence = mirrored(sequence, augment.mirrored)
@@ -285,6 +289,7 @@ def causal_clip(preprocess: Preprocess, sequence: np.ndarray, body: Body, augmen
         length = len(sequence) * rng.uniform(augment.crop, 1.0)
         start = rng.uniform(0.0, len(sequence) - length)
         kept = slice(int(start), max(int(np.ceil(start + length)), int(start) + 1))
+        rate *= augment.pace_of(rng)
         shift = rng.normal(0, augment.noise, (1, preprocess.persons, body.num_joints, 3))
         sequence, scores = sequence[kept], None if scores is None else scores[kept]
         persons, axes = min(preprocess.persons, sequence.shape[1]), sequence.shape[3]
@@ -292,5 +297,6 @@ def causal_clip(preprocess: Preprocess, sequence: np.ndarray, body: Body, augmen
         sequence = sequence[:, :persons] + there * shift[:, :persons, :, :axes].astype(np.float32)
         scores = None if scores is None else scores[:, :persons]
     stream = CausalFrames(preprocess, body, turn)
-    frames = [stream.push(joints, scores=None if scores is None else scores[f]) for f, joints in enumerate(sequence)]
+    frames = [stream.push(joints, f / rate, None if scores is None else scores[f])
+              for f, joints in enumerate(sequence)]
     return last_frames(np.concatenate(frames, axis=1), preprocess.frames)

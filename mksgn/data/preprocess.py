@@ -79,6 +79,9 @@ class Augment:
         Largest rotation about the vertical and the two horizontal axes, in degrees.
     crop : float
         Smallest part of the sequence kept.
+    pace : float
+        Largest change of its pace: 0.5 plays it up to 1.5 times as fast or as slowly. A preprocessing that resamples
+        the whole sequence does not see it.
     noise : float
         Standard deviation of the shift of each joint, constant over the sequence, in the data's unit (metres).
     mirror : float
@@ -96,12 +99,17 @@ class Augment:
     pitch: float = 10.0
     roll: float = 5.0
     crop: float = 0.6
+    pace: float = 0.0
     noise: float = 0.01
     mirror: float = 0.0
     mirrored: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_limits(self, options=False)
+
+    def pace_of(self, rng: np.random.Generator) -> float:
+        """How many times as fast a sequence is played; nothing is drawn where ``pace`` is 0."""
+        return float((1 + self.pace) ** rng.uniform(-1, 1)) if self.pace else 1.0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Augment:
@@ -262,6 +270,7 @@ class Preprocess:
             rotation = random_rotation(augment, rng) @ rotation
             length *= rng.uniform(augment.crop, 1.0)
             start = rng.uniform(0.0, len(points) - length)
+            augment.pace_of(rng)  # drawn, so that a causal preprocessing sees the same changes otherwise
         at = np.clip(np.linspace(start, start + length - 1, self.frames), 0, len(points) - 1)
         points = _resample(points @ rotation.T, at)
         if augment is not None and rng is not None:

@@ -186,6 +186,9 @@ class Recipe(AveragedTail):
             if self.missing != "none":
                 raise ConfigError("frames that are coded as they come hold missing joints where they were", "--missing",
                                   self.missing, "none", "leave out --missing, or --coding causal")
+            if self.augment.pace and not self.rate:
+                raise ConfigError("frames that change their pace need a rate at which they enter the network", "--rate",
+                                  "0", "a number above 0", "give the --recorded-rate of the data")
             return
         check_missing(self.missing, self.min_score)
         if self.rate:
@@ -288,6 +291,11 @@ PRESETS: dict[str, Recipe] = {
     "mksgn": _nw_ucla("mksgn"),
     # Four modalities and a price on synaptic operations; chosen in docs/decisions/0007.
     "mksgn-4": _nw_ucla("mksgn-4", modality=MODALITIES, epochs=70, tune_epochs=8, synop_weight=0.5, synop_target=70e6),
+    # For streams: no frame waits for a later one, and the network pads nothing. Clips are cut short and change their
+    # pace, so that an action is known before its end; docs/decisions/0015.
+    "mksgn-stream": replace(
+        _nw_ucla("mksgn-stream", modality=MODALITIES, epochs=60, average_part=0.3, tune_epochs=0, coding="causal",
+                 rate=30.0, frames=75), augment=replace(_TURNED, crop=0.4, pace=0.5)),
     # NTU RGB+D 60 and 120 with the paper's training settings (Table 5). Not trained here.
     "ntu60": _NTU60,
     "ntu120": replace(_NTU60, network=networks.PRESETS["ntu120"], batch=40),
