@@ -25,7 +25,7 @@ from mksgn.ir.graph import Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.relays import UNIT, passing
 from mksgn.ir.schedule import Schedule, schedule
-from mksgn.ir.streaming import lattice_of
+from mksgn.ir.streaming import is_endless, lattice_of
 from mksgn.ir.synapses import Dense, GraphConv, Synapse
 
 BOTH = Cuba(UNIT + UNIT // 2, 4096, 4096)
@@ -40,7 +40,8 @@ def gated(graph: Graph) -> Graph:
     Parameters
     ----------
     graph : Graph
-        Streamed (:func:`mksgn.ir.streaming.streamed`).
+        Streamed (:func:`mksgn.ir.streaming.streamed`). A stream without ends has no rest and no borders: it comes back
+        as it is.
 
     Returns
     -------
@@ -53,6 +54,8 @@ def gated(graph: Graph) -> Graph:
     GraphError
         When the graph is not streamed, or the steps of a clip are no multiple of a population's interval.
     """
+    if is_endless(graph):
+        return graph
     steps = graph.time_steps
     assert steps is not None
     shut = {synapse.name: [name for name in synapse.sources if _reads_beyond(graph, synapse, name)]

@@ -18,6 +18,7 @@ import numpy as np
 
 from mksgn.ir.graph import DELAY_MAX, Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
+from mksgn.ir.streaming import is_endless
 from mksgn.ir.synapses import Conv, Synapse
 
 UNIT = 64
@@ -53,6 +54,7 @@ def relayed(graph: Graph, reach: int = DELAY_MAX) -> Graph:
     stages = _stages(graph, reach)
     steps = graph.time_steps
     assert steps is not None
+    always = Lattice(steps, steps, None if is_endless(graph) else 1)
     populations: list[Population] = []
     synapses: list[Synapse] = []
     for population in graph.populations:
@@ -61,7 +63,7 @@ def relayed(graph: Graph, reach: int = DELAY_MAX) -> Graph:
             if stage.late:
                 before, relay = (_stage_name(population.name, late) for late in (stage.before, stage.late))
                 passed = passing(f"{relay}/relay", before, relay, population.shape[0])
-                populations.append(Population(relay, population.shape, RELAY, lattice=Lattice(steps, steps, 1)))
+                populations.append(Population(relay, population.shape, RELAY, lattice=always))
                 synapses.append(_late(passed, stage.late - stage.before - 1))
     for synapse in graph.synapses:
         synapses += _taps(graph, synapse, stages)

@@ -100,7 +100,7 @@ def continuous(graph: Graph) -> Graph:
     stream, steps = streamed(graph), graph.time_steps
     assert steps is not None
     populations = tuple(replace(p, lattice=Lattice(steps, steps, None)) for p in stream.populations)
-    return Graph(populations, stream.synapses, steps, dict(graph.meta))
+    return Graph(populations, stream.synapses, steps, dict(stream.meta))
 
 
 def is_endless(graph: Graph) -> bool:
@@ -304,7 +304,7 @@ def check_stream(graph: Graph, samples: np.ndarray) -> None:
         return
     if is_endless(graph):
         raise DataError("a stream without ends has no samples", got=f"shape {samples.shape}",
-                        fix="run it with mksgn.emulator.FrameByFrame")
+                        fix="run it with mksgn.emulator.FrameByFrame, or by run_frames")
     if samples.ndim == 4:
         raise DataError("a streamed graph takes a frame at a time", got=f"shape {samples.shape}",
                         allowed=f"(N, C, 1, V, {graph.time_steps})", fix="use mksgn.ir.streaming.clip_as_stream")

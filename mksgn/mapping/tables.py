@@ -180,19 +180,19 @@ def delays_lines(rows: list[MadeDelay]) -> list[str]:
     return found
 
 
-def busiest_line(row: BusiestCore) -> str:
-    """The busiest core and why."""
+def busiest_line(row: BusiestCore, of: str = "sample") -> str:
+    """The busiest core and why; ``of``: what the figures are of, a sample or a frame."""
     causes = ", ".join(f"{value / row['load_ms']:.0%} {cause}" for cause, value in
                        sorted(row["causes"].items(), key=lambda item: -item[1])) if row["load_ms"] else "nothing to do"
     return (f"busiest core: {row['core']} on chip {row['chip']}, {' and '.join(row['populations'])}: "
-            f"{row['load_ms']:.3f} ms per sample ({causes}); {row['synops']:,.0f} synaptic operations, "
+            f"{row['load_ms']:.3f} ms per {of} ({causes}); {row['synops']:,.0f} synaptic operations, "
             f"{row['neurons']:,} neurons, {row['messages_in']:,.0f} messages; the mean core has "
             f"{row['mean_load_ms']:.3f} ms")
 
 
-def traffic_line(row: Traffic) -> str:
-    """Messages per sample in one line."""
-    return (f"traffic per sample: {row['spikes']:,.0f} spikes become {row['messages']:,.0f} messages to cores, "
+def traffic_line(row: Traffic, of: str = "sample") -> str:
+    """Messages in one line; ``of`` as for :func:`busiest_line`."""
+    return (f"traffic per {of}: {row['spikes']:,.0f} spikes become {row['messages']:,.0f} messages to cores, "
             f"{row['between_chips']:,.0f} of them between chips; {row['from_host']:,.0f} messages from the host; "
             f"{row['hops_ew']:,.0f} hops east-west, {row['hops_ns']:,.0f} north-south")
 

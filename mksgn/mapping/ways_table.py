@@ -13,6 +13,8 @@ PLACED = ("", "placed for", "cores", "chips", "neurons", "relays", "steps", "ope
 PRICED = ("", "placed for", "model", "ms a clip", "ms to answer", "dynamic mJ", "of it extra", "static mJ", "total mJ",
           "after last ms", "dynamic mJ", "static mJ", "total mJ")
 """Headings of :func:`priced_rows`: the clip at chip speed, then at the pace of a sensor from 'after last ms' on."""
+OF_A_FRAME = {"ms a clip": "ms a frame", "after last ms": "after frame ms"}
+"""Headings of an endless stream that differ."""
 NOTES = (
     "operations, updates: per clip; 'at rest' of them are of neurons between their frames, and do nothing",
     "ms a clip, dynamic, static: clips back to back at chip speed (a burst); ms to answer: of one clip alone",
@@ -20,6 +22,15 @@ NOTES = (
     f"after last ms and on: one clip at a time, its frames at {FRAMES_PER_SECOND:g} a second; the chip steps when "
     "there is something to do",
     "a frame at a time, the preprocessing still reads the whole clip first; all figures are modelled")
+
+
+ENDLESS_NOTES = (
+    "operations, updates, energy and time: per frame",
+    "ms a frame, dynamic, static: frames back to back at chip speed (a burst); ms to answer: from a frame to the "
+    "decision that it completes",
+    f"after frame ms and on: frames at {FRAMES_PER_SECOND:g} a second; delays are counted in steps, so the chip makes "
+    "no more steps for a frame than its own, and a decision waits for the steps of later frames",
+    "all figures are modelled")
 
 
 def placed_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
@@ -41,9 +52,10 @@ def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
                 continue
             if price.static_mj is not None:
                 total = Range.of(price.static_mj.bounds + price.cost.dynamic_mj.bounds)
+            answer = price.cost.streaming if each.time == "endless" else alone
             pace = (_text(sensor.after_last_ms) if sensor.keeps_up else "too slow", _text(sensor.dynamic_mj),
                     _text(sensor.static_mj), _text(sensor.total_mj))
-            yield (each.time, each.placement.objective, name, _text(price.period_ms), _text(alone.latency_ms),
+            yield (each.time, each.placement.objective, name, _text(price.period_ms), _text(answer.latency_ms),
                    _text(price.cost.dynamic_mj), _text(price.extra_mj), _text(price.static_mj), _text(total), *pace)
 
 

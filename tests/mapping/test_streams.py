@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from random_graphs import samples_of
-from streamable import streamable
+from streamable import streamable, unpadded
 from written_graphs import even
 
 from mksgn.emulator import Emulator
@@ -18,7 +18,7 @@ from mksgn.energy.costs import cost_models
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.ir.schedule import schedule
-from mksgn.ir.streaming import clip_as_stream, streamed
+from mksgn.ir.streaming import clip_as_stream, continuous, streamed
 from mksgn.mapping import Board, Placement, board, place
 from mksgn.mapping.both_ways import folded, priced, record, way
 from mksgn.mapping.delays import CHAINS, STOCK, Delays, Realisation
@@ -78,7 +78,8 @@ def behind(wiring: Wiring, name: str, interval: int, length: int) -> tuple[str, 
 @pytest.mark.parametrize("how", WAYS)
 def test_every_way_makes_every_delay_of_every_synapse(how: Realisation) -> None:
     compared = deep = hops = 0
-    for _, _, stream in pairs():
+    endless = [continuous(unpadded(seed)) for seed in range(8)]
+    for stream in [*(stream for _, _, stream in pairs()), *endless]:
         timing = Timing(stream)
         wiring = wire(timing, dict.fromkeys(timing.late, how), Delays(), 5)
         assert wiring.graph.time_steps == stream.time_steps, "a graph that can exist"
