@@ -32,6 +32,11 @@ def endless_graph(clip: Graph, net: Path) -> Graph:
     return continuous(clip)
 
 
+def runs_endless(clip: Graph, net: Path) -> bool:
+    """Whether a net was trained for streams."""
+    return "preprocess" in clip.meta and not why_clips(clip, preprocess_of(clip, net))
+
+
 def endless_line(graph: Graph) -> str:
     """One line on how an endless graph runs."""
     neurons = sum(population.size for population in graph.populations[1:])

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from rich.console import Console
 
-from mksgn.commands.endless import count_frames, endless_graph, endless_line
+from mksgn.commands.endless import count_frames, endless_graph, endless_line, runs_endless
 from mksgn.commands.map import Options
 from mksgn.commit import describe_commit
 from mksgn.emulator import Emulator
@@ -63,8 +63,13 @@ def place_net(options: Options) -> int:
 
 def timed(options: Options, clip: Graph, console: Console) -> Graph:
     """The graph that is placed: of the clip, or of a stream with or without ends."""
-    if options.time != "endless":
-        return streamed(clip) if options.time == "stream" else clip
+    if options.time == "clip":
+        return clip
+    if options.time == "stream":
+        if runs_endless(clip, options.net):
+            print_prose(console, "this net was trained for streams: what follows is of its clips, frame after frame; "
+                        "--time endless is about a stream without ends")
+        return streamed(clip)
     graph = endless_graph(clip, options.net)
     print_prose(console, endless_line(graph))
     return graph

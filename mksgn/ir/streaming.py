@@ -194,6 +194,11 @@ def _synapse(synapse: Synapse, source: Population, target: Population, frame_ste
 def fanout_by_frame(graph: Graph, synapse: Synapse, source: str) -> np.ndarray:
     """Non-zero weights that a message meets at neurons that work when it arrives, by the frame in which it was sent.
 
+    A frame's messages all count as those of its first step. That is exact where all of them meet neurons at work, or
+    none does: in streamed graphs, and with gates (:mod:`mksgn.ir.gates`). A relay's one frame is its whole sample, and
+    what it sends near the ends of that can meet neurons of the sample before or after: counts of such graphs are a few
+    per cent off (:mod:`mksgn.ir.relays`). Nothing is priced by them.
+
     Parameters
     ----------
     graph : Graph
