@@ -9,8 +9,8 @@ A stage that is w steps behind its source in wall time, after i hops, is w - i s
 cannot work before its sources do. So a chain has no more hops than its readers read ahead; the later stages hang side
 by side at the last of them.
 
-Spikes of such a graph are exact, its counts are not (:func:`mksgn.ir.streaming.fanout_by_frame`): over random graphs the
-operations come out 3 % too low. Counts of a run are those of the graph without relays.
+Spikes of such a graph are exact, its counts are not (:func:`mksgn.ir.streaming.fanout_by_frame`): over random graphs
+the operations come out 3 % too low. Counts of a run are those of the graph without relays.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from mksgn.lava.backend import LavaBackend
 from mksgn.run.backend import RunResult
 
 pytestmark = [pytest.mark.lava, pytest.mark.timeout(300)]
+LIVELY = [0, 10, 18, 22]
+"""Seeds of graphs whose decisions change from frame to frame; of strides 1, 2 and 3."""
 SUB = {"models": {"lava_models.block.process:Block": "mksgn.lava.stock_block:SubBlockModel"}}
 
 
@@ -41,14 +43,14 @@ def check(graph: Graph, frames: int, seed: int, record: str = "spikes", **option
     return ours
 
 
-@pytest.mark.parametrize("seed", [0, 3, 7, 12])
+@pytest.mark.parametrize("seed", LIVELY)
 def test_blocks(seed: int) -> None:
     ours = check(unpadded(seed), unpadded(seed).input.shape[1] + 9, seed, blocks=2)
     assert len(np.unique(ours.output, axis=0)) > 1, "a test in which nothing happens"
 
 
 @pytest.mark.parametrize(("seed", "options"), [
-    (3, {"layout": "layers"}), (7, {"layout": "layers"}), (3, {"layout": "stock"}), (12, {"layout": "stock"}),
+    (7, {"layout": "layers"}), (16, {"layout": "layers"}), (10, {"layout": "stock"}), (22, {"layout": "stock"}),
     (7, {"layout": "stock", "delays": "relay"})], ids=str)
 def test_a_process_for_each_population(seed: int, options: dict[str, Any]) -> None:
     graph = unpadded(seed)
@@ -56,8 +58,8 @@ def test_a_process_for_each_population(seed: int, options: dict[str, Any]) -> No
 
 
 def test_blocks_of_stock_processes() -> None:
-    graph = unpadded(3)
-    check(graph, graph.input.shape[1] + 5, 3, "none", **SUB)
+    graph = unpadded(10)
+    check(graph, graph.input.shape[1] + 5, 10, "none", **SUB)
 
 
 def padded() -> Graph:

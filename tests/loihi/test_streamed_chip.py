@@ -57,7 +57,7 @@ def test_with_the_numbers_of_a_chip_gates_clocks_and_relays_give_the_same_clip()
             np.testing.assert_array_equal(placed, clip.spikes[population.name], f"{seed} {population.name}")
             compared += placed.size
         built += len(on_chip.populations) > len(graph.populations)
-    assert compared > 5_000 and built > 4
+    assert compared > 4_500 and built > 4
 
 
 def test_the_shipped_nets_are_refused_for_nothing_but_a_board(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_the_shipped_nets_are_refused_for_nothing_but_a_board(monkeypatch: pytes
 
 def test_what_does_not_fit_is_refused() -> None:
     three = replace(unpadded(0), time_steps=3)
-    for graph in (with_chip_cycle(streamed(three)), continuous(three)):
+    for graph in (with_chip_cycle(streamed(small_clip(3))), continuous(three)):
         with pytest.raises((BackendError, GraphError), match=r"power of two|whole intervals"):
             check_graph(graph)
     check_graph(continuous(replace(three, time_steps=2)))
@@ -103,8 +103,8 @@ def test_the_hardware_path_runs_streamed_clips_on_the_fake(fake_extension: Path)
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
 def test_the_hardware_path_runs_a_stream_without_ends_on_the_fake(fake_extension: Path) -> None:
-    graph = held(replace(unpadded(3), time_steps=2))
-    x = random_messages(longer_input(graph, graph.input.shape[1] + 4), 1, 3)[0]
+    graph = held(unpadded(22))
+    x = random_messages(longer_input(graph, graph.input.shape[1] + 4), 1, 22)[0]
     stream = continuous(graph)
     expected = run_frames(stream, x, "spikes")
     with Loihi2Backend(stream, partition="fakepartition") as chip:
@@ -112,3 +112,4 @@ def test_the_hardware_path_runs_a_stream_without_ends_on_the_fake(fake_extension
     np.testing.assert_array_equal(ours.output, expected.output)
     for name, spikes in expected.spikes.items():
         np.testing.assert_array_equal(ours.spikes[name], spikes, name)
+    assert len(np.unique(expected.output, axis=0)) > 1

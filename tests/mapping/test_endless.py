@@ -56,11 +56,11 @@ def test_the_work_of_a_frame_is_what_was_counted(ways: str) -> None:
             np.testing.assert_allclose(sum(getattr(step, name) for step in steps), getattr(way.work, name), atol=1e-9)
         events += met > 50
         relays += way.extra.relay_neurons > 0
-    assert events > 6 and (ways == "any" or relays > 6)
+    assert events > 6 and (ways == "any" or relays > 3)
 
 
 def test_time_and_energy_of_a_frame_in_a_burst_and_at_a_sensors_pace() -> None:
-    stream, counts = counted(3)
+    stream, counts = counted(10)
     placement = place(stream, TINY, counts.activity(), objective="cores")
     way = endless_way(placement, counts.activity(), None, MODELS)
     model, price = cost_models()["loihi1"], way.prices["loihi1"]
@@ -83,7 +83,7 @@ def test_time_and_energy_of_a_frame_in_a_burst_and_at_a_sensors_pace() -> None:
 
 
 def test_messages_of_clips_are_those_of_frames() -> None:
-    graph = unpadded(3)
+    graph = unpadded(10)
     rng = np.random.default_rng(0)
     clip = {p.name: rng.random(p.shape) for p in graph.populations}
     for name, values in per_frame(clip).items():
@@ -117,7 +117,7 @@ def test_the_papers_energy_of_a_frame() -> None:
 
 
 def test_a_frame_of_uniform_activity() -> None:
-    stream = continuous(unpadded(3))
+    stream = continuous(unpadded(10))
     placement = place(stream, TINY, objective="cores")
     way = endless_way(placement, None, None, MODELS)
     assert placement.uniform and way.work.updates_idle.sum() == 0
