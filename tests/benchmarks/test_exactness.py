@@ -46,8 +46,8 @@ def test_four_modalities_are_exact_on_real_samples(nw_ucla_path, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_streamed_clips_are_exact_on_real_samples(nw_ucla_path, tmp_path):
-    """Lava takes a frame at a time; the emulator has them side by side."""
-    rows = exact_rows(nw_ucla_path, tmp_path, ("blocks",), "mksgn", "--time", "stream")
+    """Lava takes a frame at a time, each network in two parts; the emulator has the frames side by side."""
+    rows = exact_rows(nw_ucla_path, tmp_path, ("blocks",), "mksgn", "--time", "stream", "--parts", "2")
     assert [row["network"] for row in rows] == ["mksgn, learned", "mksgn, layer", "mksgn, fused"]
 
 
