@@ -17,7 +17,7 @@ from mksgn.ir.streaming import continuous, pads_frames
 from mksgn.programs.classes import scores as class_scores
 from mksgn.programs.samples import body_in, preprocess_of
 from mksgn.run.backend import class_sums
-from mksgn.stream.decider import Decision, Outcome, Step
+from mksgn.stream.decider import NOTHING, Decision, Outcome, Step
 from mksgn.stream.records import COUNTED_ENERGY
 
 
@@ -48,8 +48,9 @@ class FramewiseDecider:
     """Runs a continuous network, a frame per call, on the emulator.
 
     A decision is that of the clip of the last frames: :meth:`mksgn.emulator.Emulator.run` on them, as they were coded.
-    The first one comes with the frame that fills a clip. What is carried begins anew when the session says so, and when
-    the preprocessing does (:attr:`mksgn.data.causal.CausalFrames.begun`).
+    Before the first frame nobody is seen (:func:`mksgn.data.causal.last_frames`): so many frames of zeros fill the
+    network, and their events count as the first frame's. What is carried begins anew when the session says so, and
+    when the preprocessing does (:attr:`mksgn.data.causal.CausalFrames.begun`).
 
     Parameters
     ----------
@@ -82,7 +83,9 @@ class FramewiseDecider:
         self._behind = max(self.stream.lag(graph.output.name) - (self.preprocess.frames - 1), 0)
         self._columns = {name: deque[np.ndarray](maxlen=self.preprocess.frames) for name in watched}
         self._last: Decision | None = None
-        self.stream.push(np.zeros(self.stream.graph.input.shape, np.int8))  # what it compiles is no frame's latency
+        self._nobody = np.zeros(self.stream.graph.input.shape, np.int8)
+        self._due = NOTHING
+        self._empty()  # what it compiles is no frame's latency
         self.restart()
 
     def restart(self) -> None:
@@ -90,7 +93,8 @@ class FramewiseDecider:
         self._begun = 0
         self._first: float | None = None
         self._time = 0.0
-        self._empty()
+        if not self._is_empty:
+            self._empty()
 
     def close(self) -> None:
         self.stream.close()
@@ -106,7 +110,8 @@ class FramewiseDecider:
         coded = self._sensor.push(joints, time, scores)
         if self._sensor.begun != self._begun:
             self._begun, self._first = self._sensor.begun, time
-            self._empty()
+            if not self._is_empty:
+                self._empty()
         elif self._first is not None and self._sensor.sees_nobody:
             self._first = None
             self._empty()
@@ -115,21 +120,26 @@ class FramewiseDecider:
             last = self._last
             self._last = None if last is None else Decision(last.best, last.scores, last.behind + 1)
             return Outcome(self._last)
-        step = Step(0, 0, 0, 0.0)
+        step, self._due = self._due, NOTHING
         for at in range(coded.shape[1]):
             step += self._enter(coded[:, at:at + 1])
         return Outcome(self._last, step, {name: np.stack(list(kept), axis=1) for name, kept in self._columns.items()})
 
     def _empty(self) -> None:
-        """Forget what is carried."""
+        """Forget what is carried, and let as many frames without anybody enter as a clip has beside its last."""
         self.stream.reset()
+        self._due = NOTHING
+        for _ in range(self.preprocess.frames - 1):
+            self._due += self._enter(self._nobody)
         self._last = None
         for kept in self._columns.values():
             kept.clear()
+        self._is_empty = True
 
     def _enter(self, frame: np.ndarray) -> Step:
         """Let a coded frame (C, 1, V) enter the network; what that caused."""
         result = self.stream.push(frame)
+        self._is_empty = False
         for name, kept in self._columns.items():
             kept.append(self.stream.spikes(name).sum(axis=(1, 2, 3), dtype=np.int64))
         if result.output is not None:
