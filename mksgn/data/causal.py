@@ -67,6 +67,10 @@ class Causal:
     def __post_init__(self) -> None:
         check_limits(self, options=False)
 
+    def entered(self, seconds: float) -> int:
+        """Frames that enter within so many seconds after the first, at ``rate``."""
+        return int((seconds + SAME_S) * self.rate)
+
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
@@ -222,8 +226,10 @@ class CausalFrames:
             return [frame]
         found = []
         while (tick := self._first + self._ticks / rate) <= frame.time + SAME_S:
-            there = before is None or frame.time - tick < SAME_S
-            found.append(frame if there else _between(before, frame, tick))
+            if before is None or frame.time - tick < SAME_S:
+                found.append(frame)
+            else:
+                found.append(_between(before, frame, tick))
             self._ticks += 1
         return found
 

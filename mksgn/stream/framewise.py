@@ -63,6 +63,11 @@ class FramewiseDecider:
     watched : tuple of str
         Populations whose spikes are kept for the raster.
 
+    Attributes
+    ----------
+    filling : Step
+        Events of the frames without anybody that fill the network whenever it begins anew.
+
     Raises
     ------
     ConfigError, NetFileError
@@ -78,13 +83,13 @@ class FramewiseDecider:
     def __init__(self, graph: Graph, net: Path, threads: int | None = None, watched: tuple[str, ...] = ()) -> None:
         self.graph, self.preprocess, self.body = graph, preprocess_of(graph, net), body_in(graph)
         assert self.preprocess.causal is not None, "this net takes clips"
-        self.rate = self.preprocess.causal.rate
+        self._causal = self.preprocess.causal
         self.stream = FrameByFrame(continuous(graph), threads)
         self._behind = max(self.stream.lag(graph.output.name) - (self.preprocess.frames - 1), 0)
         self._columns = {name: deque[np.ndarray](maxlen=self.preprocess.frames) for name in watched}
         self._last: Decision | None = None
         self._nobody = np.zeros(self.stream.graph.input.shape, np.int8)
-        self._due = NOTHING
+        self._is_empty, self._due, self.filling = False, NOTHING, NOTHING
         self._empty()  # what it compiles is no frame's latency
         self.restart()
 
@@ -100,11 +105,12 @@ class FramewiseDecider:
         self.stream.close()
 
     def spans(self, frames: int, seconds: float) -> bool:
-        return (seconds * self.rate if self.rate else frames) <= self.preprocess.frames
+        return (self._causal.entered(seconds) if self._causal.rate else frames) <= self.preprocess.frames
 
     def skip(self, time: float) -> bool:
         first, last, self._time = self._first, self._time, time
-        return not self.rate or first is None or int((time - first) * self.rate) > int((last - first) * self.rate)
+        entered = self._causal.entered
+        return not self._causal.rate or first is None or entered(time - first) > entered(last - first)
 
     def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Outcome:
         coded = self._sensor.push(joints, time, scores)
@@ -128,9 +134,10 @@ class FramewiseDecider:
     def _empty(self) -> None:
         """Forget what is carried, and let as many frames without anybody enter as a clip has beside its last."""
         self.stream.reset()
-        self._due = NOTHING
+        self.filling = NOTHING
         for _ in range(self.preprocess.frames - 1):
-            self._due += self._enter(self._nobody)
+            self.filling += self._enter(self._nobody)
+        self._due = self.filling
         self._last = None
         for kept in self._columns.values():
             kept.clear()
