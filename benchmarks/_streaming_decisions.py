@@ -67,7 +67,7 @@ def stitched_courses(decider: FramewiseDecider, pack: Pack, indices: np.ndarray,
     """The clips of each person in random order as one stream, from which the net is told nothing but frames."""
     found: list[Course] = []
     rng = np.random.default_rng(seed)
-    subjects = pack.ids["subject"][indices]
+    subjects = pack.ids.get("subject", np.zeros(len(pack), np.int64))[indices]
     for subject in np.unique(subjects):
         order = rng.permutation(indices[subjects == subject])
         decider.restart()
