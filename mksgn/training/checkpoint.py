@@ -30,10 +30,10 @@ _ADAM = {"step", "exp_avg", "exp_avg_sq"}
 """Without which Adam and AdamW cannot go on from states of theirs."""
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
 
-TEMPORAL = ("temporal_kernel", "temporal_padding")
-"""Choices that only change which frames a temporal convolution reads."""
-CONVOLUTION = 5
-"""Axes of a convolution's weight in SLAYER: channels out and in, and a kernel over frames, joints and 1."""
+RETIMED = ("frames", "temporal_kernel", "temporal_padding")
+"""Choices that only change how many frames there are, and which of them a temporal convolution reads."""
+FRAME_AXIS = 2
+"""Of a convolution's weight in SLAYER: channels out and in, and a kernel over frames, joints and 1."""
 
 
 def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
@@ -185,15 +185,14 @@ def load_weights(net: SpikingGraphNet, path: Path) -> None:
     found = load_network(path, quantized)
     if quantized:
         found = unfolded(found)
-    free = {"time_steps", "dropout", "residual_synapses", "body", "frames", *TEMPORAL}
+    convolves = isinstance(net.config, GraphConfig) and isinstance(found.config, GraphConfig)
+    free = {"time_steps", "dropout", "residual_synapses", "body", *(RETIMED if convolves else ())}
     here, there = ({"network": each.config.name, **vars(each.data), **vars(each.config)} for each in (net, found))
     for name in sorted(here.keys() - free, key=lambda name: (name != "network", name)):
         if here[name] != there.get(name):
             raise ConfigError("these weights are another network's", where=str(path), got=f"{name} {there.get(name)}",
                               allowed=f"{name} {here[name]}", fix="start with the options of that run")
-    tensors = found.state_dict()
-    if any(here.get(name) != there.get(name) for name in TEMPORAL):
-        tensors = _with_kernels_of(net, found, path)
+    tensors = _with_kernels_of(net, found, path) if convolves else found.state_dict()
     shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
     if shapes != {name: tuple(value.shape) for name, value in tensors.items()}:
         raise ConfigError("these weights are of another body", where=str(path), got=f"{found.data.body.num_joints} "
@@ -218,9 +217,13 @@ def _with_kernels_of(net: SpikingGraphNet, found: SpikingGraphNet, path: Path) -
                           got=f"kernel {theirs.temporal_kernel}, padding {theirs.temporal_padding}",
                           allowed=f"all frames of kernel {ours.temporal_kernel}, padding {ours.temporal_padding}",
                           fix="give a smaller --temporal-kernel")
-    wanted = {name: value.shape for name, value in net.state_dict().items()}
-    return {name: value[:, :, first:last] if value.dim() == CONVOLUTION and name in wanted
-            and value.shape != wanted[name] else value for name, value in found.state_dict().items()}
+    trained = {name for name, value in net.named_parameters() if value.requires_grad}
+    tensors = found.state_dict()
+    for name, own in net.state_dict().items():
+        value = tensors.get(name, own)
+        if [at for at, sizes in enumerate(zip(own.shape, value.shape)) if sizes[0] != sizes[1]] == [FRAME_AXIS]:
+            tensors[name] = value[:, :, first:last] if name in trained else own  # the head averages its own frames
+    return tensors
 
 
 def read_state(path: Path, **needed: type) -> dict[str, Any]:
