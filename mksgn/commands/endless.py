@@ -46,8 +46,11 @@ def endless_line(graph: Graph) -> str:
 
 
 def played(clips: np.ndarray) -> np.ndarray:
-    """Clips (N, C, F, V) one after the other, without a pause: (C, N F, V)."""
-    return np.concatenate(list(clips), axis=1)
+    """Clips (N, C, F, V) one after the other, without a pause: (C, frames, V).
+
+    The frames with which a short recording was filled up, before anybody was seen, are left out.
+    """
+    return np.concatenate([clip[:, int(clip.any(axis=(0, 2)).argmax()):] for clip in clips], axis=1)
 
 
 def count_frames(graph: Graph, clips: np.ndarray) -> Counts:

@@ -12,6 +12,7 @@ from continuous_net import FRAMES, continuous_net
 from programs import Command
 from typeguard import CollectionCheckStrategy, check_type
 
+from mksgn.commands.endless import played
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator, run_frames
 from mksgn.energy import paper_energy_mj
@@ -53,12 +54,19 @@ def test_a_stream_without_ends_is_placed_and_priced(command: Command, net: Path)
     told = json.loads(Path("m.json").read_text())
     check_type(told, PlacementFile, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
     way, = told["both_ways"]
-    counts = run_frames(stream, np.concatenate(list(x), axis=1)).counts
-    assert counts.samples == 3 * FRAMES - FRAMES + 1
+    counts = run_frames(stream, played(x)).counts
+    assert counts.samples == played(x).shape[1] - FRAMES + 1 > FRAMES
     assert told["time"] == way["time"] == "endless" and told["steps"] == stream.time_steps
     met = sum(counts.synops.values()) + sum(counts.macs.values())
     assert way["operations"] == pytest.approx(met / counts.samples)
     assert way["prices"]["loihi1"]["sensor"]["period_ms"] == pytest.approx(1e3 / 30)
+
+
+def test_recordings_play_without_the_frames_that_fill_them_up() -> None:
+    clips = np.arange(1, 25, dtype=np.int8).reshape(2, 2, 3, 2)
+    clips[0, :, :2] = 0
+    clips[1, 0, 0] = clips[1, :, 1] = 0  # somebody is seen in one coordinate; nobody is for a moment
+    np.testing.assert_array_equal(played(clips), np.concatenate([clips[0, :, 2:], clips[1]], axis=1))
 
 
 def test_activity_of_clips_is_that_of_frames(command: Command, net: Path) -> None:
@@ -83,7 +91,7 @@ def test_the_energy_of_a_frame(command: Command, net: Path) -> None:
     assert "per sample" not in outcome.out
     graph, x = clips(net, 3)
     stream = continuous(graph)
-    counts = run_frames(stream, np.concatenate(list(x), axis=1)).counts
+    counts = run_frames(stream, played(x)).counts
     told = json.loads(Path("e.json").read_text())
     assert told["frames"] == counts.samples and told["time"] == "endless"
     assert told["totals"]["synops"] == pytest.approx(sum(counts.synops.values()) / counts.samples)
