@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mksgn.energy.work import CoreWork
+from mksgn.ir.streaming import is_endless
 from mksgn.mapping.delays import REALISATIONS, assumed
 from mksgn.mapping.memory import fan_in
 from mksgn.mapping.packing import RESOURCES, limits_of
@@ -103,6 +104,8 @@ def assumptions(placement: Placement) -> dict[str, str]:
     found = {name: f"{_value(getattr(board, name))}: {text}" for name, text in board.assumed.items()}
     if placement.wiring.delays is not None:
         found |= assumed(placement.wiring.delays, {strand.realisation for strand in placement.wiring.strands.values()})
+        if is_endless(placement.wiring.stream):  # nothing rests
+            del found["gate"]
     if placement.uniform:
         found["activity"] = f"{UNIFORM_RATE} spikes per neuron and step, an input message at every step: none was given"
     found["load"] = (f"{board.synop_ns} ns per synaptic operation, {board.update_ns} ns per neuron update, "

@@ -50,7 +50,8 @@ def test_a_stream_without_ends_is_placed_and_priced(command: Command, net: Path)
     neurons = sum(p.size for p in stream.populations[1:])
     assert f"time endless: {neurons:,} neurons, {stream.time_steps} steps per frame" in outcome.out
     assert f"looks at {FRAMES} frames and is there {steps_to_answer(stream)} steps after" in outcome.out
-    assert "ms a frame" in outcome.out and "per sample" not in outcome.out and "a clip" not in outcome.out
+    assert "µs a frame" in outcome.out and "dynamic nJ" in outcome.out and "assumed: gate" not in outcome.out
+    assert "per sample" not in outcome.out and "a clip" not in outcome.out
     told = json.loads(Path("m.json").read_text())
     check_type(told, PlacementFile, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
     way, = told["both_ways"]

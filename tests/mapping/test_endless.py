@@ -12,7 +12,7 @@ from streamable import longer_input, unpadded
 from mksgn.counts import Counts
 from mksgn.emulator import run_frames
 from mksgn.energy import paper_energy_mj
-from mksgn.energy.costs import cost_models, step_time
+from mksgn.energy.costs import Range, cost_models, step_time
 from mksgn.ir import Graph
 from mksgn.ir.endless import steps_to_answer
 from mksgn.ir.streaming import continuous
@@ -20,6 +20,7 @@ from mksgn.mapping import board, place
 from mksgn.mapping.both_ways import endless_way, per_frame, record
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.step_by_step import step_works
+from mksgn.mapping.ways_table import priced_rows
 
 CHIP = board("oheo-gulch")
 TINY = replace(CHIP, name="tiny", neurons=24, neuron_groups=3, synapse_words=400, core_words=700, in_axons=150,
@@ -79,6 +80,10 @@ def test_time_and_energy_of_a_frame_in_a_burst_and_at_a_sensors_pace() -> None:
     assert sensor.dynamic_mj == price.cost.dynamic_mj
     assert sensor.static_mj is not None and price.static_mj is not None
     assert sensor.static_mj.high == pytest.approx(104.4 * placement.chips / 30, rel=1e-6)
+    row = next(row for row in priced_rows([way]) if row[2] == "loihi1")
+    assert row[5] == Range.of(price.cost.dynamic_mj.bounds * 1e6).text(3), "nJ"
+    assert row[4] == Range.of(price.cost.streaming.latency_ms.bounds * 1e3).text(3), "µs"
+    assert row[9] == sensor.after_last_ms.text(3), "ms"
     assert record(way)["latency_steps"] == steps_to_answer(stream) and record(way)["time"] == "endless"
 
 
