@@ -10,7 +10,7 @@ from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.events.stepper import Stepper
 from mksgn.ir import Graph, schedule
 from mksgn.ir.messages import check_samples
-from mksgn.ir.streaming import refuse_streamed
+from mksgn.ir.streaming import is_endless, refuse_streamed
 from mksgn.lava.process_plan import plan_processes
 from mksgn.lava.stock_stream import stock_graph
 
@@ -79,9 +79,10 @@ def check_interval(interval: int | None, where: str) -> None:
 def with_chip_cycle(graph: Graph) -> Graph:
     """A streamed graph whose clips follow each other at an interval at which the chip can reset neurons.
 
-    It is the next power of two. The further steps are of rest. Any other graph comes back as it is.
+    It is the next power of two. The further steps are of rest. Any other graph comes back as it is; a stream without
+    ends has no clips.
     """
-    if graph.input.lattice is None or graph.time_steps is None:
+    if graph.input.lattice is None or graph.time_steps is None or is_endless(graph):
         return graph
     return replace(graph, time_steps=1 << (graph.time_steps - 1).bit_length())
 

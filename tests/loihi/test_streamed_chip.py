@@ -75,6 +75,7 @@ def test_what_does_not_fit_is_refused() -> None:
         with pytest.raises((BackendError, GraphError), match=r"power of two|whole intervals"):
             check_graph(graph)
     check_graph(continuous(replace(three, time_steps=2)))
+    assert with_chip_cycle(continuous(three)).time_steps == 3 and with_chip_cycle(three) is three
 
 
 def test_a_streamed_clip_cannot_be_held_on_the_chip(fake_extension: Path) -> None:
