@@ -10,8 +10,8 @@ DEMO_RUN ?= --net $(DEMO)/mksgn.net
 # files in order, the longest first.
 JOBS ?= 2
 PYTEST_ARGS ?=
-# Tests that between them call nearly everything that numba compiles.
-KERNELS := tests/emulator/test_emulator.py tests/emulator/test_framewise.py tests/events tests/nn/test_gates.py
+# Tests that call what most other tests need compiled.
+KERNELS := tests/emulator/test_emulator.py tests/events tests/nn/test_neuron.py
 
 # The environment of another project must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYENV_VERSION
