@@ -23,7 +23,8 @@ class SynapseKind(ABC):
     ----------
     name : str
     sources : tuple of str
-        Populations of one shape, which project through the *same* weights (netx `concat`).
+        Populations of one shape, which project through the *same* weights (netx `concat`), unless the kind multiplies
+        them (``adds_sources``).
     target : str
         The population whose dendrites the synapse drives.
     weight : int ndarray
@@ -40,6 +41,10 @@ class SynapseKind(ABC):
         Reads its source, and drives its target, as one row of neurons without frames and joints.
     sums_in_24_bits : bool
         Lava keeps the sum in 24 signed bits, which wrap; that of the other kinds is in 32 bits.
+    adds_sources : bool
+        The messages of the sources add up. False: each source has a part of its own, and sends spikes.
+    hops : int
+        Steps that a message takes to the target, at least.
     """
 
     name: str
@@ -52,6 +57,8 @@ class SynapseKind(ABC):
     stores_zeros: ClassVar[bool] = False
     flattens: ClassVar[bool] = False
     sums_in_24_bits: ClassVar[bool] = False
+    adds_sources: ClassVar[bool] = True
+    hops: ClassVar[int] = 1
 
     # -------------------------------------------------------------------------------------- how it is wired
     @property
@@ -88,6 +95,11 @@ class SynapseKind(ABC):
     def reads_ahead(self) -> int:
         """Steps, beyond the hop, by which the target has to work later than its sources (:mod:`mksgn.ir.streaming`)."""
         return 0
+
+    @property
+    def formula_sources(self) -> tuple[str, ...]:
+        """The sources at whose rates the dense operation (:meth:`dense_macs`) is used, in the paper's Eq. 33."""
+        return self.sources
 
     def by_delay(self: _Self) -> list[tuple[int, _Self]]:
         """Pairs of a delay and a synapse without delays: all of them together are this synapse.
