@@ -53,7 +53,8 @@ def attention_graph(seed: int, across_frames: bool | None = None) -> Graph:
 
 def wrapping_graph() -> Graph:
     """An attention whose neurons all receive 13 x 50 x 254, so that 64 times it leaves u's 24 bits, or nothing."""
-    channels, frames, joints = shape = SHAPES[-1]
+    shape = SHAPES[-1]
+    channels = shape[0]
     populations = [Population("in", shape, role="input")]
     synapses: list[Any] = []
     for letter in "qkv":
@@ -67,5 +68,5 @@ def wrapping_graph() -> Graph:
 
 def _neurons(rng: np.random.Generator, name: str, shape: tuple[int, int, int], threshold: int) -> Population:
     bias = rng.integers(-threshold // 4 - 1, threshold // 3 + 2, shape[:1]) if rng.random() < 0.7 else None
-    neuron = Cuba(int(rng.integers(1, threshold)), int(rng.choice([4096, 4096, 3000])), int(rng.choice([3072, 4096, 0])))
-    return Population(name, shape, neuron, bias)
+    decays = int(rng.choice([4096, 4096, 3000])), int(rng.choice([3072, 4096, 0]))
+    return Population(name, shape, Cuba(int(rng.integers(1, threshold)), *decays), bias)

@@ -126,7 +126,7 @@ def attended(synapse: Attention, q: np.ndarray, k: np.ndarray, v: np.ndarray) ->
 
     Every product neuron is enumerated: which two inputs it multiplies, and what its message meets.
     """
-    channels, frames, joints = q.shape
+    channels, frames, _ = q.shape
     width = channels // synapse.heads
     a, inside = np.zeros(q.shape, np.int64), np.zeros(3, np.int64)
     together = [slice(None)] if synapse.across_frames else [slice(f, f + 1) for f in range(frames)]
