@@ -68,11 +68,6 @@ class Attention(SynapseKind):
         return {"heads": self.heads, "across_frames": self.across_frames}
 
     @property
-    def formula_sources(self) -> tuple[str, ...]:
-        """Each spike of K adds a row of V, and each of Q a row of K^T V."""
-        return self.sources[:2]
-
-    @property
     def head_width(self) -> int:
         """Channels of a head: weights of 1 that a spike meets."""
         return len(self.weight) // self.heads
@@ -108,7 +103,7 @@ class Attention(SynapseKind):
         return np.full(source, self.head_width, np.int64)
 
     def _uses(self, source: Shape, target: Shape) -> int:
-        """Of one of the two products: each is a matrix product of C C/H N operations."""
+        """Each of the two matrix products has C C/H N multiplications, as many as spikes of a source can meet."""
         return source[1] * source[2] * self.head_width
 
     def _into_one(self, values: np.ndarray) -> np.ndarray:

@@ -96,11 +96,6 @@ class SynapseKind(ABC):
         """Steps, beyond the hop, by which the target has to work later than its sources (:mod:`mksgn.ir.streaming`)."""
         return 0
 
-    @property
-    def formula_sources(self) -> tuple[str, ...]:
-        """The sources at whose rates the dense operation (:meth:`dense_macs`) is used, in the paper's Eq. 33."""
-        return self.sources
-
     def by_delay(self: _Self) -> list[tuple[int, _Self]]:
         """Pairs of a delay and a synapse without delays: all of them together are this synapse.
 
@@ -161,7 +156,7 @@ class SynapseKind(ABC):
 
         Zero weights and padding count, as in the usual formulas: Conv O F' V' (I / groups) kF kV;
         Dense O I; JointMix K V' V per channel and frame; GraphConv E O I per frame (only the edges that
-        exist have weights). :meth:`dense_mask` says what is no part of the operation.
+        exist have weights); Attention C C/H per token. :meth:`dense_mask` says what is no part of the operation.
         """
         return int(self.dense_mask().sum(dtype=np.int64)) * self._uses(source, target)
 

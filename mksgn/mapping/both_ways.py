@@ -18,8 +18,9 @@ from mksgn.energy.work import CoreWork
 from mksgn.ir.graph import Graph
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
+from mksgn.mapping.inside import expanded
 from mksgn.mapping.packing import Objective
-from mksgn.mapping.placement import Placement, checked, place, uniform_activity
+from mksgn.mapping.placement import Placement, complete, place, uniform_activity
 from mksgn.mapping.step_by_step import sample_ms
 from mksgn.mapping.wiring import Activity, Wiring
 
@@ -134,7 +135,7 @@ def way(clip: Graph, graph: Graph, board: Board, activity: Activity, active: Act
     ConfigError
         As :func:`mksgn.mapping.place`.
     """
-    given = checked(clip, activity)
+    given = complete(clip, activity, _steps(clip))
     lattice = graph.input.lattice
     sent = folded(given) if lattice is not None else given
     placement = place(graph, board, sent, objective=objective, delays=delays)
@@ -153,8 +154,8 @@ def compare(clip: Graph, placement: Placement, activity: Activity | None, active
         Of the clip's graph. Without it every neuron is taken to spike alike.
     active : mapping of population to float, optional
     """
-    assert clip.time_steps is not None
-    sent = uniform_activity(clip, clip.time_steps) if activity is None else checked(clip, activity)
+    steps = _steps(clip)
+    sent = complete(clip, uniform_activity(clip, steps) if activity is None else activity, steps)
     models = list(cost_models().values())
     at_once = place(clip, placement.board, activity, objective=placement.objective)  # type: ignore[arg-type]
     return [priced(clip, at_once, sent, active, models), priced(clip, placement, sent, active, models)]
@@ -163,11 +164,12 @@ def compare(clip: Graph, placement: Placement, activity: Activity | None, active
 def priced(clip: Graph, placement: Placement, activity: Activity, active: Active | None, models: Sequence[CostModel],
            per_second: float = FRAMES_PER_SECOND) -> Way:
     """A placement priced: the parameters are those of :func:`way`."""
-    lattice = placement.wiring.stream.input.lattice
+    lattice, placed = placement.wiring.stream.input.lattice, expanded(clip)
+    activity = complete(clip, activity, _steps(clip))
     sent = folded(activity) if lattice is not None else dict(activity)
     work = placement.work(sent, active)
-    operations = sum(float((np.asarray(activity[source]) * s.fanout(clip[source].shape, clip[s.target].shape)).sum())
-                     for s in clip.synapses for source in s.sources)
+    operations = sum(float((activity[source] * s.fanout(placed[source].shape, placed[s.target].shape)).sum())
+                     for s in placed.synapses for source in s.sources)
     extra = extra_events(placement.wiring, work, sent, operations)
     before = 0 if lattice is None else lattice.end - lattice.length
     uneven = sample_ms(placement, sent, active, list(models)) if lattice is not None else {}
@@ -181,6 +183,11 @@ def priced(clip: Graph, placement: Placement, activity: Activity, active: Active
         prices[model.name] = Price(cost, period, static, at_frame_rate(model, work, cost, clip.input.shape[1],
                                                                        per_second, before), _extra_mj(model, extra))
     return Way("clip" if lattice is None else "stream", placement, work, operations, extra, prices)
+
+
+def _steps(clip: Graph) -> int:
+    assert clip.time_steps is not None
+    return clip.time_steps
 
 
 def extra_events(wiring: Wiring, work: CoreWork, activity: Activity, operations: float) -> Extra:

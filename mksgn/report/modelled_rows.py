@@ -44,6 +44,8 @@ def layer_shares(placement: Placement, graph: Graph, counts: Counts) -> dict[str
     for synapse in graph.synapses:
         arriving[synapse.target] += counts.synops[synapse.name] + counts.macs[synapse.name]
     density = {p.name: counts.steps + arriving[p.name] / (counts.samples * p.size) for p in graph.populations}
+    # Neurons inside an attention are updated like others; what arrives at them is small beside that.
+    density |= {p.name: float(counts.steps) for p in placement.graph.populations if p.name not in density}
     shares = {layer_of(p.name): np.zeros(len(placement.cores)) for p in graph.populations[1:]}
     for core in placement.cores:
         weights = [slab.size * density[slab.population] for slab in core.slabs]
