@@ -19,6 +19,12 @@ from mksgn.mapping.placement import uniform_activity
 from mksgn.mapping.problems import least_cores
 
 
+def through(graph: Graph, name: str, messages: np.ndarray) -> np.ndarray:
+    """What a synapse makes of messages (C, F, V)."""
+    synapse = next(each for each in graph.synapses if each.name == name)
+    return synaptic_input(synapse, messages, graph[synapse.target].shape)
+
+
 @pytest.mark.parametrize("shape", SHAPES[:6])
 @pytest.mark.parametrize("together", [False, True])
 def test_the_layers_compute_what_an_attention_does(shape, together):
@@ -31,15 +37,11 @@ def test_the_layers_compute_what_an_attention_does(shape, together):
         ways = tuple(Conv(f"to {x}", ("in",), x, np.ones((shape[0], 1, 1, 1), np.int16), groups=shape[0])
                      for x in "qkv")
         placed = expanded(Graph(tuple(shapes.values()), (*ways, synapse), 1))
-        by_name = {each.name: each for each in placed.synapses}
         q, k, v = (rng.random((3, *shape)) < 0.5).astype(np.int64)
-
-        def through(name, messages):
-            return synaptic_input(by_name[name], messages, placed[by_name[name].target].shape)
-
-        pairs = through("s/k", k) * through("s/v", v)
-        products = through("s/q", q) * through("s/spread", through("s/counts", pairs))
-        np.testing.assert_array_equal(through("s", products), attended(synapse, q, k, v)[0])
+        pairs = through(placed, "s/k", k) * through(placed, "s/v", v)
+        counts = through(placed, "s/counts", pairs)
+        products = through(placed, "s/q", q) * through(placed, "s/spread", counts)
+        np.testing.assert_array_equal(through(placed, "s", products), attended(synapse, q, k, v)[0])
         for name, neurons in synapse.layers(shape).items():
             assert placed[f"s/{name}"].size == neurons
 
