@@ -4,35 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attention_graphs import attention_graph, wrapping_graph
+from attention_graphs import attention_graph, check, wrapping_graph
 from random_graphs import random_messages, samples_of
-from reference import Recording, simulate, simulate_wall
+from reference import simulate, simulate_wall
 
-from mksgn.emulator import Emulator
-from mksgn.ir import Graph
-from mksgn.run.backend import RunResult
+from mksgn.emulator import Emulator, FrameByFrame
+from mksgn.errors import GraphError
+from mksgn.ir.streaming import as_clip, clip_as_stream, continuous, streamed
 
 SEEDS = range(28)
-
-
-def check(graph: Graph, result: RunResult, expected: Recording) -> int:
-    """Compare all that ``result`` holds; returns how many spikes that are."""
-    compared = 0
-    for population in graph.populations[1:]:
-        for quantity in ("spikes", "u", "v"):
-            got = getattr(result, quantity)
-            if population.name in got:
-                np.testing.assert_array_equal(got[population.name], getattr(expected, quantity)[population.name],
-                                              f"{quantity} of {population.name}")
-        compared += result.spikes[population.name].size
-    for synapse in graph.synapses:
-        met = result.counts.sample_synops[synapse.name] + result.counts.sample_macs[synapse.name]
-        np.testing.assert_array_equal(met, expected.events[synapse.name], synapse.name)
-    assert result.counts.sample_products.keys() == result.counts.sample_counts.keys() == expected.inside.keys()
-    for name, inside in expected.inside.items():
-        got = (result.counts.sample_products[name], result.counts.sample_counts[name], result.counts.sample_macs[name])
-        np.testing.assert_array_equal(np.stack(got, axis=1), inside, name)
-    return compared
 
 
 @pytest.mark.parametrize("kernel", ["auto", "dense"])
@@ -82,3 +62,25 @@ def test_the_random_graphs_hold_what_they_should():
         expected = simulate(graph, samples_of(graph, seed, 3))
         fired += [expected.spikes[name].mean() for name in ("out0", "out1")]
     assert sum(0 < rate < 1 for rate in fired) > len(fired) / 2
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5, 8])
+def test_frames_as_time_steps_give_the_same(seed):
+    graph = attention_graph(seed, across_frames=False)
+    samples = samples_of(graph, seed, 3)
+    stream = streamed(graph)
+    with Emulator(graph) as clips, Emulator(stream) as frames:
+        expected, found = clips.run(samples, "spikes"), frames.run(clip_as_stream(stream, samples), "spikes")
+    np.testing.assert_array_equal(found.output, expected.output)
+    for population in stream.populations[1:-1]:
+        np.testing.assert_array_equal(as_clip(population, found.spikes[population.name]),
+                                      expected.spikes[population.name], population.name)
+    assert found.counts.differences(expected.counts).keys() <= {
+        f"sent {population.name}" for population in graph.populations}, "neurons of a clip stand for a frame each"
+    assert sum(found.counts.products.values()) > 0
+
+
+def test_what_cannot_run_is_refused_by_name():
+    with pytest.raises(GraphError, match="frame by frame") as error:
+        FrameByFrame(continuous(attention_graph(1, across_frames=False)))
+    assert "'attention0'" in str(error.value) and "mksgn run" in str(error.value)

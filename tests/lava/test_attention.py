@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attention_graphs import SHAPES, attention_graph, wrapping_graph
+from attention_graphs import SHAPES, attention_graph, check, wrapping_graph
 from random_graphs import random_messages, samples_of
-from reference import Recording, attended, simulate, simulate_wall
+from reference import attended, simulate, simulate_wall
 from scipy.sparse import csr_matrix
 
-from mksgn.ir import Attention, Graph
+from mksgn.emulator import Emulator
+from mksgn.ir import Attention
 from mksgn.ir.attention import Events
+from mksgn.ir.streaming import clip_as_stream, streamed
 from mksgn.lava.attention_matrices import MATRICES, attention_matrix
 from mksgn.lava.backend import LavaBackend
 from mksgn.lava.process_plan import plan_processes
-from mksgn.run.backend import RunResult
-
-
-def check(graph: Graph, result: RunResult, expected: Recording) -> int:
-    """Compare all that ``result`` holds; returns how many spikes that are."""
-    compared = 0
-    for population in graph.populations[1:]:
-        for quantity in ("spikes", "u", "v"):
-            got = getattr(result, quantity)
-            if population.name in got:
-                np.testing.assert_array_equal(got[population.name], getattr(expected, quantity)[population.name],
-                                              f"{quantity} of {population.name}")
-        compared += result.spikes[population.name].size
-    for name, inside in expected.inside.items():
-        got = (result.counts.sample_products[name], result.counts.sample_counts[name], result.counts.sample_macs[name])
-        np.testing.assert_array_equal(np.stack(got, axis=1), inside, name)
-        met = result.counts.sample_synops[name] + result.counts.sample_macs[name]
-        np.testing.assert_array_equal(met, expected.events[name], name)
-    return compared
-
 
 LAVA = [(1, {}), (5, {"blocks": 1}), (3, {}), (2, {"layout": "stock"}), (10, {"layout": "stock", "delays": "relay"}),
         (4, {"layout": "layers"}),
@@ -59,6 +41,22 @@ def test_lava_is_the_reference(seed, options):
         if seed in (1, 2, 4):
             x = random_messages(graph, 1, seed, 19)[0]
             check(graph, lava.run_stream(x, "spikes", 5, 3), simulate_wall(graph, x, 5, 3))
+
+
+@pytest.mark.lava()
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("options", [{}, {"layout": "layers"}, {"layout": "stock"}])
+def test_frames_as_time_steps_in_lava(options):
+    clip = attention_graph(3, across_frames=False)
+    stream = streamed(clip)
+    samples = clip_as_stream(stream, samples_of(clip, 3, 2))
+    with Emulator(stream) as emulator, LavaBackend(stream, **options) as lava:
+        expected, found = emulator.run(samples, "spikes"), lava.run(samples, "spikes")
+    np.testing.assert_array_equal(found.output, expected.output)
+    for name, spikes in found.spikes.items():
+        np.testing.assert_array_equal(spikes, expected.spikes[name], name)
+    differing = found.counts.differences(expected.counts)
+    assert not differing and found.counts.products == expected.counts.products
 
 
 @pytest.mark.lava()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from reference import Recording
 from written_graphs import even
 
 from mksgn.ir import Attention, Conv, Cuba, Dense, Graph, Population
+from mksgn.run.backend import RunResult
 
 SHAPES = ((1, 1, 1), (2, 3, 5), (6, 2, 1), (7, 3, 4), (12, 1, 5), (8, 5, 2), (13, 1, 50))
 """(C, F, V). The last is large enough for a u that wraps: :func:`wrapping_graph`."""
@@ -70,3 +72,23 @@ def _neurons(rng: np.random.Generator, name: str, shape: tuple[int, int, int], t
     bias = rng.integers(-threshold // 4 - 1, threshold // 3 + 2, shape[:1]) if rng.random() < 0.7 else None
     decays = int(rng.choice([4096, 4096, 3000])), int(rng.choice([3072, 4096, 0]))
     return Population(name, shape, Cuba(int(rng.integers(1, threshold)), *decays), bias)
+
+
+def check(graph: Graph, result: RunResult, expected: Recording) -> int:
+    """Compare all that ``result`` holds; returns how many spikes that are."""
+    compared = 0
+    for population in graph.populations[1:]:
+        for quantity in ("spikes", "u", "v"):
+            got = getattr(result, quantity)
+            if population.name in got:
+                np.testing.assert_array_equal(got[population.name], getattr(expected, quantity)[population.name],
+                                              f"{quantity} of {population.name}")
+        compared += result.spikes[population.name].size
+    for synapse in graph.synapses:
+        met = result.counts.sample_synops[synapse.name] + result.counts.sample_macs[synapse.name]
+        np.testing.assert_array_equal(met, expected.events[synapse.name], synapse.name)
+    assert result.counts.sample_products.keys() == result.counts.sample_counts.keys() == expected.inside.keys()
+    for name, inside in expected.inside.items():
+        got = (result.counts.sample_products[name], result.counts.sample_counts[name], result.counts.sample_macs[name])
+        np.testing.assert_array_equal(np.stack(got, axis=1), inside, name)
+    return compared
