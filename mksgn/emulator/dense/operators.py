@@ -142,6 +142,12 @@ class AttentionOperator(Operator):
 
     synapse: Attention
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # Before the weights, which may all be 0: products of a head, added up.
+        products = self.synapse.head_width * self.synapse.tokens(self.source_shape)
+        self.dtype = dtype_for(max(products, products * int(np.abs(self.synapse.weight).max())))
+
     def attend(self, q_bfvc: torch.Tensor, k_bfvc: torch.Tensor, v_bfvc: torch.Tensor
                ) -> tuple[torch.Tensor, torch.Tensor]:
         """Sums (B, F, V, C), and the events of each image, int64 (B, 3): :class:`mksgn.ir.attention.Events`."""
