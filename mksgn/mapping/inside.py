@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mksgn.ir import Attention, Conv, Cuba, Graph, Population
+from mksgn.ir import Attention, Conv, Cuba, Graph, Population, Synapse
 from mksgn.ir.streaming import lattice_of
 
 ASSUMED = ("a product neuron takes what a neuron takes, and an update of one what an update takes (on a chip it is a "
@@ -36,7 +36,7 @@ def expanded(graph: Graph) -> Graph:
     if not has_attention(graph):
         return graph
     populations: list[Population] = []
-    synapses: list = []
+    synapses: list[Synapse] = []
     for population in graph.populations:
         for synapse in graph.into(population.name):
             if not isinstance(synapse, Attention):
