@@ -167,8 +167,8 @@ class StepRun(PopulationRun[StepNetwork]):
         read = [trains[source][number] for source in synapse.sources]
         nothing = np.zeros_like(read[0][0])
         for step in range(self.steps):
-            spikes = [nothing if step < each else x[min(step - each, len(x) - 1)] for each, x in zip(late, read)]
-            attend(*spikes, into[step], self.recording.tally.inside[synapse.name][sample])
+            q, k, v = (nothing if step < each else x[min(step - each, len(x) - 1)] for each, x in zip(late, read))
+            attend(q, k, v, into[step], self.recording.tally.inside[synapse.name][sample])
 
     def _add(self, apply: Apply, x: np.ndarray, late: int, into: np.ndarray, pool: ThreadPoolExecutor | None) -> None:
         """Add what messages ``x`` (T, F, V, C), which arrive so many steps late, give through some weights.

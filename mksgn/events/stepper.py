@@ -175,8 +175,9 @@ class Stepper:
                 if not self.per_sample or self._in_sample(own - read.delay):
                     read.apply(self._slot(read.source, t - 1 - read.waits)[None], n.a)
             for attention in n.attentions:
-                attention.attend(*(self._slot(source, t - 1 - waits) for source, waits in
-                                   zip(attention.attend.synapse.sources, attention.waits)), n.a[0], attention.inside)
+                q, k, v = (self._slot(source, t - 1 - waits) for source, waits in
+                           zip(attention.attend.synapse.sources, attention.waits))
+                attention.attend(q, k, v, n.a[0], attention.inside)
             for synapse in n.wrapped:
                 part = np.zeros_like(n.a)
                 for read in synapse:
