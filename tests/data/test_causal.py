@@ -197,8 +197,9 @@ def test_a_second_person_enters_beside_the_first(sequence: np.ndarray) -> None:
     assert not motions.any(), "who enters has not moved yet"
 
 
-def test_random_changes_are_drawn_as_by_the_other_way(sequence: np.ndarray) -> None:
-    augment = Augment(mirror=0.5, mirrored=tuple(range(20)))
+@pytest.mark.parametrize("pace", [0.0, 0.5])
+def test_random_changes_are_drawn_as_by_the_other_way(sequence: np.ndarray, pace: float) -> None:
+    augment = Augment(mirror=0.5, mirrored=tuple(range(20)), pace=pace)
     states = []
     for preprocess in (PREPROCESS, replace(PREPROCESS, causal=None)):
         rng = np.random.default_rng(3)
@@ -206,6 +207,29 @@ def test_random_changes_are_drawn_as_by_the_other_way(sequence: np.ndarray) -> N
         assert all((sample != samples[0]).any() for sample in samples[1:])
         states.append(rng.bit_generator.state)
     assert states[0] == states[1]
+
+
+def test_a_changed_pace_changes_the_number_of_frames(sequence: np.ndarray) -> None:
+    """29 frames of the sensor at 30 a second are 20 to 43 at paces of 1.5 and 2/3."""
+    still = Augment(yaw=0.0, pitch=0.0, roll=0.0, crop=1.0, noise=0.0)
+    long = replace(PREPROCESS, frames=60, causal=Causal(rate=30.0))
+
+    def entered(augment: Augment, seed: int) -> int:
+        coded = long(sequence, UCLA20, augment, np.random.default_rng(seed))
+        return int(coded.any(axis=(0, 2)).sum())
+
+    assert {entered(still, seed) for seed in range(5)} == {29}
+    paces = [entered(replace(still, pace=0.5), seed) for seed in range(200)]
+    assert min(paces) in (19, 20) and max(paces) in (42, 43) and len(set(paces)) > 15
+    assert np.mean(np.array(paces) < 29) == pytest.approx(0.5, abs=0.1), "faster as often as slower"
+
+
+def test_equal_rates_leave_every_frame_as_it_is(sequence: np.ndarray) -> None:
+    """Times that differ by a rounding make no frame wait for the next."""
+    for first in (0.0, 12.3, 1e6 + 1 / 3):
+        times = np.array([first + f / 30 for f in range(len(sequence))])
+        same = streamed(replace(PREPROCESS, causal=Causal(rate=30.0)), sequence, times=times)
+        np.testing.assert_array_equal(same, streamed(PREPROCESS, sequence))
 
 
 def test_it_is_stored_with_the_net() -> None:

@@ -70,8 +70,8 @@ def small_clip(steps: int, current_decay: int = 2048) -> Graph:
     return Graph(populations, synapses, steps)
 
 
-@pytest.mark.parametrize("seed", [6, 13, 18, 24, 31, 59])
-@pytest.mark.parametrize("layout", ["layers", "stock"])
+@pytest.mark.parametrize(("layout", "seed"), [("layers", 6), ("layers", 18), ("layers", 31), ("stock", 13),
+                                              ("stock", 24), ("stock", 59)])
 def test_single_processes_give_the_clips_of_the_emulator(layout: str, seed: int) -> None:
     pair = streamable(seed)
     assert pair is not None
