@@ -32,22 +32,16 @@ from typing import Any
 import numpy as np
 
 from mksgn.commit import describe_commit
-from mksgn.data.preprocess import Preprocess
-from mksgn.data.sources import SYNTHETIC, load
 from mksgn.emulator import Emulator
 from mksgn.energy import counted_energy_mj, paper_energy_mj
-from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.netx import read_net
-from mksgn.nn import SpikingGraphNet
+from mksgn.nn.lowering import to_graph
 from mksgn.programs.samples import select_labelled
 from mksgn.report.network_names import NAMES, averaging, described, motion_scale
 from mksgn.teachers.scores import SCORES, Stream, fuse, load_stream, stream_accuracies
 from mksgn.teachers.weights import load_teacher
-from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
-from mksgn.training.evaluation import torch_run
-from mksgn.training.run_data import split_of
 
 Row = dict[str, Any]
 COMMIT = re.compile(r".*\([0-9a-f]+\)")
@@ -73,8 +67,9 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
         When the folder holds no finished run, or the data has no labels for it.
     """
     path = run / NET
-    graph = read_net(path) if path.exists() else None
-    meta = read_meta(run / WEIGHTS) if graph is None else graph.meta
+    # Early runs of Spikformer wrote no graph: it had none.
+    graph = read_net(path) if path.exists() else to_graph(load_network(run / WEIGHTS), read_meta(run / WEIGHTS))
+    meta = graph.meta
     recipe = json.loads(meta["recipe"])
     row = described(recipe, meta)
     row |= {
@@ -82,15 +77,12 @@ def spiking_row(run: Path, data: str | None, progress: Any = None) -> Row:
         "commit": certain(meta.get("commit")), "measured": certain(describe_commit()),
         "integers": meta.get("integers"), "float": meta.get("accuracy_float"),
         "float_clean": meta.get("accuracy_float_clean"), "synops": None, "macs": None, "sops": None, "paper_mj": None,
-        "counted_mj": None, "obstacle": ""}
-    if graph is not None and "members" in meta:  # of train/join_runs.py
-        return row | {"parameters": meta["parameters"]} | graph_figures(graph, path, data, progress)
-    net = load_network(run / WEIGHTS)
-    row["parameters"] = sum(p.numel() for p in net.parameters() if p.requires_grad)
-    if graph is not None:
-        return row | graph_figures(graph, path, data, progress)
-    row["obstacle"] = "; ".join(sorted(set(net.obstacles().values())))
-    return row | torch_figures(net, meta, run / WEIGHTS, data)
+        "counted_mj": None}
+    if "members" in meta:  # of train/join_runs.py
+        row["parameters"] = meta["parameters"]
+    else:
+        row["parameters"] = sum(p.numel() for p in load_network(run / WEIGHTS).parameters() if p.requires_grad)
+    return row | graph_figures(graph, path, data, progress)
 
 
 def graph_figures(graph: Graph, path: Path, data: str | None, progress: Any) -> dict[str, Any]:
@@ -111,18 +103,6 @@ def top1(correct: np.ndarray, clean: np.ndarray | None) -> dict[str, Any]:
     if clean is not None:
         found |= {"accuracy_clean": float(correct[clean].mean()), "samples_clean": int(clean.sum())}
     return found
-
-
-def torch_figures(net: SpikingGraphNet, meta: dict[str, Any], path: Path, data: str | None) -> dict[str, Any]:
-    """Accuracy of a quantised network that has no graph, in float32; its events are no synapses' and not counted."""
-    if data is None and meta["data"] != SYNTHETIC:
-        raise ConfigError("this run has no mksgn.net that finds its data", where=str(path), fix="name it with --data")
-    pack = load(data or SYNTHETIC)
-    split = split_of(pack, meta)
-    samples = preprocessed(pack, split.test, Preprocess.from_json(meta["preprocess"]))
-    correct = torch_run(net, samples)[0] == pack.labels[split.test]
-    clean = None if split.clean is None else np.isin(split.test, split.clean)
-    return top1(correct, clean)
 
 
 def ann_rows(runs: list[Path]) -> list[Row]:
@@ -163,6 +143,6 @@ def ann_row(network: str, modalities: list[str], variant: str, epochs: int, comm
     nothing = ("integers", "float", "float_clean", "synops", "macs", "sops", "paper_mj", "counted_mj")
     return {"network": network, "kind": "ANN", "modalities": modalities, "distilled": False, "variant": variant,
             "seed": None, "epochs": [epochs, 0], "parameters": parameters, "run": run, "commit": certain(commit),
-            "measured": certain(describe_commit()), "obstacle": "", **dict.fromkeys(nothing),
+            "measured": certain(describe_commit()), **dict.fromkeys(nothing),
             "accuracy": scores["accuracy"], "samples": scores["samples"],
             "accuracy_clean": scores.get("accuracy_clean"), "samples_clean": scores.get("samples_clean")}

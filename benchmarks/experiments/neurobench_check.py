@@ -68,7 +68,7 @@ from torch import nn
 
 from mksgn.counts import Counts
 from mksgn.emulator import Emulator
-from mksgn.ir import Conv, Dense, Graph, GraphConv, Synapse
+from mksgn.ir import Attention, Conv, Dense, Graph, GraphConv, Synapse
 from mksgn.netx import read_net
 from mksgn.programs.outputs import check_writable, write_json
 from mksgn.programs.samples import find_data, select
@@ -114,7 +114,7 @@ class Over(nn.Module):
 
 def as_module(synapse: Synapse) -> Over | None:
     """The synapse as a plain torch layer; None where PyTorch has none for it."""
-    if isinstance(synapse, GraphConv):
+    if isinstance(synapse, (GraphConv, Attention)):
         return None
     if isinstance(synapse, Conv):
         out_channels, per_group, taps_f, taps_v = synapse.weight.shape

@@ -13,6 +13,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava_models.block.process import Block
 from mksgn.counts.step_tally import StepTally
 from mksgn.events.stepper import Stepper
+from mksgn.ir import Attention
 from mksgn.ir.partition import Part
 
 
@@ -35,6 +36,8 @@ class PyBlockModel(PyLoihiProcessModel):
         part: Part = proc_params["part"]
         self._entry = part.graph.input.name
         self._tally = StepTally(part)
+        self._attentions = [(synapse.name, synapse.target) for synapse in part.graph.synapses
+                            if isinstance(synapse, Attention)]
         self._names = [population.name for population in part.graph.populations[1:]]
         self._record = part.record
         self._stepper = Stepper(part.graph, part.wait, part.reset_interval, part.reset_phase,
@@ -45,6 +48,8 @@ class PyBlockModel(PyLoihiProcessModel):
         stepper, step = self._stepper, self.time_step
         for name, active in stepper.step(step).items():
             self._tally.add(self.counted, step, name, stepper.spikes(name, step), active)
+        for synapse, target in self._attentions:
+            self._tally.add_inside(self.counted, step, synapse, target, stepper.inside[synapse])
         last = self._names[-1]
         self.s_out.send(stepper.spikes(last, step).transpose(1, 0, 2))
         frames, joints, channels = stepper.spikes(last, step).shape

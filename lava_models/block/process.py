@@ -25,7 +25,8 @@ class Block(AbstractProcess):
 
     - ``v``: v of the last population, (V, F, C): a readout's result;
     - ``counted``: events counted in the Process itself, int64 (samples, entries), its columns those of
-      :func:`mksgn.counts.step_tally.entries`: spikes, updates that changed a neuron, weights that spikes met.
+      :func:`mksgn.counts.step_tally.entries`: spikes, updates that changed a neuron, weights that spikes met, and
+      what happened inside an attention.
 
     Parameters
     ----------

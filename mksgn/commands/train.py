@@ -25,7 +25,8 @@ Presets
     spike-driven, spikformer
                the paper's two spiking transformers, six blocks over joints x frames, a quarter
                of its width (64); 81 and 82 % on NW-UCLA, 40 minutes on one core. Spikformer
-               multiplies integers (Q K^T V): it gets no mksgn.net, only weights and accuracies
+               multiplies integers (Q K^T V), which takes many product neurons on a chip; so does
+               MK-SGN with --attention qkv
     spike-driven-256, spikformer-256
                the same at the paper's width, 4.78 M parameters on NTU60, 64 frames; for a
                GPU; not trained yet

@@ -16,7 +16,7 @@ from mksgn.files import name_of
 from mksgn.programs.console import print_prose
 from mksgn.programs.options import stored
 from mksgn.programs.started import told
-from mksgn.training.checkpoint import CHECKPOINT, NET, WEIGHTS, read_state
+from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 from mksgn.training.devices import check_devices, choose_device, prepare_arithmetic
 from mksgn.training.folder import check_folder, run_folders
 from mksgn.training.printing import print_accuracies, print_run_command
@@ -62,17 +62,12 @@ def train_net(options: Options, command: str = "mksgn train") -> int:
 def report(console: Console, options: Options, training: StudentTraining, results: Mapping[str, Any],
            run: str) -> None:
     """What came out, and what to type next."""
-    obstacles, clean = training.network.obstacles(), training.data.split.clean
-    names = {"float": "float", "float_fixed": "float, modalities weighed alike",
-             "integer": f"integers ({'torch' if obstacles else 'emulator'})"}
+    clean = training.data.split.clean
+    names = {"float": "float", "float_fixed": "float, modalities weighed alike", "integer": "integers (emulator)"}
     print_accuracies(console, results, names, None if clean is None else len(clean))
     if "integers" in results:
         console.print(f"{results['integers']} integers: of the training samples {results['agreement_tuned']:.2%} "
                       f"(fine-tuned) and {results['agreement_rounded']:.2%} (rounded alone) are predicted as in float")
     console.print(f"mean firing rate {results['mean_rate']:.3f}")
-    if obstacles:
-        console.print(f"wrote {training.folder / WEIGHTS}; no {NET}, because {', '.join(obstacles)}: "
-                      + "; ".join(sorted(set(obstacles.values()))))
-        return
     console.print(f"wrote {training.folder / NET}", markup=False, soft_wrap=True)
     print_run_command(console, training.folder / NET, options.data, run)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mksgn.counts.counts import Counts
-from mksgn.ir import Graph, Population
+from mksgn.ir import Attention, Graph, Population
+from mksgn.ir.attention import Events
 from mksgn.ir.streaming import fanout_by_frame
 
 
@@ -63,11 +64,15 @@ class BatchTally:
     counts : Counts
     met : dict of synapse to int64 ndarray (samples,)
         Weights that its messages met.
+    inside : dict of synapse to int64 ndarray (samples, 3)
+        Events inside each attention, as :class:`mksgn.ir.attention.Events` has them.
     """
 
     def __init__(self, graph: Graph, samples: int, steps: int) -> None:
         self.graph = graph
         self.met = {s.name: np.zeros(samples, np.int64) for s in graph.synapses}
+        self.inside = {s.name: np.zeros((samples, len(Events._fields)), np.int64) for s in graph.synapses
+                       if isinstance(s, Attention)}
         names = [population.name for population in graph.populations]
         self.counts = Counts(
             samples, steps, neurons={population.name: population.size for population in graph.populations},
@@ -101,6 +106,8 @@ class BatchTally:
         """The counts, once every sample has run."""
         for synapse in self.graph.synapses:
             self.counts.place(synapse.name, self.graph[synapse.sources[0]].message_bits > 0, self.met[synapse.name])
+        for name, inside in self.inside.items():
+            self.counts.place_inside(name, Events(*inside.T.copy()))
         # In every backend's memory order: what is later summed in floating point must not depend on the backend.
         for population in self.graph.populations:
             if population.name not in self.counts.sent:

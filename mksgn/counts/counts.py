@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-TABLES = ("sample_spikes", "sample_active", "sample_synops", "sample_macs")
+from mksgn.ir.attention import Events
+
+TABLES = ("sample_spikes", "sample_active", "sample_synops", "sample_macs", "sample_products", "sample_counts")
 """The fields of :class:`Counts` that hold one number per sample."""
 
 
@@ -32,6 +34,9 @@ class Counts:
         Accumulates: one per spike and non-zero weight it really meets (borders, stride, zero weights).
     sample_macs : dict of synapse to int64 ndarray (samples,)
         The same for graded messages, which are multiply-accumulates.
+    sample_products, sample_counts : dict of synapse to int64 ndarray (samples,)
+        Of each attention (:class:`mksgn.ir.Attention`): multiplications with a result, which product neurons send as
+        graded messages, and messages of the neurons that count pairs. Empty for a graph without attention.
     sent : dict of population to int64 ndarray (C, F, V)
         Messages of each neuron, over all samples and steps.
     sent_by_frame : dict of population to int64 ndarray (L, C, F, V)
@@ -46,6 +51,8 @@ class Counts:
     sample_active: dict[str, np.ndarray] = field(default_factory=dict)
     sample_synops: dict[str, np.ndarray] = field(default_factory=dict)
     sample_macs: dict[str, np.ndarray] = field(default_factory=dict)
+    sample_products: dict[str, np.ndarray] = field(default_factory=dict)
+    sample_counts: dict[str, np.ndarray] = field(default_factory=dict)
     sent: dict[str, np.ndarray] = field(default_factory=dict)
     sent_by_frame: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -68,6 +75,16 @@ class Counts:
     def macs(self) -> dict[str, int]:
         """``sample_macs`` summed over the samples."""
         return _totals(self.sample_macs)
+
+    @property
+    def products(self) -> dict[str, int]:
+        """``sample_products`` summed over the samples."""
+        return _totals(self.sample_products)
+
+    @property
+    def graded_counts(self) -> dict[str, int]:
+        """``sample_counts`` summed over the samples."""
+        return _totals(self.sample_counts)
 
     @property
     def neuron_steps(self) -> dict[str, int]:
@@ -108,6 +125,11 @@ class Counts:
         """Enter the weights that a synapse's messages met, int64 (samples,), as MACs where they are graded."""
         none = np.zeros_like(met)
         self.sample_synops[synapse], self.sample_macs[synapse] = (none, met) if graded else (met, none)
+
+    def place_inside(self, synapse: str, inside: Events) -> None:
+        """Enter what happened inside an attention, by sample; its spikes' weights are entered already."""
+        self.sample_products[synapse], self.sample_counts[synapse] = inside.products, inside.counts
+        self.sample_macs[synapse] = inside.macs
 
 
 def _pairs_of(left: Counts, right: Counts) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

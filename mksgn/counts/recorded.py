@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from mksgn.counts import Counts
-from mksgn.ir import Graph, Population
+from mksgn.ir import Attention, Graph, Population
+from mksgn.ir.attention import Events, events
 from mksgn.ir.graph import DECAY_UNITY
 from mksgn.ir.streaming import fanout_by_frame, frame_spans
 
@@ -23,8 +24,7 @@ def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict
     dict of population to int64 ndarray (N, L, C, F, V)
         L frames of the population's lattice; 1 without one.
     """
-    messages = (stream != 0).reshape(*stream.shape[:3], counts.samples, counts.steps)
-    trains = {graph.input.name: messages.transpose(3, 2, 1, 0, 4), **spikes}
+    trains = _trains(graph, counts, stream, spikes)
     sent = {}
     for population in graph.populations:
         train = trains[population.name]
@@ -38,9 +38,15 @@ def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict
     return sent
 
 
+def _trains(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What every population sent, 1 for each message: (N, C, F, V, T)."""
+    messages = (stream != 0).reshape(*stream.shape[:3], counts.samples, counts.steps)
+    return {graph.input.name: messages.transpose(3, 2, 1, 0, 4), **spikes}
+
+
 def count_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray],
                    u: dict[str, np.ndarray], v: dict[str, np.ndarray],
-                   resets: Mapping[str, Collection[int]]) -> None:
+                   resets: Mapping[str, Collection[int]], late: Mapping[tuple[str, str], int] | None = None) -> None:
     """Fill ``counts`` from everything that was sent, and active updates from states, where they were recorded.
 
     Parameters
@@ -55,8 +61,11 @@ def count_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dic
         States after each step; empty where they were not recorded.
     resets : mapping of population to steps
         Before which, from 0, it was reset within a sample (or stream).
+    late : mapping of (synapse, source) to steps, optional
+        That messages take to the target, in wall time. None: every population has its own time.
     """
     sent = sent_recorded(graph, counts, stream, spikes)
+    trains = _trains(graph, counts, stream, spikes)
     for population in graph.populations:
         name = population.name
         counts.sample_spikes[name] = sent[name].sum(axis=(1, 2, 3, 4))
@@ -67,6 +76,24 @@ def count_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dic
         source = graph[synapse.sources[0]]
         met = sum(np.tensordot(sent[name], fanout_by_frame(graph, synapse, name), 4) for name in synapse.sources)
         counts.place(synapse.name, source.message_bits > 0, np.asarray(met, np.int64))
+        if isinstance(synapse, Attention):
+            counts.place_inside(synapse.name, _inside(graph, synapse, [
+                _arriving(trains[name], late[synapse.name, name] if late else 0) for name in synapse.sources]))
+
+
+def _inside(graph: Graph, synapse: Attention, trains: list[np.ndarray]) -> Events:
+    """Events inside an attention, by sample, from the spikes of q, k and v that its target reads in each step."""
+    spans = frame_spans(graph[synapse.target])
+    steps = [step for span in spans for step in range(*span.indices(trains[0].shape[-1]))]
+    found = [events(synapse, *(train[..., step] for train in trains)) for step in steps]
+    return Events(*(np.sum(each, axis=0) for each in zip(*found)))
+
+
+def _arriving(spikes: np.ndarray, late: int) -> np.ndarray:
+    """Spikes (..., T) by the step in which they take effect."""
+    arriving = np.zeros_like(spikes)
+    arriving[..., late:] = spikes[..., :max(spikes.shape[-1] - late, 0)]
+    return arriving
 
 
 def active_updates(population: Population, spikes: np.ndarray, u: np.ndarray, v: np.ndarray,

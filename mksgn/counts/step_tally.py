@@ -6,6 +6,7 @@ import numpy as np
 
 from mksgn.counts.counts import Counts
 from mksgn.events import kernels
+from mksgn.ir.attention import Attention, Events
 from mksgn.ir.graph import Graph
 from mksgn.ir.partition import Part
 from mksgn.ir.streaming import fanout_by_frame
@@ -16,10 +17,12 @@ Entry = tuple[str, str]
 def entries(graph: Graph) -> tuple[Entry, ...]:
     """Columns of the array, (quantity, name): 'spikes' of every population, 'active' of the neurons, 'met' of synapses.
 
-    Spikes include the messages of the input; 'met' are the non-zero weights that messages meet.
+    Spikes include the messages of the input; 'met' are the non-zero weights that messages meet. The events inside an
+    attention, those of :class:`mksgn.ir.attention.Events`, come last.
     """
     return (*(("spikes", p.name) for p in graph.populations), *(("active", p.name) for p in graph.populations[1:]),
-            *(("met", s.name) for s in graph.synapses))
+            *(("met", s.name) for s in graph.synapses),
+            *((quantity, s.name) for s in graph.synapses if isinstance(s, Attention) for quantity in Events._fields))
 
 
 class StepTally:
@@ -65,6 +68,13 @@ class StepTally:
         for column, fan in self._read[name]:
             row[column] += kernels.weights_met(flat, fan[frame])
 
+    def add_inside(self, counted: np.ndarray, t: int, synapse: str, target: str, inside: np.ndarray) -> None:
+        """Count what happened inside an attention, int64 (3,), for step ``t`` of its ``target``."""
+        sample = self.part.sample(target, t)
+        if sample is not None and self.part.frame(target, t) is not None:
+            first = self._column[Events._fields[0], synapse]
+            counted[sample, first:first + len(inside)] += inside
+
 
 def enter_counted(graph: Graph, counts: Counts, counted: dict[str, dict[str, np.ndarray]]) -> None:
     """Enter what all parts of a graph counted.
@@ -76,10 +86,13 @@ def enter_counted(graph: Graph, counts: Counts, counted: dict[str, dict[str, np.
     counts : Counts
         Filled; its ``sent`` needs records (:func:`mksgn.counts.recorded.sent_recorded`).
     counted : dict
-        'spikes', 'active' and 'met' -> name -> int64 (samples,): the columns of :func:`entries`, of every part.
+        'spikes', 'active', 'met' and those of an attention -> name -> int64 (samples,): the columns of
+        :func:`entries`, of every part.
     """
     counts.neurons.update({population.name: population.size for population in graph.populations})
     counts.sample_spikes.update(counted["spikes"])
     counts.sample_active.update(counted["active"])
     for synapse in graph.synapses:
         counts.place(synapse.name, graph[synapse.sources[0]].message_bits > 0, counted["met"][synapse.name])
+        if isinstance(synapse, Attention):
+            counts.place_inside(synapse.name, Events(*(counted[field][synapse.name] for field in Events._fields)))

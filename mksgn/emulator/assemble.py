@@ -22,7 +22,7 @@ from mksgn.emulator.program import (
 )
 from mksgn.emulator.ranges import Ranges
 from mksgn.emulator.rows import LANES
-from mksgn.ir import Graph, Population, Synapse
+from mksgn.ir import Attention, Graph, Population, Synapse
 from mksgn.ir.bounds import INPUT_LIMIT, wraps24
 from mksgn.ir.graph import STATE_SHIFT
 from mksgn.ir.streaming import fanout_by_frame
@@ -38,9 +38,11 @@ _CHANNELS = 1 << 16
 def assemble(graph: Graph, ranges: Mapping[str, Ranges]) -> Program | None:
     """The program of a graph on a CPU, or None where the graph needs what the compiled loop does not do.
 
-    That is: sums that can leave 24 bits, fan-outs beyond 15 bits, lists of channels beyond 16 bits, and more than
-    :data:`LARGEST` weights or links.
+    That is: attention, sums that can leave 24 bits, fan-outs beyond 15 bits, lists of channels beyond 16 bits, and more
+    than :data:`LARGEST` weights or links.
     """
+    if any(isinstance(synapse, Attention) for synapse in graph.synapses):
+        return None
     if any(own.bound >= INPUT_LIMIT for own in ranges.values()):
         return None
     for synapse in graph.synapses:

@@ -16,7 +16,7 @@ from mksgn.emulator.ranges import ranges_of
 from mksgn.emulator.rings import Rings, branches
 from mksgn.emulator.scratch import Scratch
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
-from mksgn.ir import Graph, Population
+from mksgn.ir import Attention, Graph, Population
 from mksgn.ir.graph import STATE_SHIFT
 from mksgn.ir.messages import check_messages
 from mksgn.ir.streaming import lattice_of
@@ -67,7 +67,7 @@ class FrameByFrame:
     Raises
     ------
     GraphError
-        When the graph is not streamed, or its sums can leave 24 bits.
+        When the graph is not streamed, has an attention as printed, or its sums can leave 24 bits.
 
     Examples
     --------
@@ -82,6 +82,7 @@ class FrameByFrame:
             raise ConfigError("threads must be at least 1", got=str(threads))
         self.graph = graph
         self.steps = lattice_of(graph.input).length
+        _refuse_attention(graph)
         program = assemble(graph, ranges_of(graph))
         if program is None:
             raise GraphError("this graph cannot run frame by frame", got="sums that can leave 24 bits, or lists that "
@@ -279,6 +280,14 @@ class FrameByFrame:
             return self.spikes(output.name), first
         values = self._final.reshape(rows_of(output.shape))[..., :output.shape[0]]
         return values.transpose(2, 0, 1).reshape(output.size).astype(np.int64) >> STATE_SHIFT, first
+
+
+def _refuse_attention(graph: Graph) -> None:
+    attention = next((synapse for synapse in graph.synapses if isinstance(synapse, Attention)), None)
+    if attention is not None:
+        raise GraphError("attention as printed cannot run frame by frame yet", where=f"synapse {attention.name!r}",
+                         got="Q K^T V, which the compiled loop does not compute", allowed="masks (--attention mask)",
+                         fix="run whole clips, for example with mksgn run")
 
 
 def _worth(program: Program) -> np.ndarray:

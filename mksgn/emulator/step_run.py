@@ -17,8 +17,8 @@ from mksgn.emulator.network import Network
 from mksgn.emulator.ranges import INT32
 from mksgn.emulator.recording import PopulationRun
 from mksgn.events import kernels
-from mksgn.events.synapses import Apply, by_delay
-from mksgn.ir import Population, Synapse
+from mksgn.events.synapses import Apply, Attend, by_delay
+from mksgn.ir import Attention, Population, Synapse
 from mksgn.ir.bounds import INPUT_LIMIT, SUM24, wraps24
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
 from mksgn.ir.streaming import frame_spans
@@ -28,11 +28,15 @@ SILENT = 1 << 23
 
 
 class Operator(NamedTuple):
-    """A synapse, whether its sum wraps at 24 bits, and what applies its weights of each delay."""
+    """A synapse, whether its sum wraps at 24 bits, and what applies its weights of each delay.
+
+    An attention has no parts, but an operator of its own.
+    """
 
     synapse: Synapse
     wraps: bool
     parts: list[tuple[int, Apply]]
+    attend: Attend | None = None
 
 
 @dataclass
@@ -46,6 +50,7 @@ class StepNetwork(Network):
         if population not in self._operators:
             shapes = {p.name: p.shape for p in self.graph.populations}
             self._operators[population] = [
+                Operator(s, False, [], Attend(s)) if isinstance(s, Attention) else
                 Operator(s, wraps24(self.graph, s), by_delay(s, shapes[s.sources[0]], shapes[population]))
                 for s in self.graph.into(population)]
         return self._operators[population]
@@ -103,7 +108,7 @@ class StepRun(PopulationRun[StepNetwork]):
         with ThreadPoolExecutor(self.threads) as pool:
             for population in graph.populations[1:]:
                 name = population.name
-                traces = self._traces(population, trains, len(x), pool)
+                traces = self._traces(population, trains, rows, pool)
                 tally.counts.sample_active[name][rows] = [trace.active for trace in traces]
                 spikes = np.stack([trace.spikes for trace in traces])
                 if population.role == "readout":
@@ -120,30 +125,50 @@ class StepRun(PopulationRun[StepNetwork]):
                     del trains[source]
         return True
 
-    def _traces(self, population: Population, trains: Mapping[str, np.ndarray], samples: int,
+    def _traces(self, population: Population, trains: Mapping[str, np.ndarray], rows: slice,
                 pool: ThreadPoolExecutor) -> list[Trace]:
-        """What the neurons of a population do in each sample; ``trains`` are messages (N, T, F, V, C)."""
-        if samples == 1:  # the threads share the steps of the one
-            return [self._fire(population, self._drive(population, trains, 0, pool))]
-        return list(pool.map(lambda n: self._fire(population, self._drive(population, trains, n, None)),
-                             range(samples)))
+        """What the neurons of a population do in the samples ``rows``; ``trains`` are messages (N, T, F, V, C)."""
+        samples = rows.stop - rows.start
+        threads = pool if samples == 1 else None  # which share the steps of the one
 
-    def _drive(self, population: Population, trains: Mapping[str, np.ndarray], sample: int,
+        def run(number: int) -> Trace:
+            return self._fire(population, self._drive(population, trains, number, rows.start + number, threads))
+
+        return [run(0)] if samples == 1 else list(pool.map(run, range(samples)))
+
+    def _drive(self, population: Population, trains: Mapping[str, np.ndarray], number: int, sample: int,
                pool: ThreadPoolExecutor | None) -> np.ndarray:
-        """Summed synaptic input of a sample: (T, F, V, C), int64 where it might leave 32 bits."""
+        """Summed synaptic input of a sample: (T, F, V, C), int64 where it might leave 32 bits.
+
+        The sample is number ``number`` of the ``trains``, and ``sample`` of the run.
+        """
         channels, frames, joints = population.shape
         wide = self.network.ranges[population.name].bound >= INT32
         total: np.ndarray = np.zeros((self.steps, frames, joints, channels), np.int64 if wide else np.int32)
         for operator in self.network.operators(population.name):
+            if operator.attend is not None:
+                self._attend(operator.attend, trains, number, sample, total)
+                continue
             # What arrives in one step is wrapped as one sum, however long it waited.
             into = np.zeros_like(total) if operator.wraps else total
             for source in operator.synapse.sources:
                 shift = self.shift(operator.synapse.name, source)
                 for delay, apply in operator.parts:
-                    self._add(apply, trains[source][sample], shift + delay, into, pool)
+                    self._add(apply, trains[source][number], shift + delay, into, pool)
             if operator.wraps:
                 total += (into + SUM24) % (2 * SUM24) - SUM24
         return total
+
+    def _attend(self, attend: Attend, trains: Mapping[str, np.ndarray], number: int, sample: int,
+                into: np.ndarray) -> None:
+        """Add the sums of an attention, and count what happens inside."""
+        synapse = attend.synapse
+        late = [self.shift(synapse.name, source) for source in synapse.sources]
+        read = [trains[source][number] for source in synapse.sources]
+        nothing = np.zeros_like(read[0][0])
+        for step in range(self.steps):
+            q, k, v = (nothing if step < each else x[min(step - each, len(x) - 1)] for each, x in zip(late, read))
+            attend(q, k, v, into[step], self.recording.tally.inside[synapse.name][sample])
 
     def _add(self, apply: Apply, x: np.ndarray, late: int, into: np.ndarray, pool: ThreadPoolExecutor | None) -> None:
         """Add what messages ``x`` (T, F, V, C), which arrive so many steps late, give through some weights.

@@ -12,6 +12,8 @@ are the synapses here that read the graded input. Equations 36 and 37 are the tw
 :data:`E_MAC_PJ` and :data:`E_AC_PJ`. Two things make this an estimate:
 FLOPs(l) counts borders, zero weights and absent edges as if they were met, and layer 1 is paid
 once although its graded input is presented, and multiplied, at each of the T steps (PCM, the paper's Eq. 3).
+Of an attention as printed (Eq. 10) it knows the spikes of Q, K and V alone, and FLOPs(l) for each of the three; its
+graded messages and multiplications are in the counted energy only.
 Both versions of layer 1 are returned, under names that say which is which.
 """
 
@@ -28,6 +30,8 @@ E_MAC_PJ = 4.6
 """Energy of a 32-bit floating-point multiply-accumulate at 45 nm, pJ: 3.7 (multiply) + 0.9 (add).
 M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, Fig. 1.1.9,
 as taken by the paper (Eq. 36)."""
+E_PRODUCT_PJ = 3.7
+"""Energy of a 32-bit floating-point multiplication at 45 nm, pJ (same source): one of a product neuron."""
 E_AC_PJ = 0.9
 """Energy of a 32-bit floating-point addition at 45 nm, pJ (same source; the paper's Eq. 37)."""
 _MJ_PER_PJ = 1e-9
@@ -96,12 +100,15 @@ class CountedEnergy:
     ----------
     macs, synops : float
         Non-zero weights met by graded messages (all T steps) and by spikes.
+    products : float
+        Multiplications of product neurons, in an attention as printed.
     energy_mj : float
-        4.6 pJ x macs + 0.9 pJ x synops.
+        4.6 pJ x macs + 0.9 pJ x synops + 3.7 pJ x products.
     """
 
     macs: float
     synops: float
+    products: float
     energy_mj: float
 
 
@@ -181,12 +188,16 @@ def counted_energy_mj(counts: Counts) -> CountedEnergy:
     samples = _samples(counts)
     macs = sum(counts.macs.values()) / samples
     synops = sum(counts.synops.values()) / samples
-    return CountedEnergy(macs, synops, events_energy_mj(macs, synops))
+    products = sum(counts.products.values()) / samples
+    return CountedEnergy(macs, synops, products, events_energy_mj(macs, synops, products))
 
 
-def events_energy_mj(macs: float, synops: float) -> float:
-    """Energy of so many multiply-accumulates and accumulates at the paper's prices (Eq. 36 and 37), in mJ."""
-    return (E_MAC_PJ * macs + E_AC_PJ * synops) * _MJ_PER_PJ
+def events_energy_mj(macs: float, synops: float, products: float = 0.0) -> float:
+    """Energy of so many multiply-accumulates and accumulates at the paper's prices (Eq. 36 and 37), in mJ.
+
+    ``products`` are multiplications alone, at the price that is left of a multiply-accumulate.
+    """
+    return (E_MAC_PJ * macs + E_AC_PJ * synops + E_PRODUCT_PJ * products) * _MJ_PER_PJ
 
 
 def _rate(graph: Graph, counts: Counts, name: str) -> float:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from mksgn.compiled import compiled
+from mksgn.events.attention import attend
 
 _JIT = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 SMALL = 3
@@ -245,6 +246,9 @@ def warm() -> None:
         convolve_graph(x[0], pair, index, tap[0], out[0])
         multiply(x.reshape(1), tap[0, 0], out.reshape(1))
         weights_met(x.reshape(1), index)
+    for kind in (np.int8, np.int32):
+        x = np.ones((1, 1, 1), kind)
+        attend(x, x, x, index, 1, False, out[0], np.zeros(3, np.int64))
     add_columns(index, pair, index, index, pair.copy())
     flat, spikes = np.zeros(1, np.int32), np.zeros(1, np.int8)
     step_neurons(flat, flat, flat.copy(), flat.copy(), 0.0, 0.25, 64, spikes)

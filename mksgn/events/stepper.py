@@ -13,8 +13,9 @@ import numpy as np
 
 from mksgn.errors import DataError
 from mksgn.events import kernels
-from mksgn.events.synapses import Apply, by_delay
-from mksgn.ir import Graph, Population
+from mksgn.events.synapses import Apply, Attend, by_delay
+from mksgn.ir import Attention, Graph, Population
+from mksgn.ir.attention import Events
 from mksgn.ir.bounds import INPUT_LIMIT, SUM24, input_bound, wraps24
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
 
@@ -33,10 +34,20 @@ class _Input:
 
 
 @dataclass
+class _Attention:
+    """An attention, the steps that its three sources wait beyond the hop, and what happened in it in the last step."""
+
+    waits: tuple[int, ...]
+    attend: Attend
+    inside: np.ndarray
+
+
+@dataclass
 class _Neurons:
     population: Population
     inputs: list[_Input]
     wrapped: list[list[_Input]]
+    attentions: list[_Attention]
     keep_u: float
     keep_v: float
     threshold: int
@@ -69,6 +80,11 @@ class Stepper:
     per_sample : bool
         A message counts only for the sample (the steps between two resets) in which it was sent: one that a functional
         delay carries past its sample's last step is lost. False: a stream, in which it arrives whenever it is due.
+
+    Attributes
+    ----------
+    inside : dict of synapse to int64 ndarray (3,)
+        Events inside each attention in the last step (:class:`mksgn.ir.attention.Events`).
     """
 
     graph: Graph
@@ -79,11 +95,15 @@ class Stepper:
     per_sample: bool = False
 
     def __post_init__(self) -> None:
+        self.inside: dict[str, np.ndarray] = {}
         self._neurons = [self._make(population) for population in self.graph.populations[1:]]
         longest = {p.name: 0 for p in self.graph.populations}
         for neurons in self._neurons:
             for read in neurons.inputs:
                 longest[read.source] = max(longest[read.source], read.waits)
+            for attention in neurons.attentions:
+                for source, waits in zip(attention.attend.synapse.sources, attention.waits):
+                    longest[source] = max(longest[source], waits)
         self._sent: dict[str, np.ndarray] = {}
         for population in self.graph.populations:
             channels, frames, joints = population.shape
@@ -95,8 +115,15 @@ class Stepper:
         assert population.neuron is not None
         inputs: list[_Input] = []
         wrapped: list[list[_Input]] = []
+        attentions: list[_Attention] = []
         bound = 0
         for synapse in self.graph.into(population.name):
+            bound += input_bound(self.graph, synapse)
+            if isinstance(synapse, Attention):
+                waits = tuple(self.wait[synapse.name, source] for source in synapse.sources)
+                self.inside[synapse.name] = np.zeros(len(Events._fields), np.int64)
+                attentions.append(_Attention(waits, Attend(synapse), self.inside[synapse.name]))
+                continue
             operators = by_delay(synapse, self.graph[synapse.sources[0]].shape, population.shape)
             read = [_Input(source, self.wait[synapse.name, source] + delay, delay, apply)
                     for source in synapse.sources for delay, apply in operators
@@ -105,7 +132,6 @@ class Stepper:
                 wrapped.append(read)
             else:
                 inputs += read
-            bound += input_bound(self.graph, synapse)
         channels, frames, joints = population.shape
         shape = (1, frames, joints, channels)
         bias = np.zeros((channels, frames, joints), np.int32)
@@ -116,7 +142,7 @@ class Stepper:
         steady = bound << STATE_SHIFT
         memoryless = keep_u == 0 and steady < STATE_MAX and not self.store_u
         return _Neurons(
-            population, inputs, wrapped, keep_u, (DECAY_UNITY - neuron.voltage_decay) / DECAY_UNITY,
+            population, inputs, wrapped, attentions, keep_u, (DECAY_UNITY - neuron.voltage_decay) / DECAY_UNITY,
             SILENT if population.role == "readout" else neuron.vth << STATE_SHIFT, not memoryless, bound >= INPUT_LIMIT,
             np.zeros(shape, np.int32), np.ascontiguousarray(bias.transpose(1, 2, 0)).ravel() << STATE_SHIFT,
             np.zeros(0 if memoryless else population.size, np.int32), np.zeros(population.size, np.int32),
@@ -125,7 +151,8 @@ class Stepper:
     def step(self, t: int) -> dict[str, int]:
         """Compute step ``t`` of every population, from what was sent before it.
 
-        Returns the neuron updates of each that changed something (:class:`mksgn.counts.Counts`).
+        Returns the neuron updates of each that changed something (:class:`mksgn.counts.Counts`). What happened inside
+        an attention is in ``inside``.
         """
         active = {}
         for n in self._neurons:
@@ -133,6 +160,8 @@ class Stepper:
                 n.u.fill(0)
                 n.v.fill(0)
             n.a.fill(0)
+            for attention in n.attentions:
+                attention.inside.fill(0)
             own = t if n.phase is None else t - n.phase
             if n.phase is not None and self.reset_interval is not None:
                 own %= self.reset_interval
@@ -148,6 +177,10 @@ class Stepper:
             for read in n.inputs:
                 if not self.per_sample or self._in_sample(own - read.delay):
                     read.apply(self._slot(read.source, t - 1 - read.waits)[None], n.a)
+            for attention in n.attentions:
+                q, k, v = (self._slot(source, t - 1 - waits) for source, waits in
+                           zip(attention.attend.synapse.sources, attention.waits))
+                attention.attend(q, k, v, n.a[0], attention.inside)
             for synapse in n.wrapped:
                 part = np.zeros_like(n.a)
                 for read in synapse:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from mksgn.events import kernels
-from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
+from mksgn.events.attention import attend
+from mksgn.ir import Attention, Conv, Dense, GraphConv, JointMix, Synapse
 from mksgn.ir.bounds import channels_last
 from mksgn.ir.synapses import Shape
 
@@ -91,3 +92,27 @@ def _graph_conv(synapse: GraphConv, source: Shape, target: Shape) -> Apply:
     targets = synapse.edges[order, 1].astype(np.int32)
     weight = np.ascontiguousarray(synapse.weight[order].transpose(0, 2, 1))
     return _each(kernels.convolve_graph, first, targets, weight)
+
+
+class Attend:
+    """An attention as an operator that adds into sums of whole steps, and counts what happens inside.
+
+    Parameters
+    ----------
+    synapse : Attention
+    """
+
+    def __init__(self, synapse: Attention) -> None:
+        self.synapse, self._weight = synapse, synapse.weight.astype(np.int32)
+
+    def __call__(self, q: np.ndarray, k: np.ndarray, v: np.ndarray, out: np.ndarray, counted: np.ndarray) -> None:
+        """Add the sums of one step.
+
+        Parameters
+        ----------
+        q, k, v : int8 or int32 ndarray (F, V, C) of 0 and 1
+        out : int32 or int64 ndarray (F, V, C), added to
+        counted : int64 ndarray (3,), added to
+            As :class:`mksgn.ir.attention.Events`.
+        """
+        attend(q, k, v, self._weight, self.synapse.heads, self.synapse.across_frames, out, counted)

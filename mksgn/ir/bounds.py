@@ -6,7 +6,7 @@ import numpy as np
 
 from mksgn.ir.graph import Graph
 from mksgn.ir.messages import message_range
-from mksgn.ir.synapses import Shape, Synapse
+from mksgn.ir.synapses import Attention, Shape, Synapse
 
 SUM24 = 1 << 23
 """A Lava ``Conv`` keeps its sum in 24 signed bits: values from here on wrap."""
@@ -16,6 +16,8 @@ INPUT_LIMIT = 1 << 24
 
 def sum_bound(graph: Graph, synapse: Synapse) -> int:
     """No sum of ``synapse`` over all that its sources can send in one step exceeds this in absolute value."""
+    if isinstance(synapse, Attention):
+        return synapse.row_bound() * synapse.tokens(graph[synapse.sources[0]].shape)
     largest = sum(max(-message_range(graph[source].message_bits)[0], 1) for source in synapse.sources)
     return synapse.row_bound() * largest
 

@@ -222,6 +222,9 @@ def _check_synapse(graph: Graph, synapse: Synapse, index: dict[str, int]) -> Non
     shapes = {graph[source].shape for source in synapse.sources}
     if len(shapes) != 1 or len(set(synapse.sources)) != len(synapse.sources):
         raise GraphError("concatenated sources must be distinct and of one shape", where=where, got=str(sorted(shapes)))
+    if not synapse.adds_sources and any(graph[source].message_bits for source in synapse.sources):
+        raise GraphError("only spikes can be multiplied", where=where, got="sources of graded messages",
+                         allowed="sources that send spikes", fix="put a population of neurons between them")
     if max(index[source] for source in synapse.sources) >= index[synapse.target]:
         raise GraphError("a synapse must run forward", where=where, fix="recurrent synapses are not supported")
     source_shape = shapes.pop()

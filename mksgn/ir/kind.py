@@ -23,7 +23,8 @@ class SynapseKind(ABC):
     ----------
     name : str
     sources : tuple of str
-        Populations of one shape, which project through the *same* weights (netx `concat`).
+        Populations of one shape, which project through the *same* weights (netx `concat`), unless the kind multiplies
+        them (``adds_sources``).
     target : str
         The population whose dendrites the synapse drives.
     weight : int ndarray
@@ -40,6 +41,10 @@ class SynapseKind(ABC):
         Reads its source, and drives its target, as one row of neurons without frames and joints.
     sums_in_24_bits : bool
         Lava keeps the sum in 24 signed bits, which wrap; that of the other kinds is in 32 bits.
+    adds_sources : bool
+        The messages of the sources add up. False: each source has a part of its own, and sends spikes.
+    hops : int
+        Steps that a message takes to the target, at least.
     """
 
     name: str
@@ -52,6 +57,8 @@ class SynapseKind(ABC):
     stores_zeros: ClassVar[bool] = False
     flattens: ClassVar[bool] = False
     sums_in_24_bits: ClassVar[bool] = False
+    adds_sources: ClassVar[bool] = True
+    hops: ClassVar[int] = 1
 
     # -------------------------------------------------------------------------------------- how it is wired
     @property
@@ -149,7 +156,7 @@ class SynapseKind(ABC):
 
         Zero weights and padding count, as in the usual formulas: Conv O F' V' (I / groups) kF kV;
         Dense O I; JointMix K V' V per channel and frame; GraphConv E O I per frame (only the edges that
-        exist have weights). :meth:`dense_mask` says what is no part of the operation.
+        exist have weights); Attention C C/H per token. :meth:`dense_mask` says what is no part of the operation.
         """
         return int(self.dense_mask().sum(dtype=np.int64)) * self._uses(source, target)
 

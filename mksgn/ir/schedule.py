@@ -1,8 +1,8 @@
 """When each population sees its sample: depths, and the delays that balance branches.
 
-Each synapse hop takes one time step (docs/architecture.md), so a population at depth d works on
-algorithmic step t of a sample at wall step t + d. Where branches of different depth meet, the
-shorter one waits.
+Each synapse hop takes one time step (docs/architecture.md), and an attention is four hops. So a population at depth d
+works on algorithmic step t of a sample at wall step t + d. Where branches of different depth meet, the shorter one
+waits.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def schedule(graph: Graph, hop: int = 1) -> Schedule:
     wait: dict[tuple[str, str], int] = {}
     for population in graph.populations[1:]:
         synapses = graph.into(population.name)
-        depth[population.name] = hop + max(depth[source] + s.reads_ahead for s in synapses for source in s.sources)
+        depth[population.name] = max(depth[source] + s.hops * hop + s.reads_ahead
+                                     for s in synapses for source in s.sources)
         for synapse in synapses:
             for source in synapse.sources:
                 wait[synapse.name, source] = depth[population.name] - hop - depth[source]

@@ -22,7 +22,7 @@ from mksgn.errors import DataError, GraphError
 from mksgn.ir.bounds import SUM24, sum_bound
 from mksgn.ir.graph import Graph, Population
 from mksgn.ir.lattice import Lattice
-from mksgn.ir.synapses import Conv, Dense, Synapse
+from mksgn.ir.synapses import Attention, Conv, Dense, Synapse
 
 Intervals = dict[str, int]
 """Input frames from one frame of a population to its next: P, by name."""
@@ -44,8 +44,8 @@ def streamed(graph: Graph) -> Graph:
     ------
     GraphError
         When the graph runs without T; its biases differ from frame to frame; its readout has several frames; a
-        ``Dense`` has functional delays, or makes joints or frames of several frames; a sum over several frames can
-        leave 24 bits; or two populations that meet need different intervals.
+        ``Dense`` has functional delays, or makes joints or frames of several frames; an attention is across frames; a
+        sum over several frames can leave 24 bits; or two populations that meet need different intervals.
     """
     if graph.time_steps is None:
         raise GraphError("a graph without steps per sample has no frames to stream", got="time_steps None")
@@ -176,6 +176,10 @@ def _synapse(synapse: Synapse, source: Population, target: Population, frame_ste
     if isinstance(synapse, Conv):
         plain = synapse.weight.shape[2] == 1 and synapse.padding[0] == 0
         return replace(synapse, stride=(1, synapse.stride[1]), frame_steps=0 if plain else frame_steps)
+    if isinstance(synapse, Attention) and synapse.across_frames and source.shape[1] > 1:
+        raise GraphError("an attention across all frames needs them at once, and a stream has them one after the other",
+                         where=f"synapse {synapse.name!r}", got=f"{source.shape[1]} frames", allowed="1",
+                         fix="run this graph clip by clip")
     if isinstance(synapse, Dense):
         where = f"synapse {synapse.name!r}"
         if synapse.delayed:

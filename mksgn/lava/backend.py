@@ -300,7 +300,8 @@ class LavaBackend:
         self.effort, self._counted = Effort(), {}
         self._stream(stream, timing, record, recorder, 0, on_segment)
         resets = reset_steps(schedule(self.graph), reset_interval, reset_offset, steps)
-        return self._result(stream, 1, steps, record, recorder, output, resets)
+        late = {way: 1 + wait for way, wait in schedule(self.graph).wait.items()}
+        return self._result(stream, 1, steps, record, recorder, output, resets, late)
 
     def _plan(self, record: str, recorded: tuple[str, ...], segment: int, layout: str, direct: bool) -> ProcessPlan:
         if layout == "blocks":
@@ -345,7 +346,8 @@ class LavaBackend:
         self._counted = self._host.run(request, self.effort, keep)
 
     def _result(self, stream: np.ndarray, samples: int, steps: int, record: str, recorder: Recorder,
-                output: np.ndarray, resets: dict[str, frozenset[int]]) -> RunResult:
+                output: np.ndarray, resets: dict[str, frozenset[int]],
+                late: dict[tuple[str, str], int] | None = None) -> RunResult:
         spikes, u, v = (recorder.arrays[quantity] for quantity in ("spikes", "u", "v"))
         final = self.graph.output
         result = output if final.role == "readout" else spikes[final.name].astype(np.int64)
@@ -355,7 +357,7 @@ class LavaBackend:
             if record != "none":
                 sent_recorded(self.graph, counts, stream, spikes)
         elif record != "none":
-            count_recorded(self.graph, counts, stream, spikes, u, v, resets)
+            count_recorded(self.graph, counts, stream, spikes, u, v, resets, late)
         return RunResult(result, counts, *((spikes, u, v) if record != "none" else ()))
 
 

@@ -1,8 +1,8 @@
 """Builds the Lava Processes of a plan. Imports Lava: only the host process imports this module.
 
 Everything but the Processes of :mod:`lava_models` is a stock Lava Process: ``LIF`` and ``LIFReset``,
-``Conv``, ``Sparse``, ``DelaySparse``, ``RingBuffer`` sources, ``Extractor`` sinks (which send whole
-arrays; reading a ``RingBuffer`` sink sends one message per element).
+``Conv``, ``Sparse``, ``DelaySparse``, ``ProdNeuron``, ``GradedVec``, ``RingBuffer`` sources,
+``Extractor`` sinks (which send whole arrays; reading a ``RingBuffer`` sink sends one message per element).
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import AbstractLoihiRunCfg, Loihi2SimCfg
 from lava.proc.conv.process import Conv as ConvProcess
+from lava.proc.graded.process import GradedVec
 from lava.proc.io.extractor import Extractor
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF, LIFReset
+from lava.proc.prodneuron.process import ProdNeuron
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix, identity
@@ -25,11 +27,12 @@ from lava_models.clocked_lif.process import ClockedLIF
 from lava_models.delay.process import Delay
 from lava_models.delay_sparse.process import DelaySparseReset
 from mksgn.errors import BackendError
-from mksgn.ir import Conv, Dense, Graph, Population, Synapse
+from mksgn.ir import Attention, Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.bounds import input_bound
 from mksgn.ir.partition import Part
 from mksgn.ir.relays import RELAY, UNIT
 from mksgn.ir.synapses import Shape
+from mksgn.lava.attention_matrices import MATRICES, attention_matrix
 from mksgn.lava.network import LavaNetwork
 from mksgn.lava.process_models import FAST, STOCK
 from mksgn.lava.process_plan import ProcessNode, ProcessPlan
@@ -79,11 +82,13 @@ def connect(builder: Builder, entry: Any = None) -> dict[str, AbstractProcess]:
         process, port_in, port_out = builder.make(node)
         processes[node.name] = process
         made[node.name] = (port_in, port_out)
-    ports = {node.name: node.port for node in builder.plan.nodes}
+    nodes = {node.name: node for node in builder.plan.nodes}
     for left, right in builder.plan.edges:
         source, sink = made[left][1], made[right][0]
-        if ports[right]:
-            source = getattr(processes[left], ports[right])
+        if nodes[right].port:
+            source = getattr(processes[left], nodes[right].port)
+        if nodes[left].matrix:
+            sink = getattr(processes[right], MATRICES[nodes[left].matrix][2])
         (source if source.shape == sink.shape else source.reshape(sink.shape)).connect(sink)
     return processes
 
@@ -210,6 +215,27 @@ class Builder:
         if self.timing.direct and self.graph.input.name in synapse.sources:
             process.a_buff.init = weights.dot(self.stream[..., 0].reshape(-1)).astype(np.int32)
         return process, process.s_in, process.a_out
+
+    def _matrix(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
+        synapse = self.synapses[node.synapse]
+        assert isinstance(synapse, Attention)
+        source = self.graph[synapse.sources[0]].shape
+        weights = attention_matrix(node.matrix, synapse, source)
+        graded = MATRICES[node.matrix][0] not in ("q", "k", "v")
+        bits = synapse.tokens(source).bit_length() + 1 if graded else self.unary_bits
+        process = Sparse(weights=weights, num_message_bits=bits, name=node.name,
+                         sign_mode=_sign_mode(weights, synapse.name))
+        return process, process.s_in, process.a_out
+
+    def _product_neurons(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
+        process = ProdNeuron(shape=(node.shape[0],), vth=0)
+        process.name = node.name
+        return process, None, process.s_out
+
+    def _counting_neurons(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
+        process = GradedVec(shape=(node.shape[0],), vth=0)
+        process.name = node.name
+        return process, process.a_in, process.s_out
 
     def _delayed(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         synapse, weights = self._weights(node)

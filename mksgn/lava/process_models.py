@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv as ConvProcess
+from lava.proc.graded.models import PyGradedVecModelFixed
+from lava.proc.graded.process import GradedVec
 from lava.proc.io.extractor import Extractor, PyLoihiExtractorModel
 from lava.proc.io.source import PySendModelFixed, RingBuffer
 from lava.proc.lif.models import PyLifModelBitAcc, PyLifResetModelBitAcc
 from lava.proc.lif.process import LIF, LIFReset
+from lava.proc.prodneuron.models import PyProdNeuronModelFixed
+from lava.proc.prodneuron.process import ProdNeuron
 from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
 from lava.proc.sparse.process import DelaySparse, Sparse
 
@@ -27,6 +31,7 @@ STOCK: dict[type, type] = {
     LIF: PyLifModelBitAcc, LIFReset: PyLifResetModelBitAcc, ConvProcess: PyConvModelFixed, Sparse: PySparseModelBitAcc,
     DelaySparse: PyDelaySparseModelBitAcc, RingBuffer: PySendModelFixed, Extractor: PyLoihiExtractorModel,
     ClockedLIF: PyClockedLIFModel, Delay: PyDelayModel, DelaySparseReset: PyDelaySparseResetModel,
+    ProdNeuron: PyProdNeuronModelFixed, GradedVec: PyGradedVecModelFixed,
 }
 """What ``Loihi2SimCfg(select_tag="fixed_pt")`` selects on the CPU.
 

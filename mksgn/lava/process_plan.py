@@ -17,12 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from mksgn.errors import BackendError, ConfigError
-from mksgn.ir import Conv, Graph, Schedule, schedule
+from mksgn.ir import Attention, Conv, Graph, Schedule, schedule
 from mksgn.ir.bounds import wraps24
 from mksgn.ir.graph import DELAY_MAX
 from mksgn.ir.partition import parts
 from mksgn.ir.relays import is_relay
 from mksgn.ir.synapses import Shape, Synapse
+from mksgn.lava.attention_matrices import MATRICES
 
 LAYOUTS = ("blocks", "layers", "stock")
 DELAYS = ("process", "relay")
@@ -56,7 +57,8 @@ class ProcessNode:
     name : str
         Also the Process's name, so that errors can say what died.
     kind : str
-        'source', 'entry', 'block', 'conv', 'sparse', 'delayed', 'delay', 'relay_synapse', 'relay', 'neuron' or 'sink'.
+        'source', 'entry', 'block', 'conv', 'sparse', 'delayed', 'delay', 'relay_synapse', 'relay', 'neuron' or 'sink';
+        of an attention 'matrix', 'product_neurons' and 'counting_neurons'.
     population : str
         Whose spikes leave this node, or, for a sink, enter it; for a synapse, its target.
     shape : (C, F, V)
@@ -73,6 +75,8 @@ class ProcessNode:
         What a block computes.
     port : str
         Of a block's sink: the port it listens to, 'bits', 'u_all' or 'v_all'.
+    matrix : str
+        Of an attention's matrix: which of :data:`mksgn.lava.attention_matrices.MATRICES`.
     """
 
     name: str
@@ -85,6 +89,7 @@ class ProcessNode:
     nonzeros: int = 0
     part: Graph | None = None
     port: str = ""
+    matrix: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,12 +183,37 @@ class _Planner:
 
     def _synapse(self, synapse: Synapse) -> list[str]:
         """Names of the nodes that implement ``synapse``: one, or one for each of several taps in time."""
+        if isinstance(synapse, Attention):
+            return [self._attention(synapse)]
         if not isinstance(synapse, Conv):
             return [self._node(synapse, f"{synapse.name}/synapse", None, 0)]
         parts = synapse.by_delay()
         several = len(parts) > 1
         return [self._node(part, f"{synapse.name}/tap{delay:+d}" if several else f"{synapse.name}/synapse",
                            delay if synapse.delayed else None, delay) for delay, part in parts]
+
+    def _attention(self, synapse: Attention) -> str:
+        """Name of the last of the nodes that implement an attention: two layers of product neurons, one that counts."""
+        source, sizes = self.graph[synapse.sources[0]].shape, synapse.layers(self.graph[synapse.sources[0]].shape)
+        spare = synapse.hops - 1  # steps of the way that the layers themselves take; q comes in at the last but one
+        late = {letter: self.schedule.wait[synapse.name, name] - spare + (2 if letter == "q" else 0)
+                for letter, name in zip("qkv", synapse.sources)}
+        senders = {letter: self.delayed_source(name, late[letter]) for letter, name in zip("qkv", synapse.sources)}
+
+        def matrix(name: str, before: str) -> str:
+            after, neurons = MATRICES[name][1], source[0] * source[1] * source[2]
+            size = sizes.get(after, neurons)
+            return self.add(ProcessNode(f"{synapse.name}/{name}/synapse", "matrix", synapse.target, (size, 1, 1),
+                                        synapse.name, nonzeros=max(size, sizes["pairs"]), matrix=name), (before,))
+
+        def layer(name: str, kind: str, *before: str) -> str:
+            return self.add(ProcessNode(f"{synapse.name}/{name}", kind, synapse.target, (sizes[name], 1, 1),
+                                        synapse.name), before)
+
+        pairs = layer("pairs", "product_neurons", matrix("k", senders["k"]), matrix("v", senders["v"]))
+        counts = layer("counts", "counting_neurons", matrix("counts", pairs))
+        products = layer("products", "product_neurons", matrix("q", senders["q"]), matrix("spread", counts))
+        return matrix("out", products)
 
     def _node(self, synapse: Synapse, name: str, tap: int | None, delay: int) -> str:
         """A node for ``synapse``, whose messages take ``delay`` steps more than branches have to wait anyway."""

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population
+from mksgn.ir import KINDS, Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
 
 _LENGTHS = struct.Struct("<QQ")
 _ARRAY = "array"
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conv, Dense, JointMix, GraphConv)}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in KINDS.values()}
 
 
 def pack(message: dict[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.events.stepper import Stepper
-from mksgn.ir import Graph, schedule
+from mksgn.ir import Attention, Graph, schedule
 from mksgn.ir.messages import check_samples
 from mksgn.ir.streaming import is_endless, refuse_streamed
 from mksgn.lava.process_plan import plan_processes
@@ -102,6 +102,10 @@ def check_graph(graph: Graph) -> None:
         raise BackendError("graded messages are too wide for Loihi 2", where=f"population {graph.input.name!r}",
                            got=f"{graph.input.message_bits} bits", allowed=f"at most {MESSAGE_BITS_MAX}")
     for synapse in graph.synapses:
+        if isinstance(synapse, Attention):
+            raise BackendError("attention takes product neurons, which this code path does not build on a chip",
+                               where=f"synapse {synapse.name!r}", got="Q K^T V", allowed="masks (--attention mask)",
+                               fix="run it on the simulator (--backend lava)")
         weight = synapse.weight
         one_sign = weight.min() >= 0 or -256 < weight.min() <= weight.max() <= 0
         if (weight % 2).any() and not one_sign:

@@ -20,8 +20,9 @@ from mksgn.ir.graph import Graph
 from mksgn.ir.streaming import is_endless
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
+from mksgn.mapping.inside import expanded
 from mksgn.mapping.packing import Objective
-from mksgn.mapping.placement import Placement, checked, place, uniform_activity
+from mksgn.mapping.placement import Placement, complete, place, uniform_activity
 from mksgn.mapping.step_by_step import sample_ms
 from mksgn.mapping.wiring import Activity, Wiring
 
@@ -144,7 +145,7 @@ def way(clip: Graph, graph: Graph, board: Board, activity: Activity, active: Act
     ConfigError
         As :func:`mksgn.mapping.place`.
     """
-    given = checked(clip, activity)
+    given = complete(clip, activity, _steps(clip))
     lattice = graph.input.lattice
     sent = folded(given) if lattice is not None else given
     placement = place(graph, board, sent, objective=objective, delays=delays)
@@ -163,8 +164,8 @@ def compare(clip: Graph, placement: Placement, activity: Activity | None, active
         Of the clip's graph. Without it every neuron is taken to spike alike.
     active : mapping of population to float, optional
     """
-    assert clip.time_steps is not None
-    sent = uniform_activity(clip, clip.time_steps) if activity is None else checked(clip, activity)
+    steps = _steps(clip)
+    sent = complete(clip, uniform_activity(clip, steps) if activity is None else activity, steps)
     models = list(cost_models().values())
     at_once = place(clip, placement.board, activity, objective=placement.objective)  # type: ignore[arg-type]
     return [priced(clip, at_once, sent, active, models), priced(clip, placement, sent, active, models)]
@@ -185,19 +186,21 @@ def endless_way(placement: Placement, activity: Activity | None, active: Active 
     models : sequence of CostModel
     """
     stream = placement.wiring.stream
-    sent = uniform_activity(stream, placement.steps) if activity is None else checked(stream, activity)
+    steps = placement.steps
+    sent = uniform_activity(stream, steps) if activity is None else complete(stream, activity, steps)
     return priced(stream, placement, sent, active, models)
 
 
 def priced(clip: Graph, placement: Placement, activity: Activity, active: Active | None, models: Sequence[CostModel],
            per_second: float = FRAMES_PER_SECOND) -> Way:
     """A placement priced: the parameters are those of :func:`way`. An endless graph is its own ``clip``."""
-    lattice = placement.wiring.stream.input.lattice
+    lattice, placed = placement.wiring.stream.input.lattice, expanded(clip)
     endless = is_endless(placement.wiring.stream)
+    activity = complete(clip, activity, _steps(clip))
     sent = folded(activity) if lattice is not None else dict(activity)
     work = placement.work(sent, active)
-    operations = sum(float((np.asarray(activity[source]) * s.fanout(clip[source].shape, clip[s.target].shape)).sum())
-                     for s in clip.synapses for source in s.sources)
+    operations = sum(float((activity[source] * s.fanout(placed[source].shape, placed[s.target].shape)).sum())
+                     for s in placed.synapses for source in s.sources)
     extra = extra_events(placement.wiring, work, sent, operations)
     before = 0 if lattice is None or endless else lattice.end - lattice.length
     uneven = sample_ms(placement, sent, active, list(models)) if lattice is not None else {}
@@ -213,6 +216,11 @@ def priced(clip: Graph, placement: Placement, activity: Activity, active: Active
         prices[model.name] = Price(cost, period, static, sensor, _extra_mj(model, extra))
     time = "clip" if lattice is None else "endless" if endless else "stream"
     return Way(time, placement, work, operations, extra, prices)
+
+
+def _steps(clip: Graph) -> int:
+    assert clip.time_steps is not None
+    return clip.time_steps
 
 
 def extra_events(wiring: Wiring, work: CoreWork, activity: Activity, operations: float) -> Extra:

@@ -16,6 +16,7 @@ from mksgn.mapping.boards import Board
 from mksgn.mapping.choice import Chosen, choose
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.grid import Slab
+from mksgn.mapping.inside import activity_inside, expanded, has_attention
 from mksgn.mapping.layer import Layer
 from mksgn.mapping.packing import RESOURCES, Objective, Packing, pack
 from mksgn.mapping.problems import Problem, chips_needed, find_problems
@@ -69,6 +70,8 @@ class Placement:
     packing : Packing
     made : tuple of Chosen
         How the delays of each synapse of a streamed graph are made, and why.
+    network : Graph or None
+        The graph whose attention became populations (:mod:`mksgn.mapping.inside`); None where it has none.
     """
 
     wiring: Wiring
@@ -78,6 +81,7 @@ class Placement:
     uniform: bool
     packing: Packing
     made: tuple[Chosen, ...] = ()
+    network: Graph | None = None
 
     @property
     def graph(self) -> Graph:
@@ -123,7 +127,7 @@ class Placement:
 
     def flows(self, activity: Activity) -> Iterator[Flow]:
         """Messages from core to core per sample, part by part; those of a clock are not among them."""
-        given = self.wiring.activity(checked(self.wiring.stream, activity))
+        given = self.wiring.activity(self._checked(activity))
         return flows(self.wiring, self.packing.grids, self.packing.core, given)
 
     def work(self, activity: Activity, active: Mapping[str, float | np.ndarray] | None = None) -> CoreWork:
@@ -143,7 +147,7 @@ class Placement:
             Synops sum to sum(activity * fanout) exactly, where the activity is of whole numbers. A message to a neuron
             that rests costs a chip the same, so those are among them (:mod:`mksgn.mapping.both_ways`).
         """
-        given = checked(self.wiring.stream, activity)
+        given = self._checked(activity)
         sent = self.wiring.activity(given)
         total = {name: np.zeros(self.packing.cores)
                  for name in ("neurons", "updates_active", "synops", "macs", "spikes")}
@@ -164,7 +168,8 @@ class Placement:
 
     def updates(self, name: str, active: Mapping[str, float | np.ndarray] | None, sent: Activity) -> np.ndarray:
         """Neuron updates per sample that change each neuron of a population or relay: float64 (C, F, V)."""
-        if name in self.wiring.repeats:  # it changes when it passes a message on
+        inside = self.network is not None and name not in {p.name for p in self.network.populations}
+        if inside or name in self.wiring.repeats:  # it changes when it sends or passes on a message
             return np.asarray(sent[name])
         shape = self.wiring[name].shape
         if active is None:
@@ -178,6 +183,9 @@ class Placement:
             raise ConfigError("active updates do not fit a population", where=f"population {name!r}",
                               got=str(given.shape), allowed=str(shape))
         return given
+
+    def _checked(self, activity: Activity) -> dict[str, np.ndarray]:
+        return complete(self.network or self.wiring.stream, activity, self.steps)
 
     def _routes(self, activity: Activity) -> dict[str, np.ndarray]:
         """Messages, hops and crossings by core. Rows and columns run on from chip to chip."""
@@ -238,14 +246,17 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
     count = graph.time_steps or int(steps or 0)
     if count < 1:
         raise ConfigError("a sample has at least one step", got=str(count))
-    given = uniform_activity(graph, count) if activity is None else checked(graph, activity)
+    given = complete(graph, uniform_activity(graph, count) if activity is None else activity, count)
+    network = graph if has_attention(graph) else None
+    graph = expanded(graph)
     if graph.input.lattice is not None:
         wiring, packing, made = choose(graph, board, given, objective, delays or Delays())
-        return Placement(wiring, board, objective, count, activity is None, packing, made)
+        return Placement(wiring, board, objective, count, activity is None, packing, made, network)
     if delays is not None:
         raise ConfigError("only the delays of a streamed graph have a price", fix="stream the graph, or give none")
     wiring = Wiring.plain(graph)
-    return Placement(wiring, board, objective, count, activity is None, pack(wiring, board, given, count, objective))
+    packing = pack(wiring, board, given, count, objective)
+    return Placement(wiring, board, objective, count, activity is None, packing, network=network)
 
 
 def uniform_activity(graph: Graph, steps: int) -> dict[str, np.ndarray]:
@@ -253,6 +264,31 @@ def uniform_activity(graph: Graph, steps: int) -> dict[str, np.ndarray]:
     rate = {"input": 1.0, "hidden": UNIFORM_RATE, "readout": 0.0}
     return {p.name: np.full(p.shape, rate[p.role] * (p.lattice.steps_at_work if p.lattice else steps))
             for p in graph.populations}
+
+
+def complete(graph: Graph, activity: Activity, steps: int) -> dict[str, np.ndarray]:
+    """``activity`` checked, and with that inside attentions, where they do not come with it.
+
+    Parameters
+    ----------
+    graph : Graph
+        As it came, attentions included.
+    activity : mapping of population to float64 ndarray (C, F, V)
+    steps : int
+        Per sample.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`place`.
+    """
+    if not has_attention(graph):
+        return checked(graph, activity)
+    placed = expanded(graph)
+    added = {p.name for p in placed.populations} - {p.name for p in graph.populations}
+    own = checked(graph, {name: values for name, values in activity.items() if name not in added})
+    given = {name: values for name, values in activity.items() if name in added}
+    return checked(placed, activity_inside(graph, own, steps) | given | own)
 
 
 def checked(graph: Graph, activity: Activity) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
+from mksgn.ir.synapses import Attention
 from mksgn.mapping.boards import Board, boards
 from mksgn.mapping.memory import fan_in, weight_bits
 from mksgn.mapping.packing import RESOURCES, Packing, limits_of
@@ -68,7 +69,11 @@ def chips_needed(board: Board, cores: int) -> int:
 
 def least_cores(graph: Graph, board: Board) -> int:
     """Cores that the neurons alone take: a bound that needs no placing."""
-    return -(-sum(population.size for population in graph.populations[1:]) // board.neurons)
+    neurons = sum(population.size for population in graph.populations[1:])
+    for synapse in graph.synapses:
+        if isinstance(synapse, Attention):
+            neurons += sum(synapse.layers(graph[synapse.target].shape).values())
+    return -(-neurons // board.neurons)
 
 
 def larger_board(board: Board, cores: int) -> Board | None:

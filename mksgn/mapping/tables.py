@@ -11,6 +11,7 @@ from rich.text import Text
 from mksgn.energy.work import CoreWork
 from mksgn.ir.streaming import is_endless
 from mksgn.mapping.delays import REALISATIONS, assumed
+from mksgn.mapping.inside import ASSUMED
 from mksgn.mapping.memory import fan_in
 from mksgn.mapping.packing import RESOURCES, limits_of
 from mksgn.mapping.placement import UNIFORM_RATE, Placement
@@ -108,6 +109,8 @@ def assumptions(placement: Placement) -> dict[str, str]:
             del found["gate"]
     if placement.uniform:
         found["activity"] = f"{UNIFORM_RATE} spikes per neuron and step, an input message at every step: none was given"
+    if placement.network is not None:
+        found["attention"] = ASSUMED
     found["load"] = (f"{board.synop_ns} ns per synaptic operation, {board.update_ns} ns per neuron update, "
                      f"{board.message_ns} ns per arriving message: the weights of a core's load, no prediction")
     return found

@@ -16,8 +16,9 @@ become populations, and why: docs/decisions/0001-how-the-paper-is-read.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from mksgn.errors import ConfigError
 from mksgn.networks.graph import (
     GraphConfig,
     graph_convolution,
@@ -34,9 +35,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MkSgnConfig(GraphConfig):
-    """MK-SGN; its choices are those of :class:`~mksgn.networks.graph.GraphConfig`."""
+    """MK-SGN; most of its choices are those of :class:`~mksgn.networks.graph.GraphConfig`.
+
+    Parameters
+    ----------
+    attention : 'mask' or 'qkv'
+        SG-SA (paper Eq. 10) as q AND SN(sum over joints of k AND v), spikes only (mask); or as printed, SN(Q K^T V s),
+        with graded messages of product neurons, which many cores hold (qkv).
+    heads : int
+        Heads of --attention qkv, or of Spikformer's attention, which divide the widths; the paper's MK-SGN has 1.
+    """
 
     name: ClassVar[str] = "mksgn"
+
+    attention: Literal["mask", "qkv"] = "mask"
+    heads: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attention == "mask" and self.heads != 1:
+            raise ConfigError("masks have no heads: every channel is alike", "--heads", str(self.heads), "1",
+                              "leave out --heads, or give --attention qkv")
+        undivided = [width for width in self.widths if width % self.heads]
+        if undivided:
+            raise ConfigError("heads must divide every width", "--widths, --heads",
+                              f"{self.heads} heads, width {undivided[0]}", f"multiples of {self.heads}",
+                              "give other --widths or --heads")
 
     def populate(self, builder: PopulationBuilder) -> tuple[str, ...]:
         """T of the last layer."""
@@ -58,16 +82,21 @@ def sa_sgc(builder: PopulationBuilder, config: MkSgnConfig, name: str, p: str, w
     if builder.shape(p)[0] != width or not builder.sends_spikes(p):
         lif1 = builder.linear(f"{name}.lif1", (p,), width)
     lif2 = graph_convolution(builder, config, name, p, width)
-    return lif1, lif2, sg_sa(builder, f"{name}.sgsa", (lif1, lif2), width)
+    return lif1, lif2, sg_sa(builder, config, f"{name}.sgsa", (lif1, lif2), width)
 
 
-def sg_sa(builder: PopulationBuilder, name: str, h0: tuple[str, str], width: int) -> str:
-    """Add SG-SA (Eq. 8-10), SN(Q K^T V s) in its spike-driven form: q AND SN(BN(sum over joints of k AND v)).
+def sg_sa(builder: PopulationBuilder, config: MkSgnConfig, name: str, h0: tuple[str, str], width: int) -> str:
+    """Add SG-SA (Eq. 8-10), SN(Q K^T V s); returns its name.
 
-    Table 6: SG-SA_lifx, lifq, lifk, lifv and lifkv. x is H_0 as a spike train, lif1 OR lif2; V reads it like Q and K.
+    In its spike-driven form it is q AND SN(BN(sum over joints of k AND v)); as printed, SN(BN(Q K^T V)), where batch
+    norm finds s. Table 6: SG-SA_lifx, lifq, lifk, lifv and lifkv. x is H_0 as a spike train, lif1 OR lif2; V reads it
+    like Q and K.
     """
     x = builder.either(f"{name}.x", *h0)
-    q, k_and_v = builder.queries(name, x, width)
+    if config.attention == "qkv":
+        queries = builder.queries(name, (x,), width)
+        return builder.product(f"{name}.out", queries, config.heads, across_frames=False)
+    q, k_and_v = builder.masked_queries(name, x, width)
     kv = builder.sum_joints(f"{name}.kv", k_and_v)
     return builder.mask_joints(f"{name}.out", q, kv)
 

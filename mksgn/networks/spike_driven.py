@@ -40,7 +40,7 @@ def sdsa(builder: PopulationBuilder, name: str, x: str, width: int) -> str:
 
     All channels are alike: heads do not matter to a sum per channel.
     """
-    q, k_and_v = builder.queries(name, x, width)
+    q, k_and_v = builder.masked_queries(name, x, width)
     kv = builder.sum_tokens(f"{name}.kv", k_and_v)
     return builder.mask_tokens(f"{name}.out", q, kv)
 

@@ -1,9 +1,8 @@
 """Spikformer (Zhou et al., ICLR 2023) on skeletons, paper Table 7: attention by integer products of spike matrices.
 
 Residuals add spikes, x = x + SSA(x), so x is a small count. As everywhere here that sum is never formed on a chip: all
-its terms project through the same weights. Attention multiplies two computed numbers (:mod:`mksgn.nn.product`), which
-no synapse does: the network trains and quantises like the others, and is not exported
-(docs/decisions/0006-spiking-transformers.md).
+its terms project through the same weights. Attention multiplies computed numbers (:mod:`mksgn.nn.product`), which takes
+product neurons (docs/decisions/0016-attention-as-printed.md).
 """
 
 from __future__ import annotations
@@ -50,8 +49,7 @@ class SpikformerConfig(TransformerConfig):
 
 def ssa(builder: PopulationBuilder, name: str, x: tuple[str, ...], width: int, heads: int) -> str:
     """Add spiking self-attention, SN(BN(W SN(BN(Q K^T V)))); returns the name of its projection."""
-    q, k, v = (builder.linear(f"{name}.{letter}", x, width) for letter in "qkv")
-    attended = builder.product(f"{name}.qkv", (q, k, v), heads)
+    attended = builder.product(f"{name}.qkv", builder.queries(name, x, width), heads, across_frames=True)
     return builder.linear(f"{name}.proj", (attended,), width)
 
 

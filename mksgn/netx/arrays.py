@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mksgn.errors import NetFileError
-from mksgn.ir import Conv, Dense, GraphConv, JointMix, Synapse
+from mksgn.ir import Attention, Conv, Dense, GraphConv, JointMix, Synapse
 from mksgn.ir.graph import BIAS_MAX, BIAS_MIN, DELAY_MAX, STATE_MAX, WEIGHT_MAX, WEIGHT_MIN
 from mksgn.netx.store import STEPS_MAX, Store
 
@@ -102,4 +102,10 @@ def _read_graphconv(layer: Store, ends: Ends) -> Synapse:
     return GraphConv(*ends, weight, edges)
 
 
-READERS = {"conv": _read_conv, "dense": _read_dense, "jointmix": _read_jointmix, "graphconv": _read_graphconv}
+def _read_attention(layer: Store, ends: Ends) -> Synapse:
+    weight = _weight(layer, 1, "(C,)")
+    return Attention(*ends, weight, layer.integer("heads", 1, 1 << 16), bool(layer.integer("acrossFrames", 0, 1)))
+
+
+READERS = {"conv": _read_conv, "dense": _read_dense, "jointmix": _read_jointmix, "graphconv": _read_graphconv,
+           "attention": _read_attention}

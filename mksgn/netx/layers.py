@@ -23,7 +23,7 @@ from mksgn.netx.store import STEPS_MAX, Store, unexpected
 INPUT_BIAS_BITS = 13
 """Messages that stand for the bias of a stock input neuron are as wide as that bias."""
 _STOCK_TYPES = ("input", "conv", "flatten", "dense")
-_OUR_TYPES = ("concat", "jointmix", "graphconv")
+_OUR_TYPES = ("concat", "jointmix", "graphconv", "attention")
 _UNSUPPORTED = {
     "average": "sum the spikes of the layer before instead; num_layers leaves the last layers out",
     "pool": "export pooling as a conv layer with constant weights and groups = channels",
@@ -41,6 +41,7 @@ _FIELDS = {
     "dense": _SYNAPSE_FIELDS | {"delay", "inFeatures", "outFeatures"},
     "jointmix": _SYNAPSE_FIELDS,
     "graphconv": _SYNAPSE_FIELDS | {"edges"},
+    "attention": _SYNAPSE_FIELDS | {"heads", "acrossFrames"},
 }
 _OUR_FIELDS = {"name", "synapse", "messageBits", "target"}
 _STREAMED_FIELDS = {kind: {"lattice"} for kind in _FIELDS if kind not in ("flatten", "concat")}

@@ -18,7 +18,7 @@ import numpy as np
 
 from mksgn.errors import NetFileError
 from mksgn.files import replacing
-from mksgn.ir import Conv, Dense, Graph, GraphConv, Population, Synapse
+from mksgn.ir import Attention, Conv, Dense, Graph, GraphConv, Population, Synapse
 from mksgn.netx import metadata, stock
 
 VTH_NEVER = (1 << 18) - 1
@@ -201,6 +201,11 @@ def _write_dense(synapse: Dense, layer: h5py.Group) -> None:
 @_write_own.register
 def _write_graph_conv(synapse: GraphConv, layer: h5py.Group) -> None:
     _array(layer, "edges", synapse.edges)
+
+
+@_write_own.register
+def _write_attention(synapse: Attention, layer: h5py.Group) -> None:
+    layer["heads"], layer["acrossFrames"] = synapse.heads, int(synapse.across_frames)
 
 
 def _bias(population: Population, flat: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import nir
 import numpy as np
 
-from mksgn.ir import Graph, Population, Synapse
+from mksgn.ir import Attention, Graph, Population, Synapse
 from mksgn.limits import MAX_BYTES
 from mksgn.nir.budget import Budget
 from mksgn.nir.errors import NirError
@@ -74,6 +74,11 @@ def flat_populations(graph: Graph) -> set[str]:
 
 def _check(graph: Graph) -> None:
     """Refuse, by name, what has no meaning in NIR."""
+    for synapse in graph.synapses:
+        if isinstance(synapse, Attention):
+            raise NirError("NIR has no node that multiplies two inputs", where=f"synapse {synapse.name!r}",
+                           got="attention as printed, Q K^T V",
+                           fix="train with --attention mask, or --preset spike-driven; a .net file holds it")
     for population in graph.populations:
         where = f"population {population.name!r}"
         if population.lattice is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mksgn.errors import typed
-from mksgn.ir import KINDS, Conv, Cuba, Dense, Graph, GraphConv, Population, Synapse
+from mksgn.ir import KINDS, Attention, Conv, Cuba, Dense, Graph, GraphConv, Population, Synapse
 from mksgn.nir.errors import NirError
 
 FORMAT, FORMAT_VERSION = "mksgn", 1
@@ -130,6 +130,8 @@ def _population(number: int, entry: dict[str, Any], arrays: dict[str, np.ndarray
 def _synapse(number: int, entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Synapse:
     options: dict[str, Any] = {}
     kind = KINDS[entry["kind"]]
+    if kind is Attention:
+        raise ValueError(f"synapse {number} multiplies two inputs, for which NIR has no node")
     if kind is Conv:
         for label in ("stride", "padding", "dilation"):
             frames, joints = (_integer(n) for n in entry[label])

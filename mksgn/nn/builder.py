@@ -3,7 +3,7 @@
 A network (:mod:`mksgn.networks`) says with a :class:`PopulationBuilder` which populations it has and what each reads.
 Their names follow the paper's Table 6: ``block2.sgsa.q`` is its SG-SA2_lifq
 (:func:`mksgn.energy.printed.table6_name`). Everything that is added performs spike-driven operations only, so that
-:func:`mksgn.nn.lowering.to_graph` can write it as integers; what does more says so (``obstacle``).
+:func:`mksgn.nn.lowering.to_graph` can write it as integers.
 """
 
 from __future__ import annotations
@@ -146,9 +146,14 @@ class PopulationBuilder:
         return name
 
     # ------------------------------------------------------------------ attention
-    def queries(self, name: str, x: str, width: int) -> tuple[str, str]:
+    def queries(self, name: str, sources: tuple[str, ...], width: int) -> tuple[str, str, str]:
+        """Add q, k and v, each SN(BN(W x)), x the sum of ``sources``' spikes; returns their names."""
+        q, k, v = (self.linear(f"{name}.{letter}", sources, width) for letter in "qkv")
+        return q, k, v
+
+    def masked_queries(self, name: str, x: str, width: int) -> tuple[str, str]:
         """Add q, k and v, each SN(BN(W x)), and k AND v; returns the names of q and k AND v."""
-        q, k, v = (self.linear(f"{name}.{letter}", (x,), width) for letter in "qkv")
+        q, k, v = self.queries(name, (x,), width)
         return q, self.both(f"{name}.k_and_v", k, v)
 
     def sum_joints(self, name: str, source: str) -> str:
@@ -170,9 +175,12 @@ class PopulationBuilder:
         """Add q AND ``mask``, whose neurons each meet the joints of all frames; returns its name."""
         return self.gate(name, "and", self.shape(q), [self.one_to_one((q,)), TokenBroadcast((mask,), self.shape(q))])
 
-    def product(self, name: str, sources: tuple[str, str, str], heads: int) -> str:
-        """Add SN(BN(Q K^T V)) (:mod:`mksgn.nn.product`), which is not exported; returns its name."""
-        return self.append(name, ProductPopulation(sources, self.shape(sources[0]), heads, self.neuron))
+    def product(self, name: str, sources: tuple[str, str, str], heads: int, *, across_frames: bool) -> str:
+        """Add SN(BN(Q K^T V)) of ``sources`` q, k and v (:mod:`mksgn.nn.product`); returns its name.
+
+        Each joint attends to the joints of its frame, or of all frames.
+        """
+        return self.append(name, ProductPopulation(sources, self.shape(sources[0]), heads, across_frames, self.neuron))
 
     def shortcut(self, name: str, branch: str, start: str, width: int, gain: float) -> str:
         """Add LIF(U + BN(W branch)) (:mod:`mksgn.nn.shortcut`); returns its name.

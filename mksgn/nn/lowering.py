@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mksgn import ir
-from mksgn.errors import GraphError
 from mksgn.nn.builder import INPUT
 from mksgn.nn.network import SpikingGraphNet
 
@@ -25,16 +24,8 @@ def to_graph(net: SpikingGraphNet, meta: dict | None = None) -> ir.Graph:
     Raises
     ------
     GraphError
-        When a value is outside its width on the chip, or the network does what neurons and synapses cannot.
+        When a value is outside its width on the chip.
     """
-    obstacles = net.obstacles()
-    if obstacles:
-        raise GraphError("this network does what no synapses and CUBA neurons do, so it has no integer graph",
-                         where=f"population{'s' if len(obstacles) > 1 else ''} {', '.join(obstacles)}",
-                         got="; ".join(sorted(set(obstacles.values()))),
-                         allowed="sums of spikes through constant weights, AND and OR of two spikes",
-                         fix="train the preset spike-driven, whose attention masks and adds; see "
-                             "docs/decisions/0006-spiking-transformers.md")
     populations = [ir.Population(INPUT, net.input_shape, role="input", message_bits=INPUT_BITS)]
     synapses: list[ir.Synapse] = []
     for name, trained in [*net.named_populations(), (READOUT, net.readout)]:

@@ -193,10 +193,6 @@ class SpikingGraphNet(nn.Module):
             if isinstance(module, FusedProjection):
                 module.weights = self.fusion.fixed_weights
 
-    def obstacles(self) -> dict[str, str]:
-        """What keeps this network from being exported: population -> the operation that is not ours."""
-        return {name: population.obstacle for name, population in self.named_populations() if population.obstacle}
-
     def scales(self) -> list[int]:
         """Weight units per 1.0 of every population, the readout last."""
         return [population.neuron.w_scale for population in [*self.populations, self.readout]]

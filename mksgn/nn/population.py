@@ -62,15 +62,12 @@ class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
 
     Attributes
     ----------
-    obstacle : str
-        The operation that no synapses and CUBA neurons perform; empty where the population can be exported.
     norm_observer : callable, optional
         Told of every input to the batch norm, (N T, C, F, V), and T, before it is normalised.
     joint_bias : Parameter (C, V) or None
         A bias per channel and joint, which a spike coder has (:class:`mksgn.nn.spike_coding.SpikeCoder`).
     """
 
-    obstacle = ""
     norm_observer: Callable[[Tensor, int], None] | None = None
     joint_bias: nn.Parameter | None
 
@@ -245,3 +242,14 @@ class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
 
     def _integers(self, weight: Tensor) -> np.ndarray:
         return np.rint(weight.detach().double().numpy() * self.neuron.w_scale).astype(np.int16)
+
+
+def current_overflows(population: SpikingPopulation, scale: int, largest: int) -> bool:
+    """Whether u or v can leave 24 bits at a scale, where the first projection's weights meet numbers up to ``largest``.
+
+    There u wraps, and SLAYER's does not.
+    """
+    weight = float(population.projections[0].weight(None).detach().abs().max()) * scale
+    reach = min(weight, WEIGHT_LIMIT) * largest
+    # v keeps a part of what it was, so that it exceeds u by up to 1 / voltage_decay, and u its input likewise.
+    return reach > VTH_MAX * (1 - population.neuron.keep_u) * (1 - population.neuron.keep_v)

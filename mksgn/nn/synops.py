@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mksgn.errors import ConfigError
 from mksgn.nn.builder import INPUT
 from mksgn.nn.fused_projection import FusedProjection
 from mksgn.nn.network import NetOutput, SpikingGraphNet
@@ -24,16 +23,8 @@ from mksgn.nn.network import NetOutput, SpikingGraphNet
 def synops_per_rate(net: SpikingGraphNet) -> dict[str, float]:
     """T N_p f_p of every population: synaptic operations per sample when each neuron spikes at every step.
 
-    Raises
-    ------
-    ConfigError
-        When the network does what no synapses do (Spikformer's products), so that its operations cannot be counted.
+    Of an attention's products, they are those of its spikes; its graded messages are left out.
     """
-    obstacles = net.obstacles()
-    if obstacles:
-        raise ConfigError("this network does what no synapses do, so its synaptic operations cannot be counted",
-                          where=", ".join(obstacles), got="; ".join(sorted(set(obstacles.values()))),
-                          fix="leave out --synop-weight, or train --preset spike-driven")
     shapes = {name: population.shape for name, population in net.named_populations()}
     reach = dict.fromkeys(shapes, 0.0)
     for population in [*net.populations, net.readout]:

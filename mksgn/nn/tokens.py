@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from mksgn import ir
-from mksgn.ir.graph import VTH_MAX
 from mksgn.nn.lava_dl import slayer
-from mksgn.nn.population import WEIGHT_LIMIT, NeuronParameters, SpikingPopulation
+from mksgn.nn.population import NeuronParameters, SpikingPopulation, current_overflows
 from mksgn.nn.projections import ConvProjection, PoolProjection, Projection
 from mksgn.nn.spikes import Hook
 
@@ -32,10 +31,7 @@ class TokenSumPopulation(SpikingPopulation):
         self.tokens = frames * joints
 
     def _overflows(self, scale: int) -> bool:
-        largest = float(self.projections[0].weight(None).detach().abs().max()) * scale
-        reach = min(largest, WEIGHT_LIMIT) * self.tokens
-        # v keeps a part of what it was, so that it exceeds u by up to 1 / voltage_decay, and u its input likewise.
-        return reach > VTH_MAX * (1 - self.neuron.keep_u) * (1 - self.neuron.keep_v)
+        return current_overflows(self, scale, self.tokens)
 
 
 class TokenBroadcast(Projection):

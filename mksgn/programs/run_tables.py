@@ -85,10 +85,12 @@ def events_table(measured: Events, samples: int, stream: bool = False) -> Table:
     table.add_column("in this stream" if stream else "per sample", justify="right", no_wrap=True)
     table.add_column("" if stream else f"mean of {samples}")
     mean = measured["per_sample"]
+    attends = "products" in mean
     rows = (
         ("spikes", f"{mean['spikes']:,.0f}", f"counted; firing rate {measured['mean_rate']:.4f}"),
         ("synops", f"{mean['synops']:,.0f}", "counted: a spike meets a non-zero weight"),
-        ("MACs", f"{mean['macs']:,.0f}", "counted: the same for the graded input"),
+        ("MACs", f"{mean['macs']:,.0f}", "counted: the same for the graded input" + " and graded messages" * attends),
+        *([("products", f"{mean['products']:,.0f}", "counted: multiplications of product neurons")] if attends else []),
         ("energy, mJ", f"{measured['energy_mj_paper']:.6f}", "modelled, Eq. 33-37, 45 nm (the paper's)"),
         ("energy, mJ", f"{measured['energy_mj_counted']:.6f}", "modelled, counted events, 45 nm"),
     )

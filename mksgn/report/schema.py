@@ -19,7 +19,7 @@ from typing_extensions import NotRequired, TypedDict
 from mksgn.mapping.packing import Objective
 from mksgn.mapping.schema import Traffic
 
-Kind = Literal["conv", "dense", "jointmix", "graphconv"]
+Kind = Literal["conv", "dense", "jointmix", "graphconv", "attention"]
 """Kinds of synapses: the classes of :mod:`mksgn.ir`."""
 Value = float | list[float]
 """A modelled number, or [low, high] where the constants behind it are known as ranges only."""

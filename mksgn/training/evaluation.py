@@ -56,25 +56,13 @@ def logits(net: SpikingGraphNet, samples: np.ndarray, device: torch.device | Non
     return answers(net, lambda part: net(part.to(device or "cpu")).logits, _parts(samples))
 
 
-@torch.no_grad()
-def torch_run(net: SpikingGraphNet, samples: np.ndarray) -> tuple[np.ndarray, float]:
-    """:func:`predictions`, and the mean firing rate, of a quantised network that has no graph."""
-    net.eval()
-    found, fired = [], 0.0
-    for part in _parts(samples):
-        out, spikes = net.forward_spikes(torch.from_numpy(part))
-        found.append(out.logits.argmax(1).numpy())
-        fired += float(np.mean([spikes[name].mean().item() for name in net.names])) * len(part)
-    return np.concatenate(found), fired / len(samples)
-
-
 def _parts(samples: np.ndarray) -> list[np.ndarray]:
     return np.array_split(samples, max(1, len(samples) // PART))
 
 
 def integer_run(net: SpikingGraphNet, samples: np.ndarray) -> tuple[np.ndarray, float]:
-    """As :func:`torch_run` for a quantised network: by the emulator where it has a graph, else in torch."""
-    return torch_run(net, samples) if net.obstacles() else graph_run(to_graph(net), samples)
+    """:func:`graph_run` of a quantised network."""
+    return graph_run(to_graph(net), samples)
 
 
 def graph_run(graph: Graph, samples: np.ndarray) -> tuple[np.ndarray, float]:

@@ -50,7 +50,7 @@ def choose_integers(tuned: SpikingGraphNet, floating: Path,
 
 def export_integers(folder: Path, net: SpikingGraphNet, data: RunData, results: dict[str, float],
                     about: dict[str, Any], choose: bool) -> tuple[dict[str, float], dict[str, Any]]:
-    """Choose the integers, evaluate them once, on the test split, and write them: mksgn.net where there is a graph.
+    """Choose the integers, evaluate them once, on the test split, and write them.
 
     Parameters
     ----------
@@ -82,7 +82,6 @@ def export_integers(folder: Path, net: SpikingGraphNet, data: RunData, results: 
     meta = {"protocol": split.protocol, "preprocess": data.preprocess.to_json(), "labels": list(pack.class_names),
             "edges": pack.edges.flatten().tolist(), "joints": pack.body.num_joints, META_KEY: description(pack),
             **about, **measured, **fused, **results}
-    if not net.obstacles():
-        write_net(to_graph(net, meta=meta), folder / NET)
+    write_net(to_graph(net, meta=meta), folder / NET)
     save_network(folder / WEIGHTS, net, meta)
     return results, measured

@@ -38,14 +38,14 @@ def test_an_unknown_network_is_refused():
 
 
 def test_only_choices_that_mean_something():
-    """Strides and fusion belong to graph convolutional networks, heads to Spikformer, T to all."""
+    """Strides and fusion belong to graph convolutional networks, heads to attention as printed, T to all."""
     assert owners("strides") == owners("fusion") == ("mksgn", "base-sgn")
-    assert owners("heads") == ("spikformer",)
+    assert owners("heads") == ("mksgn", "spikformer") and owners("attention") == ("mksgn",)
     assert owners("time_steps") == tuple(NETWORKS)
     check_choices("mksgn", ["strides", "dropout"])
     with pytest.raises(ConfigError, match="--heads means nothing") as caught:
-        check_choices("mksgn", ["dropout", "heads"])
-    assert caught.value.allowed == "network spikformer"
+        check_choices("base-sgn", ["dropout", "heads"])
+    assert caught.value.allowed == "network mksgn or spikformer"
 
 
 @pytest.mark.parametrize("kind", NETWORKS.values(), ids=NETWORKS)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from any_graphs import graphs
+from attention_graphs import attention_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lava_dl_wheel import wheel_file
@@ -247,6 +248,7 @@ def test_refused_by_name(tmp_path: Path) -> None:
                                                               Dense("t", ("x",), "z", one))), "'y'"),
         "an input has no neurons": (Graph((replace(x, bias=np.array([1])), z), (Dense("s", ("x",), "z", one),)), "'x'"),
         "no neuron that rests between the frames": (streamed_graph(), "'x'"),
+        "no node that multiplies two inputs": (attention_graph(1), "'attention0'"),
         "a meta entry": (Graph((x, z), (Dense("s", ("x",), "z", one),), None, {"loss": float("nan")}), "'loss'"),
     }
     for message, (graph, name) in cases.items():

@@ -121,12 +121,6 @@ def test_without_a_weight_nothing_is_counted():
     assert "synops" not in Objective(net, Recipe(), torch.float32).names
 
 
-def test_a_network_without_synapses_for_all_it_does_has_no_price():
-    net = network_of(kind="spikformer", body=UCLA20, classes=5, frames=4, widths=(8,))
-    with pytest.raises(ConfigError, match="cannot be counted"):
-        synops_per_rate(net)
-
-
 @pytest.mark.parametrize("options", [{"synop_weight": -1.0}, {"synop_target": 0.0}, {"synop_target": float("inf")}])
 def test_impossible_prices_are_refused(options):
     with pytest.raises(ConfigError, match="synop"):

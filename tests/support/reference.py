@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
-from mksgn.ir import Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, schedule
+from mksgn.ir import Attention, Conv, Cuba, Dense, Graph, GraphConv, JointMix, Population, schedule
 
 Arrays = dict[str, np.ndarray]
 Shape = tuple[int, int, int]
@@ -121,15 +121,43 @@ def synaptic_input(synapse: Any, messages: np.ndarray, target: Shape) -> np.ndar
     return a.reshape(target)
 
 
+def attended(synapse: Attention, q: np.ndarray, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """a (C, F, V) of spikes (C, F, V) of one step, by (Q K^T) V; and products, counts and weights met (3,).
+
+    Every product neuron is enumerated: which two inputs it multiplies, and what its message meets.
+    """
+    channels, frames, _ = q.shape
+    width = channels // synapse.heads
+    a, inside = np.zeros(q.shape, np.int64), np.zeros(3, np.int64)
+    together = [slice(None)] if synapse.across_frames else [slice(f, f + 1) for f in range(frames)]
+    for head, group in itertools.product(range(synapse.heads), together):
+        own = slice(head * width, (head + 1) * width)
+        query, key, value = (x[own, group].reshape(width, -1).astype(np.int64) for x in (q, k, v))  # (i, tokens)
+        alike = np.einsum("in,im->nm", query, key)
+        weight = synapse.weight[own].astype(np.int64)
+        a[own, group] = (weight[:, None] * np.einsum("nm,cm->cn", alike, value)).reshape(a[own, group].shape)
+        pairs = key[:, None] * value[None]  # (i, c, m): a neuron each
+        counts = pairs.sum(axis=2)
+        products = query[:, None] * counts[:, :, None]  # (i, c, n): a neuron each
+        sent = [int((each != 0).sum()) for each in (pairs, counts, products)]
+        inside += (sent[0] + sent[2], sent[1],
+                   sent[0] + sent[1] * key.shape[1] + int((products[:, weight != 0] != 0).sum()))
+    return a, inside
+
+
 @dataclass
 class Recording:
-    """Arrays (N, C, F, V, T) by population; per sample (N,): weights met by synapse, active updates by population."""
+    """Arrays (N, C, F, V, T) by population; per sample (N,): weights met by synapse, active updates by population.
+
+    ``inside``: of each attention, int64 (N, 3): products, counts, and weights that graded messages met.
+    """
 
     spikes: Arrays = field(default_factory=dict)
     u: Arrays = field(default_factory=dict)
     v: Arrays = field(default_factory=dict)
     events: Arrays = field(default_factory=dict)
     active: Arrays = field(default_factory=dict)
+    inside: Arrays = field(default_factory=dict)
 
 
 def simulate(graph: Graph, samples: np.ndarray) -> Recording:
@@ -166,6 +194,10 @@ def _run(graph: Graph, samples: np.ndarray, wait: dict[Any, int], hop: int, rese
     for population in graph.populations[1:]:
         a = np.zeros((population.size, count, steps), np.int64)
         for synapse in graph.into(population.name):
+            if isinstance(synapse, Attention):
+                late = [hop + wait[synapse.name, name] if hop else 0 for name in synapse.sources]
+                a += _attention(graph, population, synapse, late, sent, out)
+                continue
             wiring = Wiring.of(synapse, graph[synapse.sources[0]].shape, population.shape)
             out.events[synapse.name] = sum(np.einsum("i,int->n", wiring.fan, 1 * (sent[name] != 0))
                                            for name in synapse.sources)
@@ -178,6 +210,23 @@ def _run(graph: Graph, samples: np.ndarray, wait: dict[Any, int], hop: int, rese
                     a[:, :, t + delay] += wiring.summed(delay, arriving[:, :, t])
         _integrate(population, a, resets.get(population.name, set()), sent, out)
     return out
+
+
+def _attention(graph: Graph, population: Population, synapse: Attention, late: list[int], sent: Arrays,
+               out: Recording) -> np.ndarray:
+    """a (target neurons, N, T) of an attention; enters its events."""
+    _, count, steps = sent[synapse.sources[0]].shape
+    a = np.zeros((population.size, count, steps), np.int64)
+    inside = out.inside[synapse.name] = np.zeros((count, 3), np.int64)
+    spikes = sum(sent[name].sum(axis=(0, 2)) for name in synapse.sources)
+    for n, t in np.ndindex(count, steps):
+        read = [sent[name][:, n, t - x].reshape(population.shape) * (t >= x) for name, x in zip(synapse.sources, late)]
+        sums, events = attended(synapse, *read)
+        a[:, n, t] = sums.ravel()
+        if _frame_at(population, t) is not None:
+            inside[n] += events
+    out.events[synapse.name] = population.shape[0] // synapse.heads * spikes + inside[:, 2]
+    return a
 
 
 def _frame_at(population: Population, t: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The four synapse kinds as exact tensor operations on batches: what any graph can be run with, on any device.
+"""The synapse kinds as exact tensor operations on batches: what any graph can be run with, on any device.
 
 Tensors are (B, F, V, C): images (samples times steps), frames, joints, channels. Channels last is
 what the fast convolutions and the per-joint products want.
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from mksgn.emulator.dense.exact import dtype_for, wrap24
 from mksgn.emulator.dense.window import Window
-from mksgn.ir import Conv, Dense, Graph, GraphConv, JointMix, Synapse
+from mksgn.ir import Attention, Conv, Dense, Graph, GraphConv, JointMix, Synapse
 from mksgn.ir.bounds import channels_last, sum_bound, wraps24
 
 
@@ -137,6 +137,36 @@ class _GraphConv(Operator):
         return y
 
 
+class AttentionOperator(Operator):
+    """Products of spikes, as matrix products; they count what happens inside, too."""
+
+    synapse: Attention
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # Before the weights, which may all be 0: products of a head, added up.
+        products = self.synapse.head_width * self.synapse.tokens(self.source_shape)
+        self.dtype = dtype_for(max(products, products * int(np.abs(self.synapse.weight).max())))
+
+    def attend(self, q_bfvc: torch.Tensor, k_bfvc: torch.Tensor, v_bfvc: torch.Tensor
+               ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sums (B, F, V, C), and the events of each image, int64 (B, 3): :class:`mksgn.ir.attention.Events`."""
+        images, frames, joints, channels = q_bfvc.shape
+        groups, heads = 1 if self.synapse.across_frames else frames, self.synapse.heads
+        q, k, v = (x.to(self.dtype).reshape(images, groups, -1, heads, channels // heads).transpose(2, 3)
+                   for x in (q_bfvc, k_bfvc, v_bfvc))  # (B, groups, heads, tokens, C / H)
+        counts = k.transpose(3, 4) @ v
+        weight = self._tensor(self.synapse.weight)
+        sums = (q @ counts).transpose(2, 3).reshape(images, frames, joints, channels) * weight
+        sent, queries = (counts > 0).to(torch.int64), q.sum(dim=3).to(torch.int64)
+        weighed = sent * (weight != 0).reshape(heads, 1, -1)
+        each = [x.flatten(1).sum(dim=1).to(torch.int64) for x in
+                (counts, sent, queries * sent.sum(dim=4), queries * weighed.sum(dim=4))]
+        pairs, messages, products, met = each
+        macs = pairs + self.synapse.tokens(self.source_shape) * messages + met
+        return sums, torch.stack([pairs + products, messages, macs], dim=1)
+
+
 class _InTime(Operator):
     """Taps that read frames one after the other: an operator for each."""
 
@@ -150,7 +180,8 @@ class _InTime(Operator):
         return self.taps[delay].apply(x_bfvc)
 
 
-_KINDS: dict[type, type[Operator]] = {Conv: _Conv, Dense: _Dense, JointMix: _JointMix, GraphConv: _GraphConv}
+_KINDS: dict[type, type[Operator]] = {Conv: _Conv, Dense: _Dense, JointMix: _JointMix, GraphConv: _GraphConv,
+                                          Attention: AttentionOperator}
 
 
 def operator(graph: Graph, synapse: Synapse, device: torch.device) -> Operator:

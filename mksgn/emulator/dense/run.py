@@ -8,7 +8,7 @@ import torch
 from mksgn.emulator.dense.exact import dtype_for
 from mksgn.emulator.dense.network import DenseNetwork
 from mksgn.emulator.dense.neuron import Trace
-from mksgn.emulator.dense.operators import Operator
+from mksgn.emulator.dense.operators import AttentionOperator, Operator
 from mksgn.emulator.recording import PopulationRun
 from mksgn.ir import Population
 from mksgn.ir.streaming import frame_spans
@@ -34,7 +34,7 @@ class DenseRun(PopulationRun[DenseNetwork]):
         for population in self.graph.populations[1:]:
             name = population.name
             membrane = network.membranes[name]
-            trace = membrane.run(self._drive(name, trains, network.operators(name)), self.steps,
+            trace = membrane.run(self._drive(name, trains, network.operators(name), rows), self.steps,
                                  self.record == "states", *self.interruptions(name))
             self.recording.tally.counts.sample_active[name][rows] = trace.active.cpu().numpy()
             if trace.spikes is not None:
@@ -45,10 +45,17 @@ class DenseRun(PopulationRun[DenseNetwork]):
                 del trains[source]
         return True
 
-    def _drive(self, name: str, trains: dict[str, torch.Tensor], operators: list[Operator]) -> torch.Tensor:
-        """Summed synaptic input (T, N, F, V, C) of ``operators``, or (1, ...) when it is the same at all steps."""
+    def _drive(self, name: str, trains: dict[str, torch.Tensor], operators: list[Operator],
+               rows: slice) -> torch.Tensor:
+        """Summed synaptic input (T, N, F, V, C) of ``operators``, or (1, ...) when it is the same at all steps.
+
+        The samples are ``rows`` of the run.
+        """
         parts: list[tuple[int, torch.Tensor]] = []
         for op in operators:
+            if isinstance(op, AttentionOperator):
+                parts.append((0, self._attend(op, trains, rows)))
+                continue
             # Sources whose spikes arrive together are summed first: they share their weights.
             groups: dict[int, torch.Tensor] = {}
             for source in op.synapse.sources:
@@ -80,6 +87,17 @@ class DenseRun(PopulationRun[DenseNetwork]):
             else:
                 total[shift:] += a if a.shape[0] == 1 and self.steps > 1 else a[:self.steps - shift]
         return total
+
+    def _attend(self, op: AttentionOperator, trains: dict[str, torch.Tensor], rows: slice) -> torch.Tensor:
+        """Sums (T, N, F, V, C) of an attention, whose events are counted."""
+        read = []
+        for source in op.synapse.sources:
+            x = trains[source].expand(self.steps, *trains[source].shape[1:])
+            read.append(self._arriving({self.shift(op.synapse.name, source): x}))
+        count = read[0].shape[1]
+        sums, inside = op.attend(*(x.flatten(0, 1) for x in read))
+        self.recording.tally.inside[op.synapse.name][rows] += inside.reshape(self.steps, count, -1).sum(0).cpu().numpy()
+        return sums.reshape(self.steps, count, *sums.shape[1:])
 
     def _sent(self, population: Population, train: torch.Tensor) -> np.ndarray:
         """Messages (T, N, F, V, C) to how many each neuron sent in each frame of its lattice: int64 (N, L, F, V, C)."""
