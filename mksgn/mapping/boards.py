@@ -57,8 +57,10 @@ class Board:
         Widest graded message; 0: binary spikes only.
     delay_steps : int
         Longest delay.
-    core_mesh, chip_mesh : (rows, columns)
-        Where cores and chips lie, numbered row by row.
+    router_mesh, chip_mesh : (rows, columns)
+        Where the routers of a chip and the chips lie, numbered row by row.
+    router_cores : int
+        Cores at one router, numbered router by router.
     synop_ns, update_ns, message_ns : float
         Time per synaptic operation, neuron update and arriving message: the weights of a core's load.
     sources, assumed : dict of str to str
@@ -84,7 +86,8 @@ class Board:
     conv_axons: str
     message_bits: int
     delay_steps: int
-    core_mesh: tuple[int, int]
+    router_mesh: tuple[int, int]
+    router_cores: int
     chip_mesh: tuple[int, int]
     synop_ns: float
     update_ns: float
@@ -96,6 +99,12 @@ class Board:
     def cores(self) -> int:
         """Cores of the whole board."""
         return self.chips * self.cores_per_chip
+
+    @property
+    def core_mesh(self) -> tuple[int, int]:
+        """(rows, columns) of a chip's cores, those of a router side by side: numbered row by row, too."""
+        rows, columns = self.router_mesh
+        return rows, columns * self.router_cores
 
 
 @cache
@@ -215,7 +224,7 @@ def _check(made: Board, where: str) -> None:
     for key, allowed in (("conv_weights", _CONV_WEIGHTS), ("conv_axons", _CONV_AXONS)):
         if getattr(made, key) not in allowed:
             raise ConfigError(f"{key} is unknown", where=where, got=getattr(made, key), allowed=", ".join(allowed))
-    for key, mesh, count in (("core_mesh", made.core_mesh, made.cores_per_chip),
+    for key, mesh, count in (("router_mesh", made.router_mesh, -(-made.cores_per_chip // made.router_cores)),
                              ("chip_mesh", made.chip_mesh, made.chips)):
         if mesh[0] * mesh[1] < count:
             raise ConfigError(f"{key} has too few places", where=where, got=f"{mesh[0]} x {mesh[1]}",

@@ -115,15 +115,7 @@ def _words(bits: np.ndarray, board: Board) -> np.ndarray:
 
 @synapse_words.register
 def _conv_words(synapse: Conv, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
-    shared = board.conv_weights != "none"
-    each = weight_bits(synapse.weight) if shared else _listed_bits(synapse, board)
-    # Output channels of each group that lie in each channel range.
-    per_group = target[0] // synapse.groups
-    starts = np.arange(synapse.groups) * per_group
-    low, high = (np.array(grid.edges[0][s])[:, None] for s in (slice(None, -1), slice(1, None)))
-    outputs = np.clip(np.minimum(high, starts + per_group) - np.maximum(low, starts), 0, None)
-    row = np.where(outputs > 0, _words(outputs * each, board) + (board.row_header_words if shared else 0), 0)
-    channels = row.sum(axis=1) * (source[0] // synapse.groups)
+    channels = conv_row_words(synapse, target, grid, board).sum(axis=1) * (source[0] // synapse.groups)
     along = []
     for axis in (0, 1):
         if board.conv_weights == "core":
@@ -132,6 +124,18 @@ def _conv_words(synapse: Conv, source: Shape, target: Shape, grid: Grid, board: 
             along.append(np.array(stored_taps(synapse.taps(axis, source, target), grid.edges[axis + 1],
                                               board.conv_weights == "pattern")))
     return outer(channels, along[0], along[1])
+
+
+def conv_row_words(synapse: Conv, target: Shape, grid: Grid, board: Board) -> np.ndarray:
+    """Words of the row of one source channel and tap in each channel range, by group: int64 (ranges, groups)."""
+    shared = board.conv_weights != "none"
+    each = weight_bits(synapse.weight) if shared else _listed_bits(synapse, board)
+    # Output channels of each group that lie in each channel range.
+    per_group = target[0] // synapse.groups
+    starts = np.arange(synapse.groups) * per_group
+    low, high = (np.array(grid.edges[0][s])[:, None] for s in (slice(None, -1), slice(1, None)))
+    outputs = np.clip(np.minimum(high, starts + per_group) - np.maximum(low, starts), 0, None)
+    return np.where(outputs > 0, _words(outputs * each, board) + (board.row_header_words if shared else 0), 0)
 
 
 def stored_taps(tap: np.ndarray, edges: Edges, shared: bool) -> list[int]:

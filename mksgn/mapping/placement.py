@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from mksgn.mapping.choice import Chosen, choose
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.grid import Slab
 from mksgn.mapping.layer import Layer
+from mksgn.mapping.links import LinkLoads, positions
 from mksgn.mapping.packing import RESOURCES, Objective, Packing, pack
 from mksgn.mapping.problems import Problem, chips_needed, find_problems
+from mksgn.mapping.reads import words_read
 from mksgn.mapping.traffic import HOST, Flow, flows
 from mksgn.mapping.wiring import Activity, Wiring
 
@@ -146,7 +149,7 @@ class Placement:
         given = checked(self.wiring.stream, activity)
         sent = self.wiring.activity(given)
         total = {name: np.zeros(self.packing.cores)
-                 for name in ("neurons", "updates_active", "synops", "macs", "spikes")}
+                 for name in ("neurons", "updates_active", "synops", "macs", "spikes", "reads")}
         for name, grid in self.packing.grids.items():
             population = self.wiring[name]
             layer = Layer(self.wiring, population, self.board, sent, self.steps)
@@ -155,6 +158,7 @@ class Placement:
                                 ("spikes", sent[name]), ("updates_active", self.updates(name, active, sent)),
                                 ("neurons", np.ones(population.shape))):
                 np.add.at(total[key], self.packing.core[name], grid.sums(values).ravel())
+            np.add.at(total["reads"], self.packing.core[name], words_read(layer, grid).ravel())
         latency = self.wiring.latency_steps or self.steps + schedule(self.wiring.stream).latency
         input_name = self.wiring.populations[0].name
         return CoreWork(
@@ -179,9 +183,10 @@ class Placement:
                               got=str(given.shape), allowed=str(shape))
         return given
 
-    def _routes(self, activity: Activity) -> dict[str, np.ndarray]:
-        """Messages, hops and crossings by core. Rows and columns run on from chip to chip."""
+    def _routes(self, activity: Activity) -> dict[str, Any]:
+        """Messages, hops and crossings by core, and the heaviest links. Rows and columns run on from chip to chip."""
         row, column = positions(self.board, self.packing.cores)
+        links = LinkLoads(self.board, self.packing.cores)
         names = ("messages_in", "messages_out", "hops_ew", "hops_ns", "chip_crossings")
         total = {name: np.zeros(self.packing.cores) for name in names}
         for name, cores in self.packing.core.items():
@@ -191,12 +196,14 @@ class Placement:
             if flow.sender.size and flow.sender[0] == HOST:
                 continue
             ends = (flow.sender, flow.receiver)
+            links.add(flow)
             for name, weight in (("messages_out", np.ones(len(flow.sender))),
                                  ("hops_ew", np.abs(np.subtract(*(column[end] for end in ends)))),
                                  ("hops_ns", np.abs(np.subtract(*(row[end] for end in ends)))),
                                  ("chip_crossings", np.not_equal(*(self.chip[end] for end in ends)))):
                 total[name] += np.bincount(flow.sender, flow.messages * weight, self.packing.cores)
-        return total
+        within, between = links.heaviest()
+        return {**total, "link_messages": within, "chip_link_messages": between}
 
 
 def place(graph: Graph, board: Board, activity: Activity | None = None, *, objective: Objective = "time",
@@ -278,11 +285,3 @@ def checked(graph: Graph, activity: Activity) -> dict[str, np.ndarray]:
             raise ConfigError("activity must be finite and at least 0", where=where)
         found[population.name] = values
     return found
-
-
-def positions(board: Board, cores: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each core in one mesh over all chips: two int64 arrays (cores,)."""
-    index = np.arange(cores)
-    chip, core = index // board.cores_per_chip, index % board.cores_per_chip
-    (rows, columns), wide = board.core_mesh, board.chip_mesh[1]
-    return (chip // wide) * rows + core // columns, (chip % wide) * columns + core % columns

@@ -40,7 +40,7 @@ def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
             if price.period_ms is None or alone is None or sensor is None:
                 continue
             if price.static_mj is not None:
-                total = Range.of(price.static_mj.bounds + price.cost.dynamic_mj.bounds)
+                total = Range.of(price.static_mj.values + price.cost.dynamic_mj.values)
             pace = (_text(sensor.after_last_ms) if sensor.keeps_up else "too slow", _text(sensor.dynamic_mj),
                     _text(sensor.static_mj), _text(sensor.total_mj))
             yield (each.time, each.placement.objective, name, _text(price.period_ms), _text(alone.latency_ms),

@@ -23,7 +23,7 @@ from mksgn.mapping.arrivals import arrivals
 from mksgn.mapping.boards import NO_SOURCE
 from mksgn.mapping.grid import Grid, balanced_edges, even_edges
 from mksgn.mapping.memory import fan_in, stored_taps, synapse_words, weight_bits
-from mksgn.mapping.placement import positions
+from mksgn.mapping.links import positions
 from mksgn.mapping.problems import larger_board, least_cores
 from mksgn.mapping.shrink import with_frames, with_width
 from mksgn.netx import read_net
@@ -38,7 +38,7 @@ def small_board(kind: Board = KAPOHO, **limits: int) -> Board:
     """A board of tiny cores, as many as anyone wants."""
     given = {"neurons": 24, "neuron_groups": 3, "synapse_words": 400, "core_words": 700 if kind.core_words else 0,
              "in_axons": 100, "out_axons": 1500, "cores_per_chip": 6, **limits}
-    made = replace(kind, name="small", **given, core_mesh=(2, 3))  # type: ignore[arg-type]
+    made = replace(kind, name="small", **given, router_mesh=(2, 3), router_cores=1)  # type: ignore[arg-type]
     return enlarged(made, given.get("chips", 400))
 
 
@@ -476,7 +476,7 @@ def test_a_board_of_ones_own(tmp_path: Path) -> None:
     ('[a]\nbase = "kapoho-point"\nneurons = true', "neurons must be a whole number"),
     ('[a]\nbase = "kapoho-point"\nsynop_ns = -1.0', "synop_ns must be a number of at least 0"),
     ('[a]\nbase = "kapoho-point"\nsynop_ns = nan', "synop_ns must be a number of at least 0"),
-    ('[a]\nbase = "kapoho-point"\ncore_mesh = [8]', "must be .rows, columns."),
+    ('[a]\nbase = "kapoho-point"\nrouter_mesh = [8]', "must be .rows, columns."),
     ('[a]\nbase = "kapoho-point"\nchips = 9', "chip_mesh has too few places"),
     ('[a]\nbase = "kapoho-point"\nconv_axons = "shared"', "conv_axons is unknown"),
     ('[a]\nbase = "kapoho-point"\ngeneration = 2', "generation must be a text"),

@@ -63,11 +63,12 @@ def at_frame_rate(model: CostModel, work: CoreWork, cost: Cost, frames: int, per
         return None
     period = 1e3 * frames / per_second
     left = work.latency_steps - steps_before_last
-    low = min(cost.step.idle_ns.low, cost.step.ns.low) * left
-    after = Range(low * _MS_PER_NS, cost.step.ns.high * left * _MS_PER_NS)
+    shortest = Range(min(cost.step.idle_ns.low, cost.step.ns.low), cost.step.ns.high, cost.step.ns.middle)
+    after = Range.of(shortest.values * left * _MS_PER_NS)
     static = total = None
-    if model.static_chip_mw is not None:
-        energy = model.static_chip_mw.bounds * work.chips * period * 1e-3  # mW ms = uJ
-        static, total = Range.of(energy), Range.of(energy + cost.single_shot.dynamic_mj.bounds)
+    power = model.static_mw(work)
+    if power is not None:
+        energy = power.values * period * 1e-3  # mW ms = uJ
+        static, total = Range.of(energy), Range.of(energy + cost.single_shot.dynamic_mj.values)
     return FramePace(period, after, bool(np.all(cost.single_shot.period_ms.bounds <= period)),
                      cost.single_shot.dynamic_mj, static, total)
