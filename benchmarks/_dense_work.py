@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +18,7 @@ WEIGHT_BITS = 8
 
 @dataclass(frozen=True)
 class Source:
-    """Messages into a layer: how many neurons may send, how many do in a step, and from which layer (None: the host)."""
+    """Messages into a layer: neurons that may send, messages in a step, and the layer of both (None: the host)."""
 
     neurons: int
     messages: float
@@ -50,7 +51,7 @@ def cores_by_halving(neurons: int, rows: int, board: Board) -> int:
 def dense_work(layers: Sequence[DenseLayer], steps: float, board: Board, chips: int = 1) -> CoreWork:
     """Work of ``steps`` steps that are all alike. Cores are numbered layer by layer and shared out over ``chips``."""
     first = np.concatenate([[0], np.cumsum([layer.cores for layer in layers])]).astype(np.int64)
-    own = [np.arange(start, end) for start, end in zip(first[:-1], first[1:])]
+    own = [np.arange(start, end) for start, end in pairwise(first)]
     cores = int(first[-1])
     found = {name: np.zeros(cores) for name in ("neurons", "synops", "reads", "spikes", "messages_in", "messages_out")}
     links, host = LinkLoads(board, cores), 0.0

@@ -1,4 +1,4 @@
-"""PilotNet LIF as others ran it on one Loihi 2: the network, its frame, its recorded spikes, and the compiler's placement.
+"""PilotNet LIF as others ran it on one Loihi 2: the network, a frame, its recorded spikes, the compiler's placement.
 
 lava-dl's wheel carries the network, a frame of its driving data and the spikes that its authors recorded; lava-dl's
 tutorial netx/pilotnet_snn/benchmark.ipynb publishes throughput, power and the compiler's layer sizes.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from _dense_work import DenseLayer, Source, cores_by_halving, dense_work
 from _pilotnet import activities, compilers_placement, count, load, on_chip
@@ -51,8 +52,8 @@ ASSUMPTIONS = (RATE, STEPS, HIDDEN, INPUTS, HIDDEN_SPIKES, CHIPS, WAIT, FEATURES
 STATED = (
     ("all but PilotNet", "8-bit weights in dense rows, a layer cut into halves until its rows fit (where the number of "
      "cores is not published), every neuron updated in every step, cores numbered layer by layer"),
-    ("autoencoder", "published: 256-128-64-32-64-128-256, 74 cores, 3.0e5 operations. Assumed: a layer for normalising, "
-     "one for the score; 16 neurons a core; operations in proportion to weights; the sample passes layer by layer, one "
+    ("autoencoder", "published: 256-128-64-32-64-128-256, 74 cores, 3.0e5 operations. Assumed: a layer for normalising,"
+     " one for the score; 16 neurons a core; operations in proportion to weights; the sample passes layer by layer, one "
      "step each"),
     ("CLP-SNN", "published: 1,280 inputs, 300 prototypes. All inputs send in one step; learning takes no time and no "
      "energy of its own"),
@@ -93,7 +94,7 @@ def keywords(recurrent: bool, end: int) -> Rebuilt:
 
 def autoencoder(end: int) -> Rebuilt:
     """A sample on its way through the layers: in each step one of them has operations."""
-    weights = [a * b for a, b in zip(_AUTOENCODER[:-2], _AUTOENCODER[1:-1])]
+    weights = [a * b for a, b in pairwise(_AUTOENCODER[:-1])]
     work = []
     for active in range(len(_AUTOENCODER) + 1):
         layers = []

@@ -5,8 +5,8 @@ between both, with half their distance as its deviation. The fit minimises
 
     sum over runs ((ln modelled - ln measured) / s)^2 w + sum over constants ((ln c - ln centre) / d)^2
 
-with s = ln 1.25 where we know the events of a run and s = ln 2 where they are assumptions, and w so that all runs of one
-work weigh as much as one. The range of a constant is where this sum, over the best choice of all others, stays within 1
+with s = ln 1.25 where we know the events of a run and s = ln 2 where they are assumptions, and w so that all runs of
+one work weigh as much as one. The range of a constant is where this sum, over the best choice of all others, stays within 1
 of its least.
 """
 
@@ -38,11 +38,11 @@ class Bounds:
 
 _HALA = "Intel, 17 April 2024, Hala Point"
 TIME = {
-    "synop": Bounds(0.370, 3.5, f"{_HALA}: 380e12 8-bit synapses a second on 140,544 cores; Loihi 1, Davies et al. 2018"),
+    "synop": Bounds(0.370, 3.5, f"{_HALA}: 380e12 synapses a second on 140,544 cores; Loihi 1, Davies et al. 2018"),
     "update": Bounds(0.586, 8.4, f"{_HALA}: 240e12 neuron operations a second; Loihi 1, Davies et al. 2018"),
     "read": Bounds(0.0703, 3.5, f"{_HALA}: 16 PB/s of memory, 8 bytes a word; a word per operation of Loihi 1"),
-    "link": Bounds(0.274, 6.5, f"{_HALA}: 3.5 PB/s between cores, 104 links a chip, 8 bytes a message; Loihi 1's hop by "
-                   "SANA-FE"),
+    "link": Bounds(0.274, 6.5, f"{_HALA}: 3.5 PB/s between cores, 104 links a chip, 8 bytes a message; Loihi 1's hop "
+                   "by SANA-FE"),
     "barrier": Bounds(113, 1800, "Loihi 1: Davies et al. 2018, one tile; SANA-FE, 29 tiles"),
 }
 """Constants of a step's time, ns."""
@@ -138,14 +138,14 @@ def static_rows(runs: Mapping[str, Sequence[Rebuilt]]) -> list[Row]:
     found = []
     for run in MEASURED:
         if run.static_w is not None:
-            cores = [run.cores if run.cores is not None else work[0].cores for work in runs.get(run.name, ([], [], []))] \
-                if run.cores is None else [run.cores] * 3
+            cores = [run.cores] * 3 if run.cores is not None else [work[0].cores for work in runs[run.name]]
             low, middle, high = (np.array([[1.0, float(number)]]) for number in cores)
             found.append(Row(run, run.static_w * 1e3, (low, middle, high)))
     return found
 
 
-def _at_all_ends(features: Callable[[Rebuilt], Features], runs: Sequence[Rebuilt]) -> tuple[Features, Features, Features]:
+def _at_all_ends(features: Callable[[Rebuilt], Features],
+                 runs: Sequence[Rebuilt]) -> tuple[Features, Features, Features]:
     low, middle, high = (features(work) for work in runs)
     return low, middle, high
 

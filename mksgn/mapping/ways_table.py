@@ -14,6 +14,8 @@ PRICED = ("", "placed for", "model", "ms a clip", "ms to answer", "dynamic mJ", 
           "after last ms", "dynamic mJ", "static mJ", "total mJ")
 """Headings of :func:`priced_rows`: the clip at chip speed, then at the pace of a sensor from 'after last ms' on."""
 NOTES = (
+    "a range goes from the lowest to the highest value that a model's constants allow; before it stands the best "
+    "estimate, where the model has one",
     "operations, updates: per clip; 'at rest' of them are of neurons between their frames, and do nothing",
     "ms a clip, dynamic, static: clips back to back at chip speed (a burst); ms to answer: of one clip alone",
     "of it extra: dynamic energy of neurons at rest, relays and clocks",
@@ -41,14 +43,16 @@ def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
                 continue
             if price.static_mj is not None:
                 total = Range.of(price.static_mj.values + price.cost.dynamic_mj.values)
-            pace = (_text(sensor.after_last_ms) if sensor.keeps_up else "too slow", _text(sensor.dynamic_mj),
-                    _text(sensor.static_mj), _text(sensor.total_mj))
-            yield (each.time, each.placement.objective, name, _text(price.period_ms), _text(alone.latency_ms),
-                   _text(price.cost.dynamic_mj), _text(price.extra_mj), _text(price.static_mj), _text(total), *pace)
+            burst = (price.period_ms, alone.latency_ms, price.cost.dynamic_mj, price.extra_mj, price.static_mj, total)
+            paced = (sensor.after_last_ms, sensor.dynamic_mj, sensor.static_mj, sensor.total_mj)
+            texts = [_text(value, price.cost.best_estimate) for value in (*burst, *paced)]
+            if not sensor.keeps_up:
+                texts[len(burst)] = "too slow"
+            yield (each.time, each.placement.objective, name, *texts)
 
 
-def _text(value: Range | None) -> str:
-    return "-" if value is None else value.text(3)
+def _text(value: Range | None, best_estimate: bool) -> str:
+    return "-" if value is None else value.best_text(3) if best_estimate else value.text(3)
 
 
 def _millions(value: float) -> str:

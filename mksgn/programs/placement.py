@@ -13,6 +13,7 @@ from rich.table import Table
 from mksgn.errors import ConfigError
 from mksgn.mapping import Placement, tables
 from mksgn.mapping.both_ways import Way
+from mksgn.mapping.price import modelled_line
 from mksgn.mapping.schema import PlacementRecord
 from mksgn.mapping.ways_table import NOTES, PLACED, PRICED, placed_rows, priced_rows
 from mksgn.programs.console import print_prose, print_table
@@ -70,6 +71,8 @@ def show_placement(console: Console, placement: Placement, content: PlacementRec
         print_prose(console, line)
     print_prose(console, tables.busiest_line(content["busiest"]))
     print_prose(console, tables.traffic_line(content["traffic"]))
+    if content["modelled"] is not None:
+        print_prose(console, modelled_line(content["modelled"]))
     for name, text in tables.assumptions(placement).items():
         print_prose(console, f"assumed: {name} = {text}" if name in placement.board.assumed
                     else f"assumed: {name}: {text}", style="dim")

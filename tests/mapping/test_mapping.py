@@ -22,8 +22,8 @@ from mksgn.mapping import Board, Placement, board, boards, place
 from mksgn.mapping.arrivals import arrivals
 from mksgn.mapping.boards import NO_SOURCE
 from mksgn.mapping.grid import Grid, balanced_edges, even_edges
-from mksgn.mapping.memory import fan_in, stored_taps, synapse_words, weight_bits
 from mksgn.mapping.links import positions
+from mksgn.mapping.memory import fan_in, stored_taps, synapse_words, weight_bits
 from mksgn.mapping.problems import larger_board, least_cores
 from mksgn.mapping.shrink import with_frames, with_width
 from mksgn.netx import read_net

@@ -44,7 +44,7 @@ class Range:
 
     @property
     def values(self) -> np.ndarray:
-        """``[low, middle, high]``, float64 (3,): sums, products and maxima of non-negative ranges are those of these."""
+        """``[low, middle, high]``, float64 (3,): sums, products and maxima of ranges above 0 are those of these."""
         return np.array([self.low, self.middle, self.high])
 
     @classmethod
