@@ -53,11 +53,13 @@ STATED = (
     ("all but PilotNet", "8-bit weights in dense rows, a layer cut into halves until its rows fit (where the number of "
      "cores is not published), every neuron updated in every step, cores numbered layer by layer"),
     ("autoencoder", "published: 256-128-64-32-64-128-256, 74 cores, 3.0e5 operations. Assumed: a layer for normalising,"
-     " one for the score; 16 neurons a core; operations in proportion to weights; the sample passes layer by layer, one "
-     "step each"),
+     " one for the score; 16 neurons a core; operations in proportion to weights; the sample passes layer by layer, "
+     "one step each"),
     ("CLP-SNN", "published: 1,280 inputs, 300 prototypes. All inputs send in one step; learning takes no time and no "
      "energy of its own"),
     ("delays", "a delay takes no time and no energy"),
+    ("scaling", "its power is published as a line, 0.46 W and 1.6 to 2 mW a core: 1.8 is taken. Its dynamic energy is what "
+     "our static power leaves of that"),
 )
 """What else is taken for granted: of which runs, and what."""
 _OPERATIONS = 3.0e5

@@ -6,8 +6,8 @@ between both, with half their distance as its deviation. The fit minimises
     sum over runs ((ln modelled - ln measured) / s)^2 w + sum over constants ((ln c - ln centre) / d)^2
 
 with s = ln 1.25 where we know the events of a run and s = ln 2 where they are assumptions, and w so that all runs of
-one work weigh as much as one. The range of a constant is where this sum, over the best choice of all others, stays within 1
-of its least.
+one work weigh as much as one. The range of a constant is where this sum, over the best choice of all others, stays
+within 1 of its least.
 """
 
 from __future__ import annotations

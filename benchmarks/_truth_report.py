@@ -86,8 +86,8 @@ def notes(record: Record) -> list[str]:
         f"Outside a factor of 2: {', '.join(outside) or 'none'}.",
         "CLP-SNN takes longer than we say. Its learning, and the processors that hand samples over, are in its 0.33 ms "
         "and not in our model.",
-        "A step of a chip takes 0.2 µJ or less by the keyword networks, and 0.6 µJ by the scaling study. The difference "
-        "is larger than their events explain. The boards, the probes and the software differ.",
+        "A step of a chip takes 0.2 µJ or less by the keyword networks, and 0.6 µJ by the scaling study. The "
+        "difference is larger than their events explain. The boards, the probes and the software differ.",
         "The autoencoder's energy depends on how many of the 16 chips step with it, which is not published.",
         "Static power grows with the cores in use: the fit to six runs says so, and agrees with the slope of the "
         "scaling study, which is not among them.",

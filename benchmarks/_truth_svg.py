@@ -105,17 +105,23 @@ def _panel(panel: Panel, left: float) -> list[str]:
         across = x(point.published)
         drawn.append(f'<path class="spread" d="M{across:.1f} {y(point.low):.1f}V{y(point.high):.1f}"/>')
         drawn.append(f'<circle class="dot" cx="{across:.1f}" cy="{y(point.middle):.1f}" r="3.6"/>')
-    return drawn + _numbers(panel.points, x, y)
+    return drawn + _numbers(panel.points, x, y, left + 0.85 * PANEL)
 
 
-def _numbers(points: Sequence[Point], x: Callable[[float], float], y: Callable[[float], float]) -> list[str]:
-    """The number of each point beside it; points at one place share a label."""
+def _numbers(points: Sequence[Point], x: Callable[[float], float], y: Callable[[float], float],
+             right: float) -> list[str]:
+    """The number of each point beside it, on its left beyond ``right``; points at one place share a label."""
     places: dict[tuple[int, int], list[int]] = {}
     for point in points:
         places.setdefault((round(x(point.published) / 12), round(y(point.middle) / 12)), []).append(point.number)
     where = {point.number: (x(point.published), y(point.middle)) for point in points}
-    return [_text(where[numbers[0]][0] + 6, where[numbers[0]][1] - 5, ", ".join(map(str, numbers)), "ink")
-            for numbers in places.values()]
+    drawn = []
+    for numbers in places.values():
+        across, up = where[numbers[0]]
+        beyond = across > right
+        drawn.append(_text(across + (-6 if beyond else 6), up - 5, ", ".join(map(str, numbers)),
+                           "end ink" if beyond else "ink"))
+    return drawn
 
 
 def _ticks(low: float, high: float) -> list[float]:

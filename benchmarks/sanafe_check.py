@@ -6,9 +6,9 @@
 
 SANA-FE (Boyle et al., TCAD 2025) simulates a chip event by event; the constants of its architecture file are those of
 our table `loihi1-fitted`. The nets run on our emulator, and each neuron of SANA-FE is told to fire at the same steps:
-its weights are 0, and its bias is above its threshold where the neuron fired. Cores are those of our mapper, on the same
-routers. The input stays with the host on both sides. So counts must agree, and energy where a price is one number. Time
-differs: SANA-FE plays the queues of the mesh, and we do not.
+its weights are 0, and its bias is above its threshold where the neuron fired. Cores are those of our mapper, on the
+same routers. The input stays with the host on both sides. So counts must agree, and energy where a price is one number.
+Time differs: SANA-FE plays the queues of the mesh, and we do not.
 
 Exit codes: 0; 1 when a count differs; 2 for anything that can be mended.
 """

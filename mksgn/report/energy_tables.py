@@ -54,8 +54,7 @@ def totals_table(totals: Totals, paper: Paper) -> Table:
 def costs_table(paper: Paper, models: list[CostModelRow]) -> Table:
     """Energy and time by the paper's formula and by each cost model."""
     table = _table("energy and time per sample (modelled; a range where a model has one, behind its best estimate)",
-                   "model", "dynamic, mJ",
-                   "static, mJ", "total, mJ", "latency, ms", "samples/s", "EDP, mJ ms")
+                   "model", "dynamic, mJ", "static, mJ", "total, mJ", "latency, ms", "samples/s", "EDP, mJ ms")
     for name, value in (("the paper's Eq. 34", paper["energy_mj"]),
                         ("  first layer at every step", paper["energy_all_steps_mj"])):
         table.add_row(name, span([value, value]), *["-"] * (len(table.columns) - 2))
