@@ -58,8 +58,8 @@ STATED = (
     ("CLP-SNN", "published: 1,280 inputs, 300 prototypes. All inputs send in one step; learning takes no time and no "
      "energy of its own"),
     ("delays", "a delay takes no time and no energy"),
-    ("scaling", "its power is published as a line, 0.46 W and 1.6 to 2 mW a core: 1.8 is taken. Its dynamic energy is what "
-     "our static power leaves of that"),
+    ("scaling", "its power is published as a line, 0.46 W and 1.6 to 2 mW a core: 1.8 is taken. Its dynamic energy is "
+     "what our static power leaves of that"),
 )
 """What else is taken for granted: of which runs, and what."""
 _OPERATIONS = 3.0e5

@@ -16,7 +16,10 @@ Exit codes: 0; 1 when a count differs; 2 for anything that can be mended.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +45,7 @@ class Options:
     """The network that is cut."""
     frames: int = 2
     """Frames of its input that are left: the fewer, the smaller the net."""
-    width: float = 0.25
+    width: float = 0.125
     """Share of its channels that is left."""
     json: Path | None = None
     """Write the rows here."""
@@ -194,13 +197,28 @@ def _simulated(graph: Graph, chip: Any, spikes: dict[str, np.ndarray]) -> dict[s
             for number in np.flatnonzero(now != before[name]):
                 neurons[name][int(number)].set_attributes(model_attributes={"bias": 2.0 if now[number] else 0.0})
             before[name] = now
-        result = chip.sim(timesteps=1, timing_model="detailed", perf_trace=True)
+        with _silent():
+            result = chip.sim(timesteps=1, timing_model="detailed", perf_trace=True)
         energy = {f"{part} mJ": result["energy"][part] * 1e3 for part in ("synapse", "soma", "network", "total")}
         each = {"spikes": result["neurons_fired"], "synaptic operations": result["spikes"],
                 "messages": result["packets_sent"], "hops": sum(result["perf_trace"]["hops"]), **energy,
                 "time, ms": result["sim_time"] * 1e3}
         total = {key: total.get(key, 0.0) + value for key, value in each.items()}
     return total
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing reaches standard output from the C++ of the simulator, which prints a line for each step."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def compared(name: str, graph: Graph) -> list[dict[str, Any]]:

@@ -49,7 +49,8 @@ def test_the_table_of_loihi_2_is_this_fit(record: dict) -> None:
 def test_every_published_figure_is_a_row_or_left_out(truth: ModuleType, record: dict) -> None:
     measured = sys.modules["_published_runs"].MEASURED
     for name, figure in (("time", "sample_us"), ("static", "static_w")):
-        assert {row["run"] for row in record[name]} == {run.name for run in measured if getattr(run, figure) is not None}
+        known = {run.name for run in measured if getattr(run, figure) is not None}
+        assert {row["run"] for row in record[name]} == known
     energies = {run.name for run in measured if run.dynamic_mj is not None or run.total_w is not None}
     assert {row["run"] for row in record["dynamic"]} == energies
     assert record["left_out"] and all(len(row) == 2 and all(row) for row in record["left_out"])
@@ -69,7 +70,6 @@ def test_a_held_out_run_does_not_see_its_own_figure(truth: ModuleType) -> None:
     fits = sys.modules["_truth_fit"]
     runs = [replace(sys.modules["_published_runs"].MEASURED[0], name=name, group=name, exact=False)
             for name in ("a", "b", "c")]
-    rng = np.random.default_rng(0)
     bounds = {"x": fits.Bounds(1, 100, "")}
 
     def rows(last: float) -> list:
@@ -81,7 +81,6 @@ def test_a_held_out_run_does_not_see_its_own_figure(truth: ModuleType) -> None:
         np.testing.assert_allclose(first[2].held_out.values, second[2].held_out.values)
         assert first[0].held_out.middle != second[0].held_out.middle
         assert first[2].fitted.middle < second[2].fitted.middle
-    assert rng is not None
 
 
 def test_a_fit_finds_the_constants_that_made_the_figures(truth: ModuleType) -> None:

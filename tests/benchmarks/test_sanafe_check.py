@@ -28,7 +28,8 @@ def test_bad_options_are_refused(program: Program, options: tuple) -> None:
 @pytest.mark.skipif(ABSENT, reason="needs SANA-FE (pip install sanafe)")
 @pytest.mark.timeout(200)
 def test_counts_are_those_of_sanafe(program: Program, tmp_path: Path) -> None:
-    done = program("--frames", 1, "--width", 0.125, "--json", tmp_path / "out.json")
+    net = Path(__file__).resolve().parent.parent.parent / "models" / "nw-ucla-joint" / "mksgn.net"
+    done = program("--net", net, "--frames", 1, "--width", 0.125, "--json", tmp_path / "out.json")
     assert done.code == 0, done.out + done.err
     rows = json.loads((tmp_path / "out.json").read_text())["rows"]
     assert {row["net"] for row in rows} == {"small", "nw-ucla-joint, cut"}
