@@ -17,7 +17,7 @@ from mksgn.mapping.placement import packed, uniform_activity
 from mksgn.mapping.traffic import HOST, Flow
 
 TINY = replace(board("kapoho-point"), name="tiny", neurons=9, neuron_groups=0, synapse_words=400, core_words=700,
-               in_axons=300, cores_per_chip=7, core_mesh=(1, 7), chips=300, chip_mesh=(100, 3))
+               in_axons=300, cores_per_chip=7, chips=300, chip_mesh=(100, 3))
 
 
 def flows_of(matrix: np.ndarray, parts: int, seed: int) -> list[Flow]:
