@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from _compile_logs import logs
 
 from mksgn.counts import Counts
 from mksgn.emulator import Emulator
@@ -75,11 +76,11 @@ class Published:
         return 1e6 / self.samples_per_s / STEPS
 
 
+LAYERS = {layer["name"]: layer for layer in logs()["pilotnet_snn"]["layers"]}
 PUBLISHED = Published(
-    cores_by_layer={"layer_0": 13, "layer_1": 25, "layer_2": 13, "layer_3": 3, "layer_4": 3, "layer_5": 2,
-                    "layer_7": 12, "layer_8": 1, "layer_9": 1, "layer_10": 1},
-    slices={"layer_0": 16, "layer_1": 4, "layer_2": 4, "layer_3": 8, "layer_4": 8, "layer_5": 16,
-            "layer_7": 9, "layer_8": 50, "layer_9": 10, "layer_10": 1})
+    cores_by_layer={name: layer["cores"] for name, layer in LAYERS.items()},
+    slices={name: layer["tile"][0] if "tile" in layer else -(-layer["shape"][0] // layer["cores"])
+            for name, layer in LAYERS.items()})
 
 
 def wheel_file(name: str) -> Path:

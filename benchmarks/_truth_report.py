@@ -17,9 +17,8 @@ QUANTITIES = {"time": ("Time of a sample", "µs"), "dynamic": ("Dynamic energy o
 
 def tables(record: Record) -> list[Rows]:
     """Everything that is printed."""
-    compiled = [compile_logs(record["compile_logs"])] if record["compile_logs"] else []
-    return [*(quantity(record, name) for name in QUANTITIES), *compiled, constants(record), assumptions(record),
-            left_out(record)]
+    return [*(quantity(record, name) for name in QUANTITIES), cores(record), unexplained(record), constants(record),
+            assumptions(record), left_out(record)]
 
 
 def quantity(record: Record, name: str) -> Rows:
@@ -35,11 +34,30 @@ def quantity(record: Record, name: str) -> Rows:
                  "held out / published", "published in our range"), rows)
 
 
-def compile_logs(rows: Sequence[dict[str, Any]]) -> Rows:
-    """What the mapper says of the networks of the compile logs."""
-    header = tuple(dict.fromkeys(key for row in rows for key in row))
-    return Rows("Compile logs: what Lava's compiler printed, and our mapper.", header,
-                [tuple(_cell(row.get(key)) for key in header) for row in rows])
+def cores(record: Record) -> Rows:
+    """Cores of the networks of the compile logs, and how many of their printed figures our rules give."""
+    rows = []
+    for row in _networks(record):
+        printed = [each for each in record["compile_logs"] if each["network"] == row["network"]]
+        rows.append((row["network"], row["source"], _cell(row["published"]), _cell(row["ours"]),
+                     f"×{row['ours'] / row['published']:.2f}",
+                     f"{sum(each['explained'] for each in printed)} of {len(printed)}"))
+    return Rows("Cores by Lava's compiler, and by our mapper with the objective lava. A figure is explained if it differs "
+                "by one unit of its last digit at most.",
+                ("network", "source", "published", "ours", "ours / published", "printed figures explained"), rows)
+
+
+def unexplained(record: Record) -> Rows:
+    """Printed figures of the compile logs that our rules do not give."""
+    rows = [(row["network"], row["what"], _cell(row["published"]), _cell(row["ours"]), row["unit"], row["why"])
+            for row in record["compile_logs"] if not row["explained"]]
+    return Rows("Compile logs: figures that are not explained.", ("network", "figure", "published", "ours", "unit", "why"),
+                rows)
+
+
+def _networks(record: Record) -> list[dict[str, Any]]:
+    """The rows of whole networks."""
+    return [row for row in record["compile_logs"] if row["what"] == "cores in all"]
 
 
 def constants(record: Record) -> Rows:
@@ -101,7 +119,10 @@ def picture(record: Record) -> str:
     names = list(dict.fromkeys(row["run"] for name in QUANTITIES for row in record[name]))
     panels = [Panel(*QUANTITIES[name], [Point(names.index(row["run"]) + 1, row["published"], *row["held_out"])
                                         for row in record[name]]) for name in QUANTITIES]
-    return svg_of(panels, names)
+    networks = _networks(record)
+    placed = [Point(len(names) + number, row["published"], *[row["ours"]] * 3)
+              for number, row in enumerate(networks, start=1)]
+    return svg_of([*panels, Panel("Cores of a network", "cores", placed)], [*names, *(row["network"] for row in networks)])
 
 
 def _number(value: float) -> str:
@@ -113,6 +134,5 @@ def _range(values: Sequence[float]) -> str:
     return Range(low, high, middle).best_text(3)
 
 
-def _cell(value: Any) -> str:
-    return "–" if value is None else f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" \
-        if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.6g}"

@@ -49,6 +49,7 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
+from _compile_logs import rows
 from _published_runs import LEFT_OUT
 from _rebuilt_runs import ASSUMPTIONS, STATED, rebuild
 from _truth_fit import (
@@ -84,22 +85,13 @@ def measure() -> dict[str, Any]:
     energy, energies = predict(energy_rows(runs, static), ENERGY, summed)
     return {
         "time": list(_rows(scaled(times, 1e-3))), "dynamic": list(_rows(scaled(energies, 1e-9))),
-        "static": list(_rows(scaled(powers, 1e-3))), "compile_logs": compiled(),
+        "static": list(_rows(scaled(powers, 1e-3))), "compile_logs": [asdict(row) for row in rows()],
         "constants": [*_constants("slowest", "ns", time, TIME), *_constants("energy", "pJ", energy, ENERGY),
                       *_constants("static", "mW", static, STATIC)],
         "assumptions": [asdict(each) for each in ASSUMPTIONS], "stated": [list(each) for each in STATED],
         "left_out": [list(each) for each in LEFT_OUT], "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in ("lava-dl", "numpy")},
         "commit": describe_commit()}
-
-
-def compiled() -> list[dict[str, Any]]:
-    """The networks of the compile logs on our mapper."""
-    try:
-        from _compile_logs import rows
-    except ImportError:
-        return []
-    return [asdict(row) for row in rows()]
 
 
 def _rows(predictions: Iterable[Prediction]) -> Iterable[dict[str, Any]]:

@@ -3,6 +3,7 @@
     python benchmarks/streaming.py --data nw_ucla.npz
     python benchmarks/streaming.py --data nw_ucla.npz --lava 464 --json streaming.json
     python benchmarks/streaming.py --data nw_ucla.npz --chips --markdown streaming.md   # cores, energy, time: minutes
+    python benchmarks/streaming.py --data nw_ucla.npz --decisions benchmarks/results    # while a clip is seen
 
 A streamed graph (mksgn.ir.streaming) has one neuron per channel and joint; frame f of a clip enters at step f, and
 temporal kernels are delays. The emulator runs all test samples both ways: readouts and every count of events are
@@ -10,6 +11,9 @@ compared, and on --spikes of them every spike. --lava runs some of them in Lava'
 
 --frames are pushed one by one into the emulator that carries its messages (mksgn.emulator.FrameByFrame), once as clips
 and once as a stream without ends, and their rate is compared with computing a window anew for every frame.
+
+--decisions does nothing of all that. It shows the test clips frame by frame. It says how often the nets know them
+after 10, 20 ... 100 % of their frames, what an early exit saves, and how soon a decision is right in a stream.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ class Options:
 
     data: Path
     """The data that the nets were trained on."""
-    net: tuple[Path, ...] = (ROOT / "models" / "nw-ucla" / "mksgn.net", ROOT / "models" / "nw-ucla-joint" / "mksgn.net")
+    net: tuple[Path, ...] = tuple(sorted((ROOT / "models").glob("*/mksgn.net")))
     """Nets; default: the shipped ones."""
     samples: int = 0
     """Test samples, evenly spread over the classes; 0: all."""
@@ -51,6 +55,9 @@ class Options:
     """Frames that are pushed one by one, to measure their rate; 0: none."""
     threads: int = 2
     """CPU threads of the frames that are pushed."""
+    decisions: Path | None = None
+    """Show the clips frame by frame in place of all else, and write streaming_decisions.md, .json and .svg into this
+    folder."""
     json: Path | None = None
     """Write the rows here."""
     markdown: Path | None = None
@@ -64,9 +71,11 @@ if __name__ == "__main__":
 import _streaming_chips
 import numpy as np
 from _frame_rates import frame_rates
+from _streaming_early import decisions, draw
+from _streaming_early import markdown as early_page
 
 from mksgn.api import load, read
-from mksgn.api.recordings import chosen
+from mksgn.api.recordings import Recordings, chosen
 from mksgn.counts import Counts
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
@@ -148,8 +157,34 @@ def row(path: Path, options: Options, console: Console) -> dict[str, Any]:
     return found
 
 
+def early(options: Options, folder: Path, console: Console) -> None:
+    """Decisions while clips are seen: printed, and written into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / "streaming_decisions.md", "--decisions")
+    found: dict[str, Any] = {}
+    for path in options.net:
+        net = load(path)
+        recordings = read(options.data, samples=options.samples)
+        assert isinstance(recordings, Recordings)
+        selection = chosen(recordings, net.graph, path)
+        place = {str(name): number for number, name in enumerate(recordings.pack.names)}
+        indices = np.array([place[name] for name in selection.names])
+        with console.status(f"{path.parent.name}: {len(selection)} clips, frame by frame"):
+            found[path.parent.name] = decisions(net.graph, path, recordings.pack, indices, selection.clean,
+                                                options.threads)
+    command = f"python benchmarks/streaming.py --data {options.data.name} --decisions benchmarks/results"
+    page = early_page(found, command, describe_commit())
+    console.print(page, markup=False, soft_wrap=True)
+    write_text(folder / "streaming_decisions.md", page)
+    write_json(folder / "streaming_decisions.json", {"nets": found, "command": command, "commit": describe_commit()})
+    draw(found, folder / "streaming_decisions.svg")
+
+
 def main(options: Options) -> int:
     console = Console()
+    if options.decisions is not None:
+        early(options, options.decisions, console)
+        return 0
     if options.markdown is not None and not options.chips:
         raise ConfigError("an option has no effect without --chips", where="--markdown", got=str(options.markdown),
                           fix="give --chips, or leave it out")

@@ -2,10 +2,10 @@
 
 What :mod:`mksgn.data.preprocess` learns from a whole sequence is estimated here from the frames so far:
 
-- the left-right axis is the mean of the first ``settle`` frames that show it;
+- the left-right axis is the mean of the last ``frames`` that entered the network;
 - a coordinate's full scale is what the body can reach: the longest way along its bones from the centre joint. Of bones
   it is the longest bone. Each bone's length is the mean of the first ``settle`` frames that show it;
-- the centre's displacement counts from the first frame;
+- the centre's displacement counts from the first of the last ``frames`` that entered the network;
 - a motion is the difference from the frame before;
 - a joint that is missing (no number, or a low score) keeps its place beside the centre joint, and a person who is
   missing stays for up to :data:`ABSENCE_S`;
@@ -18,6 +18,7 @@ sensor was.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mksgn.data.body_estimate import BodyEstimate
-from mksgn.data.coordinates import MOTION, form, mirrored, random_rotation, to_int8
+from mksgn.data.coordinates import MOTION, facing, form, mirrored, random_rotation, to_int8
 from mksgn.data.missing import missing_joints
 from mksgn.errors import DataError
 from mksgn.limits import check_limits
@@ -51,7 +52,7 @@ class Causal:
     recorded_rate : float
         Frames per second of recordings, which hold no times.
     settle : int
-        Frames from which the body's axis and its bones are estimated.
+        Frames from which the body's bones are estimated.
 
     Raises
     ------
@@ -65,6 +66,10 @@ class Causal:
 
     def __post_init__(self) -> None:
         check_limits(self, options=False)
+
+    def entered(self, seconds: float) -> int:
+        """Frames that enter within so many seconds after the first, at ``rate``."""
+        return int((seconds + SAME_S) * self.rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,17 +112,18 @@ class CausalFrames:
     @property
     def sees_nobody(self) -> bool:
         """Whether nobody was seen since it began anew, or since it forgot who had been away for too long."""
-        return self._origin is None
+        return self._before is None
 
     def _forget(self) -> None:
         """Begin anew with the next frame."""
         persons, joints = self.preprocess.persons, self.body.num_joints
-        self._estimate = BodyEstimate(self.body, self.preprocess.lateral, self.causal.settle)
+        self._estimate = BodyEstimate(self.body, self.causal.settle)
         self._beside = np.zeros((persons, joints, 3), np.float32)  # the centre
         self._centre = np.zeros((persons, 3), np.float32)
         self._known = np.zeros((persons, joints), bool)
         self._shown = np.full(persons, -np.inf)  # when each person was seen last
-        self._origin: np.ndarray | None = None
+        self._centres = deque[np.ndarray](maxlen=self.preprocess.frames)  # of the first person, frame by frame
+        self._axes = deque[np.ndarray](maxlen=self.preprocess.frames)
         self._before: _Frame | None = None  # of the sensor
         self._coded: _Frame | None = None  # the last that entered the network
         self._first, self._ticks = 0.0, 0
@@ -162,8 +168,8 @@ class CausalFrames:
         frame = self._filled(joints, now, scores)
         if frame is None:
             return self._stacked([])
-        if self._origin is None:
-            self._origin, self._first = frame.points[0, self.body.center].copy(), now
+        if self._before is None:
+            self._first = now
             self.begun += 1
         entering = self._entering(frame)
         self._before = frame
@@ -220,19 +226,20 @@ class CausalFrames:
             return [frame]
         found = []
         while (tick := self._first + self._ticks / rate) <= frame.time + SAME_S:
-            there = before is None or frame.time - tick < SAME_S
-            found.append(frame if there else _between(before, frame, tick))
+            if before is None or frame.time - tick < SAME_S:
+                found.append(frame)
+            else:
+                found.append(_between(before, frame, tick))
             self._ticks += 1
         return found
 
     def _code(self, frame: _Frame) -> np.ndarray:
         """int8 (3 modalities, 1, persons * V) of a frame."""
         preprocess, body = self.preprocess, self.body
-        rotation = self._estimate.rotation
-        if self.turn is not None:
-            rotation = self.turn @ rotation
+        self._centres.append(frame.points[0, body.center])
+        rotation = self._facing(frame)
         before = frame if self._coded is None else self._coded
-        both = np.stack([before.points, frame.points]) - self._origin
+        both = np.stack([before.points, frame.points]) - self._centres[0]
         both = np.stack([np.einsum("mvj,ij->mvi", points, rotation) for points in both])
         both[0, before.absent] = both[1, frame.absent] = 0
         stacked = []
@@ -250,6 +257,16 @@ class CausalFrames:
         self._coded = frame
         return np.concatenate(stacked)
 
+    def _facing(self, frame: _Frame) -> np.ndarray:
+        """Rotation about the vertical, float32 (3, 3), that lays the mean left-right axis along x, and ``turn``."""
+        axis, points = np.zeros(3), frame.points[0]
+        for left, right in self.preprocess.lateral:
+            if not frame.unseen[0, [left, right]].any():
+                axis += points[right] - points[left]
+        self._axes.append(axis)
+        rotation = facing(np.mean(self._axes, axis=0))
+        return rotation if self.turn is None else self.turn @ rotation
+
     def _stacked(self, frames: list[np.ndarray]) -> np.ndarray:
         shape = (self.preprocess.channels, 0, self.preprocess.persons * self.body.num_joints)
         return np.concatenate(frames, axis=1) if frames else np.zeros(shape, np.int8)
@@ -266,11 +283,9 @@ def _between(before: _Frame, after: _Frame, time: float) -> _Frame:
 
 
 def last_frames(frames: np.ndarray, length: int) -> np.ndarray:
-    """The last ``length`` of (C, n, V) frames; where there are fewer, the first is held before them."""
-    if frames.shape[1] == 0:
-        return np.zeros((frames.shape[0], length, frames.shape[2]), frames.dtype)
-    held = np.maximum(np.arange(frames.shape[1] - length, frames.shape[1]), 0)
-    return frames[:, held]
+    """The last ``length`` of (C, n, V) frames; where there are fewer, nobody is seen before them: zeros."""
+    kept = frames[:, -length:]
+    return np.pad(kept, ((0, 0), (length - kept.shape[1], 0), (0, 0)))
 
 
 def causal_clip(preprocess: Preprocess, sequence: np.ndarray, body: Body, augment: Augment | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
 from mksgn.mapping.boards import Board
+from mksgn.mapping.chips import MOST_CORES, Exchange, arranged
 from mksgn.mapping.choice import Chosen, choose
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.grid import Slab
@@ -36,7 +37,7 @@ class Core:
     Parameters
     ----------
     index, chip : int
-        Counted from 0 over the whole board; cores fill one chip after another.
+        Counted from 0 over the whole board; consecutive numbers fill one chip after another.
     slabs : tuple of Slab
         The neurons it holds.
     usage : dict of str to int
@@ -64,7 +65,7 @@ class Placement:
     wiring : Wiring
         What is on the cores: the graph, or what a streamed graph becomes once its delays are made of something.
     board : Board
-    objective : 'cores' or 'time'
+    objective : 'cores', 'time' or 'lava'
     steps : int
         Steps per sample.
     uniform : bool
@@ -110,7 +111,7 @@ class Placement:
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """What does not fit, and the smallest change that would make it fit. Empty: the board can hold the net."""
-        return find_problems(self.wiring, self.board, self.packing, lambda smaller: place(
+        return find_problems(self.wiring, self.board, self.packing, lambda smaller: packed(
             smaller, self.board, objective="cores", steps=smaller.time_steps or self.steps,
             delays=self.wiring.delays).packing.cores)
 
@@ -128,6 +129,14 @@ class Placement:
         """Messages from core to core per sample, part by part; those of a clock are not among them."""
         given = self.wiring.activity(checked(self.wiring.stream, activity))
         return flows(self.wiring, self.packing.grids, self.packing.core, given)
+
+    def between_chips(self, activity: Activity, in_order: bool = False) -> float:
+        """Messages per sample from chip to chip; ``in_order``: were chips filled in the order of the network."""
+        chip, was = self.chip, self.packing.was
+        if in_order and was is not None:
+            chip = was // self.board.cores_per_chip
+        return sum(float(flow.messages[(flow.sender != HOST) & (chip[flow.sender] != chip[flow.receiver])].sum())
+                   for flow in self.flows(activity))
 
     def work(self, activity: Activity, active: Mapping[str, float | np.ndarray] | None = None) -> CoreWork:
         """What one sample makes every core do.
@@ -210,6 +219,8 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
           steps: int | None = None, delays: Delays | None = None) -> Placement:
     """Place every population and every synapse of ``graph`` on cores of ``board``. Deterministic.
 
+    Cores are numbered so that few messages pass from chip to chip (:mod:`mksgn.mapping.chips`).
+
     Parameters
     ----------
     graph : Graph
@@ -218,8 +229,9 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
     activity : mapping of population to float64 ndarray (C, F, V), optional
         Messages per neuron and sample, which the cores' loads are balanced by. Without it every neuron is
         taken to spike at :data:`UNIFORM_RATE`, and the input to send at every step.
-    objective : 'time' or 'cores'
-        The least busy busiest core within the board, or the fewest cores.
+    objective : 'time', 'cores' or 'lava'
+        The least busy busiest core within the board; the fewest cores; or populations split as Lava's compiler did
+        (:mod:`mksgn.mapping.lava_split`).
     steps : int, optional
         Steps per sample, for a net that has no number of its own.
     delays : Delays, optional
@@ -237,6 +249,17 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
         When the activity is of another graph, or the number of steps is missing; or delays of a graph without lattices
         are given a price.
     """
+    found = packed(graph, board, activity, objective=objective, steps=steps, delays=delays)
+    if not board.cores_per_chip < found.packing.cores <= MOST_CORES:
+        return found
+    given = uniform_activity(graph, found.steps) if activity is None else activity
+    number = arranged(Exchange.of(found.flows(given), found.packing.cores), board.cores_per_chip)
+    return replace(found, packing=found.packing.renumbered(number))
+
+
+def packed(graph: Graph, board: Board, activity: Activity | None = None, *, objective: Objective = "time",
+           steps: int | None = None, delays: Delays | None = None) -> Placement:
+    """What :func:`place` does, with the cores in the order of the network: for those who count cores alone."""
     if graph.time_steps is None and steps is None:
         raise ConfigError("the net has no number of steps per sample of its own", fix="give one (--steps)")
     if graph.time_steps is not None and steps not in (None, graph.time_steps):

@@ -90,6 +90,11 @@ class GraphConfig(NetworkConfig):
         """Frames of a layer's window, of which a residual reads the last."""
         return 1 if self.padded else self.temporal_kernel
 
+    @property
+    def residual_tap(self) -> int:
+        """The tap of a temporal kernel that reads the frame of the residual."""
+        return self.temporal_kernel // 2 if self.padded else self.temporal_kernel - 1
+
     def frames_read(self, features: int) -> int:
         """Frames of a sample from which a network without temporal padding makes so many ``features``."""
         for stride in reversed(self.strides):

@@ -37,6 +37,10 @@ class Step:
         return {"spikes": self.spikes, "synops": self.synops, "macs": self.macs}
 
 
+NOTHING = Step(0, 0, 0, 0.0)
+"""No event."""
+
+
 @dataclass(frozen=True, eq=False)
 class Decision:
     """What a network says of the frames so far.

@@ -17,7 +17,7 @@ from mksgn.ir.streaming import continuous, pads_frames
 from mksgn.programs.classes import scores as class_scores
 from mksgn.programs.samples import body_in, preprocess_of
 from mksgn.run.backend import class_sums
-from mksgn.stream.decider import Decision, Outcome, Step
+from mksgn.stream.decider import NOTHING, Decision, Outcome, Step
 from mksgn.stream.records import COUNTED_ENERGY
 
 
@@ -48,8 +48,9 @@ class FramewiseDecider:
     """Runs a continuous network, a frame per call, on the emulator.
 
     A decision is that of the clip of the last frames: :meth:`mksgn.emulator.Emulator.run` on them, as they were coded.
-    The first one comes with the frame that fills a clip. What is carried begins anew when the session says so, and when
-    the preprocessing does (:attr:`mksgn.data.causal.CausalFrames.begun`).
+    Before the first frame nobody is seen (:func:`mksgn.data.causal.last_frames`): so many frames of zeros fill the
+    network, and their events count as the first frame's. What is carried begins anew when the session says so, and
+    when the preprocessing does (:attr:`mksgn.data.causal.CausalFrames.begun`).
 
     Parameters
     ----------
@@ -61,6 +62,11 @@ class FramewiseDecider:
         As of :class:`mksgn.emulator.FrameByFrame`.
     watched : tuple of str
         Populations whose spikes are kept for the raster.
+
+    Attributes
+    ----------
+    filling : Step
+        Events of the frames without anybody that fill the network whenever it begins anew.
 
     Raises
     ------
@@ -77,12 +83,14 @@ class FramewiseDecider:
     def __init__(self, graph: Graph, net: Path, threads: int | None = None, watched: tuple[str, ...] = ()) -> None:
         self.graph, self.preprocess, self.body = graph, preprocess_of(graph, net), body_in(graph)
         assert self.preprocess.causal is not None, "this net takes clips"
-        self.rate = self.preprocess.causal.rate
+        self._causal = self.preprocess.causal
         self.stream = FrameByFrame(continuous(graph), threads)
         self._behind = max(self.stream.lag(graph.output.name) - (self.preprocess.frames - 1), 0)
         self._columns = {name: deque[np.ndarray](maxlen=self.preprocess.frames) for name in watched}
         self._last: Decision | None = None
-        self.stream.push(np.zeros(self.stream.graph.input.shape, np.int8))  # what it compiles is no frame's latency
+        self._nobody = np.zeros(self.stream.graph.input.shape, np.int8)
+        self._is_empty, self._due, self.filling = False, NOTHING, NOTHING
+        self._empty()  # what it compiles is no frame's latency
         self.restart()
 
     def restart(self) -> None:
@@ -90,23 +98,26 @@ class FramewiseDecider:
         self._begun = 0
         self._first: float | None = None
         self._time = 0.0
-        self._empty()
+        if not self._is_empty:
+            self._empty()
 
     def close(self) -> None:
         self.stream.close()
 
     def spans(self, frames: int, seconds: float) -> bool:
-        return (seconds * self.rate if self.rate else frames) <= self.preprocess.frames
+        return (self._causal.entered(seconds) if self._causal.rate else frames) <= self.preprocess.frames
 
     def skip(self, time: float) -> bool:
         first, last, self._time = self._first, self._time, time
-        return not self.rate or first is None or int((time - first) * self.rate) > int((last - first) * self.rate)
+        entered = self._causal.entered
+        return not self._causal.rate or first is None or entered(time - first) > entered(last - first)
 
     def push(self, joints: np.ndarray, scores: np.ndarray, time: float) -> Outcome:
         coded = self._sensor.push(joints, time, scores)
         if self._sensor.begun != self._begun:
             self._begun, self._first = self._sensor.begun, time
-            self._empty()
+            if not self._is_empty:
+                self._empty()
         elif self._first is not None and self._sensor.sees_nobody:
             self._first = None
             self._empty()
@@ -115,21 +126,27 @@ class FramewiseDecider:
             last = self._last
             self._last = None if last is None else Decision(last.best, last.scores, last.behind + 1)
             return Outcome(self._last)
-        step = Step(0, 0, 0, 0.0)
+        step, self._due = self._due, NOTHING
         for at in range(coded.shape[1]):
             step += self._enter(coded[:, at:at + 1])
         return Outcome(self._last, step, {name: np.stack(list(kept), axis=1) for name, kept in self._columns.items()})
 
     def _empty(self) -> None:
-        """Forget what is carried."""
+        """Forget what is carried, and let as many frames without anybody enter as a clip has beside its last."""
         self.stream.reset()
+        self.filling = NOTHING
+        for _ in range(self.preprocess.frames - 1):
+            self.filling += self._enter(self._nobody)
+        self._due = self.filling
         self._last = None
         for kept in self._columns.values():
             kept.clear()
+        self._is_empty = True
 
     def _enter(self, frame: np.ndarray) -> Step:
         """Let a coded frame (C, 1, V) enter the network; what that caused."""
         result = self.stream.push(frame)
+        self._is_empty = False
         for name, kept in self._columns.items():
             kept.append(self.stream.spikes(name).sum(axis=(1, 2, 3), dtype=np.int64))
         if result.output is not None:

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from mksgn.errors import ConfigError, MksgnError, typed
+from mksgn.networks.graph import GraphConfig
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.graph_projections import GraphConvProjection
 from mksgn.nn.unfolding import unfolded
@@ -28,6 +29,11 @@ _DATA_OFFSETS, _METADATA = "data_offsets", "__metadata__"
 _ADAM = {"step", "exp_avg", "exp_avg_sq"}
 """Without which Adam and AdamW cannot go on from states of theirs."""
 _MODEL, _OPTIMISER, _RNG = "model.", "optimiser.", "rng"
+
+RETIMED = ("frames", "temporal_kernel", "temporal_padding")
+"""Choices that only change how many frames there are, and which of them a temporal convolution reads."""
+FRAME_AXIS = 2
+"""Of a convolution's weight in SLAYER: channels out and in, and a kernel over frames, joints and 1."""
 
 
 def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Any],
@@ -164,8 +170,11 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
 
 
 def load_weights(net: SpikingGraphNet, path: Path) -> None:
-    """Give ``net``, in floating point, the weights of the network at ``path``; only T, dropout and the number of
-    synapses of a residual may differ. Those of a quantised network are unfolded (:mod:`mksgn.nn.unfolding`).
+    """Give ``net``, in floating point, the weights of the network at ``path``.
+
+    T, dropout, the number of synapses of a residual and the frames of a sample may differ, and so may temporal padding
+    and kernel: a shorter kernel takes those taps of the longer that read the same frames beside the residual's. The
+    weights of a quantised network are unfolded (:mod:`mksgn.nn.unfolding`).
 
     Raises
     ------
@@ -176,17 +185,45 @@ def load_weights(net: SpikingGraphNet, path: Path) -> None:
     found = load_network(path, quantized)
     if quantized:
         found = unfolded(found)
-    free = {"time_steps", "dropout", "residual_synapses", "body"}
+    convolves = isinstance(net.config, GraphConfig) and isinstance(found.config, GraphConfig)
+    free = {"time_steps", "dropout", "residual_synapses", "body", *(RETIMED if convolves else ())}
     here, there = ({"network": each.config.name, **vars(each.data), **vars(each.config)} for each in (net, found))
     for name in sorted(here.keys() - free, key=lambda name: (name != "network", name)):
         if here[name] != there.get(name):
             raise ConfigError("these weights are another network's", where=str(path), got=f"{name} {there.get(name)}",
                               allowed=f"{name} {here[name]}", fix="start with the options of that run")
+    tensors = _with_kernels_of(net, found, path) if convolves else found.state_dict()
     shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-    if shapes != {name: tuple(value.shape) for name, value in found.state_dict().items()}:
+    if shapes != {name: tuple(value.shape) for name, value in tensors.items()}:
         raise ConfigError("these weights are of another body", where=str(path), got=f"{found.data.body.num_joints} "
                           "joints", allowed=f"{net.data.body.num_joints}", fix="start from a run on the same data")
-    net.load_state_dict(found.state_dict())
+    net.load_state_dict(tensors)
+
+
+def _with_kernels_of(net: SpikingGraphNet, found: SpikingGraphNet, path: Path) -> dict[str, Tensor]:
+    """The tensors of ``found`` with the taps of their temporal kernels that ``net`` has.
+
+    Raises
+    ------
+    ConfigError
+        When ``net`` reads a frame that ``found`` does not.
+    """
+    ours, theirs = net.config, found.config
+    assert isinstance(ours, GraphConfig) and isinstance(theirs, GraphConfig)
+    first = theirs.residual_tap - ours.residual_tap
+    last = first + ours.temporal_kernel
+    if first < 0 or last > theirs.temporal_kernel:
+        raise ConfigError("the kernels of these weights lack frames", where=str(path),
+                          got=f"kernel {theirs.temporal_kernel}, padding {theirs.temporal_padding}",
+                          allowed=f"all frames of kernel {ours.temporal_kernel}, padding {ours.temporal_padding}",
+                          fix="give a smaller --temporal-kernel")
+    trained = {name for name, value in net.named_parameters() if value.requires_grad}
+    tensors = found.state_dict()
+    for name, own in net.state_dict().items():
+        value = tensors.get(name, own)
+        if [at for at, sizes in enumerate(zip(own.shape, value.shape)) if sizes[0] != sizes[1]] == [FRAME_AXIS]:
+            tensors[name] = value[:, :, first:last] if name in trained else own  # the head averages its own frames
+    return tensors
 
 
 def read_state(path: Path, **needed: type) -> dict[str, Any]:

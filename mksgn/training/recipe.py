@@ -55,7 +55,7 @@ class Recipe(AveragedTail):
     recorded_rate : float
         Frames per second of the recordings, for --rate.
     settle : int
-        Frames from which --coding causal estimates the body's axis and its bones.
+        Frames from which --coding causal estimates the body's bones.
     network : NetworkConfig
         Which network, and its choices; see :mod:`mksgn.networks`.
     epochs : int

@@ -38,7 +38,9 @@ def by_hand(sequence: np.ndarray, settle: int) -> np.ndarray:
     points = sequence[:, 0].astype(np.float64)
     count = np.minimum(np.arange(len(points)) + 1, settle)
     mean = lambda values: np.cumsum(values, axis=0)[count - 1] / count.reshape(-1, *[1] * (values.ndim - 1))  # noqa: E731
-    axis = mean(sum(points[:, right] - points[:, left] for left, right in LATERAL))
+    window = lambda f: slice(max(f + 1 - PREPROCESS.frames, 0), f + 1)  # noqa: E731
+    across = sum(points[:, right] - points[:, left] for left, right in LATERAL)
+    axis = np.stack([across[window(f)].mean(axis=0) for f in range(len(points))])
     lengths = mean(np.linalg.norm(points - points[:, parents(UCLA20)], axis=2))
     way = lengths.copy()
     for joint in range(20):
@@ -48,7 +50,7 @@ def by_hand(sequence: np.ndarray, settle: int) -> np.ndarray:
             above = parents(UCLA20)[above]
     size = way.max(axis=1)
     angle = np.arctan2(axis[:, 2], axis[:, 0])
-    points = points - points[0, UCLA20.center]
+    points = points - np.stack([points[window(f).start, UCLA20.center] for f in range(len(points))])[:, None]
     x = points[..., 0] * np.cos(angle)[:, None] + points[..., 2] * np.sin(angle)[:, None]
     z = points[..., 2] * np.cos(angle)[:, None] - points[..., 0] * np.sin(angle)[:, None]
     turned = np.stack([x, points[..., 1], z], axis=-1)
@@ -100,7 +102,7 @@ def test_no_frame_knows_a_later_one(sequence: np.ndarray, rate: float) -> None:
 
 
 def test_a_lower_rate_leaves_frames_out(sequence: np.ndarray) -> None:
-    once = replace(PREPROCESS, modality="joint", causal=Causal(settle=1))
+    once = replace(PREPROCESS, frames=99, modality="joint", lateral=(), causal=Causal(settle=1))
     half = replace(once, causal=Causal(settle=1, rate=15.0))
     np.testing.assert_array_equal(streamed(half, sequence), streamed(once, sequence)[:, ::2])
 
@@ -110,7 +112,8 @@ def test_a_jittering_clock_does_not_matter(sequence: np.ndarray) -> None:
     times = np.sort(np.random.default_rng(1).uniform(0, 2, 80))
     times -= times[0]
     even = sequence[:1] + (times[:, None, None, None] * np.array([0.2, 0.1, -0.3])).astype(np.float32)
-    preprocess = replace(PREPROCESS, modality=("joint", "joint-motion"), lateral=(), causal=Causal(rate=25.0, settle=1))
+    preprocess = replace(PREPROCESS, frames=99, modality=("joint", "joint-motion"), lateral=(),
+                         causal=Causal(rate=25.0, settle=1))
     frames = streamed(preprocess, even, times=times).astype(int)
     assert frames.shape[1] == int(times[-1] * 25) + 1
     center = UCLA20.center
@@ -127,6 +130,16 @@ def test_view_place_and_size_do_not_matter(sequence: np.ndarray) -> None:
     other = (sequence @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]) * 1.4 + [2.0, 0.5, 3.0]).astype(np.float32)
     difference = streamed(PREPROCESS, sequence).astype(int) - streamed(PREPROCESS, other)
     assert np.abs(difference).max() <= 2 and (difference != 0).mean() < 0.1
+
+
+def test_a_frame_forgets_what_its_clip_does_not_hold(sequence: np.ndarray) -> None:
+    """Where a body was and which way it faced long ago does not matter: a stream may go on for ever."""
+    c, s = np.cos(2.0), np.sin(2.0)
+    elsewhere = (sequence[:8] @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]) + [9.0, 0.5, 3.0]).astype(np.float32)
+    short = replace(PREPROCESS, frames=5)
+    ours, others = (streamed(short, np.concatenate([begin, sequence])) for begin in (sequence[:8], elsewhere))
+    assert (ours[:, 9:12] != others[:, 9:12]).any(), "a clip still holds the turn"
+    np.testing.assert_allclose(ours[:, 13:].astype(int), others[:, 13:], atol=1)  # bones are measured in float32
 
 
 def test_missing_joints_stay_beside_the_centre(sequence: np.ndarray) -> None:
@@ -184,8 +197,9 @@ def test_a_second_person_enters_beside_the_first(sequence: np.ndarray) -> None:
     assert not motions.any(), "who enters has not moved yet"
 
 
-def test_random_changes_are_drawn_as_by_the_other_way(sequence: np.ndarray) -> None:
-    augment = Augment(mirror=0.5, mirrored=tuple(range(20)))
+@pytest.mark.parametrize("pace", [0.0, 0.5])
+def test_random_changes_are_drawn_as_by_the_other_way(sequence: np.ndarray, pace: float) -> None:
+    augment = Augment(mirror=0.5, mirrored=tuple(range(20)), pace=pace)
     states = []
     for preprocess in (PREPROCESS, replace(PREPROCESS, causal=None)):
         rng = np.random.default_rng(3)
@@ -193,6 +207,29 @@ def test_random_changes_are_drawn_as_by_the_other_way(sequence: np.ndarray) -> N
         assert all((sample != samples[0]).any() for sample in samples[1:])
         states.append(rng.bit_generator.state)
     assert states[0] == states[1]
+
+
+def test_a_changed_pace_changes_the_number_of_frames(sequence: np.ndarray) -> None:
+    """29 frames of the sensor at 30 a second are 20 to 43 at paces of 1.5 and 2/3."""
+    still = Augment(yaw=0.0, pitch=0.0, roll=0.0, crop=1.0, noise=0.0)
+    long = replace(PREPROCESS, frames=60, causal=Causal(rate=30.0))
+
+    def entered(augment: Augment, seed: int) -> int:
+        coded = long(sequence, UCLA20, augment, np.random.default_rng(seed))
+        return int(coded.any(axis=(0, 2)).sum())
+
+    assert {entered(still, seed) for seed in range(5)} == {29}
+    paces = [entered(replace(still, pace=0.5), seed) for seed in range(200)]
+    assert min(paces) in (19, 20) and max(paces) in (42, 43) and len(set(paces)) > 15
+    assert np.mean(np.array(paces) < 29) == pytest.approx(0.5, abs=0.1), "faster as often as slower"
+
+
+def test_equal_rates_leave_every_frame_as_it_is(sequence: np.ndarray) -> None:
+    """Times that differ by a rounding make no frame wait for the next."""
+    for first in (0.0, 12.3, 1e6 + 1 / 3):
+        times = np.array([first + f / 30 for f in range(len(sequence))])
+        same = streamed(replace(PREPROCESS, causal=Causal(rate=30.0)), sequence, times=times)
+        np.testing.assert_array_equal(same, streamed(PREPROCESS, sequence))
 
 
 def test_it_is_stored_with_the_net() -> None:

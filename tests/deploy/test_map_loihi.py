@@ -228,4 +228,5 @@ def test_the_boards_benchmark_prints_and_writes_its_table(capsys: pytest.Capture
     assert rows[0]["cores"] == rows[1]["cores"]
     for row in rows:
         assert row["its load, ms"] >= row["mean load, ms"] > 0
+        assert row["messages between chips"] <= row["filled in order"]
         assert f"| shipped | {row['board']} | cores | {row['cores']:,} |" in (tmp_path / "rows.md").read_text()

@@ -1,4 +1,4 @@
-"""Placing nets on boards, against loops over single neurons and synapses, and against two published compile logs."""
+"""Placing nets on boards, against loops over single neurons and synapses."""
 
 from __future__ import annotations
 
@@ -281,37 +281,6 @@ def test_weight_bits_hold_all_weights_and_no_fewer_do(values: list[int]) -> None
 
     assert holds(bits)
     assert bits == 1 or not holds(bits - 1)
-
-
-def test_synaptic_memory_is_what_lavas_compiler_printed_for_pilotnet() -> None:
-    """Words per core in the log of lava-dl's tutorial pilotnet_snn/benchmark.ipynb.
-
-    layer_3 is the one row that differs: 1620 printed, 1296 by the rule that gives all others.
-    """
-    graph = read_net(wheel_file("gts/pilotnet_lif/network.net"))
-    printed = {"layer_1": 81, "layer_2": 864, "layer_3": 1296, "layer_4": 2160, "layer_5": 2880, "layer_8": 1300,
-               "layer_9": 150, "layer_10": 10}
-    for synapse in graph.synapses:
-        if synapse.target in printed:
-            shape = graph[synapse.target].shape
-            found = synapse_words(synapse, graph[synapse.sources[0]].shape, shape, Grid.even(shape, (1, 1, 1)), KAPOHO)
-            assert found.tolist() == [[[printed[synapse.target]]]], synapse.target
-    dense = next(s for s in graph.synapses if s.target == "layer_7")
-    # 12 cores: eleven of nine neurons and one of one; the log prints their mean.
-    grid = Grid(((*range(0, 100, 9), 100), (0, 1), (0, 1)))
-    assert int(synapse_words(dense, (64, 2, 20), (100, 1, 1), grid, KAPOHO).mean()) == 7253
-
-
-@pytest.mark.parametrize(("neurons", "synapses", "axon_map", "axon_memory", "total"), [
-    (65.64, 19.20, 16.80, 0.00, 42.26), (87.52, 86.40, 0.35, 0.17, 87.47), (87.52, 67.20, 0.09, 0.35, 72.04),
-    (87.52, 72.00, 0.35, 2.80, 78.05), (87.52, 79.20, 0.17, 0.17, 81.57), (87.52, 39.60, 0.17, 0.35, 50.03),
-    (87.52, 10.80, 0.35, 0.17, 26.99), (87.52, 3.60, 0.70, 0.35, 21.65), (87.52, 0.34, 1.40, 0.70, 19.88)])
-def test_joint_memory_is_what_lavas_compiler_printed_for_yolo_kp(neurons: float, synapses: float, axon_map: float,
-                                                                 axon_memory: float, total: float) -> None:
-    """The column Total of the log in lava-dl's tutorial yolo_kp/run.ipynb follows from the others and our limits."""
-    words = (neurons * KAPOHO.neurons * KAPOHO.state_words + synapses * KAPOHO.synapse_words
-             + (axon_map + axon_memory) * KAPOHO.out_axons)
-    assert words / KAPOHO.core_words == pytest.approx(total, abs=0.03)
 
 
 def test_a_kernel_is_stored_once_once_per_border_or_for_every_synapse() -> None:

@@ -36,8 +36,8 @@ def test_a_trained_stream_decides_as_its_clips(pack_path: Path, tmp_path: Path) 
             stream.reset()
             sensor = CausalFrames(preprocess, pack.body)
             coded = np.concatenate([sensor.push(joints) for joints in pack.sequence(i)], axis=1)
-            held = [coded[:, :1]] * (preprocess.frames - 1)  # who stands still before
-            outputs = [stream.push(frame).output for frame in [*held, *np.split(coded, coded.shape[1], axis=1)]]
+            nobody = [np.zeros_like(coded[:, :1])] * (preprocess.frames - 1)
+            outputs = [stream.push(frame).output for frame in [*nobody, *np.split(coded, coded.shape[1], axis=1)]]
             np.testing.assert_array_equal(outputs[-1], expected[i])
             assert all(output is not None for output in outputs[preprocess.frames - 1:])
     assert len(np.unique(expected, axis=0)) > 1
@@ -46,3 +46,5 @@ def test_a_trained_stream_decides_as_its_clips(pack_path: Path, tmp_path: Path) 
 def test_a_rate_without_a_stream_is_refused() -> None:
     with pytest.raises(ConfigError, match="--rate"):
         PRESETS["demo"].with_options(rate=15.0)
+    with pytest.raises(ConfigError, match="--rate"):
+        PRESETS["mksgn-stream"].with_options(rate=0.0)  # its clips change their pace

@@ -1,0 +1,120 @@
+"""Train the flagship with one command: four teachers, two members that they teach, both joined in one mksgn.net.
+
+    python train/train_mksgn.py --data nw_ucla.npz --out runs/flagship --seed 0
+    python train/train_mksgn.py --data nw_ucla.npz --out runs/flagship --seed 0      # again: goes on where it stopped
+    python train/train_mksgn.py --data nw_ucla.npz --out runs/second --seed 1 --teachers runs/flagship   # same teachers
+    python train/train_mksgn.py --data nw_ucla.npz --out runs/flagship --plan        # says what it would do
+
+The recipe stands in mksgn/training/flagship.py and reads top to bottom. The plan is printed first: each training, its
+command, and about how long it takes on one core. A training that has finished is left alone, and one that was killed
+goes on from its last epoch. Each prints its own progress, and after an epoch how long it will take here.
+
+Nothing in the recipe is tuned to a data set but the view that is turned away, which needs joints with names. For
+another data set give --protocol, and --persons where two act. --member and --teacher take any further option of
+train_slayer.py and train_teacher.py.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from mksgn.data.sources import SYNTHETIC
+from mksgn.errors import MksgnError
+from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.options import parse
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train teachers and members, and join them; see the head of this file."""
+
+    out: Path
+    """Folder for everything; mksgn.net, the joined network, is in it."""
+    data: str = SYNTHETIC
+    """Recordings, as train_slayer.py reads them."""
+    seed: int = 0
+    """Seed of the members; the teachers' is 0."""
+    teachers: Path | None = None
+    """Folder of an earlier --out whose teachers teach again."""
+    protocol: str | None = None
+    """How the data is split, as in train_slayer.py."""
+    persons: int | None = None
+    """Persons per sample (NTU: 2)."""
+    threads: int | None = None
+    """CPU threads of each training."""
+    device: str | None = None
+    """Where to train: auto, cpu or cuda."""
+    teacher: str = ""
+    """Further options of train_teacher.py, in one string: --teacher="--epochs 20"."""
+    member: str = ""
+    """Further options of train_slayer.py, in one string."""
+    plan: bool = False
+    """Print the plan and stop."""
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
+
+from mksgn.data.sources import load
+from mksgn.data.splits import split
+from mksgn.training.flagship import Step, steps, words_of
+
+
+def planned(options: Options) -> list[Step]:
+    """The steps of the recipe with these options."""
+    shared = {"--protocol": options.protocol, "--persons": options.persons, "--threads": options.threads,
+              "--device": options.device}
+    words = tuple(word for name, value in shared.items() if value is not None for word in (name, str(value)))
+    return list(steps(options.data, options.out, options.seed, options.teachers or options.out, words,
+                      words_of(options.teacher), words_of(options.member)))
+
+
+def show(found: list[Step], sequences: int, console: Console) -> None:
+    """What is to be done, and about how long it takes."""
+    table = Table("step", "folder", "state", "hours", title=f"{len(found)} steps, {sequences:,} training sequences")
+    left = 0.0
+    for step in found:
+        hours = step.seconds(sequences) / 3600
+        left += hours if step.state != "finished" else 0
+        table.add_row(step.kind, str(step.out), step.state, f"{hours:.1f}" if hours else "-")
+    print_table(console, table)
+    for step in found:
+        if step.state != "finished":
+            console.print(f"  python train/{shlex.join(step.command())}", markup=False, highlight=False,
+                          soft_wrap=True)
+    console.print(f"about {left:.1f} hours on one core with bfloat16, by times measured on NW-UCLA; other processors, "
+                  "bodies, frames or persons take longer or shorter", soft_wrap=True)
+
+
+def main(options: Options) -> None:
+    console = Console()
+    found = planned(options)
+    pack = load(options.data)
+    show(found, len(split(pack, options.protocol, val_fraction=0).train), console)
+    if options.plan:
+        return
+    for step in found:
+        if step.state == "finished":
+            continue
+        program, *words = step.command()
+        done = subprocess.run([sys.executable, str(HERE / program), *words])
+        if done.returncode:
+            raise MksgnError(f"{step.kind} {step.out.name} ended with exit code {done.returncode}",
+                             where=str(step.out), fix="see what it said; the same command goes on from there")
+    console.print(f"the flagship: {options.out / 'mksgn.net'}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        main(given)
+    sys.exit(0)
