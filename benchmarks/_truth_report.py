@@ -42,8 +42,8 @@ def cores(record: Record) -> Rows:
         rows.append((row["network"], row["source"], _cell(row["published"]), _cell(row["ours"]),
                      f"×{row['ours'] / row['published']:.2f}",
                      f"{sum(each['explained'] for each in printed)} of {len(printed)}"))
-    return Rows("Cores by Lava's compiler, and by our mapper with the objective lava. A figure is explained if it differs "
-                "by one unit of its last digit at most.",
+    return Rows("Cores by Lava's compiler, and by our mapper with the objective lava. A figure is explained if it "
+                "differs by one unit of its last digit at most.",
                 ("network", "source", "published", "ours", "ours / published", "printed figures explained"), rows)
 
 
@@ -51,8 +51,8 @@ def unexplained(record: Record) -> Rows:
     """Printed figures of the compile logs that our rules do not give."""
     rows = [(row["network"], row["what"], _cell(row["published"]), _cell(row["ours"]), row["unit"], row["why"])
             for row in record["compile_logs"] if not row["explained"]]
-    return Rows("Compile logs: figures that are not explained.", ("network", "figure", "published", "ours", "unit", "why"),
-                rows)
+    return Rows("Compile logs: figures that are not explained.",
+                ("network", "figure", "published", "ours", "unit", "why"), rows)
 
 
 def _networks(record: Record) -> list[dict[str, Any]]:
@@ -122,7 +122,8 @@ def picture(record: Record) -> str:
     networks = _networks(record)
     placed = [Point(len(names) + number, row["published"], *[row["ours"]] * 3)
               for number, row in enumerate(networks, start=1)]
-    return svg_of([*panels, Panel("Cores of a network", "cores", placed)], [*names, *(row["network"] for row in networks)])
+    panels.append(Panel("Cores of a network", "cores", placed))
+    return svg_of(panels, [*names, *(row["network"] for row in networks)])
 
 
 def _number(value: float) -> str:

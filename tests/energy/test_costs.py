@@ -275,7 +275,7 @@ def test_energy_is_additive_over_cores_and_linear_in_events(rows: list[list[floa
         chip = columns[:, 11].astype(np.int64) % 3
         # The size of the state memory depends on the neurons, which stay; everything else is a count.
         counts: dict[str, Any] = dict(zip(EVENTS, columns[:, 1:11].T))
-        return model.price(work(chip=chip, neurons=columns[:, 0], host_messages=0.0, **counts))
+        return model.price(work(chip=chip, neurons=columns[:, 0], host_messages=0.0, reads=columns[:, 3], **counts))
 
     whole = price(columns)
     assert whole.dynamic_mj.low <= whole.dynamic_mj.high
