@@ -198,7 +198,7 @@ def _simulated(graph: Graph, chip: Any, spikes: dict[str, np.ndarray]) -> dict[s
                 neurons[name][int(number)].set_attributes(model_attributes={"bias": 2.0 if now[number] else 0.0})
             before[name] = now
         with _silent():
-            result = chip.sim(timesteps=1, timing_model="detailed", perf_trace=True)
+            result = chip.sim(timesteps=1, timing_model="detailed", processing_threads=1, perf_trace=True)
         energy = {f"{part} mJ": result["energy"][part] * 1e3 for part in ("synapse", "soma", "network", "total")}
         each = {"spikes": result["neurons_fired"], "synaptic operations": result["spikes"],
                 "messages": result["packets_sent"], "hops": sum(result["perf_trace"]["hops"]), **energy,

@@ -157,8 +157,9 @@ class Placement:
         """
         given = checked(self.wiring.stream, activity)
         sent = self.wiring.activity(given)
-        total = {name: np.zeros(self.packing.cores)
-                 for name in ("neurons", "updates_active", "synops", "macs", "spikes", "reads")}
+        total: dict[str, Any] = {
+            name: np.zeros(self.packing.cores)
+            for name in ("neurons", "updates_active", "synops", "macs", "spikes", "reads")}
         for name, grid in self.packing.grids.items():
             population = self.wiring[name]
             layer = Layer(self.wiring, population, self.board, sent, self.steps)

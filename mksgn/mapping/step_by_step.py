@@ -8,6 +8,7 @@ it works.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def step_works(placement: Placement, activity: Activity, active: Mapping[str, fl
     events = _Events(placement, activity, active)
     whole = placement.work(activity, active)
     for step in range(placement.steps):
-        now = {name: values[:, step] for name, values in events.of.items()}
+        now: dict[str, Any] = {name: values[:, step] for name, values in events.of.items()}
         yield CoreWork(steps=1, latency_steps=1, chip=whole.chip, neurons=whole.neurons,
                        updates_idle=whole.neurons - now["updates_active"], hops_ew=np.zeros(whole.cores),
                        hops_ns=np.zeros(whole.cores), chip_crossings=np.zeros(whole.cores), host_messages=0.0,
@@ -136,7 +137,7 @@ class _Events:
             for total, loads in zip(self._loads, links.loads()):
                 total += loads.ravel()[:, None] * leaves[None]
 
-    def heaviest_links(self, step: int) -> dict[str, float]:
+    def heaviest_links(self, step: int) -> dict[str, Any]:
         """Messages over the heaviest link within a chip and between chips in a step."""
         within, between = (float(loads[:, step].max(initial=0.0)) for loads in self._loads)
         return {"link_messages": within, "chip_link_messages": between}
