@@ -43,7 +43,7 @@ class Options:
 
     net: Path = Path("models/nw-ucla-joint/mksgn.net")
     """The network that is cut."""
-    frames: int = 2
+    frames: int = 1
     """Frames of its input that are left: the fewer, the smaller the net."""
     width: float = 0.125
     """Share of its channels that is left."""
