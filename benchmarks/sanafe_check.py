@@ -256,7 +256,7 @@ def table(rows: list[dict[str, Any]]) -> Rows:
 
 NOTES = (
     "Counts are of the same spikes; they must be equal.",
-    "Synapses: SANA-FE takes its price of a convolution for all, 24.0 pJ, which is our low end.",
+    "Synapses: SANA-FE was given its price of a convolution for all of them, 24.0 pJ; that is our low end.",
     "Soma: SANA-FE calls an update active when a message arrives or a neuron fires; we do when its state changes, "
     "which a leak does, too.",
     "Time: SANA-FE plays each message through the queues of the mesh. Our range goes from perfect overlap in a core to "
