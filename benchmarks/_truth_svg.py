@@ -56,7 +56,8 @@ def svg_of(panels: Sequence[Panel], names: Sequence[str]) -> str:
         f'<desc id="d">{escape(described)}. Each run is predicted by the runs of all other works.</desc>',
         f"<style>{_style()}</style>",
         f'<rect class="page" x="0.5" y="0.5" width="{width - 1:g}" height="{height - 1:g}" rx="10"/>',
-        _text(LEFT, 26, "Each run predicted by the others; the band is a factor of 2", "soft"), *body, "</svg>", ""])
+        _text(LEFT, 26, "Each run predicted by the others, cores by the mapper's rules; the band is a factor of 2",
+              "soft"), *body, "</svg>", ""])
 
 
 def _style() -> str:
