@@ -207,7 +207,7 @@ def _search(misfit: Misfit, start: np.ndarray, free: np.ndarray) -> tuple[np.nda
     moves = np.array([*axes, *pairs])
     moves = np.concatenate([moves, -moves])
     best, least, step = start, float(misfit(start[None])[0]), 1.0
-    while step > 1e-3:
+    while free.any() and step > 1e-3:
         tried = best + step * moves
         values = misfit(tried)
         number = int(np.argmin(values))
