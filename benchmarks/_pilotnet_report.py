@@ -68,22 +68,24 @@ def models(record: Record, name: str) -> Rows:
     """Every model on one placement, beside the measurement."""
     published, placement = record["published"], record["placements"][name]
 
-    def figure(pair: Sequence[float] | None, error: Sequence[float] | None) -> str:
-        return span(pair) if error is None else f"{span(pair)} (×{span(error)})"
+    def figure(pair: Sequence[float] | None, error: Sequence[float] | None, best: float | None) -> str:
+        spread = span(pair) if error is None else f"{span(pair)} (×{span(error)})"
+        return spread if best is None else f"{span([best, best])}: {spread}"
 
     rows = [("measured on Loihi 2", f"{published['step_us']:.1f}", f"{published['samples_per_s']:.1f}",
              *(f"{published[key]:.3f}" for key in ("dynamic_mj", "static_mj", "total_mj")))]
     for row in placement["models"]:
-        pace, error = row["streaming"] or {}, row["error_factor"]
+        pace, error, best = row["streaming"] or {}, row["error_factor"], row.get("middle", {})
         rows.append((row["model"], span(row["step"] and row["step"]["us"]),
-                     figure(pace.get("samples_per_s"), error["samples_per_s"]),
-                     figure(row["dynamic_mj"], error["dynamic_mj"]),
-                     figure(pace.get("static_mj"), error["static_mj"]),
-                     figure(pace.get("total_mj"), error["total_mj"])))
+                     figure(pace.get("samples_per_s"), error["samples_per_s"], best.get("samples_per_s")),
+                     figure(row["dynamic_mj"], error["dynamic_mj"], best.get("dynamic_mj")),
+                     figure(pace.get("static_mj"), error["static_mj"], best.get("static_mj")),
+                     figure(pace.get("total_mj"), error["total_mj"], best.get("total_mj"))))
     chips = "one chip" if placement["chips"] == 1 else f"{placement['chips']} chips"
     fits = "" if not placement["does_not_fit"] else ". Our mapper says that it does not fit (see below)"
     return Rows(f"Placement: {name}. {placement['cores']} cores, {chips} of {record['board']}; "
-                f"published: {published['cores']} cores{fits}. (×): modelled / measured.",
+                f"published: {published['cores']} cores{fits}. (×): modelled / measured. Before a colon: the best "
+                "estimate.",
                 ("model", "step, µs", "samples/s", "dynamic, mJ", "static, mJ", "total, mJ"), rows, bold=1)
 
 
@@ -148,7 +150,8 @@ def markdown(record: Record) -> str:
         f"{versions}; python {record['python']}; {record['commit']}. Measured: lava-dl's tutorial "
         "`netx/pilotnet_snn/benchmark.ipynb`\n(commit dad9dfad9d81), one Loihi 2 on the board Oheo Gulch, 10,000 steps "
         "of one frame that stays on the chip.\nEverything outside the bold rows is counted by the emulator or "
-        "modelled; no constant was fitted to this measurement.\nThe models: [docs/energy.md](../../docs/energy.md).",
+        "modelled; no constant but those of loihi2-fitted was fitted to this measurement.\n"
+        "The models: [docs/energy.md](../../docs/energy.md).",
         *(table.markdown() for table in tables(record)),
         "## What this shows and what it does not",
         "\n".join(f"- {note}" for note in notes(record)),

@@ -1,13 +1,14 @@
-"""Count the cores and chips that the shipped net and MK-SGN at the paper's size take, board by board.
+"""Count the cores and chips that the shipped nets and MK-SGN at the paper's size take, board by board.
 
     python benchmarks/map_boards.py --data nw_ucla.npz
     python benchmarks/map_boards.py --only shipped --boards kapoho-point
+    python benchmarks/map_boards.py --only pair --boards kapoho-point --objectives cores --data nw_ucla.npz
     python benchmarks/map_boards.py --data nw_ucla.npz --markdown benchmarks/results/map_boards.md
 
-The shipped net is placed by what its neurons send on test samples; MK-SGN of the paper's widths (Table 7), 64 frames
+A shipped net is placed by what its neurons send on test samples; MK-SGN of the paper's widths (Table 7), 64 frames
 and 25 joints is untrained and placed by what its neurons, calibrated, send on a noise walk. One row per net, board
-and objective; the least busy busiest core is looked for on boards of up to 32 chips only. Everything but the
-seconds is modelled.
+and objective; the least busy busiest core is looked for on boards of up to 32 chips only. "filled in order" are the
+messages between chips were chips filled in the order of the network. Everything but the seconds is modelled.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -25,29 +26,29 @@ from mksgn.mapping.packing import RESOURCES, Objective, limits_of
 from mksgn.programs.console import exit_on_error, print_table
 from mksgn.programs.options import parse
 
-Net = Literal["shipped", "full"]
-NETS: tuple[Net, ...] = get_args(Net)
+Net = Literal["shipped", "pair", "full"]
 CHIPS = 32
 """Spreading a net over thousands of cores more than it needs says nothing, slowly."""
-SHIPPED = Path(__file__).resolve().parent.parent / "models" / "nw-ucla-joint" / "mksgn.net"
+MODELS = Path(__file__).resolve().parent.parent / "models"
+SHIPPED: dict[Net, Path] = {"shipped": MODELS / "nw-ucla-joint" / "mksgn.net", "pair": MODELS / "nw-ucla" / "mksgn.net"}
 COLUMNS = ("net", "board", "objective", "cores", "chips", "board's chips", "fits", "busiest core", "its load, ms",
-           "mean load, ms", "messages between chips", "seconds")
+           "mean load, ms", "messages between chips", "filled in order", "seconds")
 
 
 @dataclass(frozen=True)
 class Options:
-    """Place the shipped net and MK-SGN at the paper's size on boards; see the head of this file."""
+    """Place the shipped nets and MK-SGN at the paper's size on boards; see the head of this file."""
 
     data: str | None = None
-    """The shipped net's samples; by default looked for as run_lava.py does."""
+    """The shipped nets' samples; by default looked for as run_lava.py does."""
     samples: int = 32
-    """Samples of the shipped net."""
-    only: tuple[Net, ...] = NETS
-    """Nets to place."""
+    """Samples of the shipped nets."""
+    only: tuple[Net, ...] = ("shipped", "full")
+    """Nets to place: the joint network that we ship, the pair, MK-SGN of the paper's size."""
     boards: tuple[str, ...] = ("oheo-gulch", "kapoho-point", "hala-point", "loihi-1", "nahuku", "pohoiki-springs")
     """Boards to place them on."""
     objectives: tuple[Objective, ...] = ("cores", "time")
-    """Fewest cores, or the least busy busiest core."""
+    """Fewest cores, the least busy busiest core, or split as Lava's compiler did."""
     json: Path | None = None
     """Write the rows here."""
     markdown: Path | None = None
@@ -72,13 +73,13 @@ from mksgn.report.provenance import hardware, versions
 
 def nets(options: Options, console: Console) -> dict[str, tuple[Graph, dict[str, np.ndarray]]]:
     """Each net and the messages per neuron and sample that it is placed by."""
-    found = {}
-    if "shipped" in options.only:
-        graph = read_net(SHIPPED)
-        source = find_data(graph, SHIPPED, options.data)
-        selection = select(graph, SHIPPED, source, None, None, options.samples)
-        console.print(f"shipped: {len(selection)} samples of {Path(selection.data).name}", markup=False)
-        found["shipped"] = (graph, sent(graph, selection.x))
+    found: dict[str, tuple[Graph, dict[str, np.ndarray]]] = {}
+    for name, path in SHIPPED.items():
+        if name in options.only:
+            graph = read_net(path)
+            selection = select(graph, path, find_data(graph, path, options.data), None, None, options.samples)
+            console.print(f"{name}: {len(selection)} samples of {Path(selection.data).name}", markup=False)
+            found[name] = (graph, sent(graph, selection.x))
     if "full" in options.only:
         graph = paper_size()
         found["full"] = (graph, sent(graph, noise(graph.input.shape, 1)))
@@ -108,7 +109,7 @@ def row(name: str, graph: Graph, activity: dict[str, np.ndarray], where: str, ob
             "chips": placement.chips, "board's chips": placement.board.chips, "fits": fits,
             "busiest core": ", ".join(busiest["populations"]), "its load, ms": busiest["load_ms"],
             "mean load, ms": busiest["mean_load_ms"], "messages between chips": traffic["between_chips"],
-            "seconds": seconds}
+            "filled in order": placement.between_chips(activity, in_order=True), "seconds": seconds}
 
 
 def cells(found: dict[str, Any]) -> list[str]:

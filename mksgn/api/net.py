@@ -114,8 +114,8 @@ class Net:
             A name, such as 'kapoho-point', 'hala-point' or 'loihi-1', or a ``.toml`` file.
         result : Result, optional
             A run, whose messages decide how busy a core is. By default activity is taken as uniform.
-        objective : 'time' or 'cores'
-            The least busy cores, or the fewest.
+        objective : 'time', 'cores' or 'lava'
+            The least busy cores, the fewest, or those that Lava's compiler would take.
         steps : int, optional
             Steps per sample, for a net without a number of its own.
 

@@ -5,6 +5,7 @@
     mksgn map --net mksgn.net --board loihi-1 --objective cores
     mksgn map --net mksgn.net --board mine.toml            # limits of your own
     mksgn map --net pilotnet.net --steps 16                # a stock net has no number of steps
+    mksgn map --net mksgn.net --objective lava             # split as Lava's compiler did
     mksgn map --net mksgn.net --time stream                # frames one after the other; and both ways
     mksgn map --net mksgn.net --time endless               # a stream without ends; all figures are of a frame
 
@@ -56,8 +57,8 @@ class Options:
     """The .net file, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is not here is looked for in runs
     (the newest) and models."""
     board: str = "kapoho-point"
-    """oheo-gulch, kapoho-point, hala-point (Loihi 2), loihi-1, kapoho-bay, nahuku, pohoiki-springs (Loihi 1), or a
-    .toml file."""
+    """oheo-gulch, kapoho-point, hala-point (Loihi 2), oheo-gulch-2022 and oheo-gulch-2024 (the same chip as Lava's
+    compiler took it then), loihi-1, kapoho-bay, nahuku, pohoiki-springs (Loihi 1), or a .toml file."""
     objective: Annotated[Objective, tyro.conf.arg(help=OBJECTIVE_HELP)] = "time"
     activity: Path | None = None
     """Messages per neuron and sample (.npz), an array (C, F, V) under each population's name."""

@@ -41,6 +41,10 @@ class CoreWork:
         Messages this core sent to another chip.
     host_messages : float
         Messages that enter from the host or a sensor: the network's input.
+    reads : ndarray
+        Words of synaptic memory that the core reads: the row of each arriving message, in whole words.
+    link_messages, chip_link_messages : float
+        Messages over the heaviest link between two routers of a chip, and between two chips.
     """
 
     steps: int
@@ -58,6 +62,9 @@ class CoreWork:
     hops_ns: np.ndarray
     chip_crossings: np.ndarray
     host_messages: float
+    reads: np.ndarray
+    link_messages: float
+    chip_link_messages: float
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -15,6 +15,7 @@ from mksgn.errors import ConfigError
 
 _CONV_WEIGHTS = ("core", "pattern", "none")
 _CONV_AXONS = ("population", "position", "neuron")
+_LAVA_SPLITS = ("columns and rows", "columns")
 _WHERE_FROM = ("sources", "assumed")
 NO_SOURCE = "the board file names no source"
 
@@ -39,7 +40,7 @@ class Board:
     synapse_words : int
         Words of synaptic memory of one core.
     core_words : int
-        Words of one core's joint memory: neurons, synapses and out-axons together; 0: memories are apart.
+        Words of one core's joint memory: neurons, synapses and axons together; 0: memories are apart.
     in_axons, out_axons : int
         Entries of one core's tables of arriving and leaving axons.
     weight_bits : int
@@ -48,17 +49,25 @@ class Board:
         Bits that a synapse of a list takes beside its weight (target index, delay).
     row_header_words : int
         Words before each row of conv weights.
+    list_header_bits : int
+        Bits before the synapses of each list.
+    in_axon_words, group_words : int
+        Words of a core's joint memory that an in-axon and a population take.
     conv_weights : 'core', 'pattern' or 'none'
         What stores a convolution's weights once: a core; a core for each set of taps that a border leaves; nothing.
     conv_axons : 'population', 'position' or 'neuron'
         What takes one in-axon of a convolution: a source population, a source position (frame, joint) of
         any channel, or a source neuron. With the first an out-axon serves a position, else a neuron.
+    lava_split : 'columns and rows' or 'columns'
+        What the objective ``lava`` halves of a convolution that is too large.
     message_bits : int
         Widest graded message; 0: binary spikes only.
     delay_steps : int
         Longest delay.
-    core_mesh, chip_mesh : (rows, columns)
-        Where cores and chips lie, numbered row by row.
+    router_mesh, chip_mesh : (rows, columns)
+        Where the routers of a chip and the chips lie, numbered row by row.
+    router_cores : int
+        Cores at one router, numbered router by router.
     synop_ns, update_ns, message_ns : float
         Time per synaptic operation, neuron update and arriving message: the weights of a core's load.
     sources, assumed : dict of str to str
@@ -80,11 +89,16 @@ class Board:
     weight_bits: int
     synapse_overhead_bits: int
     row_header_words: int
+    list_header_bits: int
+    in_axon_words: int
+    group_words: int
     conv_weights: str
     conv_axons: str
+    lava_split: str
     message_bits: int
     delay_steps: int
-    core_mesh: tuple[int, int]
+    router_mesh: tuple[int, int]
+    router_cores: int
     chip_mesh: tuple[int, int]
     synop_ns: float
     update_ns: float
@@ -96,6 +110,12 @@ class Board:
     def cores(self) -> int:
         """Cores of the whole board."""
         return self.chips * self.cores_per_chip
+
+    @property
+    def core_mesh(self) -> tuple[int, int]:
+        """(rows, columns) of a chip's cores, those of a router side by side: numbered row by row, too."""
+        rows, columns = self.router_mesh
+        return rows, columns * self.router_cores
 
 
 @cache
@@ -208,14 +228,15 @@ def _value(key: str, value: Any, where: str) -> Any:
 
 
 _MAY_BE_ZERO = {"neuron_groups", "core_words", "message_bits", "delay_steps", "state_words", "synapse_overhead_bits",
-                "row_header_words"}
+                "row_header_words", "list_header_bits", "in_axon_words", "group_words"}
 
 
 def _check(made: Board, where: str) -> None:
-    for key, allowed in (("conv_weights", _CONV_WEIGHTS), ("conv_axons", _CONV_AXONS)):
+    for key, allowed in (("conv_weights", _CONV_WEIGHTS), ("conv_axons", _CONV_AXONS),
+                         ("lava_split", _LAVA_SPLITS)):
         if getattr(made, key) not in allowed:
             raise ConfigError(f"{key} is unknown", where=where, got=getattr(made, key), allowed=", ".join(allowed))
-    for key, mesh, count in (("core_mesh", made.core_mesh, made.cores_per_chip),
+    for key, mesh, count in (("router_mesh", made.router_mesh, -(-made.cores_per_chip // made.router_cores)),
                              ("chip_mesh", made.chip_mesh, made.chips)):
         if mesh[0] * mesh[1] < count:
             raise ConfigError(f"{key} has too few places", where=where, got=f"{mesh[0]} x {mesh[1]}",

@@ -209,8 +209,9 @@ def priced(clip: Graph, placement: Placement, activity: Activity, active: Active
         cost = model.price(work)
         period = uneven.get(model.name, cost.streaming.period_ms if cost.streaming else None)
         static = None
-        if period is not None and model.static_chip_mw is not None:
-            static = Range.of(model.static_chip_mw.bounds * work.chips * period.bounds * 1e-3)  # mW ms = uJ
+        power = model.static_mw(work)
+        if period is not None and power is not None:
+            static = Range.of(power.values * period.values * 1e-3)  # mW ms = uJ
         sensor = (at_endless_rate(model, work, cost, per_second) if endless else
                   at_frame_rate(model, work, cost, clip.input.shape[1], per_second, before))
         prices[model.name] = Price(cost, period, static, sensor, _extra_mj(model, extra))
@@ -252,8 +253,8 @@ def _extra_mj(model: CostModel, extra: Extra) -> Range:
     prices = model.energies
     idle = extra.updates_at_rest + extra.relay_updates - extra.relay_operations
     operations = extra.operations_at_rest + extra.relay_operations + extra.clock_operations
-    return Range.of(1e-9 * (prices.update_idle.bounds * idle + prices.synop.bounds * operations
-                            + (prices.update_active.bounds + prices.spike.bounds) * extra.relay_operations))
+    return Range.of(1e-9 * (prices.update_idle.values * idle + prices.synop.values * operations
+                            + (prices.update_active.values + prices.spike.values) * extra.relay_operations))
 
 
 def record(found: Way) -> dict[str, Any]:

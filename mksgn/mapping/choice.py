@@ -77,7 +77,8 @@ def choose(stream: Graph, board: Board, activity: Activity, objective: Objective
     stream : Graph
     board : Board
     activity : mapping of population to float64 ndarray (C, 1, V)
-    objective : 'cores' or 'time'
+    objective : 'cores', 'time' or 'lava'
+        With 'lava' delays are made as for the fewest cores.
     delays : Delays
     """
     found = _Choosing(Timing(stream), board, activity, objective, delays).best()
@@ -97,6 +98,7 @@ class _Choosing:
     def __init__(self, timing: Timing, board: Board, activity: Activity, objective: Objective, delays: Delays):
         self.timing, self.board, self.activity = timing, board, activity
         self.objective, self.delays = objective, delays
+        self.aim = "time" if objective == "time" else "cores"
         assert timing.stream.time_steps is not None
         self.steps = timing.stream.time_steps
         self.synapses = {s.name: s for s in timing.stream.synapses if s.name in timing.late}
@@ -111,18 +113,18 @@ class _Choosing:
         return wiring, packing, tuple(self._chosen(choice, wiring, synapse) for synapse in self.synapses.values())
 
     def _merit(self, packing: Packing) -> tuple[float, ...]:
-        if self.objective == "cores":
+        if self.aim == "cores":
             return (packing.cores, packing.busiest)
         return (max(packing.cores - self.board.cores, 0), packing.busiest, packing.cores)
 
     def _candidates(self) -> Iterator[tuple[Choice, Wiring]]:
         alike = [dict.fromkeys(self.synapses, how) for how in self.delays.allowed]
         seen: list[Choice] = []
-        for objective in ("cores",) if self.objective == "cores" else ("time", "cores"):
+        for objective in ("cores",) if self.aim == "cores" else ("time", "cores"):
             totals = [self._total(choice, objective) for choice in alike]
             start = alike[int(np.argmin(totals))]
             least = min(totals) * _CLOSE
-            near = [choice for choice, total in zip(alike, totals) if total <= least and self.objective == "cores"]
+            near = [choice for choice, total in zip(alike, totals) if total <= least and self.aim == "cores"]
             for choice in (self._descend(start, objective), *near):
                 if choice not in seen:
                     seen.append(choice)
@@ -178,8 +180,8 @@ class _Choosing:
     # -------------------------------------------------------------------------------------- what is told
     def _chosen(self, choice: Choice, wiring: Wiring, synapse: Synapse) -> Chosen:
         waits = [wait for tap in self.timing.taps[synapse.name] for wait in tap.waits]
-        takes = self._takes(choice, synapse, self.objective)
-        scale, unit = (1.0, "cores") if self.objective == "cores" else (1e-6, "ms")
+        takes = self._takes(choice, synapse, self.aim)
+        scale, unit = (1.0, "cores") if self.aim == "cores" else (1e-6, "ms")
         relays = self._wire(choice, synapse.target)
         own = {name for s in relays.synapses if relays.strands[s.name].synapse == synapse.name for name in s.sources}
         behind: set[str] = set()

@@ -95,8 +95,10 @@ class Layer:
         words = words + self.wiring.gate_words(name, sizes, board)
         if not board.core_words:  # memories are apart, and this is the one that the logs let a net share
             words, waiting = words + waiting, np.zeros_like(waiting)
-        return {"neurons": sizes, "synapse_words": words, "in_axons": axons + (self.wiring.rest_messages(name) > 0),
-                "core_words": board.state_words * sizes + waiting + words}
+        axons = axons + (self.wiring.rest_messages(name) > 0)
+        return {"neurons": sizes, "synapse_words": words, "in_axons": axons,
+                "core_words": board.state_words * sizes + waiting + words + board.in_axon_words * axons
+                + board.group_words}
 
     def worst(self, parts: tuple[list[int], list[int], list[int]]) -> dict[str, np.ndarray]:
         """Most that a box takes of each resource when cut evenly, for every combination of ``parts``.

@@ -2,8 +2,9 @@
 
 Synapses are kept as rows, one per source that a message names, each in whole words of ``word_bits``:
 
-- a list (Dense, JointMix, GraphConv; Conv where nothing is shared): ceil(n (weight bits + overhead) / word bits)
-  words for n synapses. Dense stores zero weights, the sparse lists do not.
+- a list (Dense, JointMix, GraphConv; Conv where nothing is shared):
+  ceil((n (weight bits + overhead) + header) / word bits) words for n synapses, none for an empty list. Dense stores
+  zero weights, the sparse lists do not.
 - shared conv weights: one row per input channel and tap, header + ceil(n weight bits / word bits) words for the
   n output channels of the box; once per core (`core`), or once for each set of taps that the border leaves (`pattern`).
 
@@ -50,19 +51,24 @@ def synapse_words(synapse: Synapse, source: Shape, target: Shape, grid: Grid, bo
 
 @synapse_words.register
 def _dense_words(synapse: Dense, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
-    return int(np.prod(source)) * _words(grid.sizes * _listed_bits(synapse, board), board)
+    return int(np.prod(source)) * _list_words(grid.sizes, listed_bits(synapse, board), board)
 
 
 @synapse_words.register
 def _joint_mix_words(synapse: JointMix, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
-    bits = _listed_bits(synapse, board)
+    bits = listed_bits(synapse, board)
     return sum((_mixed_words(synapse, boxes, grid, bits, board) for boxes in
                 source_boxes(synapse, source, target, grid)), np.zeros(grid.parts, np.int64))
 
 
-def _listed_bits(synapse: Synapse, board: Board) -> int:
+def listed_bits(synapse: Synapse, board: Board) -> int:
     """Bits of one synapse in a list."""
     return weight_bits(synapse.weight) + board.synapse_overhead_bits
+
+
+def _list_words(synapses: np.ndarray, bits: int, board: Board) -> np.ndarray:
+    """Words of lists of ``synapses`` entries each: int64, in their shape."""
+    return np.where(synapses > 0, _words(synapses * bits + board.list_header_bits, board), 0)
 
 
 def in_axons(synapse: Synapse, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
@@ -115,15 +121,7 @@ def _words(bits: np.ndarray, board: Board) -> np.ndarray:
 
 @synapse_words.register
 def _conv_words(synapse: Conv, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
-    shared = board.conv_weights != "none"
-    each = weight_bits(synapse.weight) if shared else _listed_bits(synapse, board)
-    # Output channels of each group that lie in each channel range.
-    per_group = target[0] // synapse.groups
-    starts = np.arange(synapse.groups) * per_group
-    low, high = (np.array(grid.edges[0][s])[:, None] for s in (slice(None, -1), slice(1, None)))
-    outputs = np.clip(np.minimum(high, starts + per_group) - np.maximum(low, starts), 0, None)
-    row = np.where(outputs > 0, _words(outputs * each, board) + (board.row_header_words if shared else 0), 0)
-    channels = row.sum(axis=1) * (source[0] // synapse.groups)
+    channels = conv_row_words(synapse, target, grid, board).sum(axis=1) * (source[0] // synapse.groups)
     along = []
     for axis in (0, 1):
         if board.conv_weights == "core":
@@ -132,6 +130,19 @@ def _conv_words(synapse: Conv, source: Shape, target: Shape, grid: Grid, board: 
             along.append(np.array(stored_taps(synapse.taps(axis, source, target), grid.edges[axis + 1],
                                               board.conv_weights == "pattern")))
     return outer(channels, along[0], along[1])
+
+
+def conv_row_words(synapse: Conv, target: Shape, grid: Grid, board: Board) -> np.ndarray:
+    """Words of the row of one source channel and tap in each channel range, by group: int64 (ranges, groups)."""
+    shared = board.conv_weights != "none"
+    each = weight_bits(synapse.weight) if shared else listed_bits(synapse, board)
+    # Output channels of each group that lie in each channel range.
+    per_group = target[0] // synapse.groups
+    starts = np.arange(synapse.groups) * per_group
+    low, high = (np.array(grid.edges[0][s])[:, None] for s in (slice(None, -1), slice(1, None)))
+    outputs = np.clip(np.minimum(high, starts + per_group) - np.maximum(low, starts), 0, None)
+    return (np.where(outputs > 0, _words(outputs * each, board) + board.row_header_words, 0) if shared
+            else _list_words(outputs, each, board))
 
 
 def stored_taps(tap: np.ndarray, edges: Edges, shared: bool) -> list[int]:
@@ -156,17 +167,17 @@ def stored_taps(tap: np.ndarray, edges: Edges, shared: bool) -> list[int]:
 def _mixed_words(synapse: JointMix, boxes: SourceBoxes, grid: Grid, bits: int, board: Board) -> np.ndarray:
     nonzero = (np.asarray(synapse.weight) != 0)[list(boxes.partitions)].sum(axis=0)
     synapses = np.add.reduceat(nonzero, grid.edges[2][:-1], axis=0)
-    return outer(boxes.channels.sum(1), boxes.frames.sum(1), _words(synapses * bits, board).sum(axis=1))
+    return outer(boxes.channels.sum(1), boxes.frames.sum(1), _list_words(synapses, bits, board).sum(axis=1))
 
 
 @synapse_words.register
 def _graph_conv_words(synapse: GraphConv, source: Shape, target: Shape, grid: Grid, board: Board) -> np.ndarray:
-    nonzero, bits = np.asarray(synapse.weight) != 0, _listed_bits(synapse, board)
+    nonzero, bits = np.asarray(synapse.weight) != 0, listed_bits(synapse, board)
     outputs = np.add.reduceat(nonzero, grid.edges[0][:-1], axis=1, dtype=np.int64)
     found = np.zeros((grid.parts[0], grid.parts[2]), np.int64)
     for number, (low, high) in enumerate(zip(grid.edges[2][:-1], grid.edges[2][1:])):
         chosen = (synapse.edges[:, 1] >= low) & (synapse.edges[:, 1] < high)
         rows = np.zeros((source[2], *outputs.shape[1:]), np.int64)
         np.add.at(rows, synapse.edges[chosen, 0], outputs[chosen])
-        found[:, number] = _words(rows * bits, board).sum(axis=(0, 2))
+        found[:, number] = _list_words(rows, bits, board).sum(axis=(0, 2))
     return found[:, None, :] * grid.lengths[1][None, :, None]

@@ -10,13 +10,15 @@ import numpy as np
 
 from mksgn.mapping.boards import Board
 from mksgn.mapping.grid import Grid
+from mksgn.mapping.lava_split import lava_cuts
 from mksgn.mapping.layer import Cut, Layer
 from mksgn.mapping.memory import out_axons
 from mksgn.mapping.wiring import Activity, Wiring
 
-Objective = Literal["cores", "time"]
+Objective = Literal["cores", "time", "lava"]
 OBJECTIVES: dict[Objective, str] = {"time": "the least busy busiest core that the board allows",
-                                    "cores": "the fewest cores"}
+                                    "cores": "the fewest cores",
+                                    "lava": "populations split as Lava's compiler did, none sharing a core"}
 """What each objective is after."""
 OBJECTIVE_HELP = "; ".join(f"{name}: {words}" for name, words in OBJECTIVES.items()) + "."
 """The same for the --help of programs."""
@@ -43,17 +45,26 @@ class Packing:
         In the order of :data:`RESOURCES`.
     busiest : float
         Load of the busiest core, nanoseconds per sample.
+    was : int64 ndarray (cores,) or None
+        Number that each core had in the order of the network; None: cores stand in that order.
     """
 
     grids: dict[str, Grid]
     core: dict[str, np.ndarray]
     usage: np.ndarray
     busiest: float = 0.0
+    was: np.ndarray | None = None
 
     @property
     def cores(self) -> int:
         """Cores in use."""
         return len(self.usage)
+
+    def renumbered(self, number: np.ndarray) -> Packing:
+        """The same cores under new numbers, int64 (cores,): a permutation."""
+        was = np.argsort(number)
+        return replace(self, core={name: number[cores] for name, cores in self.core.items()}, usage=self.usage[was],
+                       was=was if self.was is None else self.was[was])
 
 
 def limits_of(board: Board) -> dict[str, int]:
@@ -68,6 +79,7 @@ def pack(wiring: Wiring, board: Board, activity: Activity, steps: int, objective
     With ``cores`` every population is cut into as few boxes as fit. With ``time`` the load of the busiest
     core is the smallest found at which the board's cores suffice, by bisection over the loads that cuts have: every
     population takes its fewest boxes below that load, and boxes share a core while their loads together stay below it.
+    With ``lava`` every population is cut as :mod:`mksgn.mapping.lava_split` says, and no two share a core.
     A net that does not fit is placed on as many cores as it needs.
 
     ``known`` keeps cuts from one wiring of a graph to the next.
@@ -75,6 +87,9 @@ def pack(wiring: Wiring, board: Board, activity: Activity, steps: int, objective
     layers = {p.name: Layer(wiring, p, board, activity, steps) for p in wiring.populations[1:]}
     # No packing keeps the busiest core below an even share of the work, so no cut needs to.
     floor = sum(layer.work for layer in layers.values()) / board.cores if objective == "time" else np.inf
+    if objective == "lava":
+        chosen, _ = _choose_cuts(layers, {name: LavaCuts(layer, floor) for name, layer in layers.items()}, np.inf)
+        return _fill_cores(layers, chosen, board, np.inf, shared=False)
     choices = {name: cuts_of(layer, floor, known) for name, layer in layers.items()}
     chosen, _ = _choose_cuts(layers, choices, np.inf)
     if objective == "cores":
@@ -111,8 +126,10 @@ class Cuts:
     def _cuts(self, floor: float) -> list[Cut]:
         board = self.layer.board
         # Where not even single neurons fit, a core takes as many as it can hold, and the problems say what is too much.
-        return (self.layer.cuts(limits_of(board), board.cores, floor)
-                or self.layer.cuts({"neurons": board.neurons}, board.cores, floor))
+        return self._fitting(limits_of(board), floor) or self._fitting({"neurons": board.neurons}, floor)
+
+    def _fitting(self, limits: Mapping[str, int], floor: float) -> list[Cut]:
+        return self.layer.cuts(limits, self.layer.board.cores, floor)
 
     def pick(self, least: int, load: float) -> Cut:
         """The fewest boxes, but at least ``least``, at or below ``load``; the least busy cut where there is none."""
@@ -120,6 +137,13 @@ class Cuts:
             self.floor, self.fewest_first = 0.0, self._cuts(0.0)
         allowed = [cut for cut in self.fewest_first if cut.cells >= least] or self.fewest_first[-1:]
         return next((cut for cut in allowed if cut.busiest <= load), allowed[-1])
+
+
+class LavaCuts(Cuts):
+    """The same for the objective ``lava``: the compiler's cut, then finer ones."""
+
+    def _fitting(self, limits: Mapping[str, int], floor: float) -> list[Cut]:
+        return lava_cuts(self.layer, limits)
 
 
 Known = dict[tuple, Cuts]
@@ -193,8 +217,12 @@ def _top(board: Board) -> np.ndarray:
     return np.array([limits.get(name, _UNLIMITED) for name in RESOURCES])
 
 
-def _fill_cores(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: Board, cap: float) -> Packing:
-    """Boxes in the order of the network onto the first core, of the last few opened, that still has room."""
+def _fill_cores(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: Board, cap: float,
+                shared: bool = True) -> Packing:
+    """Boxes in the order of the network onto the first core, of the last few opened, that still has room.
+
+    Without ``shared`` each box has a core of its own.
+    """
     top, needed = _top(board), needs(layers, chosen)
     total = sum(cut.cells for cut in chosen.values())
     usage, load = np.zeros((total, len(RESOURCES)), np.int64), np.zeros(total)
@@ -202,7 +230,7 @@ def _fill_cores(layers: Mapping[str, Layer], chosen: Mapping[str, Cut], board: B
     for name, cut in chosen.items():
         where = np.zeros(cut.cells, np.int64)
         for number, (box, busy) in enumerate(zip(needed[name], cut.load.ravel())):
-            first = max(0, used - _WINDOW)
+            first = max(0, used - _WINDOW) if shared else used
             room = ((usage[first:used] + box <= top).all(axis=1)) & (load[first:used] + busy <= cap)
             at = first + int(room.argmax()) if room.any() else used
             used = max(used, at + 1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +14,16 @@ from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
 from mksgn.mapping.boards import Board
+from mksgn.mapping.chips import MOST_CORES, Exchange, arranged
 from mksgn.mapping.choice import Chosen, choose
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.grid import Slab
 from mksgn.mapping.inside import activity_inside, expanded, has_attention
 from mksgn.mapping.layer import Layer
+from mksgn.mapping.links import LinkLoads, positions
 from mksgn.mapping.packing import RESOURCES, Objective, Packing, pack
 from mksgn.mapping.problems import Problem, chips_needed, find_problems
+from mksgn.mapping.reads import words_read
 from mksgn.mapping.traffic import HOST, Flow, flows
 from mksgn.mapping.wiring import Activity, Wiring
 
@@ -34,7 +38,7 @@ class Core:
     Parameters
     ----------
     index, chip : int
-        Counted from 0 over the whole board; cores fill one chip after another.
+        Counted from 0 over the whole board; consecutive numbers fill one chip after another.
     slabs : tuple of Slab
         The neurons it holds.
     usage : dict of str to int
@@ -62,7 +66,7 @@ class Placement:
     wiring : Wiring
         What is on the cores: the graph, or what a streamed graph becomes once its delays are made of something.
     board : Board
-    objective : 'cores' or 'time'
+    objective : 'cores', 'time' or 'lava'
     steps : int
         Steps per sample.
     uniform : bool
@@ -111,7 +115,7 @@ class Placement:
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """What does not fit, and the smallest change that would make it fit. Empty: the board can hold the net."""
-        return find_problems(self.wiring, self.board, self.packing, lambda smaller: place(
+        return find_problems(self.wiring, self.board, self.packing, lambda smaller: packed(
             smaller, self.board, objective="cores", steps=smaller.time_steps or self.steps,
             delays=self.wiring.delays).packing.cores)
 
@@ -129,6 +133,14 @@ class Placement:
         """Messages from core to core per sample, part by part; those of a clock are not among them."""
         given = self.wiring.activity(self._checked(activity))
         return flows(self.wiring, self.packing.grids, self.packing.core, given)
+
+    def between_chips(self, activity: Activity, in_order: bool = False) -> float:
+        """Messages per sample from chip to chip; ``in_order``: were chips filled in the order of the network."""
+        chip, was = self.chip, self.packing.was
+        if in_order and was is not None:
+            chip = was // self.board.cores_per_chip
+        return sum(float(flow.messages[(flow.sender != HOST) & (chip[flow.sender] != chip[flow.receiver])].sum())
+                   for flow in self.flows(activity))
 
     def work(self, activity: Activity, active: Mapping[str, float | np.ndarray] | None = None) -> CoreWork:
         """What one sample makes every core do.
@@ -149,8 +161,9 @@ class Placement:
         """
         given = self._checked(activity)
         sent = self.wiring.activity(given)
-        total = {name: np.zeros(self.packing.cores)
-                 for name in ("neurons", "updates_active", "synops", "macs", "spikes")}
+        total: dict[str, Any] = {
+            name: np.zeros(self.packing.cores)
+            for name in ("neurons", "updates_active", "synops", "macs", "spikes", "reads")}
         for name, grid in self.packing.grids.items():
             population = self.wiring[name]
             layer = Layer(self.wiring, population, self.board, sent, self.steps)
@@ -159,6 +172,7 @@ class Placement:
                                 ("spikes", sent[name]), ("updates_active", self.updates(name, active, sent)),
                                 ("neurons", np.ones(population.shape))):
                 np.add.at(total[key], self.packing.core[name], grid.sums(values).ravel())
+            np.add.at(total["reads"], self.packing.core[name], words_read(layer, grid).ravel())
         latency = self.wiring.latency_steps or self.steps + schedule(self.wiring.stream).latency
         input_name = self.wiring.populations[0].name
         return CoreWork(
@@ -187,9 +201,10 @@ class Placement:
     def _checked(self, activity: Activity) -> dict[str, np.ndarray]:
         return complete(self.network or self.wiring.stream, activity, self.steps)
 
-    def _routes(self, activity: Activity) -> dict[str, np.ndarray]:
-        """Messages, hops and crossings by core. Rows and columns run on from chip to chip."""
+    def _routes(self, activity: Activity) -> dict[str, Any]:
+        """Messages, hops and crossings by core, and the heaviest links. Rows and columns run on from chip to chip."""
         row, column = positions(self.board, self.packing.cores)
+        links = LinkLoads(self.board, self.packing.cores)
         names = ("messages_in", "messages_out", "hops_ew", "hops_ns", "chip_crossings")
         total = {name: np.zeros(self.packing.cores) for name in names}
         for name, cores in self.packing.core.items():
@@ -199,17 +214,21 @@ class Placement:
             if flow.sender.size and flow.sender[0] == HOST:
                 continue
             ends = (flow.sender, flow.receiver)
+            links.add(flow)
             for name, weight in (("messages_out", np.ones(len(flow.sender))),
                                  ("hops_ew", np.abs(np.subtract(*(column[end] for end in ends)))),
                                  ("hops_ns", np.abs(np.subtract(*(row[end] for end in ends)))),
                                  ("chip_crossings", np.not_equal(*(self.chip[end] for end in ends)))):
                 total[name] += np.bincount(flow.sender, flow.messages * weight, self.packing.cores)
-        return total
+        within, between = links.heaviest()
+        return {**total, "link_messages": within, "chip_link_messages": between}
 
 
 def place(graph: Graph, board: Board, activity: Activity | None = None, *, objective: Objective = "time",
           steps: int | None = None, delays: Delays | None = None) -> Placement:
     """Place every population and every synapse of ``graph`` on cores of ``board``. Deterministic.
+
+    Cores are numbered so that few messages pass from chip to chip (:mod:`mksgn.mapping.chips`).
 
     Parameters
     ----------
@@ -219,8 +238,9 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
     activity : mapping of population to float64 ndarray (C, F, V), optional
         Messages per neuron and sample, which the cores' loads are balanced by. Without it every neuron is
         taken to spike at :data:`UNIFORM_RATE`, and the input to send at every step.
-    objective : 'time' or 'cores'
-        The least busy busiest core within the board, or the fewest cores.
+    objective : 'time', 'cores' or 'lava'
+        The least busy busiest core within the board; the fewest cores; or populations split as Lava's compiler did
+        (:mod:`mksgn.mapping.lava_split`).
     steps : int, optional
         Steps per sample, for a net that has no number of its own.
     delays : Delays, optional
@@ -238,6 +258,17 @@ def place(graph: Graph, board: Board, activity: Activity | None = None, *, objec
         When the activity is of another graph, or the number of steps is missing; or delays of a graph without lattices
         are given a price.
     """
+    found = packed(graph, board, activity, objective=objective, steps=steps, delays=delays)
+    if not board.cores_per_chip < found.packing.cores <= MOST_CORES:
+        return found
+    given = uniform_activity(graph, found.steps) if activity is None else activity
+    number = arranged(Exchange.of(found.flows(given), found.packing.cores), board.cores_per_chip)
+    return replace(found, packing=found.packing.renumbered(number))
+
+
+def packed(graph: Graph, board: Board, activity: Activity | None = None, *, objective: Objective = "time",
+           steps: int | None = None, delays: Delays | None = None) -> Placement:
+    """What :func:`place` does, with the cores in the order of the network: for those who count cores alone."""
     if graph.time_steps is None and steps is None:
         raise ConfigError("the net has no number of steps per sample of its own", fix="give one (--steps)")
     if graph.time_steps is not None and steps not in (None, graph.time_steps):
@@ -314,11 +345,3 @@ def checked(graph: Graph, activity: Activity) -> dict[str, np.ndarray]:
             raise ConfigError("activity must be finite and at least 0", where=where)
         found[population.name] = values
     return found
-
-
-def positions(board: Board, cores: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each core in one mesh over all chips: two int64 arrays (cores,)."""
-    index = np.arange(cores)
-    chip, core = index // board.cores_per_chip, index % board.cores_per_chip
-    (rows, columns), wide = board.core_mesh, board.chip_mesh[1]
-    return (chip // wide) * rows + core // columns, (chip % wide) * columns + core % columns

@@ -8,7 +8,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
-from mksgn.mapping.placement import place
+from mksgn.mapping.placement import packed
 from mksgn.mapping.wiring import Activity
 
 _MOST = 1 << 10
@@ -33,7 +33,7 @@ def price_limit(stream: Graph, board: Board, delays: Delays, activity: Activity 
         When the graph does not fit where delays are free.
     """
     def cores(bits: int) -> int:
-        return place(stream, board, activity, objective="cores", delays=replace(delays, bits=bits)).packing.cores
+        return packed(stream, board, activity, objective="cores", delays=replace(delays, bits=bits)).packing.cores
 
     low, high = 0, 16
     least = cores(low)

@@ -104,6 +104,17 @@ class MadeDelay(TypedDict):
     unit: str
 
 
+class Modelled(TypedDict):
+    """Time and energy of a sample by the cost model of the board's generation; figures are [low, middle, high]."""
+
+    model: str
+    decided_by: str
+    step_us: list[float]
+    period_ms: list[float]
+    dynamic_mj: list[float]
+    static_mj: list[float]
+
+
 class PlacementRecord(TypedDict):
     """Everything about a placement. ``sources`` and ``assumed`` say where the board's numbers come from.
 
@@ -125,6 +136,7 @@ class PlacementRecord(TypedDict):
     chip_list: list[PlacedChip]
     busiest: BusiestCore
     traffic: Traffic
+    modelled: Modelled | None
     core_list: list[PlacedCore]
     problems: list[LimitProblem]
     delay_price: str | None

@@ -8,6 +8,7 @@ it works.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,10 @@ from mksgn.energy.costs import CostModel, Range, step_time
 from mksgn.energy.work import CoreWork
 from mksgn.ir.schedule import schedule
 from mksgn.mapping.arrivals import arrivals
+from mksgn.mapping.layer import Layer
+from mksgn.mapping.links import LinkLoads
 from mksgn.mapping.placement import Placement
+from mksgn.mapping.reads import clock_reads, read_by
 from mksgn.mapping.traffic import HOST, flows_from
 from mksgn.mapping.wiring import Activity
 
@@ -34,10 +38,10 @@ def sample_ms(placement: Placement, activity: Activity, active: Mapping[str, flo
         Those without times are left out.
     """
     timed = {model.name: model.times for model in models if model.times is not None}
-    total = {name: np.zeros(2) for name in timed}
+    total = {name: np.zeros(3) for name in timed}
     for work in step_works(placement, activity, active):
         for name, times in timed.items():
-            total[name] += step_time(times, work).ns.bounds
+            total[name] += step_time(times, work).ns.values
     return {name: Range.of(value * 1e-6) for name, value in total.items()}
 
 
@@ -49,10 +53,11 @@ def step_works(placement: Placement, activity: Activity, active: Mapping[str, fl
     events = _Events(placement, activity, active)
     whole = placement.work(activity, active)
     for step in range(placement.steps):
-        now = {name: values[:, step] for name, values in events.of.items()}
+        now: dict[str, Any] = {name: values[:, step] for name, values in events.of.items()}
         yield CoreWork(steps=1, latency_steps=1, chip=whole.chip, neurons=whole.neurons,
                        updates_idle=whole.neurons - now["updates_active"], hops_ew=np.zeros(whole.cores),
-                       hops_ns=np.zeros(whole.cores), chip_crossings=np.zeros(whole.cores), host_messages=0.0, **now)
+                       hops_ns=np.zeros(whole.cores), chip_crossings=np.zeros(whole.cores), host_messages=0.0,
+                       **events.heaviest_links(step), **now)
 
 
 class _Events:
@@ -64,7 +69,9 @@ class _Events:
         self.depth = schedule(self.wiring.stream).depth
         shape = (placement.packing.cores, placement.steps)
         self.of = {name: np.zeros(shape) for name in ("updates_active", "synops", "macs", "spikes", "messages_in",
-                                                      "messages_out")}
+                                                      "messages_out", "reads")}
+        links = LinkLoads(placement.board, placement.packing.cores)
+        self._loads = [np.zeros((loads.size, placement.steps)) for loads in links.loads()]
         for population in self.wiring.populations[1:]:
             self._updates(population.name, active)
             self._operations(population.name)
@@ -97,25 +104,43 @@ class _Events:
             resting = (share == 0) / rest
             self._add("synops", core, grid.sizes * rest, resting)
             self._add("messages_in", core, np.full(grid.cells, rest), resting)
+            self._add("reads", core, clock_reads(self._layer(name), grid), resting)
 
     def _operations(self, name: str) -> None:
         """A message is read when it arrives, however long it waits then."""
         grid, core = self.placement.packing.grids[name], self.placement.packing.core[name]
+        shape = self.wiring[name].shape
+        rules = self._layer(name).rules
         for synapse in self.wiring.into(name):
             kind = "macs" if self.wiring.source(synapse).message_bits > 0 else "synops"
             for number, source in enumerate(synapse.sources):
-                met = arrivals(synapse, np.asarray(self.sent[source], np.float64), self.wiring[name].shape)
+                sent = np.asarray(self.sent[source], np.float64)
                 late = self.wiring.strands[synapse.name].waits[number] if self._host(source) else 0
-                self._add(kind, core, grid.sums(met), self._share(source, 1 + late))
+                share = self._share(source, 1 + late)
+                self._add(kind, core, grid.sums(arrivals(synapse, sent, shape)), share)
+                self._add("reads", core, read_by(synapse, sent, shape, grid, rules(synapse)), share)
+
+    def _layer(self, name: str) -> Layer:
+        return Layer(self.wiring, self.wiring[name], self.placement.board, self.sent, self.placement.steps)
 
     def _messages(self, name: str) -> None:
         packing = self.placement.packing
         for wait, synapses in self.wiring.axon_delays(name).items():
             leaves, arrives = self._share(name, 0), self._share(name, 1 + (wait if self._host(name) else 0))
+            links = LinkLoads(self.placement.board, packing.cores)
             for flow in flows_from(self.wiring, name, synapses, packing.grids, packing.core, self.sent):
                 self._add("messages_in", flow.receiver, flow.messages, arrives)
                 inside = flow.sender != HOST
                 self._add("messages_out", flow.sender[inside], flow.messages[inside], leaves)
+                if inside.any():
+                    links.add(flow)
+            for total, loads in zip(self._loads, links.loads()):
+                total += loads.ravel()[:, None] * leaves[None]
+
+    def heaviest_links(self, step: int) -> dict[str, Any]:
+        """Messages over the heaviest link within a chip and between chips in a step."""
+        within, between = (float(loads[:, step].max(initial=0.0)) for loads in self._loads)
+        return {"link_messages": within, "chip_link_messages": between}
 
     def _host(self, name: str) -> bool:
         """The host sends an input when it is due; what a neuron sends waits where it has arrived."""

@@ -15,6 +15,7 @@ from mksgn.mapping.inside import ASSUMED
 from mksgn.mapping.memory import fan_in
 from mksgn.mapping.packing import RESOURCES, limits_of
 from mksgn.mapping.placement import UNIFORM_RATE, Placement
+from mksgn.mapping.price import modelled
 from mksgn.mapping.schema import BusiestCore, MadeDelay, PlacedChip, PlacedLayer, PlacementRecord, Traffic
 
 _MS = 1e-6
@@ -29,7 +30,7 @@ def record(placement: Placement, work: CoreWork) -> PlacementRecord:
         "board_cores": board.cores, "board_chips": board.chips,
         "steps": work.steps, "latency_steps": work.latency_steps, "uniform_activity": placement.uniform,
         "limits": limits_of(board), "layers": layers(placement, work), "chip_list": chips(placement, work),
-        "busiest": busiest(placement, work), "traffic": traffic(work),
+        "busiest": busiest(placement, work), "traffic": traffic(work), "modelled": modelled(board, work),
         "core_list": [{"index": core.index, "chip": core.chip, "load_ms": float(load[core.index]) * _MS,
                        "usage": core.usage,
                        "slabs": [{"population": slab.population, "channels": slab.channels, "frames": slab.frames,

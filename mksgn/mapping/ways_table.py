@@ -17,6 +17,8 @@ OF_A_FRAME = {"ms a clip": "µs a frame", "ms to answer": "µs to answer", "dyna
               "static mJ": "static nJ", "total mJ": "total nJ", "after last ms": "after frame ms"}
 """Headings of an endless stream that differ: a frame takes microseconds and nanojoules."""
 NOTES = (
+    "a range goes from the lowest to the highest value that a model's constants allow; before it stands the best "
+    "estimate, where the model has one",
     "operations, updates: per clip; 'at rest' of them are of neurons between their frames, and do nothing",
     "ms a clip, dynamic, static: clips back to back at chip speed (a burst); ms to answer: of one clip alone",
     "of it extra: dynamic energy of neurons at rest, relays and clocks",
@@ -55,17 +57,21 @@ def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
             if price.period_ms is None or answer is None or sensor is None:
                 continue
             if price.static_mj is not None:
-                total = Range.of(price.static_mj.bounds + price.cost.dynamic_mj.bounds)
+                total = Range.of(price.static_mj.values + price.cost.dynamic_mj.values)
+            best = price.cost.best_estimate
             burst = (price.cost.dynamic_mj, price.extra_mj, price.static_mj, total)
             pace = (sensor.dynamic_mj, sensor.static_mj, sensor.total_mj)
-            yield (each.time, each.placement.objective, name, _text(price.period_ms, times),
-                   _text(answer.latency_ms, times), *(_text(value, energies) for value in burst),
-                   _text(sensor.after_last_ms) if sensor.keeps_up else "too slow",
-                   *(_text(value, energies) for value in pace))
+            yield (each.time, each.placement.objective, name, _text(price.period_ms, best, times),
+                   _text(answer.latency_ms, best, times), *(_text(value, best, energies) for value in burst),
+                   _text(sensor.after_last_ms, best) if sensor.keeps_up else "too slow",
+                   *(_text(value, best, energies) for value in pace))
 
 
-def _text(value: Range | None, scale: float = 1.0) -> str:
-    return "-" if value is None else Range.of(value.bounds * scale).text(3)
+def _text(value: Range | None, best_estimate: bool, scale: float = 1.0) -> str:
+    if value is None:
+        return "-"
+    scaled = Range.of(value.values * scale)
+    return scaled.best_text(3) if best_estimate else scaled.text(3)
 
 
 def _millions(value: float) -> str:

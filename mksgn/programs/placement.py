@@ -14,6 +14,7 @@ from mksgn.errors import ConfigError
 from mksgn.ir.streaming import is_endless
 from mksgn.mapping import Placement, tables
 from mksgn.mapping.both_ways import Way
+from mksgn.mapping.price import modelled_line
 from mksgn.mapping.schema import PlacementRecord
 from mksgn.mapping.ways_table import ENDLESS_NOTES, NOTES, OF_A_FRAME, PLACED, PRICED, placed_rows, priced_rows
 from mksgn.programs.console import print_prose, print_table
@@ -74,6 +75,8 @@ def show_placement(console: Console, placement: Placement, content: PlacementRec
     of = "frame" if is_endless(placement.wiring.stream) else "sample"
     print_prose(console, tables.busiest_line(content["busiest"], of))
     print_prose(console, tables.traffic_line(content["traffic"], of))
+    if content["modelled"] is not None:
+        print_prose(console, modelled_line(content["modelled"], of))
     for name, text in tables.assumptions(placement).items():
         print_prose(console, f"assumed: {name} = {text}" if name in placement.board.assumed
                     else f"assumed: {name}: {text}", style="dim")

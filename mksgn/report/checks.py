@@ -10,6 +10,7 @@ import numpy as np
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from mksgn.errors import MksgnError
+from mksgn.report.formatting import ends
 from mksgn.report.schema import Example, Record
 
 MAY_BE_NEGATIVE = ("measured",)
@@ -86,6 +87,17 @@ def _check_ranges(record: Record) -> None:
         for key, value in (*model.items(), *model["breakdown_mj"].items(), *model["by_layer_mj"].items()):
             _require(not isinstance(value, list) or (len(value) == 2 and value[0] <= value[1]),
                      "a range is a low and a high end", f"cost_models[{i}].{key}", value, "[low, high]")
+        for key, best in model.get("middle", {}).items():
+            _require(best is None or _inside(best, model.get(key)), "a best estimate lies outside its range",
+                     f"cost_models[{i}].middle.{key}", best, str(model.get(key)))
+
+
+def _inside(best: float, value: Any) -> bool:
+    """Whether a best estimate lies in the range of its figure, but for rounding."""
+    if not isinstance(value, list | int | float):
+        return False
+    low, high = ends(value)
+    return low * (1 - 1e-9) <= best <= high * (1 + 1e-9)
 
 
 def _unique(names: Sequence[object], where: str) -> None:

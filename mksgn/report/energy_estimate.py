@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -33,6 +33,8 @@ class ModelCost:
     latency_ms : (float, float)
         From a sample's first input to its answer, streaming.
     samples_per_s : (float, float)
+    middle : dict of str to float
+        The best estimate of each figure by its name, for a model that has one.
     """
 
     title: str
@@ -41,6 +43,7 @@ class ModelCost:
     total_mj: Bounds | None
     latency_ms: Bounds | None
     samples_per_s: Bounds | None
+    middle: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def estimate(graph: Graph, counts: Counts, placement: Placement, models: Iterabl
 
 def _cost(row: CostModelRow) -> ModelCost:
     return ModelCost(row["title"], ends(row["dynamic_mj"]), _known(row["static_mj"]), _known(row["total_mj"]),
-                     _known(row["latency_ms"]), _known(row["samples_per_s"]))
+                     _known(row["latency_ms"]), _known(row["samples_per_s"]), row.get("middle"))
 
 
 def _known(value: Value | None) -> Bounds | None:

@@ -53,15 +53,16 @@ def totals_table(totals: Totals, paper: Paper, of: str = "sample") -> Table:
 
 def costs_table(paper: Paper, models: list[CostModelRow], of: str = "sample") -> Table:
     """Energy and time by the paper's formula and by each cost model; ``of`` a sample or a frame."""
-    table = _table(f"energy and time per {of} (modelled; a range where a model has one)", "model", "dynamic, mJ",
-                   "static, mJ", "total, mJ", "latency, ms", f"{of}s/s", "EDP, mJ ms")
+    table = _table(f"energy and time per {of} (modelled; a range where a model has one, behind its best estimate)",
+                   "model", "dynamic, mJ", "static, mJ", "total, mJ", "latency, ms", f"{of}s/s", "EDP, mJ ms")
     for name, value in (("the paper's Eq. 34", paper["energy_mj"]),
                         ("  first layer at every step", paper["energy_all_steps_mj"])):
         table.add_row(name, span([value, value]), *["-"] * (len(table.columns) - 2))
     for row in models:
-        values = (row["dynamic_mj"], row["static_mj"], row["total_mj"], row["latency_ms"], row["samples_per_s"],
-                  row["edp_mj_ms"])
-        table.add_row(row["name"], *map(span, values))
+        values = {"dynamic_mj": row["dynamic_mj"], "static_mj": row["static_mj"], "total_mj": row["total_mj"],
+                  "latency_ms": row["latency_ms"], "samples_per_s": row["samples_per_s"], "edp_mj_ms": row["edp_mj_ms"]}
+        best = row.get("middle", {})
+        table.add_row(row["name"], *(span(value, best.get(name)) for name, value in values.items()))
     return table
 
 
@@ -79,12 +80,17 @@ def mapping_lines(mapping: Mapping, of: str = "sample") -> Iterable[str]:
         yield f"does not fit: {problem}"
 
 
-def span(value: Value | None) -> str:
-    """A range, or one number where it is one; '-' where the model has none."""
+def span(value: Value | None, best: float | None = None) -> str:
+    """A range, or one number where it is one, behind the best estimate, if any; '-' where the model has none."""
     if value is None:
         return "-"
-    low, high = (f"{bound:.3g}" if bound < 1000 else f"{bound:,.0f}" for bound in ends(value))
-    return low if low == high else f"{low} - {high}"
+    low, high = map(_digits, ends(value))
+    spread = low if low == high else f"{low} - {high}"
+    return spread if best is None else f"{_digits(best)} ({spread})"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def as_csv(populations: list[PopulationRow], synapses: list[SynapseRow]) -> str:

@@ -96,7 +96,9 @@ def _parts(row: CostModelRow) -> str:
     """What the total of a model holds."""
     if row["static_mj"] is None:
         return "dynamic energy; the model has no static energy"
-    return f"{spanned(energy)(row['dynamic_mj'])} dynamic, {spanned(energy)(row['static_mj'])} static"
+    best = row.get("middle", {}).get("total_mj")
+    about = "" if best is None else f"{energy(best)} at best estimate: "
+    return f"{about}{spanned(energy)(row['dynamic_mj'])} dynamic, {spanned(energy)(row['static_mj'])} static"
 
 
 def energy_chart(models: list[CostModelRow]) -> EnergyChart:

@@ -31,6 +31,7 @@ def cost_row(model: CostModel, cost: Cost, shares: collections.abc.Mapping[str, 
         "single_shot_ms": _pair(cost.single_shot.latency_ms) if cost.single_shot else None,
         "samples_per_s": _pair(cost.streaming.samples_per_s) if cost.streaming else None,
         "edp_mj_ms": _pair(cost.streaming.edp_mj_ms) if cost.streaming else None,
+        **({"middle": cost.middle()} if cost.best_estimate else {}),  # type: ignore[typeddict-item]
     }
 
 

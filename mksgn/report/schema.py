@@ -143,7 +143,8 @@ class CostModelRow(TypedDict):
 
     ``static_mj``, ``total_mj``, ``latency_ms`` (from a sample's first input to its answer), ``samples_per_s`` and
     ``edp_mj_ms`` are for samples that stream back to back; ``single_shot_ms`` is the latency of one sample alone. What
-    a model does not say is null; a model without static power has no total.
+    a model does not say is null; a model without static power has no total. ``middle`` has the best estimate of each of
+    these figures, where the model has one.
     """
 
     name: str
@@ -158,6 +159,7 @@ class CostModelRow(TypedDict):
     single_shot_ms: Value | None
     samples_per_s: Value | None
     edp_mj_ms: Value | None
+    middle: NotRequired[dict[str, float | None]]
 
 
 class Core(TypedDict):

@@ -163,7 +163,7 @@ def test_bad_input_is_one_error(program: Program, net: Path, tmp_path: Path, arg
                                 message: str) -> None:
     (tmp_path / "prices.toml").write_text('title = "t"\nabout = "a"\nbase = "loihi1"\n[energy.synop]\nvalue = -1\n'
                                           'unit = "pJ"\nsource = "s"\nbasis = "assumed"\n')
-    (tmp_path / "tiny.toml").write_text('[tiny]\nbase = "oheo-gulch"\ncores_per_chip = 1\ncore_mesh = [1, 1]\n')
+    (tmp_path / "tiny.toml").write_text('[tiny]\nbase = "oheo-gulch"\ncores_per_chip = 1\nrouter_mesh = [1, 1]\n')
     given = arguments if "--net" in arguments else ("--net", net, "--samples", 1, *arguments)
     outcome = program(*given)
     assert outcome.code == 2 and message in outcome.err and outcome.err.startswith("error: ")

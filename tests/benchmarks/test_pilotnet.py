@@ -24,7 +24,7 @@ def pilotnet() -> Iterator[ModuleType]:
         pytest.skip("needs lava-dl: extra lava (CPython 3.10)")
     with program_module("benchmarks/pilotnet.py") as module:
         try:
-            module.wheel_file("network.net")
+            module.load()
         except ConfigError as error:
             pytest.skip(str(error))
         yield module
@@ -156,4 +156,4 @@ def test_an_error_is_one_message(program: Program) -> None:
 
 def test_another_lava_dl_is_named(pilotnet: ModuleType) -> None:
     with pytest.raises(ConfigError, match=r"carries no PilotNet[\s\S]*nothing.npy"):
-        pilotnet.wheel_file("nothing.npy")
+        pilotnet.load.__globals__["wheel_file"]("nothing.npy")

@@ -43,7 +43,7 @@ def test_a_net_is_placed_and_told_of(program: Program, net: Path, tmp_path: Path
     assert outcome.code == 0 and not outcome.err
     assert outcome.out.startswith("fits, every limit is kept: ")
     for text in ("on kapoho-point (Loihi 2, 8 chips of 120 cores)", "busiest core:", "traffic per sample:",
-                 "--all prints a row for each of the", "assumed: core_mesh = 8 x 16",
+                 "--all prints a row for each of the", "assumed: chip_mesh = 2 x 4",
                  "assumed: activity: 0.1 spikes per neuron"):
         assert text in outcome.out
     told = json.loads((tmp_path / "map.json").read_text())
@@ -228,4 +228,5 @@ def test_the_boards_benchmark_prints_and_writes_its_table(capsys: pytest.Capture
     assert rows[0]["cores"] == rows[1]["cores"]
     for row in rows:
         assert row["its load, ms"] >= row["mean load, ms"] > 0
+        assert row["messages between chips"] <= row["filled in order"]
         assert f"| shipped | {row['board']} | cores | {row['cores']:,} |" in (tmp_path / "rows.md").read_text()

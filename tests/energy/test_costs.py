@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mksgn.energy import E_AC_PJ, E_MAC_PJ
 from mksgn.energy.costs import Cost, CostModel, Range, cost_models, load_cost_model
+from mksgn.energy.costs.slowest import Slowest, parts
 from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
 
@@ -28,16 +29,19 @@ def work(**given: object) -> CoreWork:
         "neurons": [10, 20, 5], "updates_active": [30, 50, 7], "updates_idle": [10, 30, 13],
         "synops": [1000, 300, 40], "macs": [0, 70, 0], "spikes": [11, 23, 3], "messages_in": [40, 60, 9],
         "messages_out": [12, 31, 3], "hops_ew": [5, 17, 0], "hops_ns": [2, 3, 1], "chip_crossings": [0, 4, 3],
+        "reads": [70, 210, 15],
     }
     arrays = {name: np.array(values, dtype=np.float64) for name, values in counts.items()}
-    content: dict = {"steps": 4, "latency_steps": 10, "chip": np.array([0, 0, 1]), "host_messages": 6.0, **arrays}
+    content: dict = {"steps": 4, "latency_steps": 10, "chip": np.array([0, 0, 1]), "host_messages": 6.0,
+                     "link_messages": 25.0, "chip_link_messages": 4.0, **arrays}
     return CoreWork(**{**content, **given})
 
 
 def silent() -> CoreWork:
     zero = np.zeros(3)
     return work(updates_active=zero, updates_idle=work().neurons * 4, synops=zero, macs=zero, spikes=zero,
-                messages_in=zero, messages_out=zero, hops_ew=zero, hops_ns=zero, chip_crossings=zero, host_messages=0.0)
+                messages_in=zero, messages_out=zero, hops_ew=zero, hops_ns=zero, chip_crossings=zero, host_messages=0.0,
+                reads=zero, link_messages=0.0, chip_link_messages=0.0)
 
 
 # Energy ------------------------------------------------------------------------------------------
@@ -74,7 +78,7 @@ def test_the_papers_energy_at_two_prices() -> None:
     acs = 0.614 / (0.9 * PJ)
     assert acs == pytest.approx(682e6, rel=1e-3)
     events = CoreWork(4, 4, np.zeros(1, np.int64), one, 4 * one, 0 * one, acs * one, 0 * one, 0 * one, 0 * one, 0 * one,
-                      0 * one, 0 * one, 0 * one, 0.0)
+                      0 * one, 0 * one, 0 * one, 0.0, 0 * one, 0.0, 0.0)
     models = cost_models()
     assert models["horowitz-fp32"].price(events).dynamic_mj.low == pytest.approx(0.614)
     assert models["loihi1"].price(events).terms_mj["synops"].low == pytest.approx(16.1, rel=2e-3)
@@ -117,7 +121,7 @@ def test_lemaire_counts_accesses_as_the_publication_does() -> None:
     one = np.ones(1)
     events = CoreWork(steps, 5, np.zeros(1, np.int64), outputs * one, 20 * one, (outputs * steps - 20) * one,
                       spikes_in * outputs * one, 0 * one, spikes_out * one, spikes_in * one, 0 * one, 0 * one,
-                      0 * one, 0 * one, 0.0)
+                      0 * one, 0 * one, 0.0, 0 * one, 0.0, 0.0)
     cost = cost_models()["lemaire"].price(events)
     got = {name: value.low / PJ for name, value in cost.terms_mj.items()}
     assert got["weight reads"] == pytest.approx(expected["weights"])
@@ -145,7 +149,7 @@ def test_no_spikes_cost_no_events() -> None:
     for name, model in cost_models().items():
         cost = model.price(silent())
         for term, energy in cost.terms_mj.items():
-            if term not in ("idle updates", "bias reads", "state reads", "state writes"):
+            if term not in ("idle updates", "bias reads", "state reads", "state writes", "steps of a chip"):
                 assert energy == Range(0, 0), (name, term)
     updates = 35 * 4
     assert cost_models()["loihi1"].price(silent()).dynamic_mj.low == pytest.approx(52 * updates * PJ)
@@ -178,7 +182,7 @@ def test_a_step_is_as_long_as_its_busiest_core() -> None:
     (1, (0, 0)), (2, (1, 1)), (4, (2, 3)), (8, (4, 4)), (9, (4, 5)), (10, (5, 5)), (256, (30, 66))])
 def test_the_barrier_grows_with_the_board(chips: int, steps: tuple[int, int]) -> None:
     zero = np.zeros(chips)
-    events = CoreWork(1, 1, np.arange(chips), *(zero,) * 11, 0.0)
+    events = CoreWork(1, 1, np.arange(chips), *(zero,) * 11, 0.0, zero, 0.0, 0.0)
     step = cost_models()["loihi1"].price(events).step
     assert step is not None
     assert step.ns == Range(113 + 210 * steps[0], 465 + 213 * steps[1])
@@ -214,6 +218,46 @@ def test_one_step_networks_and_no_waiting() -> None:
     assert cost.single_shot.dynamic_mj == cost.streaming.dynamic_mj
 
 
+def test_a_step_takes_as_long_as_its_slowest_part() -> None:
+    model = cost_models()["loihi2-fitted"]
+    times = model.times
+    assert isinstance(times, Slowest)
+
+    def parts_of(events: CoreWork) -> dict[str, np.ndarray]:
+        return {"synapses": times.synop.values * (events.synops + events.macs).max() / 4,
+                "neurons": times.update.values * events.neurons.max(),
+                "synaptic memory": times.read.values * events.reads.max() / 4,
+                "links": times.link.values * events.link_messages / 4,
+                "links between chips": times.chip_link.values * events.chip_link_messages / 4,
+                "barrier": times.barrier.values + times.barrier_chip.values}
+    for kind, events in {"barrier": work(), "synapses": work(synops=np.array([9.0, 9e4, 9.0])),
+                         "neurons": work(neurons=np.array([3.0, 9e4, 0.0])), "links": work(link_messages=9e5),
+                         "synaptic memory": work(reads=np.array([0.0, 0.0, 9e6])),
+                         "links between chips": work(chip_link_messages=9e4)}.items():
+        step = model.price(events).step
+        assert step is not None and step.kind == kind
+        np.testing.assert_allclose(step.ns.values, np.max(list(parts_of(events).values()), axis=0))
+    assert parts(work()) == {"synop": 1000 / 4, "update": 20, "read": 210 / 4, "link": 25 / 4, "chip_link": 1,
+                             "barrier": 1}
+
+
+def test_the_best_estimate_lies_in_every_range() -> None:
+    cost = cost_models()["loihi2-fitted"].price(work())
+    assert cost.best_estimate and cost.streaming is not None and cost.single_shot is not None
+    found = [cost.dynamic_mj, cost.step.ns if cost.step else None, *cost.terms_mj.values()]
+    for pace in (cost.streaming, cost.single_shot):
+        found += [pace.period_ms, pace.samples_per_s, pace.dynamic_mj, pace.static_mj, pace.total_mj, pace.edp_mj_ms]
+    for value in found:
+        assert value is not None and value.low <= value.middle <= value.high
+    rate, period = cost.streaming.samples_per_s, cost.streaming.period_ms
+    assert rate.middle == pytest.approx(1e3 / period.middle) and rate.low == pytest.approx(1e3 / period.high)
+    assert cost.middle()["total_mj"] == cost.streaming.total_mj.middle  # type: ignore[union-attr]
+    chip, core = cost_models()["loihi2-fitted"].constants["static.chip"], cost_models()["loihi2-fitted"].static_core_mw
+    assert core is not None and cost.streaming.static_mj is not None
+    assert cost.streaming.static_mj.middle == pytest.approx(
+        (2 * chip.value.middle + 3 * core.middle) * period.middle * 1e-3)
+
+
 # Properties --------------------------------------------------------------------------------------
 
 EVENTS = ("updates_active", "updates_idle", "synops", "macs", "spikes", "messages_in", "messages_out", "hops_ew",
@@ -231,18 +275,25 @@ def test_energy_is_additive_over_cores_and_linear_in_events(rows: list[list[floa
         chip = columns[:, 11].astype(np.int64) % 3
         # The size of the state memory depends on the neurons, which stay; everything else is a count.
         counts: dict[str, Any] = dict(zip(EVENTS, columns[:, 1:11].T))
-        return model.price(work(chip=chip, neurons=columns[:, 0], host_messages=0.0, **counts))
+        return model.price(work(chip=chip, neurons=columns[:, 0], host_messages=0.0, reads=columns[:, 3], **counts))
 
     whole = price(columns)
     assert whole.dynamic_mj.low <= whole.dynamic_mj.high
     np.testing.assert_allclose(whole.core_mj.sum(axis=1), whole.dynamic_mj.bounds)
+    # What a chip takes to step does not depend on what its cores do; they share it.
+    per_chip = model.energies.chip_step.bounds * 4 * PJ
+    chips = columns[:, 11].astype(np.int64) % 3
+    on_chip = np.bincount(chips)[chips]
+    fixed = per_chip * len(np.unique(chips))
     np.testing.assert_allclose(np.sum([term.bounds for term in whole.terms_mj.values()], axis=0),
                                whole.dynamic_mj.bounds)
     for core in range(len(columns)):
-        np.testing.assert_allclose(price(columns[core:core + 1]).dynamic_mj.bounds, whole.core_mj[:, core], rtol=1e-9)
+        alone = price(columns[core:core + 1]).dynamic_mj.bounds - per_chip
+        np.testing.assert_allclose(alone, whole.core_mj[:, core] - per_chip / on_chip[core], rtol=1e-6, atol=1e-12)
     scaled = columns.copy()
     scaled[:, 1:11] *= factor
-    np.testing.assert_allclose(price(scaled).dynamic_mj.bounds, factor * whole.dynamic_mj.bounds)
+    np.testing.assert_allclose(price(scaled).dynamic_mj.bounds - fixed, factor * (whole.dynamic_mj.bounds - fixed),
+                               rtol=1e-6, atol=1e-12)
     if whole.streaming is not None and whole.single_shot is not None:
         assert whole.streaming.samples_per_s.low <= whole.streaming.samples_per_s.high
         assert whole.single_shot.latency_ms.low <= whole.streaming.latency_ms.low * (1 + 1e-12)
@@ -252,11 +303,11 @@ def test_energy_is_additive_over_cores_and_linear_in_events(rows: list[list[floa
 # Tables ------------------------------------------------------------------------------------------
 
 
-def test_every_constant_has_a_source_and_no_table_claims_to_be_loihi_2() -> None:
+def test_every_constant_has_a_source_and_loihi_2_is_named_by_its_own_table_alone() -> None:
     assert set(cost_models()) == {"horowitz-fp32", "horowitz-int8", "lemaire", "loihi1", "loihi1-fitted",
-                                  "loihi1-intel-factors"}
+                                  "loihi1-intel-factors", "loihi2-fitted"}
     for name, model in cost_models().items():
-        assert "loihi2" not in name and not model.title.startswith("Loihi 2")
+        assert ("loihi2" in name) == model.title.startswith("Loihi 2") == model.best_estimate
         assert len(model.constants) >= 11 and model.about
         for key, constant in model.constants.items():
             if constant.source.startswith("none"):
@@ -284,6 +335,7 @@ def test_a_record_is_plain_data() -> None:
         record = json.loads(json.dumps(model.price(work()).as_record(), allow_nan=False))
         assert record["model"] == model.name and len(record["core_mj"]) == 2
         assert (record["streaming"] is None) == (model.times is None)
+        assert ("middle" in record) == (model.name == "loihi2-fitted")
 
 
 def constant(value: str = "value = 1", unit: str = "pJ", rest: str = "") -> str:
@@ -310,17 +362,17 @@ def test_a_users_table_changes_a_built_in_one(tmp_path: Path) -> None:
 
 
 def test_a_table_of_a_users_own(tmp_path: Path) -> None:
-    whole = {"energy": cost_models()["loihi1"].energies, "time": cost_models()["loihi1"].times}
+    whole: dict[str, Any] = {"energy": cost_models()["loihi1"].energies, "time": cost_models()["loihi1"].times}
     text = HEAD
     for section, values in whole.items():
         for name in vars(values):
             text += f"[{section}.{name}]\n" + constant("value = 2", "ns" if section == "time" else "pJ")
-    text += "[static.chip]\n" + constant("value = 50", "mW")
+    text += "[static.chip]\n" + constant("value = 50", "mW") + "[static.core]\n" + constant("value = 2", "mW")
     model = load_cost_model(save(tmp_path, text))
     cost = model.price(work())
     assert cost.step is not None and cost.streaming is not None and cost.streaming.static_mj is not None
     assert cost.terms_mj["host messages"].low == pytest.approx(12 * PJ)
-    assert cost.streaming.static_mj.low == pytest.approx(50e-3 * 2 * cost.streaming.period_ms.low)
+    assert cost.streaming.static_mj.low == pytest.approx((50 * 2 + 2 * 3) * 1e-3 * cost.streaming.period_ms.low)
 
 
 def replaced(old: str, new: str) -> Callable[[str], str]:
@@ -343,6 +395,9 @@ SYNOP = HEAD + 'base = "loihi1"\n[energy.synop]\n' + constant()
     (replaced("value = 1", "low = 1"), ("a low and a high", "energy.synop", "low")),
     (replaced("value = 1", "value = 1\nlow = 1\nhigh = 2"), ("a low and a high", "value, low, high")),
     (replaced("value = 1", "low = 2\nhigh = 1"), ("wrong order", "energy.synop")),
+    (replaced("value = 1", "low = 1\nmiddle = 3\nhigh = 2"), ("wrong order", "1.0 to 3.0 to 2.0")),
+    (replaced("value = 1", "low = 1\nmiddle = 3"), ("a low and a high", "low, middle")),
+    (replaced("[energy.synop]", "[slowest.synop]"), ("wrong unit", "slowest.synop", "ns")),
     (replaced("value = 1", ""), ("a low and a high", "none")),
     (replaced('unit = "pJ"', 'unit = "nJ"'), ("wrong unit", "energy.synop", "nJ", "pJ")),
     (replaced('unit = "pJ"', ""), ("no unit", "energy.synop")),
@@ -404,7 +459,8 @@ def test_impossible_work_is_refused(given: dict) -> None:
 def test_no_cores_are_refused() -> None:
     empty = np.zeros(0)
     with pytest.raises(ConfigError, match="of no core"):
-        cost_models()["loihi1"].price(CoreWork(4, 4, np.zeros(0, np.int64), *(empty,) * 11, 0.0))
+        cost_models()["loihi1"].price(CoreWork(4, 4, np.zeros(0, np.int64), *(empty,) * 11, 0.0, empty, 0.0,
+                                                0.0))
 
 
 def test_built_in_models_cannot_be_replaced() -> None:
@@ -419,3 +475,9 @@ def test_built_in_models_cannot_be_replaced() -> None:
 ])
 def test_ranges_are_printed_with_three_digits(low: float, high: float, text: str) -> None:
     assert str(Range(low, high)) == text
+
+
+@pytest.mark.parametrize(("given", "text"), [
+    (Range(1, 4, 2), "2.00 (1.00–4.00)"), (Range(1, 4), "2.50 (1.00–4.00)"), (Range(3, 3), "3.00")])
+def test_a_best_estimate_stands_before_its_range(given: Range, text: str) -> None:
+    assert given.best_text() == text and Range.of(given.values) == given and Range.of(given.bounds) == given

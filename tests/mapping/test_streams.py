@@ -45,7 +45,8 @@ def small(**limits: int) -> Board:
     """A board of tiny cores, as many as anyone wants, whose neurons hold messages for a few steps only."""
     given = {"neurons": 24, "neuron_groups": 3, "synapse_words": 400, "core_words": 700, "in_axons": 150,
              "out_axons": 1500, "cores_per_chip": 6, "chips": 4000, "delay_steps": 5, **limits}
-    return replace(CHIP, name="small", **given, core_mesh=(2, 3), chip_mesh=(4000, 1))  # type: ignore[arg-type]
+    return replace(CHIP, name="small", **given,  # type: ignore[arg-type]
+                   router_mesh=(2, 3), router_cores=1, chip_mesh=(4000, 1))
 
 
 def whole_activity(graph: Graph, seed: int) -> dict[str, np.ndarray]:

@@ -70,15 +70,15 @@ class Access:
 
         Parameters
         ----------
-        size : ndarray (2, ...)
-            Lower and upper bound of each size.
+        size : ndarray (3, ...)
+            Lower bound, middle and upper bound of each size.
 
         Returns
         -------
-        float64 ndarray (2, ...)
-            Lower and upper bound in pJ.
+        float64 ndarray (3, ...)
+            The same in pJ.
         """
-        points = np.stack([self.sram_8kib.bounds, self.sram_32kib.bounds, self.sram_1mib.bounds])
+        points = np.stack([self.sram_8kib.values, self.sram_32kib.values, self.sram_1mib.values])
         energies = []
         for bound, sizes in enumerate(np.asarray(size, dtype=np.float64)):
             slope = (points[2, bound] - points[1, bound]) / (SRAM_SIZES[2] - SRAM_SIZES[1])
@@ -87,12 +87,12 @@ class Access:
         return np.stack(energies)
 
     def terms_pj(self, work: CoreWork) -> dict[str, np.ndarray]:
-        """Energy of one sample by term and core, float64 (2, cores) in pJ: lower and upper bound."""
+        """Energy of one sample by term and core, float64 (3, cores) in pJ: lower bound, middle and upper bound."""
         updates = work.updates_active + work.updates_idle
         met = work.synops + work.macs
-        weight = self.access_pj(self.weight_memory.bounds)[:, None]
-        state = self.access_pj(self.state_per_neuron.bounds[:, None] * work.neurons)
-        queue = self.access_pj(self.queue_memory.bounds)[:, None]
+        weight = self.access_pj(self.weight_memory.values)[:, None]
+        state = self.access_pj(self.state_per_neuron.values[:, None] * work.neurons)
+        queue = self.access_pj(self.queue_memory.values)[:, None]
         return {
             "weight reads": weight * met,
             "bias reads": state * updates,
@@ -100,8 +100,8 @@ class Access:
             "state writes": state * (met + updates),
             "queue reads": queue * work.messages_in,
             "queue writes": queue * work.spikes,
-            "addressing": (self.address_synop.bounds[:, None] * met
-                           + self.address_message.bounds[:, None] * work.messages_in),
+            "addressing": (self.address_synop.values[:, None] * met
+                           + self.address_message.values[:, None] * work.messages_in),
         }
 
 

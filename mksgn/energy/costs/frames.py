@@ -63,12 +63,12 @@ def at_frame_rate(model: CostModel, work: CoreWork, cost: Cost, frames: int, per
         return None
     period = 1e3 * frames / per_second
     left = work.latency_steps - steps_before_last
-    low = min(cost.step.idle_ns.low, cost.step.ns.low) * left
-    after = Range(low * _MS_PER_NS, cost.step.ns.high * left * _MS_PER_NS)
+    after = Range.of(cost.step.any_ns.values * left * _MS_PER_NS)
     static = total = None
-    if model.static_chip_mw is not None:
-        energy = model.static_chip_mw.bounds * work.chips * period * 1e-3  # mW ms = uJ
-        static, total = Range.of(energy), Range.of(energy + cost.single_shot.dynamic_mj.bounds)
+    power = model.static_mw(work)
+    if power is not None:
+        energy = power.values * period * 1e-3  # mW ms = uJ
+        static, total = Range.of(energy), Range.of(energy + cost.single_shot.dynamic_mj.values)
     return FramePace(period, after, bool(np.all(cost.single_shot.period_ms.bounds <= period)),
                      cost.single_shot.dynamic_mj, static, total)
 
@@ -93,11 +93,11 @@ def at_endless_rate(model: CostModel, work: CoreWork, cost: Cost, per_second: fl
         return None
     period = 1e3 / per_second
     frames, left = divmod(work.latency_steps - 1, work.steps)
-    low = min(cost.step.idle_ns.low, cost.step.ns.low)
-    after = Range.of(frames * period + np.array([low, cost.step.ns.high]) * (left + 1) * _MS_PER_NS)
+    after = Range.of(frames * period + cost.step.any_ns.values * (left + 1) * _MS_PER_NS)
     static = total = None
-    if model.static_chip_mw is not None:
-        energy = model.static_chip_mw.bounds * work.chips * period * 1e-3  # mW ms = uJ
-        static, total = Range.of(energy), Range.of(energy + cost.dynamic_mj.bounds)
+    power = model.static_mw(work)
+    if power is not None:
+        energy = power.values * period * 1e-3  # mW ms = uJ
+        static, total = Range.of(energy), Range.of(energy + cost.dynamic_mj.values)
     return FramePace(period, after, bool(np.all(cost.streaming.period_ms.bounds <= period)), cost.dynamic_mj, static,
                      total)

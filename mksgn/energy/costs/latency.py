@@ -7,20 +7,20 @@ little (arXiv 2511.21549). A core has three kinds of work in a step, each linear
     neurons   t_active updates_active + t_idle updates_idle
     messages  t_in messages_in + t_spike spikes + t_out messages_out
 
-How far they overlap within a core is not published. The bounds are full overlap and none:
+How far they overlap within a core is not published for Loihi 1. The bounds are full overlap and none:
 
     low  = max over cores and kinds of the work + barrier
     high = max over cores of the sum of its kinds + barrier
 
-The first is the max-affine form that Timcheck et al. (arXiv 2601.10035) fit to Loihi 2; their terms are synops,
-dendrite operations, synaptic memory reads and the bits on the busiest link, and their barrier is one more term of
-the maximum. Congestion of the mesh is not modelled here. The events of a core are means over the T steps of a
-sample, and the mean of a maximum is at least the maximum of the means: steps of uneven load take longer.
+:mod:`mksgn.energy.costs.slowest` has the other form, in which a step takes as long as the slowest of its parts. The
+events of a core are means over the T steps of a sample, and the mean of a maximum is at least the maximum of the means:
+steps of uneven load take longer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import singledispatch
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class StepTime:
     core : int
         The core that decides it, were nothing to overlap.
     kind : str
-        The largest of that core's three kinds of work.
+        What decides: the largest of that core's kinds of work, or what all cores share.
     idle_ns : Range
         A step in which no neuron changes and no message is sent.
     """
@@ -86,37 +86,49 @@ class StepTime:
     kind: str
     idle_ns: Range
 
+    @property
+    def any_ns(self) -> Range:
+        """Of a step in which something may happen, or nothing."""
+        return Range(min(self.idle_ns.low, self.ns.low), self.ns.high, self.ns.middle)
 
-def step_time(times: Times, work: CoreWork) -> StepTime:
+
+@singledispatch
+def step_time(times: object, work: CoreWork) -> StepTime:
     """Duration of a step of ``work``, and of one in which nothing happens.
 
     Parameters
     ----------
-    times : Times
+    times : Times or Slowest
     work : CoreWork
     """
-    def spent(**events: np.ndarray) -> np.ndarray:
-        total = sum(getattr(times, name).bounds[:, None] * count for name, count in events.items())
-        return np.asarray(total) / work.steps
+    raise TypeError(f"no times of a step: {times!r}")
 
+
+@step_time.register
+def _of_sums(times: Times, work: CoreWork) -> StepTime:
     kinds = {
-        "synapses": spent(synop=work.synops, mac=work.macs),
-        "neurons": spent(update_active=work.updates_active, update_idle=work.updates_idle),
-        "messages": spent(message_in=work.messages_in, spike=work.spikes, message_out=work.messages_out),
+        "synapses": _spent(times, work, synop=work.synops, mac=work.macs),
+        "neurons": _spent(times, work, update_active=work.updates_active, update_idle=work.updates_idle),
+        "messages": _spent(times, work, message_in=work.messages_in, spike=work.spikes, message_out=work.messages_out),
     }
     low = max(float(kind[0].max()) for kind in kinds.values())
-    together = sum(kind[1] for kind in kinds.values())
+    together = sum(kind[2] for kind in kinds.values())
     core = int(np.argmax(together))
-    largest = max(kinds, key=lambda name: float(kinds[name][1, core]))
-    barrier = _barrier_ns(times, work.chips)
-    idle = times.update_idle.bounds * work.neurons.max()
+    largest = max(kinds, key=lambda name: float(kinds[name][2, core]))
+    barrier = barrier_ns(times.barrier, times.barrier_chip, work.chips)
+    idle = times.update_idle.values * work.neurons.max()
     return StepTime(Range(low + barrier.low, float(np.max(together)) + barrier.high), core, largest,
-                    Range.of(idle + barrier.bounds))
+                    Range.of(idle + barrier.values))
 
 
-def _barrier_ns(times: Times, chips: int) -> Range:
+def _spent(times: Times, work: CoreWork, **events: np.ndarray) -> np.ndarray:
+    """Nanoseconds of each core in a step, (3, cores)."""
+    total = sum(getattr(times, name).values[:, None] * count for name, count in events.items())
+    return np.asarray(total) / work.steps
+
+
+def barrier_ns(barrier: Range, barrier_chip: Range, chips: int) -> Range:
     """Barrier of ``chips`` chips, which stand in a square at best and in rows of :data:`NARROWEST` at worst."""
     narrow = min(chips, NARROWEST) - 1 + -(-chips // NARROWEST) - 1
     square = min(narrow, 2 * (int(np.ceil(np.sqrt(chips))) - 1))
-    return Range(times.barrier.low + square * times.barrier_chip.low,
-                 times.barrier.high + narrow * times.barrier_chip.high)
+    return Range.of(barrier.values + np.array([square, (square + narrow) / 2, narrow]) * barrier_chip.values)

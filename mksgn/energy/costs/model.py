@@ -11,6 +11,7 @@ import numpy as np
 from mksgn.energy.costs.access import Access
 from mksgn.energy.costs.latency import StepTime, Times, step_time
 from mksgn.energy.costs.quantity import Constant, Range
+from mksgn.energy.costs.slowest import Slowest
 from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
 
@@ -38,6 +39,8 @@ class Energies:
         Per message that goes to another chip.
     host_message : Range
         Per message that enters from the host.
+    chip_step : Range
+        Per chip in use and step, whatever happens in it.
     """
 
     synop: Range
@@ -51,6 +54,7 @@ class Energies:
     hop_ns: Range
     chip_crossing: Range
     host_message: Range
+    chip_step: Range
 
 
 ENERGY_UNITS = {item.name: "pJ" for item in fields(Energies)}
@@ -99,11 +103,14 @@ class Cost:
     dynamic_mj : Range
         Their sum.
     core_mj : float64 ndarray (2, cores)
-        Lower and upper bound of the dynamic energy of each core (without the host's messages).
+        Lower and upper bound of the dynamic energy of each core, with its share of its chip's (without the host's
+        messages).
     step : StepTime or None
         None where the model has no times.
     streaming, single_shot : Pace or None
         Samples back to back, one every T steps; and one at a time, each through the whole network before the next.
+    best_estimate : bool
+        The middle of each range is a best estimate (:attr:`CostModel.best_estimate`).
     """
 
     model: str
@@ -113,6 +120,7 @@ class Cost:
     step: StepTime | None
     streaming: Pace | None
     single_shot: Pace | None
+    best_estimate: bool = False
 
     @property
     def static_mj(self) -> Range | None:
@@ -125,9 +133,13 @@ class Cost:
         return self.streaming.total_mj if self.streaming else None
 
     def as_record(self) -> dict[str, Any]:
-        """The cost as JSON-ready data: every range a pair ``[low, high]``, what the model lacks None."""
+        """The cost as JSON-ready data: every range a pair ``[low, high]``, what the model lacks None.
+
+        ``middle`` holds the best estimates, where the model has them.
+        """
         return {
             "model": self.model,
+            **({"middle": self.middle()} if self.best_estimate else {}),
             "terms_mj": {name: _pair(value) for name, value in self.terms_mj.items()},
             "dynamic_mj": _pair(self.dynamic_mj),
             "core_mj": self.core_mj.tolist(),
@@ -136,6 +148,15 @@ class Cost:
             "streaming": _pace_record(self.streaming),
             "single_shot": _pace_record(self.single_shot),
         }
+
+    def middle(self) -> dict[str, float | None]:
+        """The middle of the figures of a sample, back to back."""
+        pace = self.streaming
+        found = {"dynamic_mj": self.dynamic_mj, "static_mj": self.static_mj, "total_mj": self.total_mj,
+                 "latency_ms": pace.latency_ms if pace else None,
+                 "single_shot_ms": self.single_shot.latency_ms if self.single_shot else None,
+                 "samples_per_s": pace.samples_per_s if pace else None, "edp_mj_ms": pace.edp_mj_ms if pace else None}
+        return {name: None if value is None else value.middle for name, value in found.items()}
 
 
 @dataclass(frozen=True)
@@ -149,10 +170,10 @@ class CostModel:
     title, about : str
         The chip or circuit that the figures stand for, and what they leave out.
     energies : Energies
-    times : Times or None
+    times : Times, Slowest or None
         None: the model says nothing about time.
-    static_chip_mw : Range or None
-        Static power of a chip, mW; None: the model has none.
+    static_chip_mw, static_core_mw : Range or None
+        Static power of a chip in use, and what each core in use adds, mW; None: the model has none.
     access : Access or None
         Memory accesses and addressing; None: they are contained in the energies, or left out.
     constants : dict of str to Constant
@@ -163,10 +184,22 @@ class CostModel:
     title: str
     about: str
     energies: Energies
-    times: Times | None = None
+    times: Times | Slowest | None = None
     static_chip_mw: Range | None = None
+    static_core_mw: Range | None = None
     access: Access | None = None
     constants: Mapping[str, Constant] = field(default_factory=dict, compare=False)
+
+    @property
+    def best_estimate(self) -> bool:
+        """Whether its constants have best estimates between their bounds."""
+        return any(constant.best_estimate for constant in self.constants.values())
+
+    def static_mw(self, work: CoreWork) -> Range | None:
+        """Static power of the chips and cores in use; None where the model has none."""
+        if self.static_chip_mw is None or self.static_core_mw is None:
+            return None
+        return Range.of(self.static_chip_mw.values * work.chips + self.static_core_mw.values * work.cores)
 
     def price(self, work: CoreWork) -> Cost:
         """Energy and time of one sample.
@@ -181,21 +214,23 @@ class CostModel:
             When the work is of no core, or a count is negative or not finite.
         """
         _check(work)
-        terms = self._terms_pj(work)
-        host = self.energies.host_message.bounds * work.host_messages
+        terms = self._terms_pj(work, work.steps)
+        host = self.energies.host_message.values * work.host_messages
         core_pj = np.sum(list(terms.values()), axis=0)
         by_term = {name: Range.of(value.sum(axis=1) * _MJ_PER_PJ) for name, value in terms.items()}
         by_term["host messages"] = Range.of(host * _MJ_PER_PJ)
         dynamic = Range.of((core_pj.sum(axis=1) + host) * _MJ_PER_PJ)
+        core_mj = core_pj[[0, -1]] * _MJ_PER_PJ
         if self.times is None:
-            return Cost(self.name, by_term, dynamic, core_pj * _MJ_PER_PJ, None, None, None)
+            return Cost(self.name, by_term, dynamic, core_mj, None, None, None, self.best_estimate)
         step = step_time(self.times, work)
-        return Cost(self.name, by_term, dynamic, core_pj * _MJ_PER_PJ, step,
-                    self._streaming(work, step, dynamic), self._single_shot(work, step))
+        return Cost(self.name, by_term, dynamic, core_mj, step, self._streaming(work, step, dynamic),
+                    self._single_shot(work, step), self.best_estimate)
 
-    def _terms_pj(self, work: CoreWork) -> dict[str, np.ndarray]:
-        """Dynamic energy by kind of event and core, (2, cores)."""
+    def _terms_pj(self, work: CoreWork, steps: int) -> dict[str, np.ndarray]:
+        """Dynamic energy by kind of event and core, (3, cores), of a sample that takes ``steps`` steps."""
         prices = self.energies
+        share = 1 / np.bincount(work.chip)[work.chip]
         events = {
             "synops": ((prices.synop, work.synops),),
             "macs": ((prices.mac, work.macs),),
@@ -205,14 +240,15 @@ class CostModel:
             "messages": ((prices.message_in, work.messages_in), (prices.message_out, work.messages_out)),
             "hops": ((prices.hop_ew, work.hops_ew), (prices.hop_ns, work.hops_ns)),
             "chip crossings": ((prices.chip_crossing, work.chip_crossings),),
+            "steps of a chip": ((prices.chip_step, steps * share),),
         }
-        terms = {name: np.asarray(sum(price.bounds[:, None] * count for price, count in parts))
+        terms = {name: np.asarray(sum(price.values[:, None] * count for price, count in parts))
                  for name, parts in events.items()}
         return terms | (self.access.terms_pj(work) if self.access else {})
 
     def _streaming(self, work: CoreWork, step: StepTime, dynamic: Range) -> Pace:
-        period = step.ns.bounds * work.steps * _MS_PER_NS
-        latency = step.ns.bounds * work.latency_steps * _MS_PER_NS
+        period = step.ns.values * work.steps * _MS_PER_NS
+        latency = step.ns.values * work.latency_steps * _MS_PER_NS
         return self._pace(work, work.steps, period, latency, dynamic)
 
     def _single_shot(self, work: CoreWork, step: StepTime) -> Pace:
@@ -223,20 +259,20 @@ class CostModel:
         """
         waiting = work.latency_steps - work.steps
         idle = replace(work, updates_idle=work.updates_idle + work.neurons * waiting)
-        energy = np.sum(list(self._terms_pj(idle).values()), axis=0).sum(axis=1)
-        dynamic = Range.of((energy + self.energies.host_message.bounds * work.host_messages) * _MJ_PER_PJ)
-        low = step.ns.low * work.steps + min(step.idle_ns.low, step.ns.low) * waiting
-        duration = np.array([low, step.ns.high * work.latency_steps]) * _MS_PER_NS
+        energy = np.sum(list(self._terms_pj(idle, work.latency_steps).values()), axis=0).sum(axis=1)
+        dynamic = Range.of((energy + self.energies.host_message.values * work.host_messages) * _MJ_PER_PJ)
+        duration = (step.ns.values * work.steps + step.any_ns.values * waiting) * _MS_PER_NS
         return self._pace(work, work.latency_steps, duration, duration, dynamic)
 
     def _pace(self, work: CoreWork, steps: int, period_ms: np.ndarray, latency_ms: np.ndarray, dynamic: Range) -> Pace:
         static = total = edp = None
-        if self.static_chip_mw is not None:
-            energy = self.static_chip_mw.bounds * work.chips * period_ms * 1e-3  # mW ms = uJ
-            static, total = Range.of(energy), Range.of(energy + dynamic.bounds)
-            edp = Range.of(total.bounds * latency_ms)
-        rate = Range(1e3 / float(period_ms[1]), 1e3 / float(period_ms[0]))
-        return Pace(steps, Range.of(period_ms), Range.of(latency_ms), rate, dynamic, static, total, edp)
+        power = self.static_mw(work)
+        if power is not None:
+            energy = power.values * period_ms * 1e-3  # mW ms = uJ
+            static, total = Range.of(energy), Range.of(energy + dynamic.values)
+            edp = Range.of(total.values * latency_ms)
+        period = Range.of(period_ms)
+        return Pace(steps, period, Range.of(latency_ms), period.per(1e3), dynamic, static, total, edp)
 
 
 def _check(work: CoreWork) -> None:

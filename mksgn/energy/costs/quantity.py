@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,10 +14,23 @@ computed here from published figures; it is chosen here for want of a figure; or
 
 @dataclass(frozen=True)
 class Range:
-    """A quantity known to lie between ``low`` and ``high``; one number where they are equal."""
+    """A quantity known to lie between ``low`` and ``high``; one number where they are equal.
+
+    Parameters
+    ----------
+    low, high : float
+    middle : float, optional
+        The best estimate where there is one (:attr:`CostModel.best_estimate`), else the mean of the bounds: for sorting
+        and drawing.
+    """
 
     low: float
     high: float
+    middle: float = field(default=math.nan, compare=False)
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.middle):
+            object.__setattr__(self, "middle", (self.low + self.high) / 2)
 
     @property
     def exact(self) -> bool:
@@ -24,25 +38,34 @@ class Range:
         return self.low == self.high
 
     @property
-    def middle(self) -> float:
-        """Mean of the bounds: for sorting and drawing, not a best estimate."""
-        return (self.low + self.high) / 2
-
-    @property
     def bounds(self) -> np.ndarray:
-        """``[low, high]``, float64 (2,): sums and products of non-negative ranges are those of the bounds."""
+        """``[low, high]``, float64 (2,)."""
         return np.array([self.low, self.high])
 
+    @property
+    def values(self) -> np.ndarray:
+        """``[low, middle, high]``, float64 (3,): sums, products and maxima of ranges above 0 are those of these."""
+        return np.array([self.low, self.middle, self.high])
+
     @classmethod
-    def of(cls, bounds: np.ndarray) -> Range:
-        """From ``[low, high]``."""
-        low, high = (float(bound) for bound in bounds)
-        return cls(low, high)
+    def of(cls, values: np.ndarray) -> Range:
+        """From ``[low, middle, high]``, or from ``[low, high]``."""
+        low, *middle, high = (float(value) for value in values)
+        return cls(low, high, *middle)
+
+    def per(self, amount: float) -> Range:
+        """``amount`` over this range, such as a rate of a period: the bounds change places."""
+        return Range.of(amount / self.values[::-1])
 
     def text(self, digits: int = 3) -> str:
         """As "1.23" or "1.23–4.56", ``digits`` significant digits, no more than a number of this kind carries."""
         low, high = (_significant(bound, digits) for bound in (self.low, self.high))
         return low if low == high else f"{low}–{high}"
+
+    def best_text(self, digits: int = 3) -> str:
+        """As "2.3 (1.2–4.5)": the middle as the best estimate, and the bounds."""
+        spread = self.text(digits)
+        return spread if self.exact else f"{_significant(self.middle, digits)} ({spread})"
 
     def __str__(self) -> str:
         return self.text()
@@ -72,6 +95,8 @@ class Constant:
         One of :data:`BASES`.
     note : str
         How it was derived, or why it was assumed.
+    best_estimate : bool
+        The table states the middle of ``value``.
     """
 
     value: Range
@@ -79,3 +104,4 @@ class Constant:
     source: str
     basis: str
     note: str = ""
+    best_estimate: bool = False

@@ -5,11 +5,12 @@ sections of constants:
 
 - ``energy``, pJ per event: all of :data:`~mksgn.energy.costs.model.ENERGY_UNITS`;
 - ``time``, ns per event, or no such section: all of :data:`~mksgn.energy.costs.latency.TIME_UNITS`;
-- ``static``: ``chip``, mW, or no such section; needs ``time``;
+- ``slowest``, ns, in place of ``time``: all of :data:`~mksgn.energy.costs.slowest.SLOWEST_UNITS`;
+- ``static``: ``chip`` and ``core``, mW, or no such section; needs ``time`` or ``slowest``;
 - ``access``, or no such section: all of :data:`~mksgn.energy.costs.access.ACCESS_UNITS`.
 
-A constant is a table of ``value``, or ``low`` and ``high``, ``unit``, ``source``, ``basis``
-(:data:`~mksgn.energy.costs.quantity.BASES`) and perhaps ``note``::
+A constant is a table of ``value``, or ``low`` and ``high`` and perhaps ``middle`` (the best estimate), ``unit``,
+``source``, ``basis`` (:data:`~mksgn.energy.costs.quantity.BASES`) and perhaps ``note``::
 
     [energy.synop]
     value = 23.6
@@ -37,13 +38,16 @@ from mksgn.energy.costs.access import ACCESS_UNITS, Access
 from mksgn.energy.costs.latency import TIME_UNITS, Times
 from mksgn.energy.costs.model import ENERGY_UNITS, CostModel, Energies
 from mksgn.energy.costs.quantity import BASES, Constant, Range
+from mksgn.energy.costs.slowest import SLOWEST_UNITS, Slowest
 from mksgn.errors import ConfigError
 
-BUILT_IN = ("horowitz-fp32", "horowitz-int8", "lemaire", "loihi1", "loihi1-fitted", "loihi1-intel-factors")
+BUILT_IN = ("horowitz-fp32", "horowitz-int8", "lemaire", "loihi1", "loihi1-fitted", "loihi1-intel-factors",
+            "loihi2-fitted")
 """Names of the tables that come with the package, cheapest assumptions first."""
-_UNITS = {"energy": ENERGY_UNITS, "time": TIME_UNITS, "static": {"chip": "mW"}, "access": ACCESS_UNITS}
+_UNITS = {"energy": ENERGY_UNITS, "time": TIME_UNITS, "slowest": SLOWEST_UNITS, "static": {"chip": "mW", "core": "mW"},
+          "access": ACCESS_UNITS}
 _HEAD = ("title", "about", "base")
-_KEYS = ("value", "low", "high", "unit", "source", "basis", "note")
+_KEYS = ("value", "low", "middle", "high", "unit", "source", "basis", "note")
 
 
 @lru_cache(maxsize=1)
@@ -106,9 +110,12 @@ def _model(table: dict[str, Any], where: str, name: str) -> CostModel:
     if "energy" not in sections:
         raise ConfigError("a cost table lacks a section", where=where, got="no [energy]",
                           fix="give every event a price, 0 with basis \"not modelled\" where the model has none")
-    if "static" in sections and "time" not in sections:
+    if "static" in sections and not {"time", "slowest"} & set(sections):
         raise ConfigError("static power without times gives no energy", where=where, got="[static] and no [time]",
-                          fix="add [time], or leave [static] out")
+                          fix="add [time] or [slowest], or leave [static] out")
+    if {"time", "slowest"} <= set(sections):
+        raise ConfigError("a cost table says twice how long a step takes", where=where, got="[time] and [slowest]",
+                          fix="leave one of them out")
     for section, constants in sections.items():
         missing = [key for key in _UNITS[section] if key not in constants]
         if missing:
@@ -121,8 +128,10 @@ def _model(table: dict[str, Any], where: str, name: str) -> CostModel:
     return CostModel(
         name=name, title=table["title"], about=table["about"],
         energies=Energies(**values["energy"]),
-        times=Times(**values["time"]) if "time" in values else None,
+        times=Times(**values["time"]) if "time" in values else
+        Slowest(**values["slowest"]) if "slowest" in values else None,
         static_chip_mw=values["static"]["chip"] if "static" in values else None,
+        static_core_mw=values["static"]["core"] if "static" in values else None,
         access=Access(**values["access"]) if "access" in values else None,
         constants={f"{section}.{key}": constant for section, constants in sections.items()
                    for key, constant in constants.items()})
@@ -179,20 +188,19 @@ def _constant(entry: object, unit: str, where: str) -> Constant:
     note = entry.get("note", "")
     if not isinstance(note, str):
         raise ConfigError("a note must be text", where=where, got=repr(note))
-    return Constant(value, unit, entry["source"], entry["basis"], note)
+    return Constant(value, unit, entry["source"], entry["basis"], note, "middle" in entry)
 
 
 def _value(entry: dict[str, Any], where: str) -> Range:
-    given = [key for key in ("value", "low", "high") if key in entry]
-    if given not in (["value"], ["low", "high"]):
+    given = [key for key in ("value", "low", "middle", "high") if key in entry]
+    if given not in (["value"], ["low", "high"], ["low", "middle", "high"]):
         raise ConfigError("a constant needs one value, or a low and a high", where=where,
-                          got=", ".join(given) or "none", allowed="value, or low and high")
+                          got=", ".join(given) or "none", allowed="value, or low and high, with or without middle")
     numbers = [_number(entry[key], f"{where}.{key}") for key in given]
-    value = Range(numbers[0], numbers[-1])
-    if value.low > value.high:
-        raise ConfigError("a constant's bounds are in the wrong order", where=where, got=f"{value.low} to {value.high}",
-                          fix="exchange low and high")
-    return value
+    if sorted(numbers) != numbers:
+        raise ConfigError("a constant's bounds are in the wrong order", where=where,
+                          got=" to ".join(map(str, numbers)), fix="put them in ascending order")
+    return Range(numbers[0], numbers[-1], *numbers[1:-1])
 
 
 def _number(value: object, where: str) -> float:
