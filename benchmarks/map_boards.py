@@ -30,7 +30,7 @@ Net = Literal["shipped", "pair", "full"]
 CHIPS = 32
 """Spreading a net over thousands of cores more than it needs says nothing, slowly."""
 MODELS = Path(__file__).resolve().parent.parent / "models"
-SHIPPED = {"shipped": MODELS / "nw-ucla-joint" / "mksgn.net", "pair": MODELS / "nw-ucla" / "mksgn.net"}
+SHIPPED: dict[Net, Path] = {"shipped": MODELS / "nw-ucla-joint" / "mksgn.net", "pair": MODELS / "nw-ucla" / "mksgn.net"}
 COLUMNS = ("net", "board", "objective", "cores", "chips", "board's chips", "fits", "busiest core", "its load, ms",
            "mean load, ms", "messages between chips", "filled in order", "seconds")
 
@@ -73,7 +73,7 @@ from mksgn.report.provenance import hardware, versions
 
 def nets(options: Options, console: Console) -> dict[str, tuple[Graph, dict[str, np.ndarray]]]:
     """Each net and the messages per neuron and sample that it is placed by."""
-    found = {}
+    found: dict[str, tuple[Graph, dict[str, np.ndarray]]] = {}
     for name, path in SHIPPED.items():
         if name in options.only:
             graph = read_net(path)

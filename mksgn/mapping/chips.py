@@ -46,7 +46,8 @@ class Exchange:
     @classmethod
     def of(cls, flows: Iterable[Flow], cores: int) -> Exchange:
         """The sum of ``flows`` between ``cores`` cores; the host's are left out."""
-        keys, values = [np.zeros(0, np.int64)], [np.zeros(0)]
+        keys: list[np.ndarray] = [np.zeros(0, np.int64)]
+        values: list[np.ndarray] = [np.zeros(0)]
         for flow in flows:
             kept = (flow.sender != HOST) & (flow.sender != flow.receiver)
             sender, receiver = flow.sender[kept], flow.receiver[kept]
