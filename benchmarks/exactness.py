@@ -5,6 +5,8 @@
     python benchmarks/exactness.py --data nw_ucla.npz --weights models/nw-ucla-joint/weights.safetensors
     python benchmarks/exactness.py --data nw_ucla.npz --layouts blocks --states   # u and v as well
     python benchmarks/exactness.py --data nw_ucla.npz --time stream               # Lava takes frames as time steps
+    python benchmarks/exactness.py --data nw_ucla.npz --time stream --weights models/nw-ucla-joint/weights.safetensors \
+        --samples 1 --layouts stock --parts 2                                     # half by half: fewer OS processes
     python benchmarks/exactness.py --data nw_ucla.npz --keep first.json --markdown benchmarks/results/exactness.md
 
 Without --weights the networks are Base-SGN (10 layers) and MK-SGN (6 layers) with one modality and with
@@ -59,6 +61,9 @@ class Options:
     """Layouts in which Lava runs the nets; each is compared with the emulator."""
     time: Literal["clip", "stream"] = "clip"
     """How Lava runs the frames of a clip: side by side, each with neurons of its own, or one after the other."""
+    parts: int = 1
+    """Parts in which Lava runs each network, one after the other, fed with what the emulator has: for networks that are
+    too large for Lava at once. Fewer where the network cannot be cut so often."""
     states: bool = False
     """Compare u and v of every population too (emulator against Lava, step by step)."""
     json: Path | None = None
@@ -78,6 +83,7 @@ class Options:
             words.append(f"--weights models/{self.weights.parent.name}/{self.weights.name}")
         words += ["--layouts", *self.layouts]
         words += ["--time", self.time] if self.time != "clip" else []
+        words += ["--parts", str(self.parts)] if self.parts > 1 else []
         return " ".join([*words, *(["--states"] if self.states else [])])
 
 
@@ -91,7 +97,9 @@ from _exactness_page import kept, page, terminal_table
 
 from mksgn.data.pack import Pack
 from mksgn.data.splits import evenly_spaced, split
+from mksgn.errors import ConfigError
 from mksgn.ir import Graph
+from mksgn.ir.partition import parts
 from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
 from mksgn.networks.graph import GraphConfig
 from mksgn.nn import SpikingGraphNet
@@ -148,16 +156,28 @@ def runs(options: Options, name: str, net: SpikingGraphNet, samples: np.ndarray,
     record = "states" if options.states else "spikes"
     with console.status(f"{name}: emulator"), open_backend("emulator", slayer.graph) as backend:
         emulated = backend.run(samples, record=record)
-    graph, messages = slayer.graph, samples
-    if options.time == "stream":
-        graph = streamed(slayer.graph)
-        messages = clip_as_stream(graph, samples)
     simulated: dict[str, RunResult] = {}
     for layout in options.layouts:
-        with console.status(f"{name}: Lava, {layout}"), open_backend("lava", graph, layout=layout) as backend:
-            result = backend.run(messages, record=record)
-        simulated[layout] = result if graph is slayer.graph else side_by_side(graph, result)
+        with console.status(f"{name}: Lava, {layout}"):
+            simulated[layout] = on_lava(options, slayer.graph, samples, emulated, layout, record)
     return reference, emulated, simulated
+
+
+def on_lava(options: Options, whole: Graph, samples: np.ndarray, emulated: RunResult, layout: str,
+            record: str) -> RunResult:
+    """The samples on Lava, part by part: each is fed what the part before it sends in the emulator."""
+    cost = {population.name: float(population.size) for population in whole.populations}
+    found: list[RunResult] = []
+    for part in parts(whole, options.parts, cost) if options.parts > 1 else [whole]:
+        entering = samples if part.input.name == whole.input.name else emulated.spikes[part.input.name]
+        graph = streamed(part) if options.time == "stream" else part
+        messages = clip_as_stream(graph, entering) if options.time == "stream" else entering
+        with open_backend("lava", graph, layout=layout) as backend:
+            result = backend.run(messages, record=record)
+        found.append(result if graph is part else side_by_side(graph, result))
+    spikes, u, v = ({name: values for result in found for name, values in getattr(result, quantity).items()}
+                    for quantity in ("spikes", "u", "v"))
+    return replace(found[-1], spikes=spikes, u=u, v=v)
 
 
 def side_by_side(stream: Graph, result: RunResult) -> RunResult:
@@ -191,6 +211,8 @@ def compared(options: Options, name: str, net: SpikingGraphNet, pack: Pack, cons
 
 def main(options: Options) -> int:
     console = Console()
+    if options.parts < 1:
+        raise ConfigError("a network has at least one part", where="--parts", got=str(options.parts))
     for option, path in (("--json", options.json), ("--markdown", options.markdown)):
         if path is not None:
             check_writable(path, option)

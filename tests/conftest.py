@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -122,6 +123,16 @@ def nw_ucla_path(data_dir: Path) -> Path:
     if not path.is_file():
         pytest.skip(f"no {path.name} in {data_dir}")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def synthetic_data_is_made_once() -> Iterator[None]:
+    """What ``--data synthetic`` names: 1,500 recordings, the same in every test."""
+    from mksgn.data import sources
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "synthetic_pack", functools.cache(sources.synthetic_pack))
+        yield
 
 
 @pytest.fixture(scope="session")

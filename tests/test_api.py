@@ -117,7 +117,6 @@ def test_figures_are_those_of_the_programs(capsys: pytest.CaptureFixture[str], m
 
 
 @pytest.mark.lava
-@pytest.mark.timeout(120)
 def test_lava_runs_the_same() -> None:
     net = mksgn.load("nw-ucla")
     x = net.run(mksgn.read("nw_ucla.npz", samples=2)).selection.x

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from mksgn.extras import present
+
+pytestmark = pytest.mark.skipif(not present("torch"), reason="torch is not here: every other test does without it")
 FORBIDDEN = ("torch", "lava", "scipy", "safetensors", "lightning_fabric", "tensorboard")
 BEGIN = f"""
 import sys

@@ -5,6 +5,7 @@
     mksgn energy --net mksgn.net --board hala-point --cost loihi1 my-prices.toml --json energy.json
     mksgn energy --net mksgn.net --objective cores             # placed on the fewest cores
     mksgn energy --net mksgn.net --backend loihi2              # measured on the chip as well
+    mksgn energy --net mksgn.net --time endless                # a frame of a stream without ends
 
 Counted, exactly: spikes, synaptic operations (each non-zero weight that a spike really meets), MACs of the graded
 input, neuron updates that changed something and those that did not, per sample, layer and synapse. Beside them the
@@ -76,6 +77,10 @@ class Options:
     objective: Annotated[Objective, tyro.conf.arg(help=OBJECTIVE_HELP)] = "time"
     cost: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME|FILE.toml ...")] = ()
     """Cost models, by name or file. Default: all that come with the package."""
+    time: Literal["clip", "endless"] = "clip"
+    """clip: everything is of a sample, all frames at once. endless: of a frame of a stream without ends, for a net that
+    was trained for streams; the samples play one after the other. mksgn map --time stream has a clip's frames one after
+    the other."""
     batch_size: int = 32
     """Samples that the emulator computes together; bounds its memory."""
     json: Path | None = None
@@ -90,6 +95,10 @@ class Options:
         if self.samples < 0:
             raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
                               allowed="0 for all, or more")
+        if self.time == "endless" and (self.report is not None or self.backend == "loihi2"):
+            raise ConfigError("this is about clips only", where="--report" if self.report else "--backend",
+                              got=str(self.report or self.backend), allowed="with --time clip",
+                              fix="leave it out, or leave --time endless out")
         given = [(name, path) for name, path in (("--json", self.json), ("--csv", self.csv), ("--report", self.report))
                  if path is not None]
         for option, path in given:

@@ -10,7 +10,9 @@ from typing import Any
 
 from rich.console import Console
 
+from mksgn.commands.endless import endless_graph
 from mksgn.commands.energy import Options
+from mksgn.commands.estimate_frames import estimate_frames
 from mksgn.data.selection import Selection
 from mksgn.data.splits import evenly_spaced
 from mksgn.emulator import Emulator
@@ -41,8 +43,12 @@ def estimate_energy(options: Options, typed: str) -> int:
     net_section(graph, options.net, (), 1)  # first: a recipe that cannot be read is refused before anything runs
     models = find_models(options.cost)
     target = board(options.board)
-    check_fits(graph, target, str(options.net))
+    placed = endless_graph(graph, options.net) if options.time == "endless" else graph
+    check_fits(placed, target, str(options.net))
     selection = find_samples(options, graph, console)
+    if placed is not graph:
+        estimate_frames(options, placed, target, models, selection.x, typed, console)
+        return 0
     # First: what it needs may be missing.
     chip = measure_on_chip(graph, selection, console) if options.backend == "loihi2" else None
     started = time.perf_counter()

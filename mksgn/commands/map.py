@@ -7,6 +7,7 @@
     mksgn map --net pilotnet.net --steps 16                # a stock net has no number of steps
     mksgn map --net mksgn.net --objective lava             # split as Lava's compiler did
     mksgn map --net mksgn.net --time stream                # frames one after the other; and both ways
+    mksgn map --net mksgn.net --time endless               # a stream without ends; all figures are of a frame
 
 A board of your own is a TOML file: [my-board], base = "kapoho-point", and the fields that differ
 (mksgn/mapping/boards.toml lists them all, with a source for each; what is not public is marked as assumed).
@@ -35,7 +36,7 @@ from mksgn.mapping.packing import OBJECTIVE_HELP, Objective
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
-from mksgn.run.time_modes import Time
+from mksgn.run.time_modes import PlacedTime
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "mksgn map") -> int:
@@ -67,12 +68,14 @@ class Options:
     """With --data: samples to run, spread over classes and the test split; 0: all. Default 32."""
     steps: int | None = None
     """Steps per sample, for a net without a number of its own."""
-    time: Time = "clip"
-    """clip: all frames at once, a neuron for each; stream: one after the other, a neuron for all frames."""
+    time: PlacedTime = "clip"
+    """clip: all frames at once, a neuron for each; stream: one after the other, a neuron for all frames; endless: the
+    same without an end, for a net that was trained for streams."""
     delay_price: str | None = None
-    """With --time stream, what a delay takes of a core: free; accumulators (default): one of 16 bits, or 24 where sums
-    need them, for each step that a message may wait; or their bits."""
-    delays: Annotated[str | None, tyro.conf.arg(help=f"With --time stream, how delays are made: {DELAYS_HELP}")] = None
+    """Not with --time clip: what a delay takes of a core: free; accumulators (default): one of 16 bits, or 24 where
+    sums need them, for each step that a message may wait; or their bits."""
+    delays: Annotated[str | None, tyro.conf.arg(help=f"Not with --time clip: how delays are made: {DELAYS_HELP}")] = \
+        None
     all: bool = False
     """Print a row for every population and, however many they are, for every chip."""
     json: Path | None = None
@@ -87,8 +90,8 @@ class Options:
             raise ConfigError("an option has no effect without --data", where="--samples", got=str(self.samples),
                               fix="name skeletons with --data, or leave it out")
         for option, given in (("--delay-price", self.delay_price), ("--delays", self.delays)):
-            if given is not None and self.time != "stream":
-                raise ConfigError("an option has no effect without --time stream", where=option, got=given,
+            if given is not None and self.time == "clip":
+                raise ConfigError("an option has no effect with --time clip", where=option, got=given,
                                   fix="give --time stream, or leave it out")
         self.priced_delays()
         if self.samples is not None and self.samples < 0:
@@ -99,4 +102,4 @@ class Options:
 
     def priced_delays(self) -> Delays | None:
         """What --delay-price and --delays say; None for a clip."""
-        return Delays.parse(self.delay_price or ACCUMULATORS, self.delays or "any") if self.time == "stream" else None
+        return None if self.time == "clip" else Delays.parse(self.delay_price or ACCUMULATORS, self.delays or "any")

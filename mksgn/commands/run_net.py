@@ -39,7 +39,7 @@ def run(options: Options) -> int:
         graph = read_graph(options)
         print_prose(console, net_line(str(net), graph), style="bold")
         if options.time == "stream":
-            print_prose(console, stream_line(graph, skeletons=options.input is None))
+            print_prose(console, stream_line(graph, preprocess_of(graph, net) if options.input is None else None))
         content, comparison = (skeletons(options, graph, console, parts, searched) if options.input is None else
                                tensor(options, graph, console))
         if comparison is not None:

@@ -14,6 +14,9 @@ Presets
                and a price on synaptic operations; on NW-UCLA 90 %, with four teachers 92 %;
                about 40 minutes on one core, 70 with teachers. Two of one time step, joined by
                train/join_runs.py, 93 to 94 % (see models/nw-ucla)
+    mksgn-stream
+               mksgn for streams, four modalities, T = 1: no frame waits for a later one, nothing is padded,
+               and it decides at every frame from the last 75 (docs/decisions/0015)
     ntu60, ntu120
                NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
                settings (Table 5); complete and tested on fixtures, never trained here

@@ -190,20 +190,40 @@ class FrameByFrame:
     @property
     def counts(self) -> Counts:
         """All events since the stream began, as one sample."""
+        return self.as_counts(self._total[None], self._now * self.steps)
+
+    @property
+    def events(self) -> np.ndarray:
+        """What was counted in the last call, int64: a row for each population, for :meth:`as_counts`."""
+        return self._counted
+
+    def keep_events(self, tables: np.ndarray, now: int) -> None:
+        """Keep the events of call ``now``, of each population in the table of the frame that it worked on.
+
+        Parameters
+        ----------
+        tables : int64 ndarray (N, *events.shape)
+            Filled; frames from N on are left out.
+        """
+        own = now - self._rings.lag
+        kept = np.flatnonzero((own >= 0) & (own < len(tables)))
+        tables[own[kept], kept] = self._counted[kept]
+
+    def as_counts(self, tables: np.ndarray, steps: int) -> Counts:
+        """Tables of :attr:`events`, one for each of N samples of so many steps, as counts."""
         graph = self.graph
-        counts = Counts(1, self._now * self.steps, neurons={p.name: p.size for p in graph.populations})
-        met = dict.fromkeys((synapse.name for synapse in graph.synapses), 0)
+        counts = Counts(len(tables), steps, neurons={p.name: p.size for p in graph.populations})
+        met = {synapse.name: np.zeros(len(tables), np.int64) for synapse in graph.synapses}
         assert self._program is not None
         for name, number in self._line.items():
-            own = self._total[number]
-            counts.sample_spikes[name] = own[:1].copy()
+            own = tables[:, number]
+            counts.sample_spikes[name] = own[:, 0].copy()
             if number:
-                counts.sample_active[name] = own[1:2].copy()
-            for reading in self._program.readings[name]:
-                met[reading.synapse] += int(own[0] * reading.each if reading.each is not None else own[2 + reading.row])
+                counts.sample_active[name] = own[:, 1].copy()
+            for each in self._program.readings[name]:
+                met[each.synapse] += own[:, 0] * each.each if each.each is not None else own[:, 2 + each.row]
         for synapse in graph.synapses:
-            graded = graph[synapse.sources[0]].message_bits > 0
-            counts.place(synapse.name, graded, np.array([met[synapse.name]], np.int64))
+            counts.place(synapse.name, graph[synapse.sources[0]].message_bits > 0, met[synapse.name])
         return counts
 
     def _program_place(self, number: int) -> int:

@@ -23,7 +23,7 @@ import numpy as np
 from mksgn.counts import Counts
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
-from mksgn.ir.streaming import refuse_streamed
+from mksgn.ir.streaming import dense_macs, is_endless, refuse_streamed
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,10 @@ def ratio_causes(graph: Graph, counts: Counts) -> dict[str, Causes | None]:
     ConfigError
         When the counts do not hold the messages of every neuron (``counts.sent``).
     GraphError
-        When the graph is streamed: its borders are steps.
+        When the graph is streamed and ends: its borders are steps.
     """
-    refuse_streamed(graph, "explained by its borders")
+    if not is_endless(graph):
+        refuse_streamed(graph, "explained by its borders")
     found: dict[str, Causes | None] = {}
     for synapse in graph.synapses:
         missing = [name for name in synapse.sources if name not in counts.sent]
@@ -73,7 +74,7 @@ def ratio_causes(graph: Graph, counts: Counts) -> dict[str, Causes | None]:
         if not sent.any() or not real.any():
             found[synapse.name] = None
             continue
-        flops = synapse.dense_macs(source.shape, target.shape)
+        flops = dense_macs(graph, synapse)
         met, mean = int((sent * real).sum()), int(sent.sum()) / sent.size
         found[synapse.name] = Causes(met / (mean * flops), int(full.sum()) / flops, int(real.sum()) / int(full.sum()),
                                      met / (mean * int(real.sum())))

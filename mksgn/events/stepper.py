@@ -62,7 +62,8 @@ class Stepper:
     reset_interval : int or None
         Steps between resets; None: never.
     reset_phase : mapping of population to int
-        A population resets before the steps t with t = phase modulo the interval.
+        A population resets before the steps t with t = phase modulo the interval. Without an interval it is the step
+        from which its own time counts, as for a stream without ends.
     store_u : bool
         Keep u even of neurons whose u is only their input.
     per_sample : bool
@@ -119,7 +120,7 @@ class Stepper:
             SILENT if population.role == "readout" else neuron.vth << STATE_SHIFT, not memoryless, bound >= INPUT_LIMIT,
             np.zeros(shape, np.int32), np.ascontiguousarray(bias.transpose(1, 2, 0)).ravel() << STATE_SHIFT,
             np.zeros(0 if memoryless else population.size, np.int32), np.zeros(population.size, np.int32),
-            self.reset_phase.get(population.name) if self.reset_interval is not None else None)
+            self.reset_phase.get(population.name))
 
     def step(self, t: int) -> dict[str, int]:
         """Compute step ``t`` of every population, from what was sent before it.
@@ -132,7 +133,9 @@ class Stepper:
                 n.u.fill(0)
                 n.v.fill(0)
             n.a.fill(0)
-            own = t if n.phase is None or self.reset_interval is None else (t - n.phase) % self.reset_interval
+            own = t if n.phase is None else t - n.phase
+            if n.phase is not None and self.reset_interval is not None:
+                own %= self.reset_interval
             spikes, lattice = self._slot(n.population.name, t).ravel(), n.population.lattice
             if lattice is not None:
                 if lattice.begins(own):

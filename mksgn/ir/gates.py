@@ -25,7 +25,7 @@ from mksgn.ir.graph import Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.relays import UNIT, passing
 from mksgn.ir.schedule import Schedule, schedule
-from mksgn.ir.streaming import lattice_of
+from mksgn.ir.streaming import is_endless, lattice_of
 from mksgn.ir.synapses import Dense, GraphConv, Synapse
 
 BOTH = Cuba(UNIT + UNIT // 2, 4096, 4096)
@@ -40,7 +40,8 @@ def gated(graph: Graph) -> Graph:
     Parameters
     ----------
     graph : Graph
-        Streamed (:func:`mksgn.ir.streaming.streamed`).
+        Streamed (:func:`mksgn.ir.streaming.streamed`). A stream without ends has no rest and no borders: it comes back
+        as it is.
 
     Returns
     -------
@@ -53,6 +54,8 @@ def gated(graph: Graph) -> Graph:
     GraphError
         When the graph is not streamed, or the steps of a clip are no multiple of a population's interval.
     """
+    if is_endless(graph):
+        return graph
     steps = graph.time_steps
     assert steps is not None
     shut = {synapse.name: [name for name in synapse.sources if _reads_beyond(graph, synapse, name)]
@@ -118,17 +121,18 @@ def _gate(graph: Graph, times: Schedule, source: str, readers: list[Synapse],
 
 
 def _driver(graph: Graph, depth: dict[str, int], target: str, latest: int) -> Population:
-    """Where a clock hangs: the last population that ``target`` depends on, no later than ``latest``.
+    """Where a clock hangs: the last population that ``target`` depends on, no later than ``latest``; else the first.
 
     No weight connects them. But a population's synapses say when it sees its clip, and the clock's spikes should not
-    have to wait.
+    have to wait. It does not hang on the input: a chip takes messages in for convolutions or for other synapses.
     """
     before = {target}
     for each in reversed(graph.populations):
         if each.name in before:
             before.update(source for synapse in graph.into(each.name) for source in synapse.sources)
-    early = [p for p in graph.populations if p.name in before and depth[p.name] <= latest]
-    return max(early, key=lambda p: depth[p.name], default=graph.input)
+    found = [p for p in graph.populations[1:] if p.name in before - {target}]
+    early = [p for p in found if depth[p.name] <= latest]
+    return max(early or [min(found, key=lambda p: depth[p.name])], key=lambda p: depth[p.name])
 
 
 def _clock(name: str, window: int, steps: int) -> tuple[Population, ...]:

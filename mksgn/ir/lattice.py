@@ -61,8 +61,8 @@ class Lattice:
 
     @property
     def steps_at_work(self) -> int:
-        """Steps of a sample at which the neurons work; frames that never end raise :class:`GraphError`."""
-        return self.sample_frames * self.length
+        """Steps at which the neurons work, of a sample; of one frame where frames never end."""
+        return self.frames_apart * self.length
 
     def frame(self, step: int) -> int | None:
         """The frame that ``step`` (from 0) of a sample belongs to; None: the neurons rest."""

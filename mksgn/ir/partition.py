@@ -21,7 +21,8 @@ class Part:
         Steps, beyond the hop itself, that a source's messages wait (:mod:`mksgn.ir.schedule`).
     reset_interval : int or None
     reset_phase : mapping of population to int
-        A population resets before the steps t with t = phase modulo ``reset_interval``.
+        A population resets before the steps t with t = phase modulo ``reset_interval``. Without an interval its own
+        time counts from that step on.
     record : 'none', 'spikes' or 'states'
         What leaves through the ports for recording.
     samples, steps : int

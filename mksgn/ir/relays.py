@@ -8,6 +8,9 @@ spikes wait in a synapse, for at most ``reach`` steps beyond the hop; longer way
 A stage that is w steps behind its source in wall time, after i hops, is w - i steps late in its own time. A population
 cannot work before its sources do. So a chain has no more hops than its readers read ahead; the later stages hang side
 by side at the last of them.
+
+Spikes of such a graph are exact, its counts are not (:func:`mksgn.ir.streaming.fanout_by_frame`): over random graphs
+the operations come out 3 % too low. Counts of a run are those of the graph without relays.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import numpy as np
 
 from mksgn.ir.graph import DELAY_MAX, Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
+from mksgn.ir.streaming import is_endless
 from mksgn.ir.synapses import Conv, Synapse
 
 UNIT = 64
@@ -53,6 +57,7 @@ def relayed(graph: Graph, reach: int = DELAY_MAX) -> Graph:
     stages = _stages(graph, reach)
     steps = graph.time_steps
     assert steps is not None
+    always = Lattice(steps, steps, None if is_endless(graph) else 1)
     populations: list[Population] = []
     synapses: list[Synapse] = []
     for population in graph.populations:
@@ -61,7 +66,7 @@ def relayed(graph: Graph, reach: int = DELAY_MAX) -> Graph:
             if stage.late:
                 before, relay = (_stage_name(population.name, late) for late in (stage.before, stage.late))
                 passed = passing(f"{relay}/relay", before, relay, population.shape[0])
-                populations.append(Population(relay, population.shape, RELAY, lattice=Lattice(steps, steps, 1)))
+                populations.append(Population(relay, population.shape, RELAY, lattice=always))
                 synapses.append(_late(passed, stage.late - stage.before - 1))
     for synapse in graph.synapses:
         synapses += _taps(graph, synapse, stages)

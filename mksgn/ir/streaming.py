@@ -100,7 +100,7 @@ def continuous(graph: Graph) -> Graph:
     stream, steps = streamed(graph), graph.time_steps
     assert steps is not None
     populations = tuple(replace(p, lattice=Lattice(steps, steps, None)) for p in stream.populations)
-    return Graph(populations, stream.synapses, steps, dict(graph.meta))
+    return Graph(populations, stream.synapses, steps, dict(stream.meta))
 
 
 def is_endless(graph: Graph) -> bool:
@@ -193,6 +193,11 @@ def _synapse(synapse: Synapse, source: Population, target: Population, frame_ste
 
 def fanout_by_frame(graph: Graph, synapse: Synapse, source: str) -> np.ndarray:
     """Non-zero weights that a message meets at neurons that work when it arrives, by the frame in which it was sent.
+
+    A frame's messages all count as those of its first step. That is exact where all of them meet neurons at work, or
+    none does: in streamed graphs, and with gates (:mod:`mksgn.ir.gates`). A relay's one frame is its whole sample, and
+    what it sends near the ends of that can meet neurons of the sample before or after: counts of such graphs are a few
+    per cent off (:mod:`mksgn.ir.relays`). Nothing is priced by them.
 
     Parameters
     ----------
@@ -304,7 +309,7 @@ def check_stream(graph: Graph, samples: np.ndarray) -> None:
         return
     if is_endless(graph):
         raise DataError("a stream without ends has no samples", got=f"shape {samples.shape}",
-                        fix="run it with mksgn.emulator.FrameByFrame")
+                        fix="run it with mksgn.emulator.FrameByFrame, or by run_frames")
     if samples.ndim == 4:
         raise DataError("a streamed graph takes a frame at a time", got=f"shape {samples.shape}",
                         allowed=f"(N, C, 1, V, {graph.time_steps})", fix="use mksgn.ir.streaming.clip_as_stream")

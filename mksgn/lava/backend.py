@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from mksgn.counts.recorded import count_recorded, sent_recorded
 from mksgn.counts.step_tally import enter_counted
 from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Graph, reset_steps, schedule
+from mksgn.ir.endless import checked_frames, frames_to_decide
 from mksgn.ir.schedule import has_delays
 from mksgn.ir.streaming import check_stream, frame_beginnings, refuse_streamed
 from mksgn.lava.graph_host import Effort, GraphHost
@@ -173,7 +174,7 @@ class LavaBackend:
         if empty:
             stream = behind_an_empty_clip(stream, steps)
         total = stream.shape[3] // steps
-        together = 1 if self.on_chip and has_delays(self.graph) else total
+        together = 1 if self.on_chip and has_delays(self.graph) and not self._restless else total
         output = np.zeros((total, self.graph.output.size), np.int64)
         times, lattice = schedule(self._built), self.graph.output.lattice
         read_after = steps if lattice is None or self.layout == "blocks" else lattice.end
@@ -198,6 +199,58 @@ class LavaBackend:
             without_the_empty_clip(self.graph, recorder.arrays)
         return self._result(asked, total - empty, steps, record, recorder, output[empty:],
                             frame_beginnings(self.graph))
+
+    def run_frames(self, frames: np.ndarray, record: str = "none") -> RunResult:
+        """Run frames of a stream without ends, one after the other: the graph is endless.
+
+        Parameters
+        ----------
+        frames : int ndarray (C, F, V), the same at every step of a frame, or (C, F, V, T)
+        record : 'none', 'spikes' or 'states'
+            As for :meth:`run`.
+
+        Returns
+        -------
+        RunResult
+            As of :func:`mksgn.emulator.run_frames`: its samples are the decisions.
+
+        Raises
+        ------
+        GraphError
+            When the graph is not endless.
+        DataError, BackendError, ConfigError
+            As :meth:`run`; also when a kernel looks back beyond the first frame, which stock neurons cannot leave out.
+        """
+        check_record(record)
+        messages = checked_frames(self.graph, frames)
+        self._check_beginning()
+        decisions, steps = messages.shape[1] - frames_to_decide(self.graph) + 1, messages.shape[3]
+        stream = messages.transpose(2, 0, 1, 3).reshape(messages.shape[2], 1, messages.shape[0], -1).astype(np.int32)
+        times = schedule(self._built)
+        recorder = Recorder(self.graph, decisions, steps, times.depth, record)
+        timing = replace(sample_timing(decisions, steps, times, record == "states", steps), reset_interval=None)
+        output = np.zeros((decisions, self.graph.output.size), np.int64)
+
+        def on_segment(last: int, result: np.ndarray | None) -> None:
+            done = bisect_right(timing.reads, last)
+            if result is not None:
+                output[done - 1] = result
+            if self.progress is not None and done:
+                self.progress(done)
+
+        self.effort, self._counted = Effort(), {}
+        self._stream(stream, timing, record, recorder, 0, on_segment)
+        counted = stream[..., :decisions * steps]
+        return self._result(counted, decisions, steps, record, recorder, output, frame_beginnings(self.graph))
+
+    def _check_beginning(self) -> None:
+        """Before the first frame Blocks rest. Other Processes may fire on their bias, and no one may read that."""
+        for synapse in () if self.layout == "blocks" and not self.models else self.graph.synapses:
+            if synapse.longest_delay and any(name != self.graph.input.name for name in synapse.sources):
+                raise BackendError("this layout cannot tell what was sent before the first frame",
+                                   where=f"layout {self.layout!r}, synapse {synapse.name!r}",
+                                   got="a kernel that is padded along the frames",
+                                   allowed="one without padding", fix="choose the layout 'blocks'")
 
     def run_stream(self, x: np.ndarray, record: str = "none", reset_interval: int | None = None,
                    reset_offset: int = 0, direct_input: bool | None = None) -> RunResult:

@@ -164,6 +164,8 @@ class Builder:
             "bias_mant": _bias(population), "bias_exp": BIAS_EXPONENT, "name": node.name,
         }
         interval, lattice = self.timing.reset_interval, population.lattice
+        if lattice is not None and lattice.frames is None:  # no sample ends, and each frame begins at rest
+            interval = lattice.interval
         if interval is None:
             process: AbstractProcess = LIF(**parameters)
         elif lattice is None or not lattice.rests(interval):
@@ -176,19 +178,19 @@ class Builder:
         return process, process.a_in, process.s_out
 
     def _phase(self, population: str) -> int:
-        """The wall step, modulo the reset interval, before which a population resets."""
-        assert self.timing.reset_interval is not None
-        return (self.timing.reset_offset + self.plan.schedule.depth[population]) % self.timing.reset_interval
+        """The wall step, modulo the reset interval where there is one, before which a population resets."""
+        phase = self.timing.reset_offset + self.plan.schedule.depth[population]
+        return phase if self.timing.reset_interval is None else phase % self.timing.reset_interval
 
     def _block(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
         assert node.part is not None
         wait = {(s.name, source): self.plan.schedule.wait[s.name, source]
                 for s in node.part.synapses for source in s.sources}
-        phase = {p.name: self._phase(p.name) for p in node.part.populations[1:]} if self.timing.reset_interval else {}
-        depths = self.plan.schedule.depth
-        depth = {p.name: depths[p.name] for p in node.part.populations} if self.timing.own_time else {}
-        part = Part(node.part, wait, self.timing.reset_interval, phase, self.record, len(self.timing.reads),
-                    self.timing.steps, depth)
+        depths, timing = self.plan.schedule.depth, self.timing
+        known = timing.reset_interval is not None or timing.own_time
+        phase = {p.name: self._phase(p.name) for p in node.part.populations[1:]} if known else {}
+        depth = {p.name: depths[p.name] for p in node.part.populations} if timing.own_time else {}
+        part = Part(node.part, wait, timing.reset_interval, phase, self.record, len(timing.reads), timing.steps, depth)
         process = Block(part=part, name=node.name)
         return process, process.s_in, process.s_out
 

@@ -37,7 +37,7 @@ class SubBlockModel(AbstractSubProcessModel):
         layout = plan_processes(part.graph, entry=True)
         first = part.graph.populations[1].name
         # A part counts depths from its entry; its phases count from the input of the whole graph.
-        offset = part.reset_phase[first] - layout.schedule.depth[first] if part.reset_interval else 0
+        offset = part.reset_phase[first] - layout.schedule.depth[first] if part.reset_phase else 0
         timing = Timing((), (), part.reset_interval, offset, own_time=bool(part.depth))
         silence = np.zeros((*part.graph.input.shape[::-1], 1), np.int32)
         processes = connect(Builder(part.graph, silence, timing, layout, "none"), proc.in_ports.s_in)

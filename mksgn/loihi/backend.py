@@ -8,7 +8,7 @@ from typing import Any
 
 from mksgn.ir import Graph
 from mksgn.lava.backend import TIMEOUT_S, LavaBackend
-from mksgn.loihi.checks import check_graph, check_interval, check_samples_apart
+from mksgn.loihi.checks import check_graph, check_interval, check_samples_apart, with_chip_cycle
 from mksgn.loihi.extension import require
 
 
@@ -25,7 +25,8 @@ class Loihi2Backend(LavaBackend):
     Parameters
     ----------
     graph : Graph
-        Its time_steps must be a power of two: the chip resets neurons at no other interval.
+        Its time_steps must be a power of two: the chip resets neurons at no other interval. A streamed graph gets
+        gates, clocks and relays, and as many steps from clip to clip as the next power of two has.
     partition, board : str, optional
         SLURM partition or board; one of the two. Default: the environment's PARTITION or BOARD.
     host_address : str, optional
@@ -54,6 +55,7 @@ class Loihi2Backend(LavaBackend):
                  host_address: str | None = None, loihi_gen: str | None = None, timeout_s: float = TIMEOUT_S,
                  progress: Callable[[int], None] | None = None) -> None:
         choice = require(partition, board, host_address, loihi_gen)
+        graph = with_chip_cycle(graph)
         check_graph(graph)
         # Processes on the chip are no OS processes: their number is no reason to refuse a net.
         super().__init__(graph, max_processes=sys.maxsize, timeout_s=timeout_s, progress=progress, layout="stock",
@@ -61,8 +63,12 @@ class Loihi2Backend(LavaBackend):
         self.machine = choice
 
     def run(self, samples: Any, record: str = "none") -> Any:
-        """As :meth:`LavaBackend.run`, where :func:`~mksgn.loihi.checks.check_samples_apart` allows it."""
-        check_samples_apart(self.graph)
+        """As :meth:`LavaBackend.run`, where :func:`~mksgn.loihi.checks.check_samples_apart` allows it.
+
+        The gates of a streamed graph keep clips apart.
+        """
+        if self.graph.input.lattice is None:
+            check_samples_apart(self.graph)
         return super().run(samples, record)
 
     def run_stream(self, x: Any, record: str = "none", reset_interval: int | None = None,

@@ -10,8 +10,9 @@ from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.events.stepper import Stepper
 from mksgn.ir import Graph, schedule
 from mksgn.ir.messages import check_samples
-from mksgn.ir.streaming import refuse_streamed
+from mksgn.ir.streaming import is_endless, refuse_streamed
 from mksgn.lava.process_plan import plan_processes
+from mksgn.lava.stock_stream import stock_graph
 
 MESSAGE_BITS_MAX = 24
 DECAY_MAX = 4095
@@ -75,10 +76,28 @@ def check_interval(interval: int | None, where: str) -> None:
                            got=str(interval), allowed="1, 2, 4, 8, ...", fix="train with such a number of time steps")
 
 
+def with_chip_cycle(graph: Graph) -> Graph:
+    """A streamed graph whose clips follow each other at an interval at which the chip can reset neurons.
+
+    It is the next power of two. The further steps are of rest. Any other graph comes back as it is; a stream without
+    ends has no clips.
+    """
+    if graph.input.lattice is None or graph.time_steps is None or is_endless(graph):
+        return graph
+    return replace(graph, time_steps=1 << (graph.time_steps - 1).bit_length())
+
+
 def check_graph(graph: Graph) -> None:
-    """Raise :class:`BackendError` unless every number of ``graph`` fits the chip and every node is a stock Process."""
-    refuse_streamed(graph, "run on Loihi 2")
+    """Raise :class:`BackendError` unless every number of ``graph`` fits the chip and every node is a stock Process.
+
+    A streamed graph is looked at as it is built: with gates, clocks and relays.
+    """
+    if graph.input.lattice is not None:
+        graph = stock_graph(graph)
     check_interval(graph.time_steps, "time_steps")
+    for population in graph.populations[1:]:
+        if population.lattice is not None:
+            check_interval(population.lattice.interval, f"frames of population {population.name!r}")
     if graph.input.message_bits > MESSAGE_BITS_MAX:
         raise BackendError("graded messages are too wide for Loihi 2", where=f"population {graph.input.name!r}",
                            got=f"{graph.input.message_bits} bits", allowed=f"at most {MESSAGE_BITS_MAX}")
@@ -139,6 +158,7 @@ def check_measurable(graph: Graph, samples: np.ndarray, procedure: Procedure, ch
     if graph.time_steps is None:
         raise ConfigError("energy per sample needs a number of steps per sample", where="time_steps",
                           fix="give the net a number of time steps that is a power of two")
+    refuse_streamed(graph, "measured with its input held on the chip")
     check_graph(graph)
     for synapse in graph.synapses:
         if synapse.delayed:

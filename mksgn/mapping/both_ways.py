@@ -1,4 +1,5 @@
 """One network on chips in both ways: a clip at once, and its frames one after the other. Cores, time and energy.
+A stream without ends is a third way; what is said of a sample is then said of a frame.
 
 A chip spends more than the events of the clip, and all of it is in the figures here. A neuron that rests between its
 frames is updated in every step. A message that finds it at rest is read and added all the same. Relays and clocks send
@@ -13,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_frame_rate, cost_models
+from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_endless_rate, at_frame_rate, cost_models
 from mksgn.energy.work import CoreWork
 from mksgn.ir.graph import Graph
+from mksgn.ir.streaming import is_endless
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.packing import Objective
@@ -85,11 +87,11 @@ class Way:
 
     Parameters
     ----------
-    time : 'clip' or 'stream'
+    time : 'clip', 'stream' or 'endless'
     placement : Placement
     work : CoreWork
     operations : float
-        Synaptic operations of the clip, per sample: the same both ways.
+        Synaptic operations of the clip, per sample: the same both ways. Of a frame, where the stream is endless.
     extra : Extra
     prices : dict of model to Price
     """
@@ -105,6 +107,14 @@ class Way:
 def folded(activity: Activity) -> dict[str, np.ndarray]:
     """Messages per neuron of a clip's graph as those of the streamed one: (C, F, V) to (C, 1, V)."""
     return {name: np.asarray(values, np.float64).sum(axis=1, keepdims=True) for name, values in activity.items()}
+
+
+def per_frame(activity: Activity) -> dict[str, np.ndarray]:
+    """Messages per neuron of a clip's graph as those of a frame of the endless one: (C, F, V) to (C, 1, V).
+
+    All frames of a clip without padding are frames within a stream.
+    """
+    return {name: np.asarray(values, np.float64).mean(axis=1, keepdims=True) for name, values in activity.items()}
 
 
 def way(clip: Graph, graph: Graph, board: Board, activity: Activity, active: Active | None, models: Sequence[CostModel],
@@ -160,16 +170,36 @@ def compare(clip: Graph, placement: Placement, activity: Activity | None, active
     return [priced(clip, at_once, sent, active, models), priced(clip, placement, sent, active, models)]
 
 
+def endless_way(placement: Placement, activity: Activity | None, active: Active | None,
+                models: Sequence[CostModel]) -> Way:
+    """A placed stream without ends, priced. What is said of a sample is said of a frame.
+
+    Parameters
+    ----------
+    placement : Placement
+        Of :func:`mksgn.ir.streaming.continuous`.
+    activity : mapping of population to float64 ndarray (C, 1, V), or None
+        Messages per neuron and frame. Without it every neuron is taken to spike alike.
+    active : mapping of population to float, optional
+        Neuron updates per frame that changed the neuron.
+    models : sequence of CostModel
+    """
+    stream = placement.wiring.stream
+    sent = uniform_activity(stream, placement.steps) if activity is None else checked(stream, activity)
+    return priced(stream, placement, sent, active, models)
+
+
 def priced(clip: Graph, placement: Placement, activity: Activity, active: Active | None, models: Sequence[CostModel],
            per_second: float = FRAMES_PER_SECOND) -> Way:
-    """A placement priced: the parameters are those of :func:`way`."""
+    """A placement priced: the parameters are those of :func:`way`. An endless graph is its own ``clip``."""
     lattice = placement.wiring.stream.input.lattice
+    endless = is_endless(placement.wiring.stream)
     sent = folded(activity) if lattice is not None else dict(activity)
     work = placement.work(sent, active)
     operations = sum(float((np.asarray(activity[source]) * s.fanout(clip[source].shape, clip[s.target].shape)).sum())
                      for s in clip.synapses for source in s.sources)
     extra = extra_events(placement.wiring, work, sent, operations)
-    before = 0 if lattice is None else lattice.end - lattice.length
+    before = 0 if lattice is None or endless else lattice.end - lattice.length
     uneven = sample_ms(placement, sent, active, list(models)) if lattice is not None else {}
     prices = {}
     for model in models:
@@ -178,9 +208,11 @@ def priced(clip: Graph, placement: Placement, activity: Activity, active: Active
         static = None
         if period is not None and model.static_chip_mw is not None:
             static = Range.of(model.static_chip_mw.bounds * work.chips * period.bounds * 1e-3)  # mW ms = uJ
-        prices[model.name] = Price(cost, period, static, at_frame_rate(model, work, cost, clip.input.shape[1],
-                                                                       per_second, before), _extra_mj(model, extra))
-    return Way("clip" if lattice is None else "stream", placement, work, operations, extra, prices)
+        sensor = (at_endless_rate(model, work, cost, per_second) if endless else
+                  at_frame_rate(model, work, cost, clip.input.shape[1], per_second, before))
+        prices[model.name] = Price(cost, period, static, sensor, _extra_mj(model, extra))
+    time = "clip" if lattice is None else "endless" if endless else "stream"
+    return Way(time, placement, work, operations, extra, prices)
 
 
 def extra_events(wiring: Wiring, work: CoreWork, activity: Activity, operations: float) -> Extra:

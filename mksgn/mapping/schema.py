@@ -136,10 +136,12 @@ class PlacementRecord(TypedDict):
 class PlacementFile(PlacementRecord):
     """The whole file: the placement, the net that it is of, and what computed it.
 
-    ``both_ways`` compares a streamed graph with the clip at once (:func:`mksgn.mapping.both_ways.record`).
+    ``both_ways`` compares a streamed graph with the clip at once (:func:`mksgn.mapping.both_ways.record`). Of a stream
+    without ends (``time`` 'endless') it holds that way alone, and all numbers are of a frame.
     """
 
     net: str
+    time: str
     both_ways: list[dict[str, Any]]
     versions: dict[str, str]
     commit: str

@@ -78,7 +78,7 @@ class _Events:
         assert lattice is not None
         first = self.depth[source] + self.wiring.behind.get(name, 0) + late
         found = np.zeros(self.placement.steps)
-        for frame in range(lattice.sample_frames):
+        for frame in range(lattice.frames_apart):
             for step in range(lattice.length):
                 found[(first + frame * lattice.interval + step) % len(found)] += 1
         return found / found.sum()

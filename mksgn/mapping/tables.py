@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mksgn.energy.work import CoreWork
+from mksgn.ir.streaming import is_endless
 from mksgn.mapping.delays import REALISATIONS, assumed
 from mksgn.mapping.memory import fan_in
 from mksgn.mapping.packing import RESOURCES, limits_of
@@ -103,6 +104,8 @@ def assumptions(placement: Placement) -> dict[str, str]:
     found = {name: f"{_value(getattr(board, name))}: {text}" for name, text in board.assumed.items()}
     if placement.wiring.delays is not None:
         found |= assumed(placement.wiring.delays, {strand.realisation for strand in placement.wiring.strands.values()})
+        if is_endless(placement.wiring.stream):  # nothing rests
+            del found["gate"]
     if placement.uniform:
         found["activity"] = f"{UNIFORM_RATE} spikes per neuron and step, an input message at every step: none was given"
     found["load"] = (f"{board.synop_ns} ns per synaptic operation, {board.update_ns} ns per neuron update, "
@@ -180,19 +183,19 @@ def delays_lines(rows: list[MadeDelay]) -> list[str]:
     return found
 
 
-def busiest_line(row: BusiestCore) -> str:
-    """The busiest core and why."""
+def busiest_line(row: BusiestCore, of: str = "sample") -> str:
+    """The busiest core and why; ``of``: what the figures are of, a sample or a frame."""
     causes = ", ".join(f"{value / row['load_ms']:.0%} {cause}" for cause, value in
                        sorted(row["causes"].items(), key=lambda item: -item[1])) if row["load_ms"] else "nothing to do"
     return (f"busiest core: {row['core']} on chip {row['chip']}, {' and '.join(row['populations'])}: "
-            f"{row['load_ms']:.3f} ms per sample ({causes}); {row['synops']:,.0f} synaptic operations, "
+            f"{row['load_ms']:.3f} ms per {of} ({causes}); {row['synops']:,.0f} synaptic operations, "
             f"{row['neurons']:,} neurons, {row['messages_in']:,.0f} messages; the mean core has "
             f"{row['mean_load_ms']:.3f} ms")
 
 
-def traffic_line(row: Traffic) -> str:
-    """Messages per sample in one line."""
-    return (f"traffic per sample: {row['spikes']:,.0f} spikes become {row['messages']:,.0f} messages to cores, "
+def traffic_line(row: Traffic, of: str = "sample") -> str:
+    """Messages in one line; ``of`` as for :func:`busiest_line`."""
+    return (f"traffic per {of}: {row['spikes']:,.0f} spikes become {row['messages']:,.0f} messages to cores, "
             f"{row['between_chips']:,.0f} of them between chips; {row['from_host']:,.0f} messages from the host; "
             f"{row['hops_ew']:,.0f} hops east-west, {row['hops_ns']:,.0f} north-south")
 

@@ -13,6 +13,9 @@ PLACED = ("", "placed for", "cores", "chips", "neurons", "relays", "steps", "ope
 PRICED = ("", "placed for", "model", "ms a clip", "ms to answer", "dynamic mJ", "of it extra", "static mJ", "total mJ",
           "after last ms", "dynamic mJ", "static mJ", "total mJ")
 """Headings of :func:`priced_rows`: the clip at chip speed, then at the pace of a sensor from 'after last ms' on."""
+OF_A_FRAME = {"ms a clip": "µs a frame", "ms to answer": "µs to answer", "dynamic mJ": "dynamic nJ",
+              "static mJ": "static nJ", "total mJ": "total nJ", "after last ms": "after frame ms"}
+"""Headings of an endless stream that differ: a frame takes microseconds and nanojoules."""
 NOTES = (
     "operations, updates: per clip; 'at rest' of them are of neurons between their frames, and do nothing",
     "ms a clip, dynamic, static: clips back to back at chip speed (a burst); ms to answer: of one clip alone",
@@ -20,6 +23,15 @@ NOTES = (
     f"after last ms and on: one clip at a time, its frames at {FRAMES_PER_SECOND:g} a second; the chip steps when "
     "there is something to do",
     "a frame at a time, the preprocessing still reads the whole clip first; all figures are modelled")
+
+
+ENDLESS_NOTES = (
+    "operations, updates, energy and time: per frame",
+    "µs a frame, dynamic, static: frames back to back at chip speed (a burst); µs to answer: from a frame to the "
+    "decision that it completes",
+    f"after frame ms and on: frames at {FRAMES_PER_SECOND:g} a second; delays are counted in steps, so the chip makes "
+    "no more steps for a frame than its own, and a decision waits for the steps of later frames",
+    "all figures are modelled")
 
 
 def placed_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
@@ -33,22 +45,27 @@ def placed_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
 
 
 def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
-    """Time and energy of each way by each model that has times."""
+    """Time and energy of each way by each model that has times; in µs and nJ for a frame of an endless stream."""
     for each in ways:
+        endless = each.time == "endless"
+        times, energies = (1e3, 1e6) if endless else (1.0, 1.0)
         for name, price in each.prices.items():
             alone, sensor, total = price.cost.single_shot, price.sensor, None
-            if price.period_ms is None or alone is None or sensor is None:
+            answer = price.cost.streaming if endless else alone
+            if price.period_ms is None or answer is None or sensor is None:
                 continue
             if price.static_mj is not None:
                 total = Range.of(price.static_mj.bounds + price.cost.dynamic_mj.bounds)
-            pace = (_text(sensor.after_last_ms) if sensor.keeps_up else "too slow", _text(sensor.dynamic_mj),
-                    _text(sensor.static_mj), _text(sensor.total_mj))
-            yield (each.time, each.placement.objective, name, _text(price.period_ms), _text(alone.latency_ms),
-                   _text(price.cost.dynamic_mj), _text(price.extra_mj), _text(price.static_mj), _text(total), *pace)
+            burst = (price.cost.dynamic_mj, price.extra_mj, price.static_mj, total)
+            pace = (sensor.dynamic_mj, sensor.static_mj, sensor.total_mj)
+            yield (each.time, each.placement.objective, name, _text(price.period_ms, times),
+                   _text(answer.latency_ms, times), *(_text(value, energies) for value in burst),
+                   _text(sensor.after_last_ms) if sensor.keeps_up else "too slow",
+                   *(_text(value, energies) for value in pace))
 
 
-def _text(value: Range | None) -> str:
-    return "-" if value is None else value.text(3)
+def _text(value: Range | None, scale: float = 1.0) -> str:
+    return "-" if value is None else Range.of(value.bounds * scale).text(3)
 
 
 def _millions(value: float) -> str:

@@ -13,8 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from mksgn.ir.endless import steps_to_answer
 from mksgn.ir.graph import Graph, Population
 from mksgn.ir.schedule import schedule
+from mksgn.ir.streaming import is_endless
 from mksgn.ir.synapses import Shape, Synapse
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
@@ -180,7 +182,7 @@ class Wiring:
         return self.rest_steps(population)
 
     def rest_steps(self, population: str) -> int:
-        """Steps of a sample at which the neurons of ``population`` rest; none for a relay."""
+        """Steps of a sample at which the neurons of ``population`` rest; none for a relay, and in an endless stream."""
         lattice = None if population in self.repeats else self.stream[population].lattice
         if lattice is None or self.stream.time_steps is None:
             return 0
@@ -194,12 +196,14 @@ class Wiring:
 
     @property
     def latency_steps(self) -> int | None:
-        """Steps from the first input of a sample to its answer, for a streamed graph.
+        """Steps from the first input of a sample to its answer, for a streamed graph; of a frame, where it is endless.
 
         The answer is there when the output has worked on its last frame.
         """
         lattice = self.stream.output.lattice
         if lattice is None:
             return None
+        if is_endless(self.stream):
+            return steps_to_answer(self.stream)
         assert self.stream.time_steps is not None
         return max(schedule(self.stream).latency + lattice.end, self.stream.time_steps)

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.errors import ConfigError
+from mksgn.ir.streaming import is_endless
 from mksgn.mapping import Placement, tables
 from mksgn.mapping.both_ways import Way
 from mksgn.mapping.schema import PlacementRecord
-from mksgn.mapping.ways_table import NOTES, PLACED, PRICED, placed_rows, priced_rows
+from mksgn.mapping.ways_table import ENDLESS_NOTES, NOTES, OF_A_FRAME, PLACED, PRICED, placed_rows, priced_rows
 from mksgn.programs.console import print_prose, print_table
 
 FEW_CHIPS = 16
@@ -38,8 +39,10 @@ def load_activity(path: Path) -> dict[str, np.ndarray]:
 
 
 def show_ways(console: Console, ways: Sequence[Way]) -> None:
-    """Print both ways of running a network side by side."""
-    for headings, rows in ((PLACED, placed_rows(ways)), (PRICED, priced_rows(ways))):
+    """Print both ways of running a network side by side, or a stream without ends."""
+    endless = ways[0].time == "endless"
+    priced = [OF_A_FRAME.get(heading, heading) if endless else heading for heading in PRICED]
+    for headings, rows in ((PLACED, placed_rows(ways)), (priced, priced_rows(ways))):
         console.print()
         table = Table(box=None, pad_edge=False, header_style="bold")
         for number, heading in enumerate(headings):
@@ -47,7 +50,7 @@ def show_ways(console: Console, ways: Sequence[Way]) -> None:
         for row in rows:
             table.add_row(*row)
         print_table(console, table)
-    for note in NOTES:
+    for note in ENDLESS_NOTES if endless else NOTES:
         print_prose(console, note, style="dim")
 
 
@@ -68,8 +71,9 @@ def show_placement(console: Console, placement: Placement, content: PlacementRec
     console.print()
     for line in tables.delays_lines(content["delays"]):
         print_prose(console, line)
-    print_prose(console, tables.busiest_line(content["busiest"]))
-    print_prose(console, tables.traffic_line(content["traffic"]))
+    of = "frame" if is_endless(placement.wiring.stream) else "sample"
+    print_prose(console, tables.busiest_line(content["busiest"], of))
+    print_prose(console, tables.traffic_line(content["traffic"], of))
     for name, text in tables.assumptions(placement).items():
         print_prose(console, f"assumed: {name} = {text}" if name in placement.board.assumed
                     else f"assumed: {name}: {text}", style="dim")

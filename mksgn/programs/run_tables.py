@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mksgn.data.preprocess import Preprocess
 from mksgn.data.selection import Selection
 from mksgn.ir import Graph, schedule
 from mksgn.ir.streaming import streamed
@@ -27,8 +28,8 @@ def net_line(net: str, graph: Graph) -> str:
             f"{steps}")
 
 
-def stream_line(graph: Graph, skeletons: bool) -> str:
-    """One line on how the graph of a clip runs as a stream; ``skeletons``: a preprocessing makes its input.
+def stream_line(graph: Graph, preprocess: Preprocess | None) -> str:
+    """One line on how the graph of a clip runs as a stream; ``preprocess``: what makes its input of skeletons.
 
     Raises
     ------
@@ -39,7 +40,10 @@ def stream_line(graph: Graph, skeletons: bool) -> str:
     neurons = sum(population.size for population in stream.populations[1:])
     line = (f"time stream: {neurons:,} neurons, {stream.time_steps} steps per clip, "
             f"latency {schedule(stream).latency} steps")
-    return line + ("; the preprocessing looks ahead, so a clip's latency remains a clip" if skeletons else "")
+    if preprocess is None:
+        return line
+    return line + ("; the preprocessing looks ahead, so a clip's latency remains a clip" if preprocess.causal is None
+                   else "; the preprocessing does not look ahead")
 
 
 def show_skeletons(console: Console, selection: Selection, ran: SkeletonRun, predictions: np.ndarray,

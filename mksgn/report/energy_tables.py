@@ -21,9 +21,9 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def layers_table(rows: list[LayerRow]) -> Table:
-    """Rates, operations by the paper's formula and as counted, and updates of each layer."""
-    table = _table("per sample, by layer; rates, operations and updates counted; expected: modelled, Eq. 33 and 34",
+def layers_table(rows: list[LayerRow], of: str = "sample") -> Table:
+    """Rates, operations by the paper's formula and as counted, updates of each layer; ``of`` a sample or a frame."""
+    table = _table(f"per {of}, by layer; rates, operations and updates counted; expected: modelled, Eq. 33 and 34",
                    "layer", "neurons", "mean rate", "Table 6", "expected", "counted", "ratio", "active updates", "idle")
     for row in rows:
         rate, printed = ("-" if row[key] is None else f"{row[key]:.4f}" for key in ("rate", "table6_rate"))
@@ -34,9 +34,9 @@ def layers_table(rows: list[LayerRow]) -> Table:
     return table
 
 
-def totals_table(totals: Totals, paper: Paper) -> Table:
-    """Events of a sample."""
-    table = _table("events per sample", "", "", "how")
+def totals_table(totals: Totals, paper: Paper, of: str = "sample") -> Table:
+    """Events of a sample, or of a frame."""
+    table = _table(f"events per {of}", "", "", "how")
     table.columns[2].justify = "left"
     rows = (
         ("spikes", totals["spikes"], f"counted; mean rate of the hidden populations {totals['mean_rate']:.4f}"),
@@ -51,10 +51,10 @@ def totals_table(totals: Totals, paper: Paper) -> Table:
     return table
 
 
-def costs_table(paper: Paper, models: list[CostModelRow]) -> Table:
-    """Energy and time by the paper's formula and by each cost model."""
-    table = _table("energy and time per sample (modelled; a range where a model has one)", "model", "dynamic, mJ",
-                   "static, mJ", "total, mJ", "latency, ms", "samples/s", "EDP, mJ ms")
+def costs_table(paper: Paper, models: list[CostModelRow], of: str = "sample") -> Table:
+    """Energy and time by the paper's formula and by each cost model; ``of`` a sample or a frame."""
+    table = _table(f"energy and time per {of} (modelled; a range where a model has one)", "model", "dynamic, mJ",
+                   "static, mJ", "total, mJ", "latency, ms", f"{of}s/s", "EDP, mJ ms")
     for name, value in (("the paper's Eq. 34", paper["energy_mj"]),
                         ("  first layer at every step", paper["energy_all_steps_mj"])):
         table.add_row(name, span([value, value]), *["-"] * (len(table.columns) - 2))
@@ -65,14 +65,14 @@ def costs_table(paper: Paper, models: list[CostModelRow]) -> Table:
     return table
 
 
-def mapping_lines(mapping: Mapping) -> Iterable[str]:
-    """Cores, chips, traffic, the busiest core, what does not fit."""
+def mapping_lines(mapping: Mapping, of: str = "sample") -> Iterable[str]:
+    """Cores, chips, traffic ``of`` a sample or a frame, the busiest core, what does not fit."""
     cores = mapping["core_list"]
     yield (f"{mapping['board']}: {mapping['cores']} cores on {mapping['chips']} chips (modelled; --objective "
            f"{mapping['objective']}, {OBJECTIVES[mapping['objective']]}); mean use of neurons "
            f"{sum(c['neuron_utilisation'] for c in cores) / len(cores):.0%}, of memory "
            f"{sum(c['memory_utilisation'] for c in cores) / len(cores):.0%}")
-    yield traffic_line(mapping["traffic"])
+    yield traffic_line(mapping["traffic"], of)
     if mapping["busiest"] is not None:
         yield f"busiest core: {mapping['busiest']['index']}, {mapping['busiest']['why']}"
     for problem in mapping["problems"]:

@@ -44,6 +44,8 @@ def layer_shares(placement: Placement, graph: Graph, counts: Counts) -> dict[str
     for synapse in graph.synapses:
         arriving[synapse.target] += counts.synops[synapse.name] + counts.macs[synapse.name]
     density = {p.name: counts.steps + arriving[p.name] / (counts.samples * p.size) for p in graph.populations}
+    for relay, source in placement.wiring.repeats.items():  # one operation for each message that it repeats
+        density[relay] = counts.steps + counts.spikes[source] / (counts.samples * graph[source].size)
     shares = {layer_of(p.name): np.zeros(len(placement.cores)) for p in graph.populations[1:]}
     for core in placement.cores:
         weights = [slab.size * density[slab.population] for slab in core.slabs]

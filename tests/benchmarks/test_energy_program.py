@@ -86,7 +86,6 @@ def test_the_record_adds_up(program: Program, net: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(120)
 def test_lava_counts_the_same(program: Program, net: Path, tmp_path: Path) -> None:
     records = {}
     for backend in ("emulator", "lava"):

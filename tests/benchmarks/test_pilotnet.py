@@ -109,7 +109,6 @@ def test_an_error_factor_is_modelled_over_measured(pilotnet: ModuleType, counted
     assert row["error_factor"]["samples_per_s"] is None and row["error_factor"]["total_mj"] is None
 
 
-@pytest.mark.timeout(120)
 def test_the_program(tmp_path: Path, program: Program, pilotnet: ModuleType) -> None:
     table = tmp_path / "mine.toml"
     table.write_text('title = "mine"\nabout = "twice the price"\nbase = "loihi1"\n[energy.synop]\nvalue = 47.2\n'

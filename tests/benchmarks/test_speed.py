@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from network_of import network_of
+from programs import Program
 
 from mksgn.errors import ConfigError
 from mksgn.skeleton import UCLA20
 
 SPEED = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "speed"
+
+
+@pytest.fixture
+def speed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
+    return Program("benchmarks/speed", capsys, monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -25,7 +29,6 @@ def baselines(monkeypatch: pytest.MonkeyPatch):
     return _baselines
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", ["StockSlayer", "SpikingJelly"])
 def test_a_baseline_is_the_same_network(baselines, name):
     """Same weights, same batch norm: the same spikes, but for the rounding of SLAYER's states and of float sums."""
@@ -50,12 +53,10 @@ def test_a_baseline_is_the_same_network(baselines, name):
     assert logits.shape == (4, 4)
 
 
-@pytest.mark.timeout(180)
-def test_rows(tmp_path):
+def test_rows(speed: Program, tmp_path: Path):
     out = tmp_path / "speed.json"
-    done = subprocess.run([sys.executable, str(SPEED), "--quick", "--only", "neuron", "--json", out,
-                           "--results", tmp_path], capture_output=True, text=True, timeout=170, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = speed("--quick", "--only", "neuron", "--json", out, "--results", tmp_path)
+    assert done.code == 0, done.out + done.err
     result = json.loads(out.read_text())
     (row,) = result["rows"]
     assert {"what", "ours", "baseline", "ratio", "target", "met"} <= set(row)
@@ -101,13 +102,12 @@ def test_curves_say_what_is_timed(monkeypatch: pytest.MonkeyPatch, tmp_path):
         assert text in drawn
 
 
-def test_bad_folder(tmp_path):
-    done = subprocess.run([sys.executable, str(SPEED), "--results", str(tmp_path / "none")],
-                          capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 2 and "does not exist" in done.stderr + done.stdout
+def test_bad_folder(speed: Program):
+    done = speed("--results", "none")
+    assert done.code == 2 and "does not exist" in done.err
 
 
-def test_processors_side_by_side(tmp_path: Path):
+def test_processors_side_by_side(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """A column per processor, whatever precision each took; files of two commits are refused."""
     row = {"against": "stock", "ratio": 6.46, "target": ">= 6.5", "met": False}
     files = {"a": ("big", "bfloat16", 9.8, True), "b": ("plain", "float32", 6.46, False)}
@@ -115,10 +115,11 @@ def test_processors_side_by_side(tmp_path: Path):
         rows = [row | {"what": f"training step (batch 8), synapses in {precision}", "ratio": ratio, "met": met}]
         content = {"cpu": cpu, "commit": "c1", "torch_threads": 2, "rows": rows}
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    ask = [sys.executable, str(SPEED / "columns.py"), "--out", str(tmp_path / "speed.md"), "--json"]
-    subprocess.run([*ask, str(tmp_path / "a.json"), str(tmp_path / "b.json")], check=True)
+    columns = Program("benchmarks/speed/columns.py", capsys, monkeypatch, tmp_path)
+    ask = ("--out", "speed.md", "--json", "a.json", "b.json")
+    assert columns(*ask).code == 0
     page = (tmp_path / "speed.md").read_text()
     assert "| training step (batch 8) | stock | >= 6.5 | 9.80 | **6.46** |" in page and "- B: plain" in page
     (tmp_path / "b.json").write_text((tmp_path / "b.json").read_text().replace("c1", "c2"))
-    done = subprocess.run([*ask, str(tmp_path / "a.json"), str(tmp_path / "b.json")], capture_output=True, text=True)
-    assert done.returncode == 2 and "several commits" in done.stderr and "Traceback" not in done.stderr
+    done = columns(*ask)
+    assert done.code == 2 and "several commits" in done.err

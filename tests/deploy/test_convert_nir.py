@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +100,6 @@ def test_what_is_said_about_a_file_of_ours_has_no_effect(program: Program) -> No
     assert outcome.code == 2 and "node '" in outcome.err and not Path("b.net").exists()
 
 
-def test_help_teaches() -> None:
-    done = subprocess.run([sys.executable, str(PROGRAM), "--help"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and "--time-steps" in done.stdout and "mksgn.nir" in done.stdout, done.stderr
+def test_help_teaches(program: Program) -> None:
+    outcome = program("--help")
+    assert outcome.code == 0 and "--time-steps" in outcome.out and "mksgn.nir" in outcome.out, outcome.err

@@ -52,7 +52,6 @@ def test_samples_give_the_same_both_ways(program: Program, net: Path) -> None:
 
 
 @pytest.mark.lava
-@pytest.mark.timeout(120)
 def test_lava_streamed_agrees_with_the_emulator_on_the_whole_clip(program: Program, net: Path) -> None:
     outcome = program("--net", net, "--samples", 3, "--backend", "lava", "--time", "stream", "--check", "--json",
                       "lava.json")

@@ -142,7 +142,7 @@ def test_a_soft_limit_is_raised_where_lava_runs_and_nowhere_else() -> None:
     assert low < needed, "the limit would not be felt"
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (low, before[1]))
-        with LavaBackend(graph, layout="layers", timeout_s=60) as lava:
+        with LavaBackend(graph, layout="layers") as lava:
             result = lava.run(samples, record="spikes")
             assert resource.getrlimit(resource.RLIMIT_NOFILE) == (low, before[1])
             assert lava.host_pid is not None

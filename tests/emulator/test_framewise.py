@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from random_graphs import random_messages, samples_of
-from streamable import even_weights, streamable, unpadded
+from streamable import even_weights, longer_input, streamable, unpadded
 
 from mksgn.api import load, read
 from mksgn.api.recordings import chosen
@@ -121,7 +121,7 @@ def test_a_stream_without_ends_decides_at_every_frame_as_the_clip_before_it() ->
     for seed in range(60):
         graph = unpadded(seed)
         length = graph.input.shape[1]
-        x = random_messages(replace_frames(graph, length + 13), 1, seed)[0]
+        x = random_messages(longer_input(graph, length + 13), 1, seed)[0]
         windows = np.stack([x[:, begin:begin + length] for begin in range(14)])
         with Emulator(graph) as emulator:
             expected = emulator.run(windows).output
@@ -135,15 +135,6 @@ def test_a_stream_without_ends_decides_at_every_frame_as_the_clip_before_it() ->
             again = [frames.push(x[:, f:f + 1]).output for f in range(x.shape[1])]
             np.testing.assert_array_equal(again[length - 1:], expected, str(seed))
     assert lively > 30, "tests in which nothing happens"
-
-
-def replace_frames(graph: Graph, frames: int) -> Graph:
-    """A graph of the same input, of so many frames."""
-    channels, _, joints = graph.input.shape
-    longer = replace(graph.input, shape=(channels, frames, joints))
-    size = longer.size
-    return Graph((longer, Population("all", (1, 1, 1), Cuba(1))),
-                 (Dense("s", (longer.name,), "all", np.zeros((1, size), np.int16)),), graph.time_steps)
 
 
 def test_where_a_clip_is_padded_a_stream_without_ends_has_no_borders() -> None:

@@ -64,7 +64,6 @@ def test_synapse_is_the_equation(synapse, source, target, low, high):
             assert np.abs(got - 7).max() <= synapse.row_bound() * max(-low, high)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("reset", [(None, 0), (4, 1), (5, 3)])
 def test_stepper_is_the_equations_on_a_block(reset):
     graph = block_graph()
@@ -75,7 +74,6 @@ def test_stepper_is_the_equations_on_a_block(reset):
             np.testing.assert_array_equal(values, wanted[name][0], err_msg=name)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(12))
 def test_stepper_is_the_equations_on_random_graphs(seed):
     graph = random_graph(seed)

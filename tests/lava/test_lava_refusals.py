@@ -61,7 +61,6 @@ def test_bad_input_and_options():
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(60)
 def test_weights_that_lava_would_truncate_are_refused():
     graph = extreme_graph(2)
     mixed = replace(graph.synapses[2], weight=np.array([[1, -1, 3, 5, 7, 9]] * 4, np.int16))

@@ -30,19 +30,23 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
-path, options = sys.argv[1], json.loads(sys.argv[2])
+path = sys.argv[1]
 x = np.load(path + ".npy")
-net = Network(net_config=path, **options)
-source = Source(data=x.transpose(2, 1, 0, 3))
-sink = Sink(shape=net.out.shape, buffer=x.shape[3])
-source.s_out.connect(net.inp)
-net.out.connect(sink.a_in)
-try:
-    net.run(condition=RunSteps(num_steps=x.shape[3]), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
-    np.save(path + ".out.npy", sink.data.get())
-finally:
-    net.stop()
+outputs = []
+for options in json.loads(sys.argv[2]):
+    net = Network(net_config=path, **options)
+    source = Source(data=x.transpose(2, 1, 0, 3))
+    sink = Sink(shape=net.out.shape, buffer=x.shape[3])
+    source.s_out.connect(net.inp)
+    net.out.connect(sink.a_in)
+    try:
+        net.run(condition=RunSteps(num_steps=x.shape[3]), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+        outputs.append(sink.data.get())
+    finally:
+        net.stop()
+np.save(path + ".out.npy", outputs)
 """
+RESETS: dict[str, dict[str, int]] = {"free": {}, "reset": {"reset_interval": 5, "reset_offset": 2}}
 
 
 def write_stock_net(path: Path, graph: Graph) -> None:
@@ -74,32 +78,38 @@ def write_stock_net(path: Path, graph: Graph) -> None:
             number += 1
 
 
-def run_stock_netx(path: Path, options: dict[str, int]) -> np.ndarray:
-    """Output of stock netx. In a session of its own: stock Lava leaves its children behind when it fails."""
-    with subprocess.Popen([sys.executable, "-c", NETX, str(path), json.dumps(options)], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, start_new_session=True) as program:
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> tuple[Graph, np.ndarray, dict[str, np.ndarray]]:
+    """A graph, a stream, and the outputs of stock netx under each of ``RESETS``.
+
+    In a session of its own: stock Lava leaves its children behind when it fails.
+    """
+    graph, path = delayed_graph(None), tmp_path_factory.mktemp("stock") / "stock.net"
+    x = np.random.default_rng(8).integers(0, 2, (2, 3, 4, 24))
+    write_stock_net(path, graph)
+    np.save(f"{path}.npy", x)
+    command = [sys.executable, "-c", NETX, str(path), json.dumps(list(RESETS.values()))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          start_new_session=True) as program:
         try:
             printed, _ = program.communicate(timeout=240)
             assert program.returncode == 0, printed
         finally:
             end_session(program.pid)
-    return np.load(f"{path}.out.npy")
+    return graph, x, dict(zip(RESETS, np.load(f"{path}.out.npy")))
 
 
 @pytest.mark.lava()
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("reset", [{}, {"reset_interval": 5, "reset_offset": 2}], ids=["free", "reset"])
-def test_stream_is_what_stock_netx_gives(tmp_path, reset):
-    graph = delayed_graph(None)
-    x = np.random.default_rng(8).integers(0, 2, (2, 3, 4, 24))
-    path = tmp_path / "stock.net"
-    write_stock_net(path, graph)
-    np.save(f"{path}.npy", x)
-    stock = run_stock_netx(path, reset)
+@pytest.mark.parametrize("name", RESETS)
+def test_stream_is_what_stock_netx_gives(stock, name):
+    graph, x, outputs = stock
+    reset = RESETS[name]
+    assert (outputs["free"] != outputs["reset"]).any()
     with LavaBackend(graph) as lava:
         result = lava.run_stream(x, "spikes", **reset)
-    assert 0 < stock.mean() < 1
-    np.testing.assert_array_equal(result.output[0, :, 0, 0], stock)
+    assert 0 < outputs[name].mean() < 1
+    np.testing.assert_array_equal(result.output[0, :, 0, 0], outputs[name])
     spikes = simulate_wall(graph, x, reset.get("reset_interval"), reset.get("reset_offset", 0)).spikes
     with Emulator(graph) as emulator:
         emulated = emulator.run_stream(x, "spikes", **reset)

@@ -67,7 +67,6 @@ def calls_in(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(120)
 def test_a_measurement_on_the_fake_board(fake_board):
     graph, samples = chip_graph(), two_samples()
     calls = fake_board(scripted(graph, samples))
@@ -160,7 +159,6 @@ def check_json(result: LoihiMeasurement) -> None:
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(120)
 def test_what_cannot_be_told_from_noise_is_no_number(fake_board):
     """A run as the published PilotNet SDNN: the host sets the pace and dynamic power drowns. The notes say so."""
     graph, samples = chip_graph(), two_samples()[:1]
@@ -183,7 +181,6 @@ def test_what_cannot_be_told_from_noise_is_no_number(fake_board):
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(120)
 def test_a_run_that_fails_lets_the_board_go(fake_board):
     graph, samples = chip_graph(), two_samples()[:1]
     calls = fake_board(scripted(graph, samples, fail=2))
@@ -195,7 +192,6 @@ def test_a_run_that_fails_lets_the_board_go(fake_board):
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("idle", [False, True])
 def test_the_held_network_computes_what_the_emulator_does(fake_board, idle):
     """Without probes the fake runs the real Processes on the CPU: the input buffer, resets, relays, readout."""

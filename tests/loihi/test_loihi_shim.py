@@ -142,7 +142,6 @@ def test_bad_options_and_intervals_are_refused_before_anything_starts(fake_exten
 
 
 @pytest.mark.lava()
-@pytest.mark.timeout(120)
 def test_a_board_that_does_not_exist_is_one_error(fake_extension):
     with (Loihi2Backend(block_graph(), partition="nowhere") as chip,
           pytest.raises(BackendError, match="cannot be reached") as caught):

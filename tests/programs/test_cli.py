@@ -117,7 +117,6 @@ def test_a_progress_bar_cuts_its_note_and_never_its_times(width: int, kind: str,
     assert line.count(":") >= 4, "time passed and time left"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("raised", "code", "said"), [
     ("", 141, ""), ("raise BrokenPipeError('of another pipe')", 1, "of another pipe")])
 def test_a_reader_that_leaves_is_no_error(raised: str, code: int, said: str) -> None:
@@ -133,7 +132,6 @@ def test_a_reader_that_leaves_is_no_error(raised: str, code: int, said: str) -> 
 
 
 @pytest.mark.skipif(not present(SLAYER), reason="needs SLAYER: extra lava (CPython 3.10)")
-@pytest.mark.timeout(120)
 def test_networks_are_imported_without_notices() -> None:
     done = subprocess.run([sys.executable, "-c", "import mksgn.nn.network"], capture_output=True, text=True, check=True)
     assert not done.stdout + done.stderr

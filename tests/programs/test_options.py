@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 import pytest
 import tyro
+from answers import OPTIONS, Answer, answers_of
 from programs import Program
 
 from mksgn.programs.options import parse, wrapped
@@ -24,8 +24,6 @@ SOURCES = {path: path.relative_to(ROOT) for folder in FOLDERS for path in sorted
 PROGRAMS = sorted(str(name.parent if name.name == "__main__.py" else name) for name in SOURCES.values()
                   if name.name == "__main__.py" or not name.name.startswith("_"))
 """What a user starts: a file, or a folder with a ``__main__.py``."""
-SLOW = {"torch", "lava", "numba", "scipy", "h5py", "lightning_fabric"}
-"""What takes seconds to load, or hundreds of milliseconds."""
 DESCRIPTION = """One line.
 
     python train/example.py --first 1                                          # a comment that makes it too wide
@@ -119,16 +117,21 @@ def test_no_two_parts_share_a_name() -> None:
     assert len(set(names)) == len(names), sorted(name for name in names if names.count(name) > 1)
 
 
-@pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--no-such-option", 2)])
+@pytest.fixture(scope="module")
+def answers() -> dict[tuple[str, str], Answer]:
+    """What the programs answer, all in one process."""
+    return answers_of(*PROGRAMS)
+
+
+@pytest.mark.parametrize(("option", "code"), zip(OPTIONS, (0, 2)))
 @pytest.mark.parametrize("path", PROGRAMS)
-def test_options_are_read_before_anything_slow_is_loaded(path: str, option: str, code: int) -> None:
+def test_options_are_read_before_anything_slow_is_loaded(path: str, option: str, code: int,
+                                                         answers: dict[tuple[str, str], Answer]) -> None:
     """Both answers come at once; the time itself would depend on the machine."""
-    done = subprocess.run([sys.executable, "-X", "importtime", ROOT / path, option], capture_output=True, text=True,
-                          timeout=120)
-    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
-              if line.startswith("import time:")}
-    assert done.returncode == code, done.stderr
-    assert "mksgn" in loaded and not loaded & SLOW
+    done = answers[path, option]
+    assert done.code == code, done.err
+    assert ("usage: " in done.out) if code == 0 else (option in done.err)
+    assert not done.slow
 
 
 @pytest.mark.parametrize("name", ["run", "train"])

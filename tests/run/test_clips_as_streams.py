@@ -65,7 +65,6 @@ def test_the_emulator_gives_a_clip_back(kernel: str, record: str) -> None:
                                        and clip_graph(s).input.shape[1] > 2) for start in (0, len(SEEDS) // 2)])
 @pytest.mark.parametrize("record", ["spikes", "states"])
 @pytest.mark.lava
-@pytest.mark.timeout(120)
 def test_lava_gives_a_clip_back(seed: int, record: str) -> None:
     graph = clip_graph(seed)
     x = random_messages(graph, 3, seed, graph.time_steps)

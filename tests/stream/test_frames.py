@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,8 +119,7 @@ def test_pipes_end_and_can_be_left() -> None:
     os.close(out)
     out, into = os.pipe()
     threading.Timer(0.1, stop.set).start()
-    began = time.monotonic()
-    assert list(descriptor_lines(out)(stop, lambda note: None)) == [] and time.monotonic() - began < 5
+    assert list(descriptor_lines(out)(stop, lambda note: None)) == [], "it ends, though nobody closed the pipe"
     os.close(into)
     os.close(out)
 

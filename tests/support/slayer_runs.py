@@ -7,14 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from programs import ROOT, Outcome, run_program
 from safetensors.torch import load_file
 
+import mksgn.training.trainer
 from mksgn.netx import read_net
+from mksgn.training.checkpoint import save_checkpoint
 
 PROGRAM = "train/train_slayer.py"
 TINY = ["--widths", "4", "4", "4", "--frames", "8", "--batch", "16", "--epochs", "2", "--tune-epochs", "2", "--device",
@@ -61,6 +66,19 @@ def kill_after(last: tuple[str, int], arguments: list[str], folder: Path) -> Non
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500)
     assert done.returncode == -signal.SIGKILL, f"it finished before it could be killed: {done.stderr[-2000:]}"
     assert (folder / "checkpoint.safetensors").exists() and not (folder / "mksgn.net").exists()
+
+
+@contextmanager
+def interrupted_at(stage: str, epoch: int) -> Iterator[None]:
+    """A training within ends, as Ctrl-C ends it, when the checkpoint of that epoch is written."""
+    def save(path: Path, net: object, optimiser: object, state: dict, *more: object) -> None:
+        save_checkpoint(path, net, optimiser, state, *more)
+        if (state["stage"], state["epoch"]) == (stage, epoch):
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mksgn.training.trainer, "save_checkpoint", save)
+        yield
 
 
 def assert_same_run(whole: Path, resumed: Path) -> None:

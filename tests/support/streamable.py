@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from random_graphs import random_graph
+from written_graphs import even
 
 from mksgn.errors import GraphError
 from mksgn.ir import Conv, Cuba, Dense, Graph, Population
@@ -72,6 +73,34 @@ def unpadded(seed: int) -> Graph:
         synapses.append(Dense(f"head.{source}", (source,), "out", even_weights(rng, 3, int(np.prod(shape)))))
     populations.append(Population("out", (3, 1, 1), Cuba(131071, 4096, 0), rng.integers(-9, 10, 3), role="readout"))
     return Graph(tuple(populations), tuple(synapses), steps)
+
+
+def small_clip(steps: int, current_decay: int = 2048) -> Graph:
+    """Temporal kernels with strides and borders, biases that fire alone, a residual, currents that last, a readout."""
+    rng = np.random.default_rng(steps)
+    slow = Cuba(90, current_decay, 3000)
+    populations = (
+        Population("in", (3, 7, 5), role="input", message_bits=4),
+        Population("a", (4, 7, 5), slow, np.array([0, 60, 9, 1])),
+        Population("b", (5, 4, 5), slow, np.array([70, 0, -9, 30, 100])),
+        Population("c", (5, 4, 3), Cuba(70), np.full(5, 40)),
+        Population("out", (3, 1, 1), Cuba(131071, 4096, 0), np.array([3, -5, 0]), role="readout"))
+    synapses = (
+        Conv("ab", ("in",), "a", even(rng, 4, 3, 3, 1, limit=8), padding=(1, 0)),
+        Conv("bc", ("a",), "b", even(rng, 5, 4, 3, 3), (2, 1), (1, 1)),
+        Conv("res", ("in",), "b", even(rng, 5, 3, 1, 1, limit=5), (2, 1)),
+        Conv("cd", ("b",), "c", even(rng, 5, 5, 3, 3), padding=(1, 0)),
+        Dense("head", ("c",), "out", even(rng, 3, 60)))
+    return Graph(populations, synapses, steps)
+
+
+def longer_input(graph: Graph, frames: int) -> Graph:
+    """A graph of the same input, of so many frames."""
+    channels, _, joints = graph.input.shape
+    longer = replace(graph.input, shape=(channels, frames, joints))
+    size = longer.size
+    return Graph((longer, Population("all", (1, 1, 1), Cuba(1))),
+                 (Dense("s", (longer.name,), "all", np.zeros((1, size), np.int16)),), graph.time_steps)
 
 
 def even_weights(rng: np.random.Generator, *shape: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from programs import Program
 from safetensors import safe_open
 from safetensors.torch import load_file
+from slayer_runs import interrupted_at
 from teacher_runs import teacher_run
 
 import mksgn.training.trainer
@@ -73,24 +74,17 @@ def test_a_taught_run_says_what_taught_it_and_exports_the_student_alone(whole_ru
     assert {p.name for p in graph.populations} == {"input", *student.names, "head.fc"}
 
 
-def killed_at(monkeypatch: pytest.MonkeyPatch, options, stage: str, epoch: int) -> None:
+def killed_at(options, stage: str, epoch: int) -> None:
     """Run until the checkpoint of that epoch is written, and end as a killed process would."""
-    with monkeypatch.context() as patch:
-        def save(path, net, optimiser, state, *more):
-            save_checkpoint(path, net, optimiser, state, *more)
-            if (state["stage"], state["epoch"]) == (stage, epoch):
-                raise KeyboardInterrupt
-
-        patch.setattr(mksgn.training.trainer, "save_checkpoint", save)
-        with pytest.raises(KeyboardInterrupt):
-            train_net(options)
+    with interrupted_at(stage, epoch), pytest.raises(KeyboardInterrupt):
+        train_net(options)
 
 
-def test_a_taught_run_resumes_to_the_same_bits(tiny, whole_run, tmp_path, monkeypatch):
+def test_a_taught_run_resumes_to_the_same_bits(tiny, whole_run, tmp_path):
     """Killed in each stage: student, FTM and both optimisers as in the uninterrupted run."""
-    killed_at(monkeypatch, replace(tiny, out=tmp_path), "float", 0)
+    killed_at(replace(tiny, out=tmp_path), "float", 0)
     again = Options(out=tmp_path, resume=True, device="cpu")
-    killed_at(monkeypatch, again, "tune", 0)
+    killed_at(again, "tune", 0)
     assert not (tmp_path / "mksgn.net").exists()
     train_net(again)
     for file in (CHECKPOINT, WEIGHTS):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from network_of import network_of
 from safetensors.torch import load_file
-from slayer_runs import ROOT, TINY, assert_same_run, environment, kill_after, train
+from slayer_runs import ROOT, TINY, assert_same_run, environment, interrupted_at, kill_after, train
 
 from mksgn.data.augmentation import lateral_joints
 from mksgn.data.preprocess import Augment, Preprocess
@@ -61,8 +61,9 @@ def test_a_run_leaves_everything_it_promises(whole_run):
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bits(whole_run, tiny, tmp_path):
-    """SIGKILL after an epoch in each stage, then --resume: weights, log and net equal the uninterrupted run's."""
-    kill_after(("float", 0), [*tiny, "--out", str(tmp_path)], tmp_path)
+    """Ctrl-C and SIGKILL, in a stage each, then --resume: weights, log and net equal the uninterrupted run's."""
+    with interrupted_at("float", 0):
+        assert train(*tiny, "--out", str(tmp_path), check=False).code == 130
     kill_after(("tune", 0), ["--resume", "--out", str(tmp_path)], tmp_path)
     train("--resume", "--out", str(tmp_path))
     assert_same_run(whole_run, tmp_path)

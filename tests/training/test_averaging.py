@@ -10,7 +10,7 @@ import pytest
 import torch
 from network_of import network_of
 from safetensors.torch import load_file
-from slayer_runs import TINY, assert_same_run, kill_after, train
+from slayer_runs import TINY, assert_same_run, interrupted_at, train
 
 import mksgn.training.training
 from mksgn.commands.train_net import train_net
@@ -132,7 +132,8 @@ def test_a_run_averages_and_resumes_to_the_same_bits(pack_path, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     averaged = [*AVERAGED, "--data", str(pack_path)]
     train(*averaged, "--out", str(whole))
-    kill_after(("float", 1), [*averaged, "--out", str(killed)], killed)
+    with interrupted_at("float", 1):
+        assert train(*averaged, "--out", str(killed), check=False).code == 130
     held = load_file(killed / "checkpoint.safetensors")
     assert held[f"{AVERAGE}.model.n_averaged"] > 0
     assert any(not torch.equal(value, held[f"{AVERAGE}.model.module.{name.removeprefix('model.')}"])

@@ -10,11 +10,11 @@ Examples
 >>> cost.dynamic_mj, cost.streaming.samples_per_s                 # doctest: +SKIP
 """
 
-from mksgn.energy.costs.frames import FramePace, at_frame_rate
+from mksgn.energy.costs.frames import FramePace, at_endless_rate, at_frame_rate
 from mksgn.energy.costs.latency import step_time
 from mksgn.energy.costs.model import Cost, CostModel, Pace
 from mksgn.energy.costs.quantity import Constant, Range
 from mksgn.energy.costs.tables import cost_models, load_cost_model
 
-__all__ = ["Constant", "Cost", "CostModel", "FramePace", "Pace", "Range", "at_frame_rate", "cost_models",
-           "load_cost_model", "step_time"]
+__all__ = ["Constant", "Cost", "CostModel", "FramePace", "Pace", "Range", "at_endless_rate", "at_frame_rate",
+           "cost_models", "load_cost_model", "step_time"]
