@@ -5,8 +5,9 @@ No two populations share a core, and the boxes of a population are alike.
 - A dense population that is too large takes slices of neurons. A row of its synapses then fills a power of two of
   memory words: the largest one that fits, with as many neurons as such a row holds.
 - Any other population is halved until a box fits: its channels while synapses do not fit, then columns (joints) and
-  rows (frames), whichever is longer, columns counting twice. Columns are halved from the next power of two on. The
-  compiler of 2022 halved columns alone (``Board.lava_split``), rows only here, where single columns do not fit.
+  rows (frames), whichever is longer, columns counting twice. Columns are halved from the next power of two on, and the
+  neurons of a box are counted with those columns. The compiler of 2022 halved columns alone (``Board.lava_split``);
+  rows are halved here, too, where single columns do not fit.
 
 ``docs/mapping.md`` says which rows of the logs this rule explains, and which it does not.
 """
@@ -71,7 +72,8 @@ def _halves(layer: Layer, limits: Mapping[str, int]) -> Iterator[Shape]:
     columns = 1 << (columns - 1).bit_length()
     while True:
         size = (channels, rows, columns)
-        yield size
+        if channels * rows * columns <= limits.get("neurons", np.inf):  # columns that are not there count, too
+            yield size
         if size == (1, 1, 1):
             return
         words = layer.usage(boxes(layer.population.shape, size))["synapse_words"]
