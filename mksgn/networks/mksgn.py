@@ -53,6 +53,8 @@ class MkSgnConfig(GraphConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.attention not in ("mask", "qkv"):
+            raise ConfigError("unknown attention", "--attention", repr(self.attention), "mask or qkv")
         if self.attention == "mask" and self.heads != 1:
             raise ConfigError("masks have no heads: every channel is alike", "--heads", str(self.heads), "1",
                               "leave out --heads, or give --attention qkv")
