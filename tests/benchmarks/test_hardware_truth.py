@@ -111,7 +111,8 @@ def test_the_program(tmp_path: Path, program: Program, record: dict) -> None:
         assert text in page.read_text() and text in done.out
     tree = ElementTree.fromstring(picture.read_text())
     dots = [each for each in tree.iter() if each.get("class") == "dot"]
-    assert len(dots) == sum(len(told[name]) for name in ("time", "dynamic", "static"))
+    networks = [row for row in told["compile_logs"] if row["what"] == "cores in all"]
+    assert len(networks) == 6 and len(dots) == len(networks) + sum(len(told[n]) for n in ("time", "dynamic", "static"))
 
 
 def test_a_folder_that_is_not_there_is_one_message(program: Program, truth: ModuleType) -> None:

@@ -242,4 +242,4 @@ def test_impossible_delays(delay: np.ndarray, words: str) -> None:
 
 
 def test_every_kind_has_a_word_of_its_own() -> None:
-    assert list(KINDS) == list(MAKE) == [kind.__name__.lower() for kind in KINDS.values()]
+    assert list(KINDS) == [*MAKE, "attention"] == [kind.__name__.lower() for kind in KINDS.values()]

@@ -152,6 +152,7 @@ make = {"LIF": dict(shape=(2,)), "LIFReset": dict(shape=(2,)), "Conv": dict(weig
         "Sparse": dict(weights=eye), "DelaySparse": dict(weights=eye, delays=eye),
         "RingBuffer": dict(data=np.zeros((1, 1))), "Delay": dict(shape=(2,), steps=1),
         "DelaySparseReset": dict(weights=eye, delays=eye, reset_interval=4, reset_offset=1),
+        "ProdNeuron": dict(shape=(2,)), "GradedVec": dict(shape=(2,)),
         "ClockedLIF": dict(shape=(2,), lattice=Lattice(2, 1, 2), reset_interval=4, reset_offset=1)}
 config = Loihi2SimCfg(select_tag="fixed_pt")
 for kind, model in STOCK.items():
@@ -166,4 +167,4 @@ print(len(STOCK))
 def test_named_models_are_those_that_the_tag_selects():
     done = subprocess.run([sys.executable, "-c", SELECTION], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == "10"
+    assert done.stdout.split()[-1] == "12"

@@ -24,7 +24,8 @@ from mksgn.mapping.ways_table import priced_rows
 
 CHIP = board("oheo-gulch")
 TINY = replace(CHIP, name="tiny", neurons=24, neuron_groups=3, synapse_words=400, core_words=700, in_axons=150,
-               out_axons=1500, cores_per_chip=6, chips=4000, delay_steps=5, core_mesh=(2, 3), chip_mesh=(4000, 1))
+               out_axons=1500, cores_per_chip=6, chips=4000, delay_steps=5, router_mesh=(2, 3), router_cores=1,
+               chip_mesh=(4000, 1))
 MODELS = list(cost_models().values())
 
 

@@ -162,7 +162,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "no weights field": (remove(W), "required field is missing"),
     "no neurons": (remove("layer/2/neuron"), "no neurons"),
     "no name": (remove("layer/2/name"), "required field is missing"),
-    "an unknown type": (replace("layer/2/type", np.array([b"attention"])), "layer type is not supported"),
+    "an unknown type": (replace("layer/2/type", np.array([b"transformer"])), "layer type is not supported"),
     "a pool layer": (replace("layer/2/type", np.array([b"pool"])), "layer type is not supported"),
     "a recurrent layer": (replace("layer/2/type", np.array([b"dense_rec"])), "layer type is not supported"),
     "a second input": (replace("layer/2/type", np.array([b"input"])), "unknown field|first layer"),

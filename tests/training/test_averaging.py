@@ -149,5 +149,5 @@ def test_a_run_averages_and_resumes_to_the_same_bits(pack_path, tmp_path):
         assert torch.equal(value, second.state_dict()[name]), name
 
 
-def test_presets_average_nothing_by_themselves():
-    assert not any(recipe.average_part for recipe in PRESETS.values())
+def test_presets_that_are_compared_average_nothing_by_themselves():
+    assert [name for name, recipe in PRESETS.items() if recipe.average_part] == ["mksgn-stream"]

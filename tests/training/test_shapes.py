@@ -35,7 +35,7 @@ def test_what_is_stated_is_read(kind):
 @pytest.mark.parametrize(("name", "value"), [
     ("widths", 8), ("widths", [8, "8"]), ("widths", [8, 1 << 21]), ("time_steps", 2.0), ("time_steps", True),
     ("dropout", "0"), ("dropout", float("inf")), ("graph_conv", "other"), ("coder_width", -1),
-    ("fusion_weights", [None]), ("heads", 8), ("another", 1)])
+    ("fusion_weights", [None]), ("heads", "8"), ("another", 1)])
 def test_entries_of_another_kind_are_refused(name, value):
     with pytest.raises((ValueError, AttributeError)):
         read({**described("mksgn"), name: value})
