@@ -18,6 +18,9 @@ from answers import SLOW
 
 from mksgn.extras import LAVA_RUNTIME, SLAYER, present
 
+COLD = 1200
+"""Seconds of a test. In a fresh environment numba compiles everything, which takes minutes on a machine at work."""
+pytestmark = pytest.mark.timeout(COLD)
 README = Path(__file__).resolve().parent.parent / "README.md"
 PREPARE = """
 import numpy as np
@@ -34,7 +37,7 @@ save_pack(pack.subset(np.flatnonzero(pack.labels < 10)), "nw_ucla.npz")
 def started(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command in ``folder``; the checkout is not on the path."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MKSGN_DATA")}
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=COLD - 60)
 
 
 def python(code: str, folder: Path) -> str:
