@@ -121,9 +121,9 @@ def notes(record: Record) -> list[str]:
         f"Dimming it moves loihi1's dynamic energy within {span(energy)} mJ, its rate within {span(rate)} samples/s. "
         "A darker frame is not always less work: the first convolution then fires on its bias.",
         f"Dynamic energy: loihi1 gives {span(loihi1['error_factor']['dynamic_mj'])} times the measured one. That does "
-        "not validate its constants: they are simulated minima of another chip on another process (14 nm, not Intel "
-        f"4), and the measured {dynamic_w:.3f} W also feed the embedded processors and whatever else runs with the "
-        "cores, which no model here contains. Two errors that cancel look the same.",
+        "not validate its constants. They are simulated minima of another chip on another process (14 nm, not Intel "
+        f"4). The measured {dynamic_w:.3f} W also feed the embedded processors and whatever else runs with the cores. "
+        "No model here contains those. Two errors that cancel look the same.",
         f"loihi1-fitted spans {span(fitted['error_factor']['dynamic_mj'])}; this network is convolutional, to which "
         "the low end of its synaptic energy belongs.",
         f"Operations alone (horowitz) miss the measurement {misses[0]:.0f}-fold and {misses[1]:.0f}-fold. With memory "

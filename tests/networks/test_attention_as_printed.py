@@ -7,19 +7,15 @@ import pytest
 import torch
 from lively_nets import lively, samples_for
 from network_of import network_of
+from slayer_and_emulator import agree_after_a_file
 
-from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import Attention
-from mksgn.ir.equality import graphs_equal
 from mksgn.ir.graph import STATE_MAX
-from mksgn.netx import read_net, write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.product import product
-from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.nn.synops import synops_per_rate
-from mksgn.run.comparison import compare
 from mksgn.skeleton import UCLA20
 
 CHOICES = {
@@ -40,20 +36,9 @@ def quantized(name: str, **options) -> SpikingGraphNet:
 @pytest.mark.parametrize("name", CHOICES)
 def test_slayer_and_emulator_agree_after_a_file(name, decays, tmp_path):
     net = quantized(name, current_decay=decays[0], voltage_decay=decays[1])
-    samples = samples_for(net)
-    slayer = SlayerReference(net)
-    write_net(slayer.graph, tmp_path / "mksgn.net")
-    graph = read_net(tmp_path / "mksgn.net")
-    assert graphs_equal(graph, slayer.graph)
+    graph, emulated = agree_after_a_file(net, samples_for(net), tmp_path)
     attentions = [synapse for synapse in graph.synapses if isinstance(synapse, Attention)]
     assert len(attentions) == 2 and all(synapse.weight.any() for synapse in attentions)
-    expected = slayer.run(samples)
-    for record in ("spikes", "states"):
-        with Emulator(graph) as emulator:
-            emulated = emulator.run(samples, record=record)
-        result = compare(expected, emulated, tuple(net.names))
-        assert result.equal, result.first
-        assert np.array_equal(expected.output, emulated.output)
     for synapse in attentions:
         fired = emulated.spikes[synapse.target].mean()
         assert 0 < fired < 1, "attention that is always or never there proves nothing"

@@ -15,6 +15,7 @@ from network_of import network_of
 from programs import Program
 from random_graphs import random_messages
 from reference import simulate
+from slayer_and_emulator import agree_after_a_file
 from written_graphs import sparse_even
 
 from mksgn.data.pack import save_pack
@@ -28,14 +29,13 @@ from mksgn.ir.equality import graphs_equal
 from mksgn.ir.graph import VTH_MAX
 from mksgn.limits import option
 from mksgn.networks import DataShape
-from mksgn.netx import read_net, write_net
+from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.population import SpikingPopulation
 from mksgn.nn.product import product
 from mksgn.nn.projections import PoolProjection
 from mksgn.nn.shortcut import ShortcutPopulation
-from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.nn.spikes import Spikes
 from mksgn.nn.tokens import TokenSumPopulation
 from mksgn.run.comparison import compare
@@ -221,18 +221,7 @@ def test_fused_and_slayer_agree(transformer, decays, dtype):
 @pytest.mark.parametrize("decays", [(1.0, 0.75), (0.7, 0.4)])
 def test_slayer_and_emulator_agree_also_after_a_file(decays, tmp_path):
     net = quantized("spike-driven", current_decay=decays[0], voltage_decay=decays[1])
-    samples = samples_for(net)
-    slayer = SlayerReference(net)
-    write_net(slayer.graph, tmp_path / "mksgn.net")
-    graph = read_net(tmp_path / "mksgn.net")
-    assert graphs_equal(graph, slayer.graph)
-    expected = slayer.run(samples)
-    for record in ("spikes", "states"):
-        with Emulator(graph) as emulator:
-            emulated = emulator.run(samples, record=record)
-        result = compare(expected, emulated, tuple(net.names))
-        assert result.equal, result.first
-        assert np.array_equal(expected.output, emulated.output)
+    agree_after_a_file(net, samples_for(net), tmp_path)
 
 
 @pytest.mark.lava
