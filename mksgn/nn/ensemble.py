@@ -43,7 +43,7 @@ def ensemble_graph(nets: Sequence[SpikingGraphNet], meta: dict | None = None) ->
     synapses: list[ir.Synapse] = []
     readout: ir.Population | None = None
     for number, net in enumerate(nets, 1):
-        own = net.readout.neuron.w_scale
+        own = net.readout.neuron.units
         net.readout.neuron.rescale(scale)
         try:
             graph = to_graph(net)
@@ -79,7 +79,7 @@ def _check(nets: Sequence[SpikingGraphNet]) -> None:
 
 def _common_scale(nets: Sequence[SpikingGraphNet]) -> int:
     """Weight units per logit: the members' smallest, or less where the sum of their logits would not fit."""
-    scale = min(net.readout.neuron.w_scale for net in nets)
+    scale = min(net.readout.neuron.units for net in nets)
     while sum(net.readout.largest_voltage(scale, net.config.time_steps) for net in nets) > VTH_MAX and scale > 1:
         scale //= 2
     return scale

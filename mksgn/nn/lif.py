@@ -56,8 +56,19 @@ class CubaNeuron(slayer.neuron.cuba.Neuron):
     current_decay, voltage_decay : float
         Fractions lost per step; stored by SLAYER as 12-bit integers.
     scale : int
-        Power of two: weight units per 1.0. The threshold mantissa is ``threshold * scale``.
+        Weight units per 1.0, the threshold mantissa being ``threshold * scale``; once quantised any integer.
     surrogate : Surrogate
+
+    Attributes
+    ----------
+    units : int
+        ``scale``.
+    w_scale : int
+        The smallest power of two that is not below ``units``. SLAYER counts in fractions of it, all of which float32
+        holds: where the neuron is quantised, its weights, bias, states and threshold are integers over ``w_scale``.
+    gain : float
+        ``units / w_scale``, in (0.5, 1]: what multiplies weights, bias and threshold when they are quantised. A neuron
+        spikes as before when all three of them are multiplied by one number.
     """
 
     def __init__(self, *, threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
@@ -68,9 +79,9 @@ class CubaNeuron(slayer.neuron.cuba.Neuron):
         self.rescale(scale)
 
     def quantize_8bit(self, weight: Tensor, descale: bool = False) -> Tensor:
-        """SLAYER's even integers in [-256, 254] over ``scale``, less -256, which an inhibitory synapse cannot hold."""
+        """SLAYER's even integers over ``w_scale``, [-256, 254] less -256, which an inhibitory synapse cannot hold."""
         limit = 254 if descale else 254 / self.w_scale
-        return super().quantize_8bit(weight, descale).clamp(min=-limit)
+        return super().quantize_8bit(weight * self.gain, descale).clamp(min=-limit)
 
     def rescale(self, scale: int) -> None:
         """Change the number of weight units per 1.0 (before export, when weights are known).
@@ -79,9 +90,21 @@ class CubaNeuron(slayer.neuron.cuba.Neuron):
         above 2048 and the neuron fires *at* the threshold, which Lava and Loihi do not. Half a
         state unit means the same for integers and survives rounding.
         """
-        self.w_scale = int(scale)
-        self.s_scale = int(scale) << 6
+        self.units = int(scale)
+        self.w_scale = 1 << (self.units - 1).bit_length()
+        self.gain = self.units / self.w_scale
+        self.s_scale = self.w_scale << 6
         self.threshold_eps = 0.5 / self.s_scale
+
+    @property
+    def base_threshold(self) -> float:
+        """The threshold that the network was built with, 1.0 for one."""
+        return float(self._threshold)
+
+    @property
+    def threshold(self) -> float:
+        """The threshold that states are compared with: ``base_threshold`` times the gain."""
+        return self.base_threshold * self.gain
 
     @property
     def keep_u(self) -> float:
@@ -158,7 +181,8 @@ def leaky_integrate_and_fire(x: Tensor, extra: Tensor | None, scale: Tensor, shi
         else:
             u = u * neuron.keep_u + z[:, t]
             v = v * neuron.keep_v + u + bias
-        spike = _Rectangle.apply(v - threshold, neuron.surrogate.width, neuron.surrogate.height)
+        spike = _Rectangle.apply(v - threshold, neuron.surrogate.width * neuron.gain,
+                                 neuron.surrogate.height / neuron.gain)
         v = v * (1 - spike.detach())
         spikes.append(spike)
     return torch.stack(spikes, dim=1).flatten(0, 1).to(x.dtype)

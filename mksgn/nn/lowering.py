@@ -32,6 +32,6 @@ def to_graph(net: SpikingGraphNet, meta: dict | None = None) -> ir.Graph:
         population, incoming = trained.to_ir(name)
         populations.append(population)
         synapses += incoming
-    units = net.readout.neuron.w_scale * net.config.time_steps
+    units = net.readout.neuron.units * net.config.time_steps
     return ir.Graph(tuple(populations), tuple(synapses), net.config.time_steps,
                     {**(meta or {}), ir.LOGIT_SCALE: units})

@@ -20,6 +20,7 @@ from mksgn.nn.fusion import Fusion
 from mksgn.nn.gates import GatePopulation
 from mksgn.nn.population import SpikingPopulation
 from mksgn.nn.readout import ReadoutPopulation
+from mksgn.nn.scales import Scales
 from mksgn.nn.spike_coding import SpikeCoder
 from mksgn.nn.spikes import Spikes
 
@@ -152,9 +153,10 @@ class SpikingGraphNet(nn.Module):
             spikes[name] = population.forward_slayer(spikes)
         return self.readout.logits_slayer(spikes), spikes
 
-    def quantize(self) -> None:
+    def quantize(self, scales: Scales = "power-of-two") -> None:
         """Fold every batch norm and round weights, biases and states to the chip's integers from here on.
 
+        ``scales`` says which numbers the scales may be ('power-of-two' or 'integer', :mod:`mksgn.nn.scales`).
         What was folded becomes a bias, raised by the population's
         :meth:`~mksgn.nn.population.SpikingPopulation.mean_overshoot`: without it, rounding lowers firing rates.
         """
@@ -165,14 +167,14 @@ class SpikingGraphNet(nn.Module):
                               fix="call fix_fusion first, with their means over the training set")
         folded = [population for population in self.populations if population.norm is not None]
         for name, population in self.named_populations():
-            population.quantize()
+            population.quantize(scales)
             if name in self.coders:
                 population.projections[0].fold(torch.full((population.shape[0],), INPUT_SCALE))
-                population.quantize()
+                population.quantize(scales)
         with torch.no_grad():
             for population in folded:  # every scale is final by now: a shortcut's last population sets that of all
                 population.bias.add_(population.mean_overshoot())
-        self.readout.quantize()
+        self.readout.quantize(scales)
         self.quantized = True
 
     def fix_fusion(self, weights: Sequence[float]) -> None:
@@ -195,7 +197,7 @@ class SpikingGraphNet(nn.Module):
 
     def scales(self) -> list[int]:
         """Weight units per 1.0 of every population, the readout last."""
-        return [population.neuron.w_scale for population in [*self.populations, self.readout]]
+        return [population.neuron.units for population in [*self.populations, self.readout]]
 
     def set_scales(self, scales: list[int]) -> None:
         """Set what :meth:`scales` returned (they are not part of the state dict).
@@ -203,12 +205,15 @@ class SpikingGraphNet(nn.Module):
         Raises
         ------
         ConfigError
-            When they are not one positive whole number per population.
+            When they are not one positive whole number per population, or no powers of two in floating point, where
+            nothing is scaled.
         """
         scaled = [*self.populations, self.readout]
         if type(scales) is not list or len(scales) != len(scaled) or any(
-                type(scale) is not int or not 0 < scale <= SCALE_MAX for scale in scales):
+                type(scale) is not int or not 0 < scale <= SCALE_MAX or not (self.quantized or scale.bit_count() == 1)
+                for scale in scales):
             raise ConfigError("scales do not fit the network", got=f"{scales!r:.100}",
-                              allowed=f"{len(scaled)} whole numbers in 1..{SCALE_MAX}")
+                              allowed=f"{len(scaled)} {'whole numbers' if self.quantized else 'powers of two'} in "
+                                      f"1..{SCALE_MAX}")
         for population, scale in zip(scaled, scales):
             population.neuron.rescale(scale)

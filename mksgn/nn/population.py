@@ -9,7 +9,6 @@ two forwards over the same parameters: ``forward`` (fused, time folded into the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, TypedDict
 
@@ -24,10 +23,8 @@ from mksgn.nn.cuba import batch_moments, fused_cuba
 from mksgn.nn.lava_dl import slayer
 from mksgn.nn.lif import CubaNeuron, Surrogate
 from mksgn.nn.projections import Projection
+from mksgn.nn.scales import WEIGHT_LIMIT, Scales, choose_scale
 from mksgn.nn.spikes import Spikes
-
-WEIGHT_LIMIT = 254
-"""Largest weight magnitude written: even, and symmetric so that every sign mode of a Loihi synapse holds it."""
 
 
 class NeuronParameters(TypedDict):
@@ -142,8 +139,8 @@ class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
         return self.neuron.dynamics_with_bias(sum(currents[1:], currents[0]), bias)
 
     # ------------------------------------------------------------------ float -> integers
-    def quantize(self) -> None:
-        """Fold the batch norm, choose the power-of-two scale, and round from here on.
+    def quantize(self, scales: Scales = "power-of-two") -> None:
+        """Fold the batch norm, choose the scale (:mod:`mksgn.nn.scales`), and round from here on.
 
         Gradients pass straight through the rounding, so the integers can be fine-tuned.
         """
@@ -156,7 +153,7 @@ class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
                 self.bias.copy_(shift)
             self.bias.requires_grad_(True)
             self.norm = None
-        self.neuron.rescale(self._choose_scale())
+        self.neuron.rescale(choose_scale(self, scales))
         self.quantized = True
 
     def mean_overshoot(self) -> float:
@@ -167,47 +164,26 @@ class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
         or it passes it by one on both sides and is not late. A bias of half a unit, before it is rounded, takes the
         average back (:meth:`~mksgn.nn.SpikingGraphNet.quantize`).
         """
-        return 0.5 / self.neuron.w_scale
+        return 0.5 / self.neuron.units
 
-    def _choose_scale(self) -> int:
-        """Largest power of two at which weights, bias and threshold fit; outlying weights may saturate.
-
-        The scale minimises the squared rounding and clipping error of the weights, within the hard
-        limits of bias (13 bits), threshold (17 bits) and of fixed weights, which must not clip.
-        """
-        incoming = self.incoming()
-        trained = [p.weight(None).detach() for p in incoming if p.scalable]
-        fixed = max((float(p.weight(None).abs().max()) for p in incoming if not p.scalable), default=0.0)
-        weights = torch.cat([weight.flatten() for weight in trained]) if trained else torch.zeros(1)
-        bias = float(self._total_bias().abs().max())
-        best, best_error = 1, math.inf
-        for exponent in range(1, 17):
-            scale = 1 << exponent
-            if fixed * scale > WEIGHT_LIMIT or bias * scale > BIAS_MAX or self.neuron.threshold * scale > VTH_MAX:
-                break
-            if self._overflows(scale):
-                break
-            rounded = (weights * scale / 2).round().clamp(-WEIGHT_LIMIT / 2, WEIGHT_LIMIT / 2) * 2 / scale
-            error = float((rounded - weights).square().sum())
-            if error < best_error or not trained:
-                best, best_error = scale, error
-        return best
-
-    def _overflows(self, scale: int) -> bool:
+    def overflows(self, scale: int) -> bool:
+        """Whether sums of weights can leave the width of a state at ``scale`` weight units per 1.0."""
         return False
 
-    def _total_bias(self) -> Tensor:
+    def total_bias(self) -> Tensor:
+        """All of the bias, (C,) or (C, V), in float, once batch norm is folded."""
         bias = self.incoming_bias().detach()
         if self.joint_bias is None:
             return bias
         return bias[:, None] + self.joint_bias.detach()
 
     def quantized_bias(self, bias: Tensor) -> Tensor:
-        """``bias`` as the chip holds it, in units of the threshold; as it is before quantisation."""
+        """``bias`` as the integer neuron holds it, in its units (:class:`~mksgn.nn.lif.CubaNeuron`); else as it is."""
         if not self.quantized:
             return bias
         scale = self.neuron.w_scale
-        return slayer.utils.quantize(bias, step=1.0 / scale).clamp(-BIAS_MAX / scale, BIAS_MAX / scale)
+        whole = slayer.utils.quantize(bias * self.neuron.gain, step=1.0 / scale)
+        return whole.clamp(-BIAS_MAX / scale, BIAS_MAX / scale)
 
     def quantized_joint_bias(self, joint_bias: Tensor) -> Tensor:
         """Per joint, so that its sum with the bias per channel is a mantissa too: fine-tuning may drive it beyond."""

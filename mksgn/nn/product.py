@@ -92,5 +92,5 @@ class ProductPopulation(SpikingPopulation):
         super().__init__(shape, [attention], **neuron)
         self.largest = attention.tokens * shape[0] // heads
 
-    def _overflows(self, scale: int) -> bool:
+    def overflows(self, scale: int) -> bool:
         return current_overflows(self, scale, self.largest)

@@ -213,7 +213,10 @@ class IdentityProjection(Projection):
 
     def current(self, x: Tensor, hook: Hook) -> Tensor:
         x = self.of_window(x)
-        return x if self.gain == 1.0 else x.to(current_dtype(x, hook)) * self.gain
+        gain = self.gain
+        if hook is not None:
+            gain = self.parallel * float(hook(torch.tensor(self.gain / self.parallel)))
+        return x if gain == 1.0 else x.to(current_dtype(x, hook)) * gain
 
     def current_slayer(self, x: Tensor, hook: Hook) -> Tensor:
         """One SLAYER synapse with the sum of their weights."""

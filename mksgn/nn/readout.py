@@ -35,11 +35,11 @@ class ReadoutPopulation(SpikingPopulation):
 
     def logits(self, spikes: Spikes, steps: int) -> Tensor:
         """Mean over T of FC's output: (N, classes)."""
-        return self._currents(spikes, steps).mean(1) + self.quantized_bias(self.bias)
+        return (self._currents(spikes, steps).mean(1) + self.quantized_bias(self.bias)) / self.neuron.gain
 
     def step_logits(self, spikes: Spikes, steps: int) -> Tensor:
         """FC's output at each time step: (N, T, classes); :meth:`logits` is their mean."""
-        return self._currents(spikes, steps) + self.quantized_bias(self.bias)
+        return (self._currents(spikes, steps) + self.quantized_bias(self.bias)) / self.neuron.gain
 
     def _currents(self, spikes: Spikes, steps: int) -> Tensor:
         hook = self.neuron.quantize_8bit if self.quantized else None
@@ -48,7 +48,7 @@ class ReadoutPopulation(SpikingPopulation):
 
     def logits_slayer(self, spikes: Spikes) -> Tensor:
         """Final v by SLAYER's neuron, as the integer readout has it: (N, classes), in weight units."""
-        threshold, self.neuron._threshold = self.neuron._threshold, VTH_MAX / self.neuron.w_scale
+        threshold, self.neuron._threshold = self.neuron._threshold, VTH_MAX / self.neuron.units
         voltage = self._voltage_slayer(spikes)[..., -1]
         self.neuron._threshold = threshold
         return (voltage * self.neuron.w_scale).flatten(1)
@@ -58,7 +58,7 @@ class ReadoutPopulation(SpikingPopulation):
         weight = self.projections[0].weight(None).detach()
         return float((weight.abs().sum(1) + self.bias.detach().abs()).max() * scale * steps)
 
-    def _overflows(self, scale: int) -> bool:
+    def overflows(self, scale: int) -> bool:
         return self.largest_voltage(scale, self.time_steps) > VTH_MAX
 
     def to_ir(self, name: str, role: str = "readout") -> tuple[ir.Population, list[ir.Synapse]]:

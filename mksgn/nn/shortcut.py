@@ -19,6 +19,7 @@ from mksgn.nn.batch_norm import scale_and_shift, update_running_moments
 from mksgn.nn.cuba import fused_cuba
 from mksgn.nn.population import NeuronParameters, SpikingPopulation
 from mksgn.nn.projections import ConvProjection, IdentityProjection, Projection
+from mksgn.nn.scales import Scales
 from mksgn.nn.spikes import Shortcut, Spikes
 
 
@@ -101,8 +102,8 @@ class ShortcutPopulation(SpikingPopulation):
         scale = norm.weight * (var + norm.eps).rsqrt()
         return scale, norm.bias - mean * scale
 
-    def quantize(self) -> None:
+    def quantize(self, scales: Scales = "power-of-two") -> None:
         """As every population's; the last of the chain, which sees all branches, sets the scale for all."""
-        super().quantize()
+        super().quantize(scales)
         for each in self.chain:
-            each.neuron.rescale(self.neuron.w_scale)
+            each.neuron.rescale(self.neuron.units)

@@ -30,7 +30,7 @@ class TokenSumPopulation(SpikingPopulation):
         super().__init__((channels, 1, 1), [PoolProjection((source,), channels, (frames, joints))], **neuron)
         self.tokens = frames * joints
 
-    def _overflows(self, scale: int) -> bool:
+    def overflows(self, scale: int) -> bool:
         return current_overflows(self, scale, self.tokens)
 
 

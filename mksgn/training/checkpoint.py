@@ -82,8 +82,8 @@ def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None =
     """Write a network's shape, scales and (float master) weights, enough to rebuild or fine-tune it.
 
     ``meta`` is what an mksgn.net says of its training, for networks that have none. ``compact`` writes a quantised
-    network's trained weights as its integers have them, in bfloat16, which holds 8 bits exactly: half the size, the
-    same integers, and what the masters had beyond them is gone.
+    network's trained weights as its integers have them, in bfloat16, whose 8 bits are enough to find every integer
+    again at any scale: half the size, the same integers, and what the masters had beyond them is gone.
     """
     tensors = net.state_dict() | (_rounded(net) if compact else {})
     _write(path, {_MODEL + name: value for name, value in tensors.items()},
@@ -94,6 +94,7 @@ def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None =
 def _rounded(net: SpikingGraphNet) -> dict[str, Tensor]:
     """The trained weights of a quantised network on the grid of its integers, by their names in its state dict.
 
+    bfloat16 changes a number by 1/512 of it at most: the largest weight, 127 steps of the grid, by a quarter of a step.
     Those that are multiplied before they are rounded (weights of modalities, partitions of ``fused``) are left out, and
     so is the classifier, which an ensemble rounds anew.
     """
@@ -106,7 +107,8 @@ def _rounded(net: SpikingGraphNet) -> dict[str, Tensor]:
             weight = inner.synapse.weight
             plain = not isinstance(inner, GraphConvProjection) and set(getattr(projection, "weights", (1.0,))) == {1.0}
             if weight.requires_grad and plain:
-                found[names[id(weight)]] = population.neuron.quantize_8bit(weight.detach()).bfloat16()
+                rounded = population.neuron.quantize_8bit(weight.detach()) / population.neuron.gain
+                found[names[id(weight)]] = rounded.bfloat16()
     return found
 
 

@@ -11,13 +11,14 @@ from mksgn.data.compatibility import META_KEY, description
 from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
+from mksgn.nn.scales import Scales
 from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, load_network, save_network
 from mksgn.training.evaluation import accuracy_on_test, integer_run, predictions
 from mksgn.training.run_data import RunData
 
 
-def choose_integers(tuned: SpikingGraphNet, floating: Path,
-                    samples: np.ndarray) -> tuple[SpikingGraphNet, dict[str, Any]]:
+def choose_integers(tuned: SpikingGraphNet, floating: Path, samples: np.ndarray,
+                    scales: Scales = "power-of-two") -> tuple[SpikingGraphNet, dict[str, Any]]:
     """The fine-tuned network, or the one that rounding alone gives where that agrees more often with the float network.
 
     Parameters
@@ -29,6 +30,8 @@ def choose_integers(tuned: SpikingGraphNet, floating: Path,
     samples : int8 ndarray (N, C, F, V)
         Training samples without augmentation, which the three networks are asked about: no test sample and no label
         has a part in the choice.
+    scales : 'power-of-two' or 'integer'
+        Of rounding alone.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def choose_integers(tuned: SpikingGraphNet, floating: Path,
     weights = tuned.fusion_weights
     if weights is not None and rounded.fusion_weights is None:
         rounded.fix_fusion(weights)
-    rounded.quantize()
+    rounded.quantize(scales)
     agreement = {f"agreement_{name}": float((integer_run(net, samples)[0] == expected).mean())
                  for name, net in (("rounded", rounded), ("tuned", tuned))}
     keep = agreement["agreement_tuned"] >= agreement["agreement_rounded"]
@@ -49,7 +52,7 @@ def choose_integers(tuned: SpikingGraphNet, floating: Path,
 
 
 def export_integers(folder: Path, net: SpikingGraphNet, data: RunData, results: dict[str, float],
-                    about: dict[str, Any], choose: bool) -> tuple[dict[str, float], dict[str, Any]]:
+                    about: dict[str, Any], choose: Scales | None) -> tuple[dict[str, float], dict[str, Any]]:
     """Choose the integers, evaluate them once, on the test split, and write them.
 
     Parameters
@@ -60,9 +63,9 @@ def export_integers(folder: Path, net: SpikingGraphNet, data: RunData, results: 
         Accuracies of the float stage.
     about : dict
         What else the files are to say: preset, data, recipe, commit, ...
-    choose : bool
-        Whether fine-tuned integers are kept only where they agree with the floating-point network as often as rounding
-        alone does, or more often (:func:`choose_integers`).
+    choose : 'power-of-two', 'integer' or None
+        With scales, fine-tuned integers are kept only where they agree with the floating-point network as often as
+        rounding alone to such scales does, or more often (:func:`choose_integers`); with None they are kept.
 
     Returns
     -------
@@ -72,8 +75,8 @@ def export_integers(folder: Path, net: SpikingGraphNet, data: RunData, results: 
         ``test_samples``; ``mean_rate``, the mean firing rate; and, after a choice, what it returned.
     """
     agreement: dict[str, Any] = {}
-    if choose:
-        net, agreement = choose_integers(net, folder / FLOAT, data.samples(data.compared()))
+    if choose is not None:
+        net, agreement = choose_integers(net, folder / FLOAT, data.samples(data.compared()), choose)
     pack, split = data.pack, data.split
     predicted, rate = integer_run(net, data.samples(split.test))
     results = results | accuracy_on_test("integer", predicted == data.labels(split.test), split)

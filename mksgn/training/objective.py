@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.network import NetOutput
 from mksgn.nn.synops import expected_synops, synops_per_rate
-from mksgn.training.distill import PARTS
+from mksgn.training.distill import PARTS, divergence
 from mksgn.training.distiller import Distiller
 from mksgn.training.recipe import Recipe
 from mksgn.training.stage import StepLoss
@@ -19,6 +20,8 @@ MOMENTUM = 0.9
 """Of SGD; the paper names none."""
 ESTIMATOR = "estimator"
 """Name of the optimiser of SMF's estimator, in checkpoints too."""
+OWN_TEMPERATURE = 2.0
+"""At which a network's integers are compared with its own floating-point logits; that of the preset ce-kl."""
 
 
 class Objective(StepLoss):
@@ -57,8 +60,7 @@ class Objective(StepLoss):
                                          dtype=self.dtype)
         excess = torch.stack([torch.relu(rate - recipe.rate_target) for rate in out.rates.values()]).mean()
         loss = loss + recipe.rate_weight * excess
-        classes = labels if labels.dim() == 1 else labels.argmax(1)
-        figures = [(out.logits.argmax(1) == classes).float().mean(), out.rate]
+        figures = [_accuracy(out, labels), out.rate]
         if self.per_rate:
             synops = expected_synops(self.per_rate, out)
             loss = loss + recipe.synop_weight * torch.relu(synops / recipe.synop_target - 1)
@@ -68,6 +70,39 @@ class Objective(StepLoss):
             total = loss - out.information
             figures.append(out.information)
         return total, torch.cat([torch.stack([loss, *figures]).detach(), parts])
+
+
+class OwnFloat(StepLoss):
+    """A quantised network, and how far its classes are from those of its own floating-point network.
+
+    The loss is the Kullback-Leibler divergence of both softmaxes (:func:`~mksgn.training.distill.divergence`), on the
+    same augmented samples; labels and other teachers have no part in it. ``teacher`` stays in evaluation mode.
+    """
+
+    def __init__(self, net: SpikingGraphNet, teacher: SpikingGraphNet, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.net, self.teacher, self.dtype = net, teacher.requires_grad_(False).eval(), dtype
+        self.names = ["loss", "accuracy", "rate"]
+        self.per_step = torch.ones(len(self.names))
+
+    def train(self, mode: bool = True) -> OwnFloat:
+        super().train(mode)
+        self.teacher.eval()
+        return self
+
+    def forward(self, x: Tensor, labels: Tensor, *taught: Tensor) -> tuple[Tensor, Tensor]:
+        """What to differentiate, and the figures of ``names``, as :class:`Objective` has them."""
+        with torch.no_grad():
+            expected = self.teacher(x, dtype=self.dtype).logits
+        out = self.net(x, dtype=self.dtype)
+        loss = divergence(out.logits, (expected / OWN_TEMPERATURE).softmax(1), OWN_TEMPERATURE)
+        return loss, torch.stack([loss, _accuracy(out, labels), out.rate]).detach()
+
+
+def _accuracy(out: NetOutput, labels: Tensor) -> Tensor:
+    """Part of the samples that are recognised; of mixed ones the class with the larger share counts."""
+    classes = labels if labels.dim() == 1 else labels.argmax(1)
+    return (out.logits.argmax(1) == classes).float().mean()
 
 
 def optimiser_of(net: SpikingGraphNet, recipe: Recipe, stage: str) -> torch.optim.Optimizer:

@@ -97,6 +97,11 @@ class Recipe(AveragedTail):
     integers : 'agreeing' or 'tuned'
         Integers to end with: the fine-tuned, or those of rounding alone where they agree more often with the float
         network on training samples (agreeing, the default); or the fine-tuned in any case (tuned).
+    scales : 'power-of-two' or 'integer'
+        Weight units per threshold, for each population: a power of two, or any integer, which rounds closer.
+    tune_loss : 'same' or 'float'
+        What the fine-tuning minimises: what the floating-point epochs do (same, the default), or the divergence from
+        the run's own floating-point network (float).
     seed : int
         Seed of initialisation, order and augmentation.
     rate_weight : float
@@ -153,6 +158,8 @@ class Recipe(AveragedTail):
     average_part: float = 0.0
     average_lr: float = 1e-3
     integers: Literal["agreeing", "tuned"] = "agreeing"
+    scales: Literal["power-of-two", "integer"] = "power-of-two"
+    tune_loss: Literal["same", "float"] = "same"
     seed: int = 0
     rate_weight: float = 0.1
     rate_target: float = 0.1

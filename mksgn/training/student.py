@@ -16,17 +16,17 @@ from mksgn.commit import describe_commit
 from mksgn.nn import SpikingGraphNet
 from mksgn.teachers.weights import trained_parameters
 from mksgn.training.batches import Batches, ExtraTensors
-from mksgn.training.checkpoint import CHECKPOINT, FLOAT, NET, WEIGHTS, save_network
+from mksgn.training.checkpoint import CHECKPOINT, FLOAT, NET, WEIGHTS, load_network, save_network
 from mksgn.training.devices import choose_precision
 from mksgn.training.distiller import FTM, Distiller, load_teachers
 from mksgn.training.evaluation import accuracy_on_test, predictions
 from mksgn.training.fusion_weights import fixed_weights, sample_weights
 from mksgn.training.integers import export_integers
 from mksgn.training.log import RunLog
-from mksgn.training.objective import Objective, estimator_optimiser, learning_rate, optimiser_of
+from mksgn.training.objective import Objective, OwnFloat, estimator_optimiser, learning_rate, optimiser_of
 from mksgn.training.recipe import Recipe
 from mksgn.training.run_data import RunData
-from mksgn.training.stage import Stage
+from mksgn.training.stage import Stage, StepLoss
 from mksgn.training.starting import Origin, start_from_run
 from mksgn.training.training import NETWORK, Training
 
@@ -102,7 +102,7 @@ class StudentTraining(Training):
         if stage.name == INTEGER_STAGE:
             if state is not None and state.get("fusion_weights") is not None:
                 self.network.fix_fusion(state["fusion_weights"])
-            self.network.quantize()
+            self.network.quantize(self.recipe.scales)
 
     def begin_epoch(self, stage: Stage, epoch: int) -> None:
         """Early epochs have fewer time steps."""
@@ -116,6 +116,7 @@ class StudentTraining(Training):
             self.results |= self._accuracy("float")
             if self.fabric.is_global_zero:
                 save_network(self.folder / FLOAT, self.network)
+            self.fabric.barrier()  # the fine-tuning of every process may read it
             if self.fusion == "smf":
                 data = self.data
                 self.network.fix_fusion(fixed_weights(sample_weights(
@@ -135,12 +136,14 @@ class StudentTraining(Training):
                  "commit": describe_commit(), **origin.lineage}
         if self.network.fusion_weights is not None:
             about["fusion"] = self.fusion
-        choose = recipe.tune_epochs > 0 and recipe.integers == "agreeing"
+        choose = recipe.scales if recipe.tune_epochs > 0 and recipe.integers == "agreeing" else None
         results, measured = export_integers(self.folder, self.network.cpu(), self.data, self.results, about, choose)
         log.finish(results, **measured)
         return {**results, **measured}
 
-    def step_loss(self, stage: Stage) -> Objective:
+    def step_loss(self, stage: Stage) -> StepLoss:
+        if stage.name == INTEGER_STAGE and self.recipe.tune_loss == "float":
+            return OwnFloat(self.network, load_network(self.folder / FLOAT, quantized=False), self.dtype)
         return Objective(self.network, self.recipe, self.dtype, self.distiller)
 
     def optimisers(self, stage: Stage) -> dict[str, Optimizer]:
