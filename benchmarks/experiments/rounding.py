@@ -1,12 +1,14 @@
-"""Measure how rounding to integers changes firing rates and classes, and how much half a weight unit of bias mends.
+"""Measure how rounding to integers changes firing rates, logits and classes: by kinds of scales, and of biases.
 
     python benchmarks/experiments/rounding.py --run runs/a runs/b --data nw_ucla.npz
-    python benchmarks/experiments/rounding.py --run runs/a --data nw_ucla.npz --units 0 0.5 1 --json rounding.json
+    python benchmarks/experiments/rounding.py --run runs/a --data nw_ucla.npz --scales integer --units 0 0.5 1
 
-A neuron fires strictly above its threshold, and weights are even: what is rounded fires half a weight unit late, on
-average. SpikingGraphNet.quantize() therefore raises every folded bias by half a unit. Here the floating-point network
-of a run is rounded, without fine-tuning, with biases raised by other amounts (--units), and asked on training samples
-without augmentation. No test sample has a part in it. docs/decisions/0011 draws the consequence.
+The floating-point network of a run is rounded, without fine-tuning, and asked on training samples without augmentation.
+No test sample has a part in it.
+
+--scales: a population's threshold is a power of two of weight units, or any integer (docs/decisions/0017).
+--units: a neuron fires strictly above its threshold, and weights are even: what is rounded fires half a weight unit
+late, on average. SpikingGraphNet.quantize() therefore raises every folded bias by half a unit (docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -14,27 +16,30 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 
-COLUMNS = ("raised by, units", "samples", "mean rate, % of float's", "head's rate, % of float's",
-           "class as in float, %", "accuracy, %")
+COLUMNS = ("scales", "raised by, units", "samples", "mean rate, % of float's", "head's rate, % of float's",
+           "logits' error, %", "class as in float, %", "accuracy, %")
 
 
 @dataclass(frozen=True)
 class Options:
-    """Rounding with biases raised; see the head of this file."""
+    """Rounding, in several ways; see the head of this file."""
 
     run: tuple[Path, ...]
     """Folders of finished train_slayer.py runs."""
     data: str = SYNTHETIC
     """The data that they were trained on."""
-    units: tuple[float, ...] = (0.0, 0.5, 1.0)
+    scales: tuple[Literal["power-of-two", "integer"], ...] = ("power-of-two", "integer")
+    """Kinds of scales."""
+    units: tuple[float, ...] = (0.5,)
     """Amounts by which biases are raised, in weight units; quantize() takes 0.5."""
     samples: int = 0
     """Training samples, evenly spaced; 0: all."""
@@ -50,21 +55,48 @@ import numpy as np
 import torch
 from _training_samples import report, training_samples
 
+from mksgn.emulator import Emulator
+from mksgn.ir import LOGIT_SCALE
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.gates import GatePopulation
+from mksgn.nn.lowering import to_graph
+from mksgn.nn.network import HEAD
+from mksgn.nn.scales import Scales
 from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network
 from mksgn.training.evaluation import PART
 
 
+class Answers(NamedTuple):
+    """Logits (N, classes), the mean firing rate of all populations but gates, and that of the head."""
+
+    logits: np.ndarray
+    rate: float
+    head: float
+
+    @property
+    def classes(self) -> np.ndarray:
+        return self.logits.argmax(1)
+
+
 @torch.no_grad()
-def measured(net: SpikingGraphNet, samples: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Classes, the mean firing rate of all populations but gates, and that of the head."""
-    classes, rates, heads = [], 0.0, 0.0
+def floating(net: SpikingGraphNet, samples: np.ndarray) -> Answers:
+    """What a floating-point network says."""
+    logits, rates, heads = [], 0.0, 0.0
     for part in np.array_split(samples, max(1, len(samples) // PART)):
         out = net(torch.from_numpy(part))
-        classes.append(out.logits.argmax(1).numpy())
+        logits.append(out.logits.numpy())
         rates += out.rate.item() * len(part)
-        heads += out.rates["head.gap"].item() * len(part)
-    return np.concatenate(classes), rates / len(samples), heads / len(samples)
+        heads += out.rates[HEAD].item() * len(part)
+    return Answers(np.concatenate(logits), rates / len(samples), heads / len(samples))
+
+
+def integers(net: SpikingGraphNet, samples: np.ndarray) -> Answers:
+    """What a quantised network says, by the emulator."""
+    graph = to_graph(net)
+    with Emulator(graph) as emulator:
+        run = emulator.run(samples)
+    counted = [run.counts.rate(name) for name, each in net.named_populations() if not isinstance(each, GatePopulation)]
+    return Answers(run.output / graph.meta[LOGIT_SCALE], float(np.mean(counted)), run.counts.rate(HEAD))
 
 
 def part_of(rate: float, whole: float) -> float | None:
@@ -72,38 +104,46 @@ def part_of(rate: float, whole: float) -> float | None:
     return rate / whole if whole else None
 
 
-def rounded(run: Path, units: float) -> SpikingGraphNet:
+def rounded(run: Path, scales: Scales, units: float) -> SpikingGraphNet:
     """The integers of a run's floating-point network with its folded biases raised by ``units``."""
     net = load_network(run / FLOAT, quantized=False)
     folded = [block for block in net.populations if block.norm is not None]
     if net.weighs_samples:
         net.fix_fusion(load_network(run / WEIGHTS).fusion_weights or ())
-    net.quantize()
+    net.quantize(scales)
     with torch.no_grad():
         for block in folded:
             block.bias.add_((2 * units - 1) * block.mean_overshoot())
     return net.eval()
 
 
+def row(run: Path, answers: Answers, beside: Answers, labels: np.ndarray) -> dict[str, Any]:
+    """The figures of ``answers`` beside the floating-point network's."""
+    error = np.linalg.norm(answers.logits - beside.logits) / np.linalg.norm(beside.logits)
+    return {"run": run.name, "scales": None, "units": None, "samples": len(labels),
+            "rate": part_of(answers.rate, beside.rate), "head_rate": part_of(answers.head, beside.head),
+            "logit_error": float(error), "agreement": float((answers.classes == beside.classes).mean()),
+            "accuracy": float((answers.classes == labels).mean())}
+
+
 def rows(run: Path, options: Options) -> list[dict[str, Any]]:
-    """The floating-point network's, and one per amount."""
+    """The floating-point network's, and one per kind of scales and amount."""
     samples, labels = training_samples(run, options.data, options.samples)
     if not (run / FLOAT).exists():
         raise ConfigError("this run kept no floating-point network", where=str(run), fix=f"name a run that has {FLOAT}")
-    expected, rate, head = measured(load_network(run / FLOAT, quantized=False), samples)
-    found = []
-    for units in (None, *options.units):
-        classes, own, own_head = (expected, rate, head) if units is None else measured(rounded(run, units), samples)
-        found.append({"run": run.name, "units": units, "samples": len(samples), "rate": part_of(own, rate),
-                      "head_rate": part_of(own_head, head), "agreement": float((classes == expected).mean()),
-                      "accuracy": float((classes == labels).mean())})
+    beside = floating(load_network(run / FLOAT, quantized=False), samples)
+    found = [row(run, beside, beside, labels)]
+    for scales, units in product(options.scales, options.units):
+        answers = integers(rounded(run, scales, units), samples)
+        found.append({**row(run, answers, beside, labels), "scales": scales, "units": units})
     return found
 
 
 def cells(row: dict[str, Any]) -> list[str]:
     """A row's text."""
-    figures = [row[name] for name in ("rate", "head_rate", "agreement", "accuracy")]
-    return ["float" if row["units"] is None else f"{row['units']:g}", str(row["samples"]),
+    figures = [row[name] for name in ("rate", "head_rate", "logit_error", "agreement", "accuracy")]
+    raised = "-" if row["units"] is None else f"{row['units']:g}"
+    return [row["scales"] or "float", raised, str(row["samples"]),
             *("-" if figure is None else f"{100 * figure:.2f}" for figure in figures)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -119,9 +120,13 @@ def test_what_rounding_changes_is_tabled(runs, options, tmp_path, capsys, monkey
     done = program(*ask, "--units", "0", "0.5", "8")
     assert done.code == 0, done.err
     rows = json.loads((tmp_path / "r.json").read_text())["rows"]
-    assert [row["units"] for row in rows] == [None, 0, 0.5, 8]
-    assert (rows[0]["rate"], rows[0]["agreement"]) == (1, 1) and all(row["samples"] == 20 for row in rows)
-    assert rows[1]["rate"] < rows[2]["rate"] < rows[3]["rate"], "higher biases, more spikes"
+    kinds = ["power-of-two", "integer"]
+    assert [(row["scales"], row["units"]) for row in rows] == [(None, None), *product(kinds, (0, 0.5, 8))]
+    assert (rows[0]["rate"], rows[0]["agreement"], rows[0]["logit_error"]) == (1, 1, 0)
+    assert all(row["samples"] == 20 for row in rows) and all(row["logit_error"] > 0 for row in rows[1:])
+    for first in (1, 4):
+        rates = [row["rate"] for row in rows[first:first + 3]]
+        assert rates[0] < rates[1] < rates[2], "higher biases, more spikes"
     (runs[0] / "float.safetensors").rename(tmp_path / "away")
     try:
         done = program(*ask)

@@ -20,11 +20,13 @@ from mksgn.data.augmentation import lateral_joints
 from mksgn.data.preprocess import Augment, Preprocess
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
+from mksgn.ir import graph_difference
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.lowering import to_graph
 from mksgn.skeleton import UCLA20
 from mksgn.training.batches import Batches, ahead
-from mksgn.training.checkpoint import load_checkpoint, read_meta, read_state, save_checkpoint
+from mksgn.training.checkpoint import load_checkpoint, load_network, read_meta, read_state, save_checkpoint
 from mksgn.training.distill import binary_cross_entropy, distillation
 from mksgn.training.recipe import PRESETS
 
@@ -67,6 +69,26 @@ def test_a_killed_run_resumes_to_the_same_bits(whole_run, tiny, tmp_path):
     kill_after(("tune", 0), ["--resume", "--out", str(tmp_path)], tmp_path)
     train("--resume", "--out", str(tmp_path))
     assert_same_run(whole_run, tmp_path)
+
+
+def test_scales_may_be_integers_and_the_float_network_the_teacher(tiny, tmp_path):
+    """Interrupted and resumed; then another run starts from it. Both leave files whose integers agree."""
+    with interrupted_at("tune", 0):
+        begun = train(*tiny, "--scales", "integer", "--tune-loss", "float", "--out", str(tmp_path / "a"), check=False)
+        assert begun.code == 130
+    train("--resume", "--out", str(tmp_path / "a"))
+    train("--start", str(tmp_path / "a"), *tiny[-2:], "--epochs", "0", "--tune-epochs", "0", "--out",
+          str(tmp_path / "b"))
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        graph = read_net(folder / "mksgn.net")
+        net = load_network(folder / "weights.safetensors")
+        assert graph_difference(to_graph(net, graph.meta), graph) == ""
+        assert any(scale.bit_count() > 1 for scale in net.scales())
+        recipe = json.loads(graph.meta["recipe"])
+        assert (recipe["scales"], recipe["tune_loss"]) == ("integer", "float")
+    rows = [json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()]
+    losses = {(row["stage"], row["epoch"]): row["loss"] for row in rows if "stage" in row}
+    assert 0 < losses["tune", 1] < losses["float", 1], "integers are close to what they were rounded from"
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import load_network, save_network
 from mksgn.training.evaluation import predictions
 from mksgn.training.integers import choose_integers
+from mksgn.training.objective import OwnFloat
 
 TRAIN = np.arange(0, 60, 2)
 
@@ -78,6 +79,44 @@ def test_rounding_alone_has_the_fixed_weights_too(pack, tmp_path):
     kept, said = choose_integers(net, floating, samples)
     assert said["integers"] == "rounded" and kept is not net
     assert kept.fusion_weights == net.fusion_weights
+
+
+def test_rounding_alone_takes_the_scales_it_is_told(pack, tmp_path):
+    floating = tmp_path / "float.safetensors"
+    save_network(floating, network(pack))
+    samples, kept = preprocessed(pack, TRAIN, Preprocess(frames=8)), {}
+    for scales in ("power-of-two", "integer"):
+        tuned = rounding(floating)
+        spoil(tuned)
+        kept[scales], said = choose_integers(tuned, floating, samples, scales)
+        assert said["integers"] == "rounded"
+    assert kept["power-of-two"].scales() == rounding(floating).scales()
+    assert any(scale.bit_count() > 1 for scale in kept["integer"].scales())
+
+
+def test_integers_may_be_taught_by_their_own_float_network(pack, tmp_path):
+    """The loss is how far their classes are apart: labels have no part in it, and the teacher learns nothing."""
+    floating = tmp_path / "float.safetensors"
+    save_network(floating, network(pack))
+    samples = torch.from_numpy(preprocessed(pack, TRAIN, Preprocess(frames=8)))
+    labels = torch.from_numpy(pack.labels[TRAIN])
+    same = load_network(floating, quantized=False)
+    loss = OwnFloat(rounding(floating).train(), same, torch.float32).train()
+    assert not loss.teacher.training and loss.net.training
+    value, figures = loss(samples, labels)
+    value.backward()
+    assert all(p.grad is None for p in loss.teacher.parameters())
+    assert loss.net.readout.projections[0].synapse.weight.grad.abs().sum() > 0
+    assert loss(samples, labels.roll(1))[0] == value and len(figures) == len(loss.names)
+    # By hand.
+    with torch.no_grad():
+        theirs, ours = ((net(samples).logits / 2).softmax(1) for net in (same, loss.net))
+        expected = 4 * (theirs * (theirs.log() - ours.log())).sum(1).mean()
+        assert float(figures[1]) == float((loss.net(samples).logits.argmax(1) == labels).float().mean())
+    torch.testing.assert_close(value.detach(), expected, rtol=1e-3, atol=1e-6)
+    assert value > 0
+    spoil(loss.net)
+    assert loss(samples, labels)[0] > 4 * value
 
 
 def test_a_mode_is_put_back(pack):

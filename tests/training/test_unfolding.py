@@ -37,12 +37,17 @@ def small(**choices) -> SpikingGraphNet:
     return lively(net, samples_for(net, 6)).eval()
 
 
+@pytest.fixture(params=["power-of-two", "integer"])
+def scales(request) -> str:
+    return request.param
+
+
 @pytest.fixture(params=KINDS)
-def pair(request) -> tuple[SpikingGraphNet, SpikingGraphNet]:
+def pair(request, scales) -> tuple[SpikingGraphNet, SpikingGraphNet]:
     """A network in floating point, and quantised."""
     net = small(**KINDS[request.param])
     integers = copy.deepcopy(net)
-    integers.quantize()
+    integers.quantize(scales)
     return net, integers
 
 
@@ -78,11 +83,11 @@ def test_statistics_begin_where_the_function_is(pair):
     assert (spikes_of(again, x) - before).abs().gt(1e-3).float().mean() < 5e-3
 
 
-def test_what_is_quantised_again_has_the_same_integers(pair):
+def test_what_is_quantised_again_has_the_same_integers(pair, scales):
     """Master weights are kept: rounding them once more gives the same graph."""
     _, integers = pair
     again = unfolded(integers)
-    again.quantize()
+    again.quantize(scales)
     assert again.scales() == integers.scales()
     # INPUT_SCALE is a power of two: folding it and back is exact. The half unit of a bias is taken back and given.
     assert graph_difference(to_graph(again), to_graph(integers)) == ""
@@ -102,9 +107,9 @@ def test_floating_point_has_nothing_to_unfold():
         unfolded(small())
 
 
-def test_weights_are_taken_from_a_file_of_integers(tmp_path: Path):
+def test_weights_are_taken_from_a_file_of_integers(scales, tmp_path: Path):
     integers = small()
-    integers.quantize()
+    integers.quantize(scales)
     save_network(tmp_path / "weights.safetensors", integers)
     net = SpikingGraphNet(integers.config, integers.data)
     load_weights(net, tmp_path / "weights.safetensors")
@@ -113,9 +118,9 @@ def test_weights_are_taken_from_a_file_of_integers(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", ["mksgn", "four modalities", "fused", "fixed weights"])
-def test_a_compact_file_holds_the_same_integers(kind, tmp_path: Path):
+def test_a_compact_file_holds_the_same_integers(kind, scales, tmp_path: Path):
     integers = small(**KINDS[kind])
-    integers.quantize()
+    integers.quantize(scales)
     for name, compact in (("full", False), ("compact", True)):
         save_network(tmp_path / name, integers, compact=compact)
     with safe_open(tmp_path / "compact", "pt") as file:
