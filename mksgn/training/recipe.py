@@ -98,7 +98,7 @@ class Recipe(AveragedTail):
         Integers to end with: the fine-tuned, or those of rounding alone where they agree more often with the float
         network on training samples (agreeing, the default); or the fine-tuned in any case (tuned).
     scales : 'power-of-two' or 'integer'
-        Weight units per threshold, for each population: a power of two, or any integer, which rounds closer.
+        Weight units per threshold, for each population: any integer (default), which rounds closer, or a power of two.
     tune_loss : 'same' or 'float'
         What the fine-tuning minimises: what the floating-point epochs do (same, the default), or the divergence from
         the run's own floating-point network (float).
@@ -158,7 +158,7 @@ class Recipe(AveragedTail):
     average_part: float = 0.0
     average_lr: float = 1e-3
     integers: Literal["agreeing", "tuned"] = "agreeing"
-    scales: Literal["power-of-two", "integer"] = "power-of-two"
+    scales: Literal["power-of-two", "integer"] = "integer"
     tune_loss: Literal["same", "float"] = "same"
     seed: int = 0
     rate_weight: float = 0.1
@@ -261,6 +261,8 @@ class Recipe(AveragedTail):
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
         """Inverse of :meth:`to_dict`, also after a passage through JSON.
 
+        A recipe from before scales could be chosen (docs/decisions/0017) has powers of two.
+
         Raises
         ------
         ConfigError
@@ -269,6 +271,7 @@ class Recipe(AveragedTail):
         from mksgn.training.distill import Distillation
 
         with typed(ConfigError, "this is no recipe of this version of mksgn", "", "use the version that wrote it"):
+            values = {"scales": "power-of-two", **values}
             network = networks.chosen(tuples(dict(values)))
             given = {name: value for name, value in values.items() if name not in network.choices()}
             distil = given["distil"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from lively_nets import lively
@@ -16,6 +18,7 @@ from mksgn.training.checkpoint import load_network, save_network
 from mksgn.training.evaluation import predictions
 from mksgn.training.integers import choose_integers
 from mksgn.training.objective import OwnFloat
+from mksgn.training.recipe import PRESETS, Recipe
 
 TRAIN = np.arange(0, 60, 2)
 
@@ -92,6 +95,13 @@ def test_rounding_alone_takes_the_scales_it_is_told(pack, tmp_path):
         assert said["integers"] == "rounded"
     assert kept["power-of-two"].scales() == rounding(floating).scales()
     assert any(scale.bit_count() > 1 for scale in kept["integer"].scales())
+
+
+def test_a_recipe_from_before_scales_could_be_chosen_has_powers_of_two():
+    stored = PRESETS["demo"].to_dict()
+    assert stored["scales"] == "integer" and Recipe.from_dict(stored) == PRESETS["demo"]
+    del stored["scales"], stored["tune_loss"]
+    assert Recipe.from_dict(stored) == replace(PRESETS["demo"], scales="power-of-two")
 
 
 def test_integers_may_be_taught_by_their_own_float_network(pack, tmp_path):
