@@ -87,8 +87,8 @@ class _FusedCuba(torch.autograd.Function):
             x_view, x_view if extra is None else _view(extra, steps), extra is not None, *constants,
             ctx.kind(neuron.surrogate.width * neuron.gain / 2) * unit,
             np.float32(neuron.surrogate.height / neuron.gain), np.float32(neuron.keep_u), np.float32(neuron.keep_v),
-            _view(grad_spikes, steps),
-            np.float32(0.0 if grad_count is None else grad_count.item()), _view(grad_current, steps), *sums)
+            _view(grad_spikes, steps), np.float32(0.0 if grad_count is None else grad_count.item()),
+            _view(grad_current, steps), *sums)
         with np.errstate(invalid="ignore", over="ignore"):  # as in batch_moments
             grad_scale, grad_shift = sums.sum(1, dtype=np.float64).astype(np.float32)
             affine, grad_gamma = None, grad_scale

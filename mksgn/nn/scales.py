@@ -24,7 +24,7 @@ WEIGHT_LIMIT = 254
 """Largest weight magnitude written: even, and symmetric so that every sign mode of a Loihi synapse holds it."""
 LARGEST_EXPONENT = 16
 PARTS = 64
-"""Integer scales are tried in steps of this part of the best power of two, or of 1."""
+"""Integer scales are tried in steps of 1, or of the best power of two over this."""
 
 
 def choose_scale(population: SpikingPopulation, scales: Scales) -> int:
@@ -68,9 +68,11 @@ class _Errors:
                 and self.population.neuron.base_threshold * scale <= VTH_MAX and not self.population.overflows(scale))
 
     def of_trained(self, scale: int) -> float:
+        """Squared error of the weights that may be clipped."""
         return _squared_error(self.trained, scale)
 
     def of_fixed(self, scale: int) -> float:
+        """Squared error of the weights that may not."""
         return _squared_error(self.fixed, scale)
 
 
