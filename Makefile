@@ -11,7 +11,7 @@ DEMO_RUN ?= --net $(DEMO)/mksgn.net
 JOBS ?= 2
 PYTEST_ARGS ?=
 # Tests that call what most other tests need compiled.
-KERNELS := tests/emulator/test_emulator.py tests/events tests/nn/test_neuron.py
+KERNELS := tests/emulator/test_emulator.py tests/events tests/nn/test_neuron.py tests/nn/test_slayer_neuron.py
 
 # The environment of another project must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYENV_VERSION
@@ -36,7 +36,7 @@ test: setup ## run the tests (JOBS=2 workers, PYTEST_ARGS=... for pytest)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 kernels: setup ## compile what numba keeps, so that the workers of make test do not all do it
-	$(PY) -m pytest -q $(KERNELS)
+	$(PY) -m pytest -q -n $(JOBS) --dist loadfile $(KERNELS)
 
 lint: setup ## ruff, mypy, and the direction of imports (import-linter)
 	$(PY) -m ruff check .

@@ -11,6 +11,8 @@ from programs import program_module, run_program
 
 from mksgn.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("one_host")
+
 
 @pytest.mark.lava
 @pytest.mark.slow

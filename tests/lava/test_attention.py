@@ -17,6 +17,7 @@ from mksgn.lava.attention_matrices import MATRICES, attention_matrix
 from mksgn.lava.backend import LavaBackend
 from mksgn.lava.process_plan import plan_processes
 
+pytestmark = pytest.mark.usefixtures("one_host")
 LAVA = [(1, {}), (5, {"blocks": 1}), (2, {"layout": "stock"}), (10, {"layout": "stock", "delays": "relay"}),
         (4, {"layout": "layers"}),
         (7, {"models": {"lava_models.block.process:Block": "mksgn.lava.stock_block:SubBlockModel"}})]

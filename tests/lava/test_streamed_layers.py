@@ -16,7 +16,7 @@ from mksgn.ir import Graph
 from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
 from mksgn.lava.backend import LavaBackend
 
-pytestmark = [pytest.mark.lava, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lava, pytest.mark.timeout(300), pytest.mark.usefixtures("one_host")]
 
 CLOCKED = "lava_models.clocked_lif.process:ClockedLIF"
 STOCK_CLOCKS = {"models": {CLOCKED: "lava_models.clocked_lif.models:SubClockedLIFModel"}}
