@@ -162,8 +162,8 @@ def test_every_row_of_the_paper_meets_its_own_network():
 @pytest.mark.slow
 def test_the_trade_off_has_a_point_per_price(runs, pack_path, capsys, monkeypatch, tmp_path):
     program = Program("benchmarks/tradeoff.py", capsys, monkeypatch, tmp_path)
-    ask = ["--run", runs["seed1"], "--data", pack_path, "--targets", "1e3", "1e9", "--epochs", "1", "--lr", "2e-3",
-           "--weight", "1e-2", "--json", "p.json", "--results", tmp_path]
+    ask = ["--run", runs["seed1"], "--data", pack_path, "--targets", "1e3", "1e9", "--epochs", "3", "--lr", "2e-3",
+           "--weight", "1e-3", "--json", "p.json", "--results", tmp_path]
     done = program(*ask)
     assert done.code == 0, done.err
     points = json.loads((tmp_path / "p.json").read_text())["points"]

@@ -18,7 +18,7 @@ from mksgn.programs.reading import Reading, Splitting
 GUIDE = (ROOT / "docs" / "your-own-recordings.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"^    mksgn (.+)$", re.MULTILINE)
-SHORTER = ("--epochs 16", "--epochs 4 --tune-epochs 1")
+SHORTER = ("--epochs 16", "--epochs 6 --tune-epochs 1")
 """What the guide asks for, and what is enough to see that the network learns."""
 
 
