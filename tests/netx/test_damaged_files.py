@@ -40,7 +40,7 @@ from mksgn.training.checkpoint import (
 )
 from mksgn.training.frozen_teachers import Teacher
 
-SHARE = int(os.environ.get("MKSGN_DAMAGES", "18"))
+SHARE = int(os.environ.get("MKSGN_DAMAGES", "12"))
 
 
 def check(path: Path, damages: Iterator[Damage], read: Callable[[Path], Any], *errors: type[MksgnError]) -> None:
