@@ -7,6 +7,7 @@ Everything but the Processes of :mod:`lava_models` is a stock Lava Process: ``LI
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -169,8 +170,8 @@ class Builder:
             "bias_mant": _bias(population), "bias_exp": BIAS_EXPONENT, "name": node.name,
         }
         interval, lattice = self.timing.reset_interval, population.lattice
-        if lattice is not None and lattice.frames is None:  # no sample ends, and each frame begins at rest
-            interval = lattice.interval
+        if lattice is not None and lattice.frames is None:  # each frame begins at rest, like a sample
+            interval, lattice = lattice.interval, replace(lattice, frames=1)
         if interval is None:
             process: AbstractProcess = LIF(**parameters)
         elif lattice is None or not lattice.rests(interval):

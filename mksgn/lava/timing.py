@@ -65,7 +65,7 @@ def sample_timing(samples: int, steps: int, schedule: Schedule, every_step: bool
     if every_step:
         ends = tuple(range(1, last + 1))
     else:
-        ends = tuple(sorted({*range(schedule.latency % steps or steps, last, steps), *reads, last}))
+        ends = tuple(sorted({*range((schedule.latency + read_after) % steps or steps, last, steps), last}))
     return Timing(ends, reads, steps, 1, steps=steps)
 
 

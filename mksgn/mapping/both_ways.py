@@ -16,6 +16,7 @@ import numpy as np
 
 from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_endless_rate, at_frame_rate, cost_models
 from mksgn.energy.work import CoreWork
+from mksgn.ir.endless import spaced, steps_at_work
 from mksgn.ir.graph import Graph
 from mksgn.ir.streaming import is_endless
 from mksgn.mapping.boards import Board
@@ -189,6 +190,21 @@ def endless_way(placement: Placement, activity: Activity | None, active: Active 
     steps = placement.steps
     sent = uniform_activity(stream, steps) if activity is None else complete(stream, activity, steps)
     return priced(stream, placement, sent, active, models)
+
+
+def endless_ways(placement: Placement, activity: Activity | None, active: Active | None,
+                 models: Sequence[CostModel]) -> list[Way]:
+    """A placed stream without ends, priced; before it, where its frames are spaced, the same with frames close up.
+
+    Parameters as for :func:`endless_way`.
+    """
+    stream = placement.network or placement.wiring.stream
+    found, steps = [endless_way(placement, activity, active, models)], steps_at_work(stream)
+    if placement.steps > steps:
+        close = place(spaced(stream, steps), placement.board, activity, delays=placement.wiring.delays,
+                      objective=placement.objective)  # type: ignore[arg-type]
+        found.insert(0, endless_way(close, activity, active, models))
+    return found
 
 
 def priced(clip: Graph, placement: Placement, activity: Activity, active: Active | None, models: Sequence[CostModel],
