@@ -336,7 +336,7 @@ class LavaBackend:
                     if name in recorder.arrays[quantity]:
                         recorder.place(quantity, name, message["first"], values, sample, len(timing.reads))
             result = message.get("result")
-            on_segment(message["last"], None if result is None else _readout(result))
+            on_segment(message["last"], None if result is None else readout(result))
 
         request = {**asdict(timing), "stream": stream, "recorded": recorded, "record": record,
                    "states": tuple(recorder.arrays["u"]),
@@ -361,6 +361,6 @@ class LavaBackend:
         return RunResult(result, counts, *((spikes, u, v) if record != "none" else ()))
 
 
-def _readout(v: np.ndarray) -> np.ndarray:
+def readout(v: np.ndarray) -> np.ndarray:
     """v (V, F, C) of a readout as sums v / 64 in weight units, flat in (C, F, V) order; rounded down."""
     return v.astype(np.int64).transpose(2, 1, 0).reshape(-1) // 64
