@@ -74,8 +74,8 @@ def test_frames_further_apart_are_placed_beside_those_close_up(command: Command,
     assert "endless, 2 steps" in outcome.out and f"endless, {steps} steps" in outcome.out
     close, apart = json.loads(Path("m.json").read_text())["both_ways"]
     assert (close["steps"], apart["steps"]) == (2, steps) and close["neurons"] == apart["neurons"]
-    assert close["latency_steps"] == apart["latency_steps"] == steps_to_answer(spaced(stream, steps))
-    assert "Traceback" not in outcome.err
+    assert close["latency_steps"] == steps_to_answer(stream) > 2
+    assert apart["latency_steps"] == steps_to_answer(spaced(stream, steps)) <= steps
     outcome = command("map", "--net", net, "--time", "endless", "--board", "oheo-gulch", "--objective", "cores")
     late = (steps_to_answer(stream) - 1) // 2
     assert f"{late} frames later; --steps-per-frame {steps} brings it before the next one" in outcome.out
