@@ -21,10 +21,10 @@ class FrameEntry(Injector):
     Raises
     ------
     ValueError
-        When the numbers make no lattice.
+        When frames would overlap, or the length is below 1.
     """
 
     def __init__(self, *, shape: tuple[int, ...], interval: int, length: int, name: str | None = None) -> None:
-        if not 1 <= length <= interval:
-            raise ValueError(f"FrameEntry: length must be from 1 to the interval, got {length} and {interval}")
         super().__init__(shape=shape, buffer_size=length, interval=interval, length=length, name=name)
+        if length > interval:
+            raise ValueError(f"FrameEntry: frames of {length} steps overlap every {interval}")
