@@ -52,9 +52,8 @@ def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
         endless = each.time == "endless"
         times, energies = (1e3, 1e6) if endless else (1.0, 1.0)
         for name, price in each.prices.items():
-            alone, sensor, total = price.cost.single_shot, price.sensor, None
-            answer = price.cost.streaming if endless else alone
-            if price.period_ms is None or answer is None or sensor is None:
+            sensor, total = price.sensor, None
+            if price.period_ms is None or price.answer_ms is None or sensor is None:
                 continue
             if price.static_mj is not None:
                 total = Range.of(price.static_mj.values + price.cost.dynamic_mj.values)
@@ -62,7 +61,7 @@ def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
             burst = (price.cost.dynamic_mj, price.extra_mj, price.static_mj, total)
             pace = (sensor.dynamic_mj, sensor.static_mj, sensor.total_mj)
             yield (_name(each), each.placement.objective, name, _text(price.period_ms, best, times),
-                   _text(answer.latency_ms, best, times), *(_text(value, best, energies) for value in burst),
+                   _text(price.answer_ms, best, times), *(_text(value, best, energies) for value in burst),
                    _text(sensor.after_last_ms, best) if sensor.keeps_up else "too slow",
                    *(_text(value, best, energies) for value in pace))
 

@@ -90,7 +90,9 @@ def test_time_and_energy_of_a_frame_in_a_burst_and_at_a_sensors_pace() -> None:
     assert sensor.static_mj.high == pytest.approx(104.4 * placement.chips / 30, rel=1e-6)
     row = next(row for row in priced_rows([way]) if row[2] == "loihi1")
     assert row[5] == Range.of(price.cost.dynamic_mj.bounds * 1e6).text(3), "nJ"
-    assert row[4] == Range.of(price.cost.streaming.latency_ms.bounds * 1e3).text(3), "µs"
+    assert price.answer_ms is not None
+    assert price.answer_ms.high == pytest.approx(price.cost.streaming.latency_ms.high), "all steps are alike"
+    assert row[4] == Range.of(price.answer_ms.bounds * 1e3).text(3), "µs"
     assert row[9] == sensor.after_last_ms.text(3), "ms"
     assert record(way)["latency_steps"] == steps_to_answer(stream) and record(way)["time"] == "endless"
 
@@ -107,8 +109,13 @@ def test_frames_further_apart_bring_the_decision_before_the_next_frame_and_cost_
     late, prompt = (each.prices["loihi1"].sensor for each in (close, way))
     assert late is not None and prompt is not None and prompt.keeps_up
     assert late.after_last_ms.low > 1e3 / 30 > prompt.after_last_ms.high
-    step = step_time(cost_models()["loihi1"].times, way.work)  # type: ignore[arg-type]
-    assert prompt.after_last_ms.high == pytest.approx(step.ns.high * steps_to_answer(apart) * 1e-6)
+    times = cost_models()["loihi1"].times
+    assert times is not None
+    each = [step_time(times, work).ns.high * 1e-6 for work in step_works(way.placement, counts.activity(), None)]
+    taken = sum(each[:steps_to_answer(apart)])
+    assert prompt.after_last_ms.high == pytest.approx(taken), "step by step: few of them have much to do"
+    assert way.prices["loihi1"].answer_ms == prompt.after_last_ms and len(set(each)) > 3
+    assert way.prices["loihi1"].period_ms.high == pytest.approx(sum(each))  # type: ignore[union-attr]
     assert prompt.dynamic_mj.low > late.dynamic_mj.low, "neurons at rest are updated, too"
     named = [f"endless, {each.work.steps} step{'s' * (each.work.steps > 1)}" for each in (close, way)]
     assert list(dict.fromkeys(row[0] for row in priced_rows([close, way]))) == named
