@@ -292,6 +292,7 @@ def test_lava_records_what_the_page_shows(net: Path, graph: Graph, pack: Pack) -
     lava.close()
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(net: Path, graph: Graph, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mksgn.stream.tally.KEPT", 100)  # latencies are kept up to a bound
     points = pack.sequence(0)[:, 0]
