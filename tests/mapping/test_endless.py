@@ -115,7 +115,7 @@ def test_frames_further_apart_bring_the_decision_before_the_next_frame_and_cost_
     each = [step_time(times, work).ns.high * 1e-6 for work in step_works(way.placement, counts.activity(), None)]
     taken = sum(each[:steps_to_answer(apart)])
     assert prompt.after_last_ms.high == pytest.approx(taken), "step by step: few of them have much to do"
-    assert way.prices["loihi1"].answer_ms == prompt.after_last_ms and len(set(each)) > 3
+    assert way.prices["loihi1"].answer_ms == prompt.after_last_ms and len(set(each)) > 1
     assert way.prices["loihi1"].period_ms.high == pytest.approx(sum(each))  # type: ignore[union-attr]
     assert prompt.dynamic_mj.low > late.dynamic_mj.low, "neurons at rest are updated, too"
     named = [f"endless, {each.work.steps} step{'s' * (each.work.steps > 1)}" for each in (close, way)]
