@@ -30,6 +30,7 @@ class PyBlockModel(PyLoihiProcessModel):
     v_all: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32)
     counted: np.ndarray = LavaPyType(np.ndarray, np.int64)
+    sums: np.ndarray = LavaPyType(np.ndarray, np.int64)
 
     def __init__(self, proc_params: dict) -> None:
         super().__init__(proc_params)
@@ -39,7 +40,7 @@ class PyBlockModel(PyLoihiProcessModel):
         self._attentions = [(synapse.name, synapse.target) for synapse in part.graph.synapses
                             if isinstance(synapse, Attention)]
         self._names = [population.name for population in part.graph.populations[1:]]
-        self._record = part.record
+        self._record, self._adds_up = part.record, part.adds_up
         self._stepper = Stepper(part.graph, part.wait, part.reset_interval, part.reset_phase,
                                 store_u=part.record == "states", per_sample=bool(part.depth))
 
@@ -64,3 +65,5 @@ class PyBlockModel(PyLoihiProcessModel):
         messages = self.s_in.recv().transpose(1, 0, 2)
         stepper.receive(step, messages)
         self._tally.add(self.counted, step, self._entry, np.ascontiguousarray(messages))
+        if self._adds_up:
+            self.sums[:] = self._tally.sums(self.counted)

@@ -26,7 +26,8 @@ class Block(AbstractProcess):
     - ``v``: v of the last population, (V, F, C): a readout's result;
     - ``counted``: events counted in the Process itself, int64 (samples, entries), its columns those of
       :func:`mksgn.counts.step_tally.entries`: spikes, updates that changed a neuron, weights that spikes met, and
-      what happened inside an attention.
+      what happened inside an attention;
+    - ``sums``: of a part that ``adds_up``, spikes of its neurons, active updates, synaptic operations and MACs so far.
 
     Parameters
     ----------
@@ -51,3 +52,4 @@ class Block(AbstractProcess):
         self.v_all = OutPort(shape=(neurons,))
         self.v = Var(shape=part.graph.output.shape[::-1], init=0)
         self.counted = Var(shape=(max(part.samples, 1), len(entries(part.graph))), init=0)
+        self.sums = Var(shape=(4,), init=0)

@@ -35,6 +35,7 @@ from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
 from mksgn.programs.reading import READ_AS_IT_IS, SPLIT_BY_IDS, Reading, Splitting
+from mksgn.run.time_modes import STEPS_PER_FRAME_HELP, check_steps_per_frame
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "mksgn energy") -> int:
@@ -81,6 +82,7 @@ class Options:
     """clip: everything is of a sample, all frames at once. endless: of a frame of a stream without ends, for a net that
     was trained for streams; the samples play one after the other. mksgn map --time stream has a clip's frames one after
     the other."""
+    steps_per_frame: Annotated[str | None, tyro.conf.arg(metavar="N|enough", help=STEPS_PER_FRAME_HELP)] = None
     batch_size: int = 32
     """Samples that the emulator computes together; bounds its memory."""
     json: Path | None = None
@@ -95,6 +97,7 @@ class Options:
         if self.samples < 0:
             raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),
                               allowed="0 for all, or more")
+        check_steps_per_frame(self.steps_per_frame, self.time)
         if self.time == "endless" and (self.report is not None or self.backend == "loihi2"):
             raise ConfigError("this is about clips only", where="--report" if self.report else "--backend",
                               got=str(self.report or self.backend), allowed="with --time clip",

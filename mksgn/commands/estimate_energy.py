@@ -43,7 +43,7 @@ def estimate_energy(options: Options, typed: str) -> int:
     net_section(graph, options.net, (), 1)  # first: a recipe that cannot be read is refused before anything runs
     models = find_models(options.cost)
     target = board(options.board)
-    placed = endless_graph(graph, options.net) if options.time == "endless" else graph
+    placed = endless_graph(graph, options.net, options.steps_per_frame) if options.time == "endless" else graph
     check_fits(placed, target, str(options.net))
     selection = find_samples(options, graph, console)
     if placed is not graph:

@@ -53,19 +53,19 @@ def estimate_frames(options: Options, graph: Graph, target: Board, models: list[
     sections = counted_and_priced(graph, counts, placement, models)
     mapping = mapping_section(placement, work_of(placement, counts))
     active = {name: number / counts.samples for name, number in counts.active.items()}
-    way = both_ways.endless_way(placement, counts.activity(), active, models)
+    ways = both_ways.endless_ways(placement, counts.activity(), active, models)
     for table in (layers_table(sections["layers"], FRAME), totals_table(sections["totals"], sections["paper"], FRAME),
                   costs_table(sections["paper"], sections["cost_models"], FRAME)):
         print_table(console, table)
         console.print()
     for line in mapping_lines(mapping, FRAME):
         console.print(line, markup=False, soft_wrap=True)
-    show_ways(console, [way])
+    show_ways(console, ways)
     console.print(f"counted in {seconds:.1f} s: {counts.samples:,} frames")
     record: dict[str, Any] = {
         "net": str(options.net), "command": typed, "time": options.time, "backend": options.backend,
         "frames": counts.samples, "seconds": seconds, "hardware": hardware(), "versions": versions(),
-        "commit": describe_commit(), **sections, "mapping": mapping, "endless": both_ways.record(way)}
+        "commit": describe_commit(), **sections, "mapping": mapping, "endless": both_ways.record(ways[-1])}
     write(options.json, options.csv, record, console)
 
 

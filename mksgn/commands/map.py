@@ -8,6 +8,7 @@
     mksgn map --net mksgn.net --objective lava             # split as Lava's compiler did
     mksgn map --net mksgn.net --time stream                # frames one after the other; and both ways
     mksgn map --net mksgn.net --time endless               # a stream without ends; all figures are of a frame
+    mksgn map --net mksgn.net --time endless --steps-per-frame enough    # a decision before the next frame
 
 A board of your own is a TOML file: [my-board], base = "kapoho-point", and the fields that differ
 (mksgn/mapping/boards.toml lists them all, with a source for each; what is not public is marked as assumed).
@@ -36,7 +37,7 @@ from mksgn.mapping.packing import OBJECTIVE_HELP, Objective
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 from mksgn.programs.outputs import check_writable
-from mksgn.run.time_modes import PlacedTime
+from mksgn.run.time_modes import STEPS_PER_FRAME_HELP, PlacedTime, check_steps_per_frame
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "mksgn map") -> int:
@@ -71,6 +72,7 @@ class Options:
     time: PlacedTime = "clip"
     """clip: all frames at once, a neuron for each; stream: one after the other, a neuron for all frames; endless: the
     same without an end, for a net that was trained for streams."""
+    steps_per_frame: Annotated[str | None, tyro.conf.arg(metavar="N|enough", help=STEPS_PER_FRAME_HELP)] = None
     delay_price: str | None = None
     """Not with --time clip: what a delay takes of a core: free; accumulators (default): one of 16 bits, or 24 where
     sums need them, for each step that a message may wait; or their bits."""
@@ -93,6 +95,7 @@ class Options:
             if given is not None and self.time == "clip":
                 raise ConfigError("an option has no effect with --time clip", where=option, got=given,
                                   fix="give --time stream, or leave it out")
+        check_steps_per_frame(self.steps_per_frame, self.time)
         self.priced_delays()
         if self.samples is not None and self.samples < 0:
             raise ConfigError("the number of samples is negative", where="--samples", got=str(self.samples),

@@ -50,7 +50,7 @@ def place_net(options: Options) -> int:
     if options.time == "stream":
         ways = both_ways.compare(clip, placement, activity, active)
     elif options.time == "endless":
-        ways = [both_ways.endless_way(placement, activity, active, list(cost_models().values()))]
+        ways = both_ways.endless_ways(placement, activity, active, list(cost_models().values()))
     if ways:
         show_ways(console, ways)
     if options.json is not None:
@@ -70,7 +70,7 @@ def timed(options: Options, clip: Graph, console: Console) -> Graph:
             print_prose(console, "this net was trained for streams: what follows is of its clips, frame after frame; "
                         "--time endless is about a stream without ends")
         return streamed(clip)
-    graph = endless_graph(clip, options.net)
+    graph = endless_graph(clip, options.net, options.steps_per_frame)
     print_prose(console, endless_line(graph))
     return graph
 

@@ -99,7 +99,8 @@ class Options:
     exit_after: int | None = None
     """With --exit-at: the fewest frames that a final decision must have seen. Default: 16."""
     backend: Literal["emulator", "lava", "loihi2"] = "emulator"
-    """Where the net runs. Lava takes about a second for each computation; on Loihi 2 this has never run."""
+    """Where the net runs. In Lava a net that decides at every frame lives through the stream; a window takes about a
+    second for each computation. On Loihi 2 this has never run."""
     threads: int | None = None
     """Threads of the emulator, or Processes of Lava that compute side by side. Default: one per core."""
     json: bool = False

@@ -27,7 +27,7 @@ from mksgn.programs.run_tables import SIMULATED, net_line
 from mksgn.programs.samples import Source as Data
 from mksgn.programs.samples import body_in, check_body, edges_in, preprocess_of
 from mksgn.report.counted_rows import layer_of
-from mksgn.run.registry import open_backend
+from mksgn.run.registry import FRAME_STREAMS, open_backend
 from mksgn.stream.clock import MachineClock
 from mksgn.stream.decider import Decider
 from mksgn.stream.frame_queue import FrameQueue
@@ -117,7 +117,7 @@ def why_not_frame_by_frame(options: Options, graph: Graph, preprocess: Preproces
     ConfigError
         When it does, and options of a window are given.
     """
-    if options.backend != "emulator":
+    if options.backend not in FRAME_STREAMS:
         return f"the backend {options.backend} takes clips"
     why = why_clips(graph, preprocess)
     for name, value in (("--window", options.window), ("--every", options.every)):
@@ -130,7 +130,7 @@ def why_not_frame_by_frame(options: Options, graph: Graph, preprocess: Preproces
 def open_decider(options: Options, graph: Graph, frames: int, watched: tuple[str, ...], clips: str) -> Decider:
     """The net on its backend; ``frames``: those of its input; ``clips``: why it takes clips, empty if it does not."""
     if not clips:
-        return FramewiseDecider(graph, options.net, options.threads, watched)
+        return FramewiseDecider(graph, options.net, options.threads, watched, options.backend)
     window = Window(frames=frames) if options.window is None else Window.parse(options.window)
     threads: dict[str, Any] = {"blocks" if options.backend == "lava" else "threads": options.threads}
     backend = open_backend(options.backend, graph, **threads)

@@ -45,6 +45,13 @@ class StepTally:
                 met = fanout_by_frame(graph, synapse, source)
                 flat = np.ascontiguousarray(met.transpose(0, 2, 3, 1), np.int32).reshape(len(met), -1)
                 self._read[source].append((self._column["met", synapse.name], flat))
+        # The entry's messages are counted where they are sent, too.
+        sum_of = {(quantity, p.name): number for p in graph.populations[1:]
+                  for number, quantity in enumerate(("spikes", "active"))}
+        sum_of |= {("met", s.name): 3 if graph[s.sources[0]].message_bits else 2 for s in graph.synapses}
+        self._summed = np.zeros((len(self._column), 4), np.int64)
+        for entry, number in sum_of.items():
+            self._summed[self._column[entry], number] = 1
 
     def add(self, counted: np.ndarray, t: int, name: str, messages: np.ndarray, active: int | None = None) -> None:
         """Count step ``t`` of population ``name``.
@@ -67,6 +74,10 @@ class StepTally:
             row[self._column["active", name]] += active
         for column, fan in self._read[name]:
             row[column] += kernels.weights_met(flat, fan[frame])
+
+    def sums(self, counted: np.ndarray) -> np.ndarray:
+        """Spikes of the part's neurons, active updates, synaptic operations and MACs of all samples: int64 (4,)."""
+        return np.asarray(counted.sum(axis=0) @ self._summed)
 
     def add_inside(self, counted: np.ndarray, t: int, synapse: str, target: str, inside: np.ndarray) -> None:
         """Count what happened inside an attention, int64 (3,), for step ``t`` of its ``target``."""

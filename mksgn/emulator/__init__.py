@@ -2,6 +2,6 @@
 
 from mksgn.emulator.emulator import Emulator
 from mksgn.emulator.frames_run import run_frames
-from mksgn.emulator.framewise import FrameByFrame, FrameResult
+from mksgn.emulator.framewise import FrameByFrame
 
-__all__ = ["Emulator", "FrameByFrame", "FrameResult", "run_frames"]
+__all__ = ["Emulator", "FrameByFrame", "run_frames"]

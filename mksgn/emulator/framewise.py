@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,32 +20,7 @@ from mksgn.ir.graph import STATE_SHIFT
 from mksgn.ir.messages import check_messages
 from mksgn.ir.streaming import lattice_of
 from mksgn.processor import threads_here
-
-
-@dataclass(frozen=True, eq=False)
-class FrameResult:
-    """What one call of :meth:`FrameByFrame.push` computed.
-
-    Parameters
-    ----------
-    number : int
-        The frame that entered, from 0.
-    output : ndarray or None
-        What the output gives in this frame: int64 (C F V,) of a readout, its v / 64 rounded down; else spikes, int8
-        (C, 1, V, T). None: the output has no frame now.
-    first : int or None
-        The first frame that ``output`` looks at: of a clip, its frame 0.
-    spikes, active, synops, macs : int
-        Events of this call in all populations: :class:`mksgn.counts.Counts`.
-    """
-
-    number: int
-    output: np.ndarray | None
-    first: int | None
-    spikes: int
-    active: int
-    synops: int
-    macs: int
+from mksgn.run.frames import FrameResult
 
 
 class FrameByFrame:

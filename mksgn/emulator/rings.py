@@ -13,7 +13,7 @@ import numpy as np
 
 from mksgn.emulator.program import ENTRY, POPULATION, Code, Program, Sizes
 from mksgn.ir import Graph, schedule
-from mksgn.ir.streaming import is_endless
+from mksgn.ir.streaming import is_endless, lattice_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Rings:
 
     @classmethod
     def of(cls, program: Program, graph: Graph, steps: int) -> Rings:
-        """The rings of ``graph``, streamed, whose frames take ``steps``."""
+        """The rings of ``graph``, streamed, at whose frames neurons work for ``steps``. Steps of rest are left out."""
+        interval = lattice_of(graph.input).interval
         column = {name: number for number, name in enumerate(POPULATION)}
         source, delay = ENTRY.index("source"), ENTRY.index("delay")
         depth = schedule(graph, hop=0).depth
@@ -52,14 +53,14 @@ class Rings:
         for number, line in enumerate(table):
             own = entries[line[column["first_entry"]]:][:line[column["entries"]]]
             own[:, delay] += lag[number] - lag[own[:, source]]
-        assert not (lag % steps).any() and not (entries[:, delay] % steps).any(), "delays are whole frames"
+        assert not (lag % interval).any() and not (entries[:, delay] % interval).any(), "delays are whole frames"
         assert entries[:, delay].min(initial=0) >= 0, "nobody reads the future"
-        entries[:, delay] //= steps
-        lag //= steps
+        entries[:, delay] //= interval
+        lag //= interval
         kept = np.ones(len(table), np.int64)
         np.maximum.at(kept, entries[:, source], entries[:, delay] + 1)
         assert graph.time_steps is not None
-        cycle = 0 if is_endless(graph) else graph.time_steps // steps
+        cycle = 0 if is_endless(graph) else graph.time_steps // interval
         table[:, column["ring"]], table[:, column["lag"]], table[:, column["cycle"]] = kept, lag, cycle
         positions = table[:, column["frames"]] * table[:, column["joints"]]
         elements = positions * table[:, column["width"]]

@@ -18,7 +18,8 @@ class CoreWork:
     steps : int
         Time steps a sample occupies when samples stream through back to back: T.
     latency_steps : int
-        Steps from the first input of a sample to its answer: T plus the network's depth in hops.
+        Steps from the first input of a sample to its answer: T plus the network's depth in hops. Fewer than ``steps``
+        only where frames of a stream without ends are further apart.
     chip : int64 ndarray (cores,)
         The chip each core is on, counted from 0.
     neurons : ndarray

@@ -40,8 +40,7 @@ def gated(graph: Graph) -> Graph:
     Parameters
     ----------
     graph : Graph
-        Streamed (:func:`mksgn.ir.streaming.streamed`). A stream without ends has no rest and no borders: it comes back
-        as it is.
+        Streamed (:func:`mksgn.ir.streaming.streamed`). A stream without ends has no borders, and needs no gates.
 
     Returns
     -------
@@ -54,10 +53,12 @@ def gated(graph: Graph) -> Graph:
     GraphError
         When the graph is not streamed, or the steps of a clip are no multiple of a population's interval.
     """
-    if is_endless(graph):
-        return graph
     steps = graph.time_steps
     assert steps is not None
+    if is_endless(graph):
+        always = Lattice(steps, steps, None)
+        return replace(graph, populations=tuple(p if p.role == "input" else replace(p, lattice=always)
+                                                for p in graph.populations))
     shut = {synapse.name: [name for name in synapse.sources if _reads_beyond(graph, synapse, name)]
             for synapse in graph.synapses}
     times = schedule(graph)

@@ -30,6 +30,8 @@ class Part:
         of sample (t - 1 - d) // ``steps``; other samples are not. 0 samples: nothing is counted.
     depth : mapping of population to int
         Empty for a stream in wall time.
+    adds_up : bool
+        All samples are counted as one, however many they become.
     """
 
     graph: Graph
@@ -40,10 +42,13 @@ class Part:
     samples: int = 0
     steps: int = 1
     depth: Mapping[str, int] = field(default_factory=dict)
+    adds_up: bool = False
 
     def sample(self, population: str, t: int) -> int | None:
         """The sample that ``population`` works on in wall step ``t``; None: none that is counted."""
         number = (t - 1 - self.depth.get(population, 0)) // self.steps
+        if self.adds_up:
+            return 0 if number >= 0 else None
         return number if 0 <= number < self.samples else None
 
     def frame(self, population: str, t: int) -> int | None:

@@ -21,7 +21,7 @@ from mksgn.lava.graph_host import Effort, GraphHost
 from mksgn.lava.limits import check_descriptors, check_processes, check_shared_memory, cpus
 from mksgn.lava.process_plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, ProcessPlan, plan_blocks, plan_processes
 from mksgn.lava.stock_stream import behind_an_empty_clip, stock_graph, without_the_empty_clip
-from mksgn.lava.stream_data import Recorder, check_record, samples_as_stream, wall_stream
+from mksgn.lava.stream_data import Recorder, check_record, frames_as_stream, samples_as_stream, wall_stream
 from mksgn.lava.timing import Timing, sample_timing, stream_timing
 from mksgn.run.backend import RunResult
 
@@ -225,10 +225,10 @@ class LavaBackend:
         messages = checked_frames(self.graph, frames)
         self._check_beginning()
         decisions, steps = messages.shape[1] - frames_to_decide(self.graph) + 1, messages.shape[3]
-        stream = messages.transpose(2, 0, 1, 3).reshape(messages.shape[2], 1, messages.shape[0], -1).astype(np.int32)
-        times = schedule(self._built)
-        recorder = Recorder(self.graph, decisions, steps, times.depth, record)
-        timing = replace(sample_timing(decisions, steps, times, record == "states", steps), reset_interval=None)
+        per_frame, times = self.graph.time_steps, schedule(self._built)
+        assert per_frame is not None
+        recorder = Recorder(self.graph, decisions, per_frame, times.depth, record, kept=steps)
+        timing = replace(sample_timing(decisions, per_frame, times, record == "states", steps), reset_interval=None)
         output = np.zeros((decisions, self.graph.output.size), np.int64)
 
         def on_segment(last: int, result: np.ndarray | None) -> None:
@@ -239,8 +239,8 @@ class LavaBackend:
                 self.progress(done)
 
         self.effort, self._counted = Effort(), {}
-        self._stream(stream, timing, record, recorder, 0, on_segment)
-        counted = stream[..., :decisions * steps]
+        self._stream(frames_as_stream(messages, per_frame), timing, record, recorder, 0, on_segment)
+        counted = frames_as_stream(messages[:, :decisions], steps)
         return self._result(counted, decisions, steps, record, recorder, output, frame_beginnings(self.graph))
 
     def _check_beginning(self) -> None:
@@ -336,7 +336,7 @@ class LavaBackend:
                     if name in recorder.arrays[quantity]:
                         recorder.place(quantity, name, message["first"], values, sample, len(timing.reads))
             result = message.get("result")
-            on_segment(message["last"], None if result is None else _readout(result))
+            on_segment(message["last"], None if result is None else readout(result))
 
         request = {**asdict(timing), "stream": stream, "recorded": recorded, "record": record,
                    "states": tuple(recorder.arrays["u"]),
@@ -361,6 +361,6 @@ class LavaBackend:
         return RunResult(result, counts, *((spikes, u, v) if record != "none" else ()))
 
 
-def _readout(v: np.ndarray) -> np.ndarray:
+def readout(v: np.ndarray) -> np.ndarray:
     """v (V, F, C) of a readout as sums v / 64 in weight units, flat in (C, F, V) order; rounded down."""
     return v.astype(np.int64).transpose(2, 1, 0).reshape(-1) // 64

@@ -7,6 +7,7 @@ Everything but the Processes of :mod:`lava_models` is a stock Lava Process: ``LI
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,13 @@ from lava_models.block.process import Block
 from lava_models.clocked_lif.process import ClockedLIF
 from lava_models.delay.process import Delay
 from lava_models.delay_sparse.process import DelaySparseReset
+from lava_models.frame_entry.process import FrameEntry
 from mksgn.errors import BackendError
 from mksgn.ir import Attention, Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.bounds import input_bound
 from mksgn.ir.partition import Part
 from mksgn.ir.relays import RELAY, UNIT
+from mksgn.ir.streaming import lattice_of
 from mksgn.ir.synapses import Shape
 from mksgn.lava.attention_matrices import MATRICES, attention_matrix
 from mksgn.lava.network import LavaNetwork
@@ -145,6 +148,11 @@ class Builder:
             raise direct_error(node, node.kind)
 
     def _source(self, node: ProcessNode) -> tuple[AbstractProcess, Any, Any]:
+        if self.timing.live:
+            lattice = lattice_of(self.graph.input)
+            entry = FrameEntry(shape=lava_shape(node.shape), interval=lattice.interval, length=lattice.length,
+                               name=node.name)
+            return entry, None, entry.out_port
         # A source repeats its data; zeros for the last steps keep the next "sample" silent.
         steps = self.timing.ends[-1]
         data = np.zeros((*self.stream.shape[:3], steps), np.int32)
@@ -169,8 +177,8 @@ class Builder:
             "bias_mant": _bias(population), "bias_exp": BIAS_EXPONENT, "name": node.name,
         }
         interval, lattice = self.timing.reset_interval, population.lattice
-        if lattice is not None and lattice.frames is None:  # no sample ends, and each frame begins at rest
-            interval = lattice.interval
+        if lattice is not None and lattice.frames is None:  # each frame begins at rest, like a sample
+            interval, lattice = lattice.interval, replace(lattice, frames=1)
         if interval is None:
             process: AbstractProcess = LIF(**parameters)
         elif lattice is None or not lattice.rests(interval):
@@ -195,7 +203,8 @@ class Builder:
         known = timing.reset_interval is not None or timing.own_time
         phase = {p.name: self._phase(p.name) for p in node.part.populations[1:]} if known else {}
         depth = {p.name: depths[p.name] for p in node.part.populations} if timing.own_time else {}
-        part = Part(node.part, wait, timing.reset_interval, phase, self.record, len(timing.reads), timing.steps, depth)
+        part = Part(node.part, wait, timing.reset_interval, phase, self.record, len(timing.reads), timing.steps, depth,
+                    timing.live)
         process = Block(part=part, name=node.name)
         return process, process.s_in, process.s_out
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,12 +97,8 @@ class GraphHost:
         BackendError
             When Lava fails, a process of it dies, or it falls silent; nothing is left running.
         """
-        try:
-            host = self._start()
-            host.send({"op": "run", **request})
-            message = host.receive()
-            effort.pids += tuple(message["children"])
-            effort.start_s += message["seconds"]
+        with self._closed_on_error():
+            host = self._begin("run", request, effort)
             effort.steps += request["ends"][-1]
             started = time.perf_counter()
             while (message := host.receive())["event"] == "segment":
@@ -109,17 +106,49 @@ class GraphHost:
             counted: dict[str, dict[str, np.ndarray]] = message["counted"]
             effort.run_s += time.perf_counter() - started
             self._stop(host)
-        except BaseException:
-            # KeyboardInterrupt included: whatever happened, nothing may go on running.
-            self.close()
-            raise
         return counted
+
+    def open(self, request: dict[str, Any], effort: Effort) -> None:
+        """Start a network that waits for frames (:meth:`push`); parameters and errors as of :meth:`run`."""
+        with self._closed_on_error():
+            self._begin("open", request, effort)
+
+    def push(self, messages: np.ndarray) -> dict[str, Any]:
+        """Let a frame enter the open network, int32 (T, V, 1, C); what the host process answers."""
+        with self._closed_on_error():
+            host = self._start()
+            host.send({"op": "frame", "messages": messages})
+            return host.receive()
+
+    def shut(self) -> None:
+        """End the open network; the host process stays."""
+        with self._closed_on_error():
+            host = self._start()
+            host.send({"op": "shut"})
+            self._stop(host)
 
     def close(self) -> None:
         """End the host process and everything below it. May be called twice."""
         host, self._host = self._host, None
         if host is not None:
             host.close()
+
+    @contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            # KeyboardInterrupt included: whatever happened, nothing may go on running.
+            self.close()
+            raise
+
+    def _begin(self, operation: str, request: dict[str, Any], effort: Effort) -> HostHandle:
+        host = self._start()
+        host.send({"op": operation, **request})
+        message = host.receive()
+        effort.pids += tuple(message["children"])
+        effort.start_s += message["seconds"]
+        return host
 
     def _start(self) -> HostHandle:
         if self._host is None:

@@ -7,6 +7,8 @@ input, answers leave over standard output (see :mod:`mksgn.lava.wire`):
 
 - ``graph``: keep this graph, import Lava; answered with ``loaded``;
 - ``run``: run the graph once; answered with ``started``, a ``segment`` at each pause, ``done`` and ``stopped``;
+- ``open``: start the graph and wait for frames; answered with ``started``. Then ``frame``, answered with ``frame``, as
+  often as wanted, and ``shut``, answered with ``stopped`` (:mod:`mksgn.lava.host_runs` has both);
 - ``call``: call the ``function`` ('module:name') with the graph and the request; answered with what it returns.
 
 Who watches whom: a thread here ends everything when the parent closes the pipe or dies, and
@@ -32,10 +34,7 @@ from typing import Any, NoReturn
 
 from mksgn.errors import MksgnError
 from mksgn.ir import Graph
-from mksgn.lava.limits import allow_descriptors
-from mksgn.lava.process_plan import CHANNEL_SLOTS, plan_blocks, plan_processes
 from mksgn.lava.stack_dumps import answer_with_stack
-from mksgn.lava.timing import Timing
 from mksgn.lava.wire import Frames, graph_from_message, pack
 from mksgn.run.registry import named_object
 
@@ -43,7 +42,7 @@ _POLL_S = 0.25
 _PR_SET_PDEATHSIG = 1
 
 
-class _ChildWatch:
+class ChildWatch:
     """What the watching thread knows of the running network."""
 
     def __init__(self) -> None:
@@ -117,7 +116,7 @@ class _AfterFork:
         self.pid = os.getpid()
 
 
-class _AnswerPipe:
+class AnswerPipe:
     """Answers to the parent; both threads send."""
 
     def __init__(self, descriptor: int) -> None:
@@ -144,7 +143,7 @@ def main() -> NoReturn:
     parent = os.getppid()
     after_fork = _AfterFork(os.getpid(), [requests_in, answers_out])
     os.register_at_fork(after_in_child=after_fork.enter)
-    channel, watch = _AnswerPipe(answers_out), _ChildWatch()
+    channel, watch = AnswerPipe(answers_out), ChildWatch()
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_control, args=(requests_in, parent, requests, channel, watch), daemon=True).start()
     graph: Graph | None = None
@@ -158,13 +157,23 @@ def main() -> NoReturn:
             elif request["op"] == "call":
                 assert graph is not None
                 channel.send(named_object(request["function"])(graph, request))
+            elif request["op"] == "open":
+                assert graph is not None
+                _runs().run_frames(graph, request, channel, watch, requests)
             else:
                 assert graph is not None
-                _run(graph, request, channel, watch)
+                _runs().run_samples(graph, request, channel, watch)
         except BaseException as error:
             _report(error, channel, watch)
             _end_children()
             os._exit(1)
+
+
+def _runs() -> Any:
+    """:mod:`mksgn.lava.host_runs`, which imports Lava."""
+    from mksgn.lava import host_runs
+
+    return host_runs
 
 
 def import_lava() -> None:
@@ -183,7 +192,7 @@ def import_lava() -> None:
     logging.getLogger().setLevel(logging.ERROR)
 
 
-def _report(error: BaseException, channel: _AnswerPipe, watch: _ChildWatch) -> None:
+def _report(error: BaseException, channel: AnswerPipe, watch: ChildWatch) -> None:
     # The watching thread knows better when a child has died: give it the first word.
     if watch.active:
         time.sleep(2 * _POLL_S)
@@ -197,63 +206,8 @@ def _report(error: BaseException, channel: _AnswerPipe, watch: _ChildWatch) -> N
                   "got": f"{type(error).__name__}: {error}", "trace": trace})
 
 
-def _run(graph: Graph, request: dict[str, Any], channel: _AnswerPipe, watch: _ChildWatch) -> None:
-    from lava.magma.compiler.builders.py_builder import PyProcessBuilder
-    from lava.magma.core.process.message_interface_enum import ActorType
-    from lava.magma.core.run_conditions import RunSteps
-    from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
-    from lava.magma.runtime.runtime import Runtime
-
-    from mksgn.lava.builder import build
-
-    make_builder = named_object(request["builder"])
-    make_builder.select_machine(request["machine"])
-    started = time.perf_counter()
-    timing = Timing(tuple(request["ends"]), tuple(request["reads"]), request["reset_interval"],
-                    request["reset_offset"], request["direct"], request["steps"], request["own_time"])
-    record = request["record"]
-    if request["layout"] == "blocks":
-        layout = plan_blocks(graph, request["blocks"], record, timing.segment)
-    else:
-        layout = plan_processes(graph, tuple(request["recorded"]), timing.segment, request["delays"],
-                                request["unroll_limit"])
-    allow_descriptors(layout)
-    network = build(make_builder(graph, request["stream"], timing, layout, record), request["layout"],
-                    request["models"])
-    executable = network.root.compile(network.run_config, {"pypy_channel_size": CHANNEL_SLOTS})
-    runtime = Runtime(executable, ActorType.MultiProcessing)
-    executable.assign_runtime_to_all_processes(runtime)
-    names = [process.name for process, b in executable.proc_builders.items() if isinstance(b, PyProcessBuilder)]
-    watch.begin(runtime, names)
-    runtime.initialize()
-    children = [process.pid for process in multiprocessing.active_children()]
-    channel.send({"event": "started", "seconds": time.perf_counter() - started, "children": children})
-    position = 0
-    reads = set(timing.reads)
-    for end in timing.ends:
-        # Not blocking: Lava's own wait joins all children when one fails, which can hang.
-        network.root.run(RunSteps(num_steps=end - position, blocking=False))
-        if not all(enum_equal(port.peek(), MGMT_RESPONSE.DONE) for port in runtime.service_to_runtime):
-            time.sleep(8 * _POLL_S)  # the watching thread reports the child that failed
-            raise RuntimeError("the runtime service reports a failed ProcessModel")
-        runtime.wait()
-        message: dict[str, Any] = {"event": "segment", "first": position + 1, "last": end}
-        message.update(network.recorded(end - position))
-        if record == "states" and request["layout"] != "blocks":
-            message.update(network.states(request["states"]))
-        if request["read_output"] and end in reads:
-            message["result"] = network.result()
-        channel.send(message)
-        position = end
-    counted = network.counted()
-    watch.end()
-    channel.send({"event": "done", "seconds": time.perf_counter() - started, "counted": counted})
-    network.root.stop()
-    channel.send({"event": "stopped"})
-
-
-def _control(descriptor: int, parent: int, requests: queue.SimpleQueue[dict[str, Any]], channel: _AnswerPipe,
-             watch: _ChildWatch) -> None:
+def _control(descriptor: int, parent: int, requests: queue.SimpleQueue[dict[str, Any]], channel: AnswerPipe,
+             watch: ChildWatch) -> None:
     frames = Frames()
     while True:
         sentinels, failure = watch.look()

@@ -64,6 +64,11 @@ class LavaNetwork:
                     quantities.setdefault(quantity, {})[name] = np.ascontiguousarray(values)
         return quantities
 
+    def sums(self) -> np.ndarray:
+        """What all blocks counted so far: spikes of neurons, active updates, synaptic operations, MACs; int64 (4,)."""
+        blocks = [self.processes[node.name] for node in self.plan.nodes if node.kind == "block"]
+        return np.sum([process.sums.get() for process in blocks], axis=0).astype(np.int64)
+
     def recorded(self, steps: int) -> dict[str, dict[str, np.ndarray]]:
         """What the sinks received in the last ``steps`` steps: quantity -> population -> (steps, V, F, C)."""
         quantities: dict[str, dict[str, np.ndarray]] = {}

@@ -24,6 +24,8 @@ from lava_models.delay.models import PyDelayModel
 from lava_models.delay.process import Delay
 from lava_models.delay_sparse.models import PyDelaySparseResetModel
 from lava_models.delay_sparse.process import DelaySparseReset
+from lava_models.frame_entry.models import PyFrameEntryModel
+from lava_models.frame_entry.process import FrameEntry
 from lava_models.lif.models import PyLifModelOnePass, PyLifResetModelOnePass
 from lava_models.sparse.models import PySparseModelEvent
 
@@ -42,5 +44,6 @@ selection by tag would not find it at all.)
 FAST: dict[type, type] = {
     **STOCK, LIF: PyLifModelOnePass, LIFReset: PyLifResetModelOnePass, ConvProcess: PyConvModelEvent,
     Sparse: PySparseModelEvent, Block: PyBlockModel,
+    FrameEntry: PyFrameEntryModel,
 }
 """The same with our ProcessModels."""

@@ -48,6 +48,14 @@ def wall_stream(x: np.ndarray, population: Population) -> np.ndarray:
     return x.transpose(2, 1, 0, 3).astype(np.int32)
 
 
+def frames_as_stream(frames: np.ndarray, per_frame: int) -> np.ndarray:
+    """Messages of frames (C, F, V, T) as one int32 stream (V, 1, C, F ``per_frame``); nothing is sent beyond T."""
+    channels, count, joints, steps = frames.shape
+    stream = np.zeros((joints, 1, channels, count, per_frame), np.int32)
+    stream[:, 0, :, :, :steps] = frames.transpose(2, 0, 1, 3)
+    return stream.reshape(joints, 1, channels, -1)
+
+
 class Recorder:
     """Places what arrives in wall time into arrays in each population's own time.
 
@@ -55,18 +63,21 @@ class Recorder:
     ----------
     graph : Graph
     samples, steps : int
-        N and T of the arrays.
+        N of the arrays, and wall steps from one sample to the next.
     depth : dict of population to int
         Wall steps to subtract; all 0 for a stream in wall time.
     record : 'none', 'spikes' or 'states'
         The output's spikes are kept in any case.
+    kept : int, optional
+        T of the arrays: the first steps of each sample; None: all of them.
     """
 
-    def __init__(self, graph: Graph, samples: int, steps: int, depth: dict[str, int], record: str) -> None:
-        self.samples, self.steps, self.depth = samples, steps, depth
+    def __init__(self, graph: Graph, samples: int, steps: int, depth: dict[str, int], record: str,
+                 kept: int | None = None) -> None:
+        self.samples, self.steps, self.depth, self.kept = samples, steps, depth, kept or steps
         self.arrays: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "u": {}, "v": {}}
         for population in graph.populations[1:]:
-            shape = (samples, *population.shape, steps)
+            shape = (samples, *population.shape, self.kept)
             if record != "none" or (population is graph.output and population.role != "readout"):
                 self.arrays["spikes"][population.name] = np.zeros(shape, np.int8)
             if record == "states":
@@ -79,6 +90,6 @@ class Recorder:
         ``values`` is (steps, V, F, C), its first element of wall step ``first`` (from 1).
         """
         own = first - 1 - self.depth[name] + np.arange(len(values))
-        inside = (own >= 0) & (own < count * self.steps)
+        inside = (own >= 0) & (own < count * self.steps) & (own % self.steps < self.kept)
         n, step = np.divmod(own[inside], self.steps)
         self.arrays[quantity][name][sample + n, ..., step] = values[inside].transpose(0, 3, 2, 1)

@@ -38,6 +38,8 @@ class Timing:
         Of one sample; of the whole stream where that is all there is.
     own_time : bool
         Each population counts steps from its own depth on; False: a stream in wall time.
+    live : bool
+        Frames come while the network runs, every ``steps`` steps; what is counted adds up.
     """
 
     ends: tuple[int, ...]
@@ -47,6 +49,7 @@ class Timing:
     direct: bool = False
     steps: int = 1
     own_time: bool = True
+    live: bool = False
 
     @property
     def segment(self) -> int:
@@ -65,8 +68,13 @@ def sample_timing(samples: int, steps: int, schedule: Schedule, every_step: bool
     if every_step:
         ends = tuple(range(1, last + 1))
     else:
-        ends = tuple(sorted({*range(schedule.latency % steps or steps, last, steps), *reads, last}))
+        ends = tuple(sorted({*range((schedule.latency + read_after) % steps or steps, last, steps), last}))
     return Timing(ends, reads, steps, 1, steps=steps)
+
+
+def live_timing(steps: int) -> Timing:
+    """Timing of frames that come while the network runs, every ``steps`` steps; it pauses after each of them."""
+    return Timing((steps,), (), None, 1, steps=steps, live=True)
 
 
 def stream_timing(steps: int, reset_interval: int | None, reset_offset: int, every_step: bool,

@@ -69,11 +69,11 @@ class Procedure:
         return self.warmup + self.steps + schedule(graph).latency
 
 
-def check_interval(interval: int | None, where: str) -> None:
+def check_interval(interval: int | None, where: str, fix: str = "train with such a number of time steps") -> None:
     """Raise :class:`BackendError` unless the chip can reset neurons at this interval."""
     if interval is not None and interval > 0 and interval & (interval - 1):
         raise BackendError("Loihi 2 resets neurons at intervals of a power of two only", where=where,
-                           got=str(interval), allowed="1, 2, 4, 8, ...", fix="train with such a number of time steps")
+                           got=str(interval), allowed="1, 2, 4, 8, ...", fix=fix)
 
 
 def with_chip_cycle(graph: Graph) -> Graph:
@@ -94,6 +94,8 @@ def check_graph(graph: Graph) -> None:
     """
     if graph.input.lattice is not None:
         graph = stock_graph(graph)
+    if is_endless(graph):
+        check_interval(graph.time_steps, "steps per frame", "choose such a number with mksgn.ir.endless.spaced")
     check_interval(graph.time_steps, "time_steps")
     for population in graph.populations[1:]:
         if population.lattice is not None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_endless_rate, at_frame_rate, cost_models
 from mksgn.energy.work import CoreWork
+from mksgn.ir.endless import spaced, steps_at_work
 from mksgn.ir.graph import Graph
 from mksgn.ir.streaming import is_endless
 from mksgn.mapping.activity import complete, uniform_activity
@@ -24,12 +25,14 @@ from mksgn.mapping.delays import Delays
 from mksgn.mapping.inside import expanded
 from mksgn.mapping.packing import Objective
 from mksgn.mapping.placement import Placement, place
-from mksgn.mapping.step_by_step import sample_ms
+from mksgn.mapping.step_by_step import steps_ms
 from mksgn.mapping.wiring import Activity, Wiring
 
 FRAMES_PER_SECOND = 30.0
 """Of a usual skeleton sensor."""
 Active = Mapping[str, float]
+_NOISE = 1e-9
+"""A smaller share of all operations is no more than the rounding of their sum."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class Price:
     ----------
     cost : Cost
         With samples back to back (``streaming``) and one at a time (``single_shot``), all steps being alike.
-    period_ms : Range or None
-        From one sample to the next, back to back. Of a stream step by step (:mod:`mksgn.mapping.step_by_step`), as
-        some steps have more to do.
+    period_ms, answer_ms : Range or None
+        From one sample to the next, back to back; from a sample's first message to its answer. Of a stream step by step
+        (:mod:`mksgn.mapping.step_by_step`), as some steps have more to do; the answer so of a frame of an endless one.
     static_mj : Range or None
         Static power x chips x period.
     sensor : FramePace or None
@@ -78,6 +81,7 @@ class Price:
 
     cost: Cost
     period_ms: Range | None
+    answer_ms: Range | None
     static_mj: Range | None
     sensor: FramePace | None
     extra_mj: Range
@@ -192,6 +196,21 @@ def endless_way(placement: Placement, activity: Activity | None, active: Active 
     return priced(stream, placement, sent, active, models)
 
 
+def endless_ways(placement: Placement, activity: Activity | None, active: Active | None,
+                 models: Sequence[CostModel]) -> list[Way]:
+    """A placed stream without ends, priced; before it, where its frames are spaced, the same with frames close up.
+
+    Parameters as for :func:`endless_way`.
+    """
+    stream = placement.network or placement.wiring.stream
+    found, steps = [endless_way(placement, activity, active, models)], steps_at_work(stream)
+    if placement.steps > steps:
+        close = place(spaced(stream, steps), placement.board, activity, delays=placement.wiring.delays,
+                      objective=placement.objective)  # type: ignore[arg-type]
+        found.insert(0, endless_way(close, activity, active, models))
+    return found
+
+
 def priced(clip: Graph, placement: Placement, activity: Activity, active: Active | None, models: Sequence[CostModel],
            per_second: float = FRAMES_PER_SECOND) -> Way:
     """A placement priced: the parameters are those of :func:`way`. An endless graph is its own ``clip``."""
@@ -204,18 +223,25 @@ def priced(clip: Graph, placement: Placement, activity: Activity, active: Active
                      for s in placed.synapses for source in s.sources)
     extra = extra_events(placement.wiring, work, sent, operations)
     before = 0 if lattice is None or endless else lattice.end - lattice.length
-    uneven = sample_ms(placement, sent, active, list(models)) if lattice is not None else {}
+    uneven = steps_ms(placement, sent, active, list(models)) if lattice is not None else {}
     prices = {}
     for model in models:
         cost = model.price(work)
-        period = uneven.get(model.name, cost.streaming.period_ms if cost.streaming else None)
+        steps = uneven.get(model.name)
+        period = cost.streaming.period_ms if cost.streaming else None
+        answer = cost.single_shot.latency_ms if cost.single_shot else None
+        if steps is not None:
+            period = Range.of(steps.sum(axis=0))
+            if endless:
+                frames, left = divmod(work.latency_steps, work.steps)
+                answer = Range.of(frames * steps.sum(axis=0) + steps[:left].sum(axis=0))
         static = None
         power = model.static_mw(work)
         if period is not None and power is not None:
             static = Range.of(power.values * period.values * 1e-3)  # mW ms = uJ
-        sensor = (at_endless_rate(model, work, cost, per_second) if endless else
+        sensor = (at_endless_rate(model, work, cost, per_second, steps) if endless else
                   at_frame_rate(model, work, cost, clip.input.shape[1], per_second, before))
-        prices[model.name] = Price(cost, period, static, sensor, _extra_mj(model, extra))
+        prices[model.name] = Price(cost, period, answer, static, sensor, _extra_mj(model, extra))
     time = "clip" if lattice is None else "endless" if endless else "stream"
     return Way(time, placement, work, operations, extra, prices)
 
@@ -246,7 +272,9 @@ def extra_events(wiring: Wiring, work: CoreWork, activity: Activity, operations:
         rest += population.size * wiring.rest_steps(population.name)
         clock += population.size * wiring.rest_messages(population.name)
     total = work.total("synops") + work.total("macs")
-    return Extra(rest, total - operations - passed - clock, int(relays), relays * work.steps, passed, clock)
+    at_rest = total - operations - passed - clock
+    at_rest = 0.0 if abs(at_rest) < _NOISE * total else at_rest
+    return Extra(rest, at_rest, int(relays), relays * work.steps, passed, clock)
 
 
 def _extra_mj(model: CostModel, extra: Extra) -> Range:
@@ -270,7 +298,8 @@ def record(found: Way) -> dict[str, Any]:
         "steps": work.steps, "latency_steps": work.latency_steps, "operations": found.operations,
         "extra": asdict(found.extra),
         "prices": {name: {"cost": {key: value for key, value in price.cost.as_record().items() if key != "core_mj"},
-                          "period_ms": _pair(price.period_ms), "static_mj": _pair(price.static_mj),
+                          "period_ms": _pair(price.period_ms), "answer_ms": _pair(price.answer_ms),
+                          "static_mj": _pair(price.static_mj),
                           "sensor": None if price.sensor is None else _plain(price.sensor),
                           "extra_mj": _pair(price.extra_mj)}
                    for name, price in found.prices.items()}}

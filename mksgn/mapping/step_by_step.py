@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mksgn.energy.costs import CostModel, Range, step_time
+from mksgn.energy.costs import CostModel, step_time
 from mksgn.energy.work import CoreWork
 from mksgn.ir.schedule import schedule
 from mksgn.mapping.arrivals import arrivals
@@ -24,9 +24,9 @@ from mksgn.mapping.traffic import HOST, flows_from
 from mksgn.mapping.wiring import Activity
 
 
-def sample_ms(placement: Placement, activity: Activity, active: Mapping[str, float] | None,
-              models: list[CostModel]) -> dict[str, Range]:
-    """Milliseconds from one sample of a streamed graph to the next, samples being back to back.
+def steps_ms(placement: Placement, activity: Activity, active: Mapping[str, float] | None,
+             models: list[CostModel]) -> dict[str, np.ndarray]:
+    """Milliseconds of each step from one sample of a streamed graph to the next, samples being back to back.
 
     Parameters
     ----------
@@ -36,19 +36,24 @@ def sample_ms(placement: Placement, activity: Activity, active: Mapping[str, flo
         As for :meth:`Placement.work`.
     models : list of CostModel
         Those without times are left out.
+
+    Returns
+    -------
+    dict of model to float64 ndarray (steps, 3)
+        Low, best and high; in the first step the input sends.
     """
     timed = {model.name: model.times for model in models if model.times is not None}
-    total = {name: np.zeros(3) for name in timed}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in timed}
     for work in step_works(placement, activity, active):
         for name, times in timed.items():
-            total[name] += step_time(times, work).ns.values
-    return {name: Range.of(value * 1e-6) for name, value in total.items()}
+            found[name].append(step_time(times, work).ns.values * 1e-6)
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def step_works(placement: Placement, activity: Activity, active: Mapping[str, float] | None) -> Iterator[CoreWork]:
     """What each step of a sample makes every core do; together that is :meth:`Placement.work`, but for hops.
 
-    Parameters as for :func:`sample_ms`.
+    Parameters as for :func:`steps_ms`.
     """
     events = _Events(placement, activity, active)
     whole = placement.work(activity, active)

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from mksgn.energy.work import CoreWork
-from mksgn.ir.streaming import is_endless
 from mksgn.mapping.activity import UNIFORM_RATE
 from mksgn.mapping.delays import REALISATIONS, assumed
 from mksgn.mapping.inside import ASSUMED
@@ -107,7 +106,7 @@ def assumptions(placement: Placement) -> dict[str, str]:
     found = {name: f"{_value(getattr(board, name))}: {text}" for name, text in board.assumed.items()}
     if placement.wiring.delays is not None:
         found |= assumed(placement.wiring.delays, {strand.realisation for strand in placement.wiring.strands.values()})
-        if is_endless(placement.wiring.stream):  # nothing rests
+        if not any(placement.wiring.rest_steps(each.name) for each in placement.wiring.stream.populations[1:]):
             del found["gate"]
     if placement.uniform:
         found["activity"] = f"{UNIFORM_RATE} spikes per neuron and step, an input message at every step: none was given"

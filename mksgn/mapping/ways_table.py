@@ -32,7 +32,7 @@ ENDLESS_NOTES = (
     "µs a frame, dynamic, static: frames back to back at chip speed (a burst); µs to answer: from a frame to the "
     "decision that it completes",
     f"after frame ms and on: frames at {FRAMES_PER_SECOND:g} a second; delays are counted in steps, so the chip makes "
-    "no more steps for a frame than its own, and a decision waits for the steps of later frames",
+    "no more steps for a frame than its own, and a decision that takes more waits for those of later frames",
     "all figures are modelled")
 
 
@@ -40,7 +40,7 @@ def placed_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
     """What each way takes on the board, and what its chips do for a clip."""
     for each in ways:
         placement, work, extra = each.placement, each.work, each.extra
-        yield (each.time, placement.objective, f"{placement.packing.cores:,}", f"{placement.chips:,}",
+        yield (_name(each), placement.objective, f"{placement.packing.cores:,}", f"{placement.chips:,}",
                f"{int(work.total('neurons')) - extra.relay_neurons:,}", f"{extra.relay_neurons:,}", str(work.steps),
                _millions(work.total("synops") + work.total("macs")), _millions(extra.operations_at_rest),
                _millions(work.total("neurons") * work.steps), _millions(extra.updates_at_rest))
@@ -52,19 +52,23 @@ def priced_rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
         endless = each.time == "endless"
         times, energies = (1e3, 1e6) if endless else (1.0, 1.0)
         for name, price in each.prices.items():
-            alone, sensor, total = price.cost.single_shot, price.sensor, None
-            answer = price.cost.streaming if endless else alone
-            if price.period_ms is None or answer is None or sensor is None:
+            sensor, total = price.sensor, None
+            if price.period_ms is None or price.answer_ms is None or sensor is None:
                 continue
             if price.static_mj is not None:
                 total = Range.of(price.static_mj.values + price.cost.dynamic_mj.values)
             best = price.cost.best_estimate
             burst = (price.cost.dynamic_mj, price.extra_mj, price.static_mj, total)
             pace = (sensor.dynamic_mj, sensor.static_mj, sensor.total_mj)
-            yield (each.time, each.placement.objective, name, _text(price.period_ms, best, times),
-                   _text(answer.latency_ms, best, times), *(_text(value, best, energies) for value in burst),
+            yield (_name(each), each.placement.objective, name, _text(price.period_ms, best, times),
+                   _text(price.answer_ms, best, times), *(_text(value, best, energies) for value in burst),
                    _text(sensor.after_last_ms, best) if sensor.keeps_up else "too slow",
                    *(_text(value, best, energies) for value in pace))
+
+
+def _name(each: Way) -> str:
+    steps = each.work.steps
+    return f"{each.time}, {steps} step{'s' * (steps > 1)}" if each.time == "endless" else each.time
 
 
 def _text(value: Range | None, best_estimate: bool, scale: float = 1.0) -> str:

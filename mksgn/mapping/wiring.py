@@ -182,7 +182,7 @@ class Wiring:
         return self.rest_steps(population)
 
     def rest_steps(self, population: str) -> int:
-        """Steps of a sample at which the neurons of ``population`` rest; none for a relay, and in an endless stream."""
+        """Steps of a sample at which the neurons of ``population`` rest; none for a relay."""
         lattice = None if population in self.repeats else self.stream[population].lattice
         if lattice is None or self.stream.time_steps is None:
             return 0

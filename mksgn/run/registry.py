@@ -12,6 +12,7 @@ from mksgn.ir import Graph
 from mksgn.ir.streaming import streamed
 from mksgn.run.backend import Backend
 from mksgn.run.clips_as_streams import ClipsAsStreams
+from mksgn.run.frames import FrameStream
 from mksgn.run.time_modes import TIMES, Time
 
 BACKENDS = {
@@ -20,9 +21,14 @@ BACKENDS = {
     "loihi2": "mksgn.loihi:Loihi2Backend",
 }
 """Where each backend's class is. Named as text, because `run` stands below the rooms that hold them."""
+FRAME_STREAMS = {
+    "emulator": "mksgn.emulator:FrameByFrame",
+    "lava": "mksgn.lava.framewise:LavaFrames",
+}
+"""Where those are that take a stream without ends frame by frame."""
 ON_LAVA = ("lava", "loihi2")
 
-__all__ = ["BACKENDS", "named_object", "open_backend"]
+__all__ = ["BACKENDS", "FRAME_STREAMS", "named_object", "open_backend", "open_frames"]
 
 
 def open_backend(name: str, graph: Graph, time: Time = "clip", **options: Any) -> Backend:
@@ -63,6 +69,36 @@ def open_backend(name: str, graph: Graph, time: Time = "clip", **options: Any) -
                           allowed=", ".join(accepted), fix="leave it out, or choose another backend")
     opened: Backend = backend(streamed(graph) if time == "stream" else graph, **given)
     return ClipsAsStreams(graph, opened) if time == "stream" else opened
+
+
+def open_frames(name: str, graph: Graph, threads: int | None = None, record: bool = False) -> FrameStream:
+    """What takes an endless graph frame by frame on the backend ``name``, one of :data:`FRAME_STREAMS`.
+
+    Parameters
+    ----------
+    name : 'emulator' or 'lava'
+    graph : Graph
+        Of :func:`mksgn.ir.streaming.continuous`.
+    threads : int, optional
+        CPU threads; in Lava, blocks.
+    record : bool
+        Whether spikes will be asked for.
+
+    Raises
+    ------
+    ConfigError
+        When this backend takes clips only.
+    GraphError, BackendError
+        When it cannot run the graph, or cannot run here.
+    """
+    if name not in FRAME_STREAMS:
+        raise ConfigError("this backend takes no stream frame by frame", where="backend", got=repr(name),
+                          allowed=", ".join(FRAME_STREAMS))
+    if name in ON_LAVA:
+        require(LAVA_RUNTIME, what=f"the backend {name!r}")
+    options: dict[str, Any] = {"blocks": threads, "record": record} if name in ON_LAVA else {"threads": threads}
+    opened: FrameStream = named_object(FRAME_STREAMS[name])(graph, **options)
+    return opened
 
 
 def named_object(path: str) -> Any:

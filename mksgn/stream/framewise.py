@@ -9,7 +9,6 @@ import numpy as np
 
 from mksgn.data.causal import CausalFrames
 from mksgn.data.preprocess import Preprocess
-from mksgn.emulator import FrameByFrame
 from mksgn.energy import events_energy_mj
 from mksgn.errors import GraphError
 from mksgn.ir import Graph
@@ -17,6 +16,7 @@ from mksgn.ir.streaming import continuous, pads_frames
 from mksgn.programs.classes import scores as class_scores
 from mksgn.programs.samples import body_in, preprocess_of
 from mksgn.run.backend import class_sums
+from mksgn.run.registry import open_frames
 from mksgn.stream.decider import NOTHING, Decision, Outcome, Step
 from mksgn.stream.records import COUNTED_ENERGY
 
@@ -45,7 +45,7 @@ def why_clips(graph: Graph, preprocess: Preprocess) -> str:
 
 
 class FramewiseDecider:
-    """Runs a continuous network, a frame per call, on the emulator.
+    """Runs a continuous network, a frame per call.
 
     A decision is that of the clip of the last frames: :meth:`mksgn.emulator.Emulator.run` on them, as they were coded.
     Before the first frame nobody is seen (:func:`mksgn.data.causal.last_frames`): so many frames of zeros fill the
@@ -59,9 +59,11 @@ class FramewiseDecider:
     net : Path
         Names the net in errors.
     threads : int, optional
-        As of :class:`mksgn.emulator.FrameByFrame`.
+        As of :class:`mksgn.emulator.FrameByFrame`; in Lava, blocks.
     watched : tuple of str
         Populations whose spikes are kept for the raster.
+    backend : 'emulator' or 'lava'
+        What runs the network (:data:`mksgn.run.registry.FRAME_STREAMS`). Decisions and events are the same.
 
     Attributes
     ----------
@@ -72,19 +74,20 @@ class FramewiseDecider:
     ------
     ConfigError, NetFileError
         When the net does not say how skeletons become its input.
-    GraphError
-        As :class:`mksgn.emulator.FrameByFrame`.
+    GraphError, BackendError
+        As :func:`mksgn.run.registry.open_frames`.
     """
 
     energy = COUNTED_ENERGY
     told = "frame by frame, with carried state"
     holds = True
 
-    def __init__(self, graph: Graph, net: Path, threads: int | None = None, watched: tuple[str, ...] = ()) -> None:
+    def __init__(self, graph: Graph, net: Path, threads: int | None = None, watched: tuple[str, ...] = (),
+                 backend: str = "emulator") -> None:
         self.graph, self.preprocess, self.body = graph, preprocess_of(graph, net), body_in(graph)
         assert self.preprocess.causal is not None, "this net takes clips"
         self._causal = self.preprocess.causal
-        self.stream = FrameByFrame(continuous(graph), threads)
+        self.stream = open_frames(backend, continuous(graph), threads, bool(watched))
         self._behind = max(self.stream.lag(graph.output.name) - (self.preprocess.frames - 1), 0)
         self._columns = {name: deque[np.ndarray](maxlen=self.preprocess.frames) for name in watched}
         self._last: Decision | None = None

@@ -17,7 +17,7 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator, run_frames
 from mksgn.energy import paper_energy_mj
 from mksgn.ir import Graph
-from mksgn.ir.endless import steps_to_answer
+from mksgn.ir.endless import prompt_steps, spaced, steps_to_answer
 from mksgn.ir.streaming import continuous
 from mksgn.mapping.schema import PlacementFile
 from mksgn.netx import read_net, write_net
@@ -61,6 +61,46 @@ def test_a_stream_without_ends_is_placed_and_priced(command: Command, net: Path)
     met = sum(counts.synops.values()) + sum(counts.macs.values())
     assert way["operations"] == pytest.approx(met / counts.samples)
     assert way["prices"]["loihi1"]["sensor"]["period_ms"] == pytest.approx(1e3 / 30)
+
+
+def test_frames_further_apart_are_placed_beside_those_close_up(command: Command, net: Path) -> None:
+    outcome = command("map", "--net", net, "--time", "endless", "--steps-per-frame", "enough", "--json", "m.json",
+                      "--board", "oheo-gulch", "--objective", "cores")
+    assert outcome.code == 0, outcome.out + outcome.err
+    stream = continuous(read_net(net))
+    steps = prompt_steps(stream)
+    assert f"{steps} steps per frame (neurons rest in {steps - 2} of them)" in outcome.out
+    assert "before the next frame" in outcome.out and "assumed: gate" in outcome.out
+    assert "endless, 2 steps" in outcome.out and f"endless, {steps} steps" in outcome.out
+    close, apart = json.loads(Path("m.json").read_text())["both_ways"]
+    assert (close["steps"], apart["steps"]) == (2, steps) and close["neurons"] == apart["neurons"]
+    assert close["latency_steps"] == steps_to_answer(stream) > 2
+    assert apart["latency_steps"] == steps_to_answer(spaced(stream, steps)) <= steps
+    outcome = command("map", "--net", net, "--time", "endless", "--board", "oheo-gulch", "--objective", "cores")
+    late = (steps_to_answer(stream) - 1) // 2
+    assert f"{late} frames later; --steps-per-frame {steps} brings it before the next one" in outcome.out
+
+
+def test_energy_of_frames_further_apart(command: Command, net: Path) -> None:
+    words = ("energy", "--net", net, "--time", "endless", "--samples", 2, "--cost", "loihi1", "--objective", "cores",
+             "--board", "oheo-gulch", "--json")
+    for name, more in (("close", ()), ("apart", ("--steps-per-frame", 40))):
+        outcome = command(*words, f"{name}.json", *more)
+        assert outcome.code == 0, outcome.out + outcome.err
+    close, apart = (json.loads(Path(f"{name}.json").read_text()) for name in ("close", "apart"))
+    assert close["totals"] == apart["totals"] and close["paper"] == apart["paper"], "the same events"
+    assert (close["endless"]["steps"], apart["endless"]["steps"]) == (2, 40)
+    assert apart["endless"]["extra"]["updates_at_rest"] == 38 * apart["endless"]["neurons"]
+
+
+def test_steps_per_frame_that_mean_nothing_are_refused(command: Command, net: Path) -> None:
+    for words, why in ((("--time", "endless", "--steps-per-frame", "many"), "no number of steps"),
+                       (("--time", "endless", "--steps-per-frame", 1), "at this distance"),
+                       (("--time", "endless", "--steps-per-frame", 10**9), "at this distance"),
+                       (("--steps-per-frame", 9), "no effect with --time clip")):
+        for command_name in ("map", "energy"):
+            outcome = command(command_name, "--net", net, *words)
+            assert outcome.code == 2 and why in outcome.err and "Traceback" not in outcome.err
 
 
 def test_recordings_play_without_the_frames_that_fill_them_up() -> None:

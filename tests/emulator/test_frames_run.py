@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from random_graphs import random_messages
@@ -10,7 +12,8 @@ from streamable import longer_input, unpadded
 from mksgn.counts.counts import TABLES
 from mksgn.emulator import Emulator, FrameByFrame, run_frames
 from mksgn.errors import ConfigError, DataError, GraphError
-from mksgn.ir.endless import frames_to_decide, steps_to_answer
+from mksgn.ir import schedule
+from mksgn.ir.endless import STEPS_PER_FRAME_MAX, frames_to_decide, prompt_steps, spaced, steps_to_answer
 from mksgn.ir.streaming import continuous, streamed
 
 
@@ -53,6 +56,53 @@ def test_steps_to_an_answer() -> None:
         graph = unpadded(seed)
         hops = len({p.name.split(".")[1] for p in graph.populations[1:-1]}) + 1
         assert steps_to_answer(continuous(graph)) == hops + (graph.time_steps or 0)
+
+
+def test_frames_further_apart_give_the_same_spikes_decisions_and_counts() -> None:
+    lively = 0
+    for seed in range(10):
+        graph = unpadded(seed)
+        stream = continuous(graph)
+        x = random_messages(longer_input(graph, graph.input.shape[1] + 5), 1, seed)[0]
+        expected = run_frames(stream, x, "spikes")
+        for steps in {prompt_steps(stream), 3 * (graph.time_steps or 1) + 1, 97}:
+            apart = spaced(stream, steps)
+            assert frames_to_decide(apart) == frames_to_decide(stream) and apart.time_steps == steps
+            ours = run_frames(apart, x, "spikes")
+            np.testing.assert_array_equal(ours.output, expected.output, f"{seed} {steps}")
+            for name, spikes in expected.spikes.items():
+                np.testing.assert_array_equal(ours.spikes[name], spikes, f"{seed} {steps} {name}")
+            assert not ours.counts.differences(expected.counts)
+        lively += len(np.unique(expected.output, axis=0)) > 2
+    assert lively > 4
+
+
+def test_a_frame_is_done_before_the_next_one_enters_and_no_step_earlier() -> None:
+    late = 0
+    for seed in range(25):
+        stream = continuous(unpadded(seed))
+        steps, work = prompt_steps(stream), stream.time_steps or 0
+        assert steps_to_answer(spaced(stream, steps)) <= steps
+        for given in range(work, steps + 3):
+            at = spaced(stream, given)
+            waited = schedule(at, hop=0).depth
+            last = max(depth - waited[name] + work for name, depth in schedule(at).depth.items())
+            assert (last <= given) == (given >= steps), (seed, given)
+        late += steps_to_answer(stream) > work
+    assert late > 20, "without spacing a decision waits for later frames"
+
+
+def test_a_frame_takes_the_steps_of_its_neurons_at_least() -> None:
+    graph = replace(unpadded(4), time_steps=3)
+    stream = continuous(graph)
+    for steps in (2, STEPS_PER_FRAME_MAX + 1):
+        with pytest.raises(GraphError, match="at this distance") as found:
+            spaced(stream, steps)
+        assert found.value.got == str(steps) and found.value.allowed.startswith("3 ")
+    for other in (graph, streamed(graph)):
+        with pytest.raises(GraphError, match="without ends"):
+            spaced(other, 9)
+    assert spaced(spaced(stream, 50), 3).synapses[0].geometry == stream.synapses[0].geometry
 
 
 def test_what_cannot_run_is_refused() -> None:

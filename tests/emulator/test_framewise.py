@@ -14,11 +14,12 @@ from streamable import even_weights, longer_input, streamable, unpadded
 from mksgn.api import load, read
 from mksgn.api.recordings import chosen
 from mksgn.counts import Counts
-from mksgn.emulator import Emulator, FrameByFrame, FrameResult
+from mksgn.emulator import Emulator, FrameByFrame
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Conv, Cuba, Dense, Graph, Population
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.streaming import as_clip, continuous, streamed
+from mksgn.run.frames import FrameResult
 
 TABLES = ("sample_spikes", "sample_active", "sample_synops", "sample_macs")
 

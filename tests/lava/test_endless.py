@@ -13,6 +13,7 @@ from streamable import even_weights, longer_input, unpadded
 from mksgn.emulator import run_frames
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Conv, Cuba, Graph, Population
+from mksgn.ir.endless import prompt_steps, spaced
 from mksgn.ir.streaming import continuous, streamed
 from mksgn.lava.backend import LavaBackend
 from mksgn.run.backend import RunResult
@@ -23,11 +24,13 @@ LIVELY = [0, 10, 18, 22]
 SUB = {"models": {"lava_models.block.process:Block": "mksgn.lava.stock_block:SubBlockModel"}}
 
 
-def check(graph: Graph, frames: int, seed: int, record: str = "spikes", **options: Any) -> RunResult:
+def check(graph: Graph, frames: int, seed: int, record: str = "spikes", steps: int | None = None,
+          **options: Any) -> RunResult:
+    """Run in Lava with so many steps per frame, and compare with the emulator; None: those of the neurons."""
     stream = continuous(graph)
     x = random_messages(longer_input(graph, frames), 1, seed)[0]
     expected = run_frames(stream, x, "spikes")
-    with LavaBackend(stream, **options) as lava:
+    with LavaBackend(stream if steps is None else spaced(stream, steps), **options) as lava:
         ours = lava.run_frames(x, record)
     np.testing.assert_array_equal(ours.output, expected.output)
     for population in graph.populations[1:] if record != "none" else ():
@@ -60,6 +63,27 @@ def test_a_process_for_each_population(seed: int, options: dict[str, Any]) -> No
 def test_blocks_of_stock_processes() -> None:
     graph = unpadded(10)
     check(graph, graph.input.shape[1] + 5, 10, "none", **SUB)
+
+
+@pytest.mark.parametrize(("seed", "steps", "options"), [
+    (0, None, {"blocks": 2}), (22, 41, {}), (10, None, {"layout": "layers"}), (7, 70, {"layout": "layers"}),
+    (10, None, {"layout": "stock"}), (22, 65, {"layout": "stock", "delays": "relay"})], ids=str)
+def test_frames_further_apart(seed: int, steps: int | None, options: dict[str, Any]) -> None:
+    """A decision before the next frame; or any distance, also one with which waits exceed what a synapse can hold."""
+    graph = unpadded(seed)
+    record = "states" if "layout" in options and steps is None else "spikes"  # states pause after every step
+    steps = steps or prompt_steps(continuous(graph))
+    assert steps > (graph.time_steps or 0)
+    check(graph, graph.input.shape[1] + 3, seed, record, steps, **options)
+
+
+def test_blocks_of_stock_processes_with_frames_further_apart() -> None:
+    graph = unpadded(10)
+    check(graph, graph.input.shape[1] + 4, 10, "none", prompt_steps(continuous(graph)), **SUB)
+
+
+def test_before_the_first_frame_nothing_was_sent_with_frames_further_apart() -> None:
+    assert check(padded(), 12, 1, "states", 9).output.any()
 
 
 def padded() -> Graph:

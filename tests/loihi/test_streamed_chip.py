@@ -20,6 +20,7 @@ from mksgn.api import load
 from mksgn.emulator import Emulator, run_frames
 from mksgn.errors import BackendError, GraphError
 from mksgn.ir import Graph
+from mksgn.ir.endless import spaced
 from mksgn.ir.streaming import as_clip, clip_as_stream, continuous, streamed
 from mksgn.lava.stock_stream import stock_graph
 from mksgn.loihi import Loihi2Backend, measure
@@ -76,6 +77,10 @@ def test_what_does_not_fit_is_refused() -> None:
             check_graph(graph)
     check_graph(continuous(replace(three, time_steps=2)))
     assert with_chip_cycle(continuous(three)).time_steps == 3 and with_chip_cycle(three) is three
+    check_graph(spaced(continuous(three), 64))
+    with pytest.raises(BackendError, match="power of two") as found:
+        check_graph(spaced(continuous(three), 48))
+    assert found.value.where == "steps per frame" and "spaced" in found.value.fix
 
 
 def test_a_streamed_clip_cannot_be_held_on_the_chip(fake_extension: Path) -> None:
@@ -109,7 +114,7 @@ def test_the_hardware_path_runs_a_stream_without_ends_on_the_fake(fake_extension
     x = random_messages(longer_input(graph, graph.input.shape[1] + 4), 1, 22)[0]
     stream = continuous(graph)
     expected = run_frames(stream, x, "spikes")
-    with Loihi2Backend(stream, partition="fakepartition") as chip:
+    with Loihi2Backend(spaced(stream, 8), partition="fakepartition") as chip:
         ours = chip.run_frames(x, "spikes")
     np.testing.assert_array_equal(ours.output, expected.output)
     for name, spikes in expected.spikes.items():

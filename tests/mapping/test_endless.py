@@ -14,12 +14,13 @@ from mksgn.emulator import run_frames
 from mksgn.energy import paper_energy_mj
 from mksgn.energy.costs import Range, cost_models, step_time
 from mksgn.ir import Graph
-from mksgn.ir.endless import steps_to_answer
+from mksgn.ir.endless import prompt_steps, spaced, steps_at_work, steps_to_answer
 from mksgn.ir.streaming import continuous
 from mksgn.mapping import board, place
-from mksgn.mapping.both_ways import endless_way, per_frame, record
+from mksgn.mapping.both_ways import endless_way, endless_ways, per_frame, record
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.step_by_step import step_works
+from mksgn.mapping.tables import assumptions
 from mksgn.mapping.ways_table import priced_rows
 
 CHIP = board("oheo-gulch")
@@ -38,19 +39,25 @@ def counted(seed: int) -> tuple[Graph, Counts]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ways", ["any", "stock"])
-def test_the_work_of_a_frame_is_what_was_counted(ways: str) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_work_of_a_frame_is_what_was_counted(ways: str, apart: bool) -> None:
     events = relays = 0
     for seed in range(12):
         stream, counts = counted(seed)
+        stream = spaced(stream, prompt_steps(stream)) if apart else stream
+        neurons = sum(population.size for population in stream.populations[1:])
+        rest = neurons * ((stream.time_steps or 0) - steps_at_work(stream))
+        assert (rest > 0) == apart
         active = {name: number / counts.samples for name, number in counts.active.items()}
         placement = place(stream, TINY, counts.activity(), objective="cores", delays=Delays.parse(ways=ways))
         way = endless_way(placement, counts.activity(), active, MODELS)
         met = (sum(counts.synops.values()) + sum(counts.macs.values())) / counts.samples
         assert way.time == "endless" and way.work.steps == stream.time_steps
         assert way.operations == pytest.approx(met)
-        assert way.extra.updates_at_rest == 0 == way.extra.clock_operations, "nothing rests, so nothing is held down"
-        assert way.extra.operations_at_rest == pytest.approx(0, abs=1e-6)
-        assert way.work.total("synops") + way.work.total("macs") == pytest.approx(met + way.extra.relay_operations)
+        assert way.extra.updates_at_rest == rest and way.extra.clock_operations == (rest if ways == "stock" else 0)
+        assert way.extra.operations_at_rest == pytest.approx(0, abs=1e-6), "nothing arrives where nothing works"
+        assert way.work.total("synops") + way.work.total("macs") == pytest.approx(
+            met + way.extra.relay_operations + way.extra.clock_operations)
         assert way.work.total("updates_active") == pytest.approx(sum(active.values()) + way.extra.relay_operations)
         assert way.work.latency_steps == steps_to_answer(stream)
         steps = list(step_works(placement, counts.activity(), active))
@@ -84,9 +91,37 @@ def test_time_and_energy_of_a_frame_in_a_burst_and_at_a_sensors_pace() -> None:
     assert sensor.static_mj.high == pytest.approx(104.4 * placement.chips / 30, rel=1e-6)
     row = next(row for row in priced_rows([way]) if row[2] == "loihi1")
     assert row[5] == Range.of(price.cost.dynamic_mj.bounds * 1e6).text(3), "nJ"
-    assert row[4] == Range.of(price.cost.streaming.latency_ms.bounds * 1e3).text(3), "µs"
+    assert price.answer_ms is not None
+    assert price.answer_ms.high == pytest.approx(price.cost.streaming.latency_ms.high), "all steps are alike"
+    assert row[4] == Range.of(price.answer_ms.bounds * 1e3).text(3), "µs"
     assert row[9] == sensor.after_last_ms.text(3), "ms"
     assert record(way)["latency_steps"] == steps_to_answer(stream) and record(way)["time"] == "endless"
+
+
+def test_frames_further_apart_bring_the_decision_before_the_next_frame_and_cost_updates() -> None:
+    stream, counts = counted(10)
+    apart = spaced(stream, prompt_steps(stream))
+    placement = place(apart, TINY, counts.activity(), objective="cores")
+    close, way = endless_ways(placement, counts.activity(), None, MODELS)
+    alone = endless_way(place(stream, TINY, counts.activity(), objective="cores"), counts.activity(), None, MODELS)
+    assert record(close) == record(alone), "beside it stands the same stream with its frames close up"
+    assert [record(each)["steps"] for each in (close, way)] == [stream.time_steps, apart.time_steps]
+    assert way.operations == close.operations and way.work.latency_steps <= way.work.steps
+    late, prompt = (each.prices["loihi1"].sensor for each in (close, way))
+    assert late is not None and prompt is not None and prompt.keeps_up
+    assert late.after_last_ms.low > 1e3 / 30 > prompt.after_last_ms.high
+    times = cost_models()["loihi1"].times
+    assert times is not None
+    each = [step_time(times, work).ns.high * 1e-6 for work in step_works(way.placement, counts.activity(), None)]
+    taken = sum(each[:steps_to_answer(apart)])
+    assert prompt.after_last_ms.high == pytest.approx(taken), "step by step: few of them have much to do"
+    assert way.prices["loihi1"].answer_ms == prompt.after_last_ms and len(set(each)) > 1
+    assert way.prices["loihi1"].period_ms.high == pytest.approx(sum(each))  # type: ignore[union-attr]
+    assert prompt.dynamic_mj.low > late.dynamic_mj.low, "neurons at rest are updated, too"
+    named = [f"endless, {each.work.steps} step{'s' * (each.work.steps > 1)}" for each in (close, way)]
+    assert list(dict.fromkeys(row[0] for row in priced_rows([close, way]))) == named
+    assert "gate" not in assumptions(close.placement) and "gate" in assumptions(way.placement)
+    assert len(endless_ways(close.placement, counts.activity(), None, MODELS)) == 1
 
 
 def test_messages_of_clips_are_those_of_frames() -> None:

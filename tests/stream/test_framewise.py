@@ -261,6 +261,37 @@ def test_words_say_which_decider_it_is(program: Program, net: Path, graph: Graph
     assert " undecided " not in outcome.out, "before the first frame nobody was seen"
 
 
+@pytest.mark.lava
+@pytest.mark.timeout(240)
+def test_lava_says_of_each_frame_what_the_emulator_says(program: Program, net: Path, pack: Pack,
+                                                        tmp_path: Path) -> None:
+    """A network that lives through the stream: decisions, scores and events, also where everything begins anew."""
+    made = lines(pack, 3, 9) + lines(pack, 5, 7, 60 / 30)
+    (tmp_path / "gap.jsonl").write_text("\n".join(made))
+    words = ("--net", net, "--frames", tmp_path / "gap.jsonl", "--absence", "9", "--backend")
+    expected, ours = (told(program, *words, backend) for backend in ("emulator", "lava"))
+    assert ours["begin"][0]["decider"] == expected["begin"][0]["decider"] and ours["begin"][0]["backend"] == "lava"
+    assert len(ours["frame"]) == 16 and said(ours["frame"]) == said(expected["frame"])
+    for mine, theirs in zip(ours["frame"], expected["frame"]):
+        assert mine["events"] == theirs["events"] and mine["latency_ms"] > 0
+    assert len({row["events"]["spikes"] for row in ours["frame"]}) > 5
+
+
+@pytest.mark.lava
+@pytest.mark.timeout(240)
+def test_lava_records_what_the_page_shows(net: Path, graph: Graph, pack: Pack) -> None:
+    watched = tuple(p.name for p in graph.populations if p.role == "hidden")[:2]
+    emulator, lava = (FramewiseDecider(graph, net, 1, watched, name) for name in ("emulator", "lava"))
+    for f, joints in enumerate(pack.sequence(0)[:4, :1]):
+        scores = np.ones((1, 20), np.float32)
+        expected, ours = (each.push(joints, scores, f / 30) for each in (emulator, lava))
+        for name in watched:
+            np.testing.assert_array_equal(ours.raster[name], expected.raster[name])
+        assert ours.raster[watched[0]].any()
+    emulator.close()
+    lava.close()
+
+
 @pytest.mark.slow
 def test_memory_stays_flat(net: Path, graph: Graph, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mksgn.stream.tally.KEPT", 100)  # latencies are kept up to a bound

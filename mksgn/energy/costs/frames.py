@@ -73,11 +73,13 @@ def at_frame_rate(model: CostModel, work: CoreWork, cost: Cost, frames: int, per
                      cost.single_shot.dynamic_mj, static, total)
 
 
-def at_endless_rate(model: CostModel, work: CoreWork, cost: Cost, per_second: float) -> FramePace | None:
+def at_endless_rate(model: CostModel, work: CoreWork, cost: Cost, per_second: float,
+                    steps_ms: np.ndarray | None) -> FramePace | None:
     """The cost of a frame of a stream without ends at a frame rate; None where the model has no times.
 
-    A frame is T steps, no more and no fewer: delays are counted in steps, so the chip cannot run ahead of the sensor. A
-    decision that takes L steps from its last frame on is there so many frames later as L exceeds the T of that frame.
+    A frame is so many steps, no more and no fewer: delays are counted in steps, so the chip cannot run ahead of the
+    sensor. A decision that takes L steps from its last frame on is there so many frames later as L exceeds the steps of
+    that frame.
 
     Parameters
     ----------
@@ -88,16 +90,17 @@ def at_endless_rate(model: CostModel, work: CoreWork, cost: Cost, per_second: fl
         ``model.price(work)``.
     per_second : float
         Frame rate of the sensor.
+    steps_ms : float64 ndarray (steps, 3) or None
+        What each step of a frame takes: low, best and high.
     """
-    if cost.step is None or cost.streaming is None:
+    if steps_ms is None:
         return None
     period = 1e3 / per_second
     frames, left = divmod(work.latency_steps - 1, work.steps)
-    after = Range.of(frames * period + cost.step.any_ns.values * (left + 1) * _MS_PER_NS)
+    after = Range.of(frames * period + steps_ms[:left + 1].sum(axis=0))
     static = total = None
     power = model.static_mw(work)
     if power is not None:
         energy = power.values * period * 1e-3  # mW ms = uJ
         static, total = Range.of(energy), Range.of(energy + cost.dynamic_mj.values)
-    return FramePace(period, after, bool(np.all(cost.streaming.period_ms.bounds <= period)), cost.dynamic_mj, static,
-                     total)
+    return FramePace(period, after, bool(np.all(steps_ms.sum(axis=0) <= period)), cost.dynamic_mj, static, total)

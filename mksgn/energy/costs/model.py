@@ -255,13 +255,14 @@ class CostModel:
         """One sample at a time: all neurons go on being updated while it passes through.
 
         Each of its latency_steps lasts a step's time at most; T of them do at least for the busiest core, and the
-        others may be idle there.
+        others may be idle there. A frame of a stream without ends may be decided before its steps are over.
         """
-        waiting = work.latency_steps - work.steps
+        waiting = max(work.latency_steps - work.steps, 0)
         idle = replace(work, updates_idle=work.updates_idle + work.neurons * waiting)
-        energy = np.sum(list(self._terms_pj(idle, work.latency_steps).values()), axis=0).sum(axis=1)
+        energy = np.sum(list(self._terms_pj(idle, work.steps + waiting).values()), axis=0).sum(axis=1)
         dynamic = Range.of((energy + self.energies.host_message.values * work.host_messages) * _MJ_PER_PJ)
-        duration = (step.ns.values * work.steps + step.any_ns.values * waiting) * _MS_PER_NS
+        worked = min(work.steps, work.latency_steps)
+        duration = (step.ns.values * worked + step.any_ns.values * waiting) * _MS_PER_NS
         return self._pace(work, work.latency_steps, duration, duration, dynamic)
 
     def _pace(self, work: CoreWork, steps: int, period_ms: np.ndarray, latency_ms: np.ndarray, dynamic: Range) -> Pace:
@@ -278,9 +279,9 @@ class CostModel:
 def _check(work: CoreWork) -> None:
     if work.cores < 1:
         raise ConfigError("there is nothing to price: the work is of no core", fix="place the network first")
-    if work.steps < 1 or work.latency_steps < work.steps:
+    if min(work.steps, work.latency_steps) < 1:
         raise ConfigError("a sample's steps are impossible", got=f"{work.steps} steps, {work.latency_steps} to its "
-                          "answer", allowed="at least 1 step, and no fewer to the answer")
+                          "answer", allowed="at least 1 of each")
     for item in fields(work):
         counts = np.asarray(getattr(work, item.name), dtype=np.float64)
         if not np.isfinite(counts).all() or (counts < 0).any():

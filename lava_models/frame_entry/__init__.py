@@ -1,0 +1,1 @@
+"""A source of messages that the host sends while the network runs."""
