@@ -16,18 +16,14 @@ train_slayer.py and train_teacher.py.
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from mksgn.data.sources import SYNTHETIC
-from mksgn.errors import MksgnError
-from mksgn.programs.console import exit_on_error, print_table
+from mksgn.programs.console import exit_on_error
 from mksgn.programs.options import parse
 
 HERE = Path(__file__).resolve().parent
@@ -67,7 +63,8 @@ if __name__ == "__main__":
 
 from mksgn.data.sources import load
 from mksgn.data.splits import split
-from mksgn.training.flagship import Step, steps, words_of
+from mksgn.training.flagship import steps
+from mksgn.training.steps import Step, run_steps, show_plan, words_of
 
 
 def planned(options: Options) -> list[Step]:
@@ -79,38 +76,14 @@ def planned(options: Options) -> list[Step]:
                       words_of(options.teacher), words_of(options.member)))
 
 
-def show(found: list[Step], sequences: int, console: Console) -> None:
-    """What is to be done, and about how long it takes."""
-    table = Table("step", "folder", "state", "hours", title=f"{len(found)} steps, {sequences:,} training sequences")
-    left = 0.0
-    for step in found:
-        hours = step.seconds(sequences) / 3600
-        left += hours if step.state != "finished" else 0
-        table.add_row(step.kind, str(step.out), step.state, f"{hours:.1f}" if hours else "-")
-    print_table(console, table)
-    for step in found:
-        if step.state != "finished":
-            console.print(f"  python train/{shlex.join(step.command())}", markup=False, highlight=False,
-                          soft_wrap=True)
-    console.print(f"about {left:.1f} hours on one core with bfloat16, by times measured on NW-UCLA; other processors, "
-                  "bodies, frames or persons take longer or shorter", soft_wrap=True)
-
-
 def main(options: Options) -> None:
     console = Console()
     found = planned(options)
     pack = load(options.data)
-    show(found, len(split(pack, options.protocol, val_fraction=0).train), console)
+    show_plan(found, len(split(pack, options.protocol, val_fraction=0).train), console)
     if options.plan:
         return
-    for step in found:
-        if step.state == "finished":
-            continue
-        program, *words = step.command()
-        done = subprocess.run([sys.executable, str(HERE / program), *words])
-        if done.returncode:
-            raise MksgnError(f"{step.kind} {step.out.name} ended with exit code {done.returncode}",
-                             where=str(step.out), fix="see what it said; the same command goes on from there")
+    run_steps(found, HERE)
     console.print(f"the flagship: {options.out / 'mksgn.net'}", soft_wrap=True)
 
 

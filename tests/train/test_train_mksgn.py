@@ -12,8 +12,9 @@ from programs import Program, run_program
 
 from mksgn.errors import ConfigError
 from mksgn.netx import read_net
-from mksgn.training.flagship import MEMBERS, merged, steps
+from mksgn.training.flagship import MEMBERS, steps
 from mksgn.training.recipe import PRESETS
+from mksgn.training.steps import merged
 
 TEACHER = "--epochs 1 --base-channels 8 --frames 8 --batch 24"
 MEMBER = ("--epochs 1 --average-part 0 --widths 4 4 --strides 1 2 --coder-width 2 --frames 8 --batch 24 "

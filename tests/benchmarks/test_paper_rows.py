@@ -1,0 +1,107 @@
+"""benchmarks/experiments/paper_rows.py: small rows trained, stopped and continued; its plan; its table; refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from programs import Program, program_module, run_program
+
+from mksgn.training.distill import PRESETS as LOSSES
+from mksgn.training.recipe import PRESETS, Recipe
+
+PATH = "benchmarks/experiments/paper_rows.py"
+SMALL = ("--protocol", "synthetic", "--widths", *"222222", "--frames", 8, "--epochs", 1, "--batch", 24, "--device",
+         "cpu", "--teacher=--epochs 1 --base-channels 8 --batch 24")
+
+
+@pytest.fixture
+def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
+    return Program(PATH, capsys, monkeypatch, tmp_path)
+
+
+def test_rows_are_trained_once_and_compared(program: Program, pack_path: Path, tmp_path: Path,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+    others = subprocess.run
+
+    def in_this_process(command: list[str], **given: Any) -> Any:
+        if given:
+            return others(command, **given)
+        ran.append(command[1:])
+        if len(ran) == 6:
+            return SimpleNamespace(returncode=137)  # the second row is killed
+        done = run_program(f"train/{Path(command[1]).name}", *command[2:])
+        assert done.code == 0, done.err
+        return SimpleNamespace(returncode=done.code)
+
+    monkeypatch.setattr(subprocess, "run", in_this_process)
+    page, figures = tmp_path / "rows.md", tmp_path / "rows.json"
+    words = ("--data", pack_path, "--out", tmp_path / "rows", "--seeds", 3, "--row", "one-step", *SMALL,
+             "--markdown", page, "--json", figures)
+    stopped = program(*words)
+    assert stopped.code == 2 and "sum-3 ended with exit code 137" in stopped.err
+    assert "| printed |" in page.read_text() and "| sum | modalities added up, in place of SMF | printed | 0 | - |" in (
+        page.read_text())
+    went_on = program(*words)
+    assert went_on.code == 0, went_on.err
+    assert [Path(command[0]).name for command in ran[6:]] == ["train_slayer.py"] * 2, "what has finished is left alone"
+    rows = {run["row"]: run for run in json.loads(figures.read_text())["rows"]}
+    assert list(rows) == ["printed", "sum", "one-step"]
+    assert [rows[name]["recipe"]["fusion"] for name in rows] == ["smf", "sum", "sum"]
+    assert [rows[name]["recipe"]["time_steps"] for name in rows] == [4, 4, 1]
+    gain = 100 * (rows["one-step"]["accuracy_float"] - rows["sum"]["accuracy_float"])
+    assert f"| sum | 1 | {100 * rows['one-step']['accuracy_float']:.2f} | " in page.read_text()
+    assert f"| {gain:+.2f} |" in page.read_text()
+    assert "The preset's own scale was not run" in re.sub(r"\s+", " ", page.read_text())
+
+
+def test_the_plan_names_every_training_and_starts_none(program: Program, pack_path: Path, tmp_path: Path) -> None:
+    outcome = program("--data", pack_path, "--protocol", "synthetic", "--out", tmp_path / "rows", "--plan")
+    with program_module(PATH) as module:
+        rows = len(module.CHANGES)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.count("python train/") == 4 + 3 * rows and "hours on one core" in outcome.out
+    assert not (tmp_path / "rows").exists()
+
+
+def test_the_first_row_is_the_paper_as_printed() -> None:
+    """Tables 4, 5 and 7, and Eq. 32 without our additions."""
+    recipe = PRESETS["paper"].taught(LOSSES["paper"])
+    network = recipe.network
+    assert (network.time_steps, network.surrogate_width, network.voltage_decay) == (4, 1, 0.75)
+    assert [2 * width for width in network.widths] == [64, 64, 128, 128, 256, 256]
+    assert (recipe.optimiser, recipe.lr, recipe.lr_decay, recipe.batch, recipe.epochs, recipe.lr_step) == (
+        "sgd", 0.1, 0.1, 120, 64, 50)
+    assert (network.dropout, recipe.weight_decay, recipe.schedule) == (0.3, 1e-4, "step")
+    assert recipe.modalities == ("joint", "bone", "joint-motion", "bone-motion")
+    choices = network.choices()
+    assert {name: getattr(network, name) for name in choices} | {"fusion": "smf", "attention": "qkv"} == {
+        name: getattr(network, name) for name in choices}
+    assert not (recipe.rate_weight or recipe.synop_weight or recipe.label_smoothing or recipe.average_part)
+
+
+def test_each_row_changes_one_thing_of_the_row_beside_it() -> None:
+    """Options are those of a recipe, and none but the optimiser's and the average's come in company."""
+    together = {"averaged": {"average_part", "average_lr"},
+                "adamw": {"optimiser", "schedule", "lr", "weight_decay", "batch"}}
+    own = {each.name for each in fields(Recipe)} | set(PRESETS["paper"].network.choices()) | {"distil", "gamma"}
+    with program_module(PATH) as module:
+        for name, change in module.CHANGES.items():
+            words = {word[2:].replace("-", "_") for word in change.words if word.startswith("--")}
+            beside = module.CHANGES[change.beside]
+            differ = words - {word[2:].replace("-", "_") for word in beside.words if word.startswith("--")}
+            assert differ <= own and (len(differ) <= 1 or differ == together[name]), name
+
+
+def test_what_is_impossible_is_one_error(program: Program, pack_path: Path, tmp_path: Path) -> None:
+    for words, says in ((("--row", "nonsense"), "there is no such row"), (("--epochs", "-1"), "impossible value"),
+                        (("--markdown", tmp_path / "none" / "x.md"), "does not exist")):
+        outcome = program("--data", pack_path, "--out", tmp_path / "rows", *words)
+        assert outcome.code == 2 and says in outcome.err and not (tmp_path / "rows").exists()
