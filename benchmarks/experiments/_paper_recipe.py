@@ -12,8 +12,9 @@ from mksgn.training.steps import Step, merged
 
 PRINTED = "printed"
 NET = "mksgn.net"
-CORE_SECONDS = 0.4
-"""Seconds that an epoch of the preset 'paper' takes per training sequence on one core."""
+CORE_SECONDS = 0.1
+"""Seconds that an epoch of the preset 'paper', taught, takes per training sequence on one core: an estimate from the
+training step of benchmarks/results/speed.md and what teachers add to one (docs/decisions/0005)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class Scale:
 
     @property
     def cost(self) -> float:
-        """Cost of a sequence beside that of the preset, by widths and frames: work grows about linearly with both."""
+        """Cost of a sequence beside that of the preset, by widths and frames: work grows about linearly with both, and
+        small networks cost more than that says."""
         recipe = PRESETS["paper"]
         wide = sum(self.widths or recipe.network.widths) / sum(recipe.network.widths)
         return wide * (self.frames or recipe.frames) / recipe.frames
