@@ -17,6 +17,7 @@ view 3 has no part in it.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,7 @@ def main(options: Options) -> None:
     show_plan(found, sequences, console)
     if options.plan:
         return
-    page = Page(command="python " + " ".join(sys.argv), commit=commit, names=names, seeds=options.seeds,
+    page = Page(command="python " + shlex.join(sys.argv), commit=commit, names=names, seeds=options.seeds,
                 sequences=sequences, scaled=scale_of(options) != Scale())
     runs = finished_runs(options.out, names, options.seeds)
     for step in found:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from dataclasses import fields
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from programs import Program, program_module, run_program
+from programs import Program, program_module, trainings_in_this_process
 
 from mksgn.training.distill import PRESETS as LOSSES
 from mksgn.training.recipe import PRESETS, Recipe
@@ -28,20 +25,7 @@ def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 
 def test_rows_are_trained_once_and_compared(program: Program, pack_path: Path, tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[str]] = []
-    others = subprocess.run
-
-    def in_this_process(command: list[str], **given: Any) -> Any:
-        if given:
-            return others(command, **given)
-        ran.append(command[1:])
-        if len(ran) == 6:
-            return SimpleNamespace(returncode=137)  # the second row is killed
-        done = run_program(f"train/{Path(command[1]).name}", *command[2:])
-        assert done.code == 0, done.err
-        return SimpleNamespace(returncode=done.code)
-
-    monkeypatch.setattr(subprocess, "run", in_this_process)
+    ran = trainings_in_this_process(monkeypatch, killed=6)  # the second row
     page, figures = tmp_path / "rows.md", tmp_path / "rows.json"
     words = ("--data", pack_path, "--out", tmp_path / "rows", "--seeds", 3, "--row", "one-step", *SMALL,
              "--markdown", page, "--json", figures)
