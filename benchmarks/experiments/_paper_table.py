@@ -9,9 +9,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from _paper_recipe import CHANGES, NET, PRINTED, row_folder
+from _paper_recipe import CHANGES, NET, PRINTED, Scale, row_folder
 from rich.table import Table
 
+from mksgn.data.preprocess import tuples
+from mksgn.errors import ConfigError
 from mksgn.netx import read_net
 from mksgn.training.recipe import PRESETS
 
@@ -22,15 +24,28 @@ FIGURES = ("accuracy_float", "accuracy_integer", "mean_rate", "test_samples", "p
 """What a net says of its training."""
 
 
-def finished_runs(out: Path, names: Sequence[str], seeds: Sequence[int]) -> list[Run]:
-    """Figures of the trainings that have finished, in the order of rows and seeds."""
-    found = []
+def finished_runs(out: Path, names: Sequence[str], seeds: Sequence[int], scale: Scale) -> list[Run]:
+    """Figures of the trainings that have finished, in the order of rows and seeds.
+
+    Raises
+    ------
+    ConfigError
+        When one was made at another scale.
+    """
+    preset, found = PRESETS["paper"], []
+    asked = {"widths": scale.widths or preset.network.widths, "epochs": scale.epochs or preset.epochs,
+             "frames": scale.frames or preset.frames}
     for name in names:
         for seed in seeds:
             path = row_folder(out, name, seed) / NET
             if path.exists():
                 meta = read_net(path).meta
-                found.append({"row": name, "seed": seed, "recipe": json.loads(meta["recipe"]),
+                recipe = tuples(json.loads(meta["recipe"]))
+                for choice, value in asked.items():
+                    if recipe[choice] != value:
+                        raise ConfigError("a training in --out was made at another scale", str(path.parent),
+                                          f"{choice} {recipe[choice]}", str(value), "name another --out")
+                found.append({"row": name, "seed": seed, "recipe": recipe,
                               **{figure: meta[figure] for figure in FIGURES}})
     return found
 

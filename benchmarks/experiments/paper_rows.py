@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -118,6 +118,7 @@ def planned(options: Options, names: tuple[str, ...]) -> list[Step]:
 
 def main(options: Options) -> None:
     check_limits(options)
+    options = replace(options, seeds=tuple(dict.fromkeys(options.seeds)))
     for name in ("json", "markdown"):
         path = getattr(options, name)
         if path is not None:
@@ -130,10 +131,10 @@ def main(options: Options) -> None:
         return
     page = Page(command="python " + shlex.join(sys.argv), commit=commit, names=names, seeds=options.seeds,
                 sequences=sequences, scaled=scale_of(options) != Scale())
-    runs = finished_runs(options.out, names, options.seeds)
+    runs = finished_runs(options.out, names, options.seeds, scale_of(options))
     for step in found:
         run_steps([step], TRAIN)
-        runs = finished_runs(options.out, names, options.seeds)
+        runs = finished_runs(options.out, names, options.seeds, scale_of(options))
         if options.markdown is not None and runs:
             write_text(options.markdown, page.markdown(runs))
         if options.json is not None and runs:

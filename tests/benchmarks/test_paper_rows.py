@@ -36,6 +36,9 @@ def test_rows_are_trained_once_and_compared(program: Program, pack_path: Path, t
     went_on = program(*words)
     assert went_on.code == 0, went_on.err
     assert [Path(command[0]).name for command in ran[6:]] == ["train_slayer.py"] * 2, "what has finished is left alone"
+    before = len(ran)
+    other = program(*(16 if word == 8 else word for word in words))
+    assert other.code == 2 and "made at another scale" in other.err and len(ran) == before
     rows = {run["row"]: run for run in json.loads(figures.read_text())["rows"]}
     assert list(rows) == ["printed", "sum", "one-step"]
     assert [rows[name]["recipe"]["fusion"] for name in rows] == ["smf", "sum", "sum"]
