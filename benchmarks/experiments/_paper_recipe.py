@@ -72,14 +72,15 @@ class Scale:
         Channels of each layer.
     epochs, batch, frames : int
         Of every row; ``adamw`` has batches of its own.
-    teacher_words : tuple of str
-        Further options of train_teacher.py.
+    student_words, teacher_words : tuple of str
+        Further options of train_slayer.py for every row, and of train_teacher.py.
     """
 
     widths: tuple[int, ...] | None = None
     epochs: int | None = None
     batch: int | None = None
     frames: int | None = None
+    student_words: tuple[str, ...] = ()
     teacher_words: tuple[str, ...] = ()
 
     @property
@@ -91,8 +92,9 @@ class Scale:
             "--frames": self.frames}
         if self.epochs:
             given["--lr-step"] = round(self.epochs * recipe.lr_step / recipe.epochs)
-        return tuple(word for name, value in given.items() if value
-                     for word in (name, *map(str, value if isinstance(value, tuple) else (value,))))
+        smaller = tuple(word for name, value in given.items() if value
+                        for word in (name, *map(str, value if isinstance(value, tuple) else (value,))))
+        return merged(smaller, self.student_words)
 
     @property
     def cost(self) -> float:

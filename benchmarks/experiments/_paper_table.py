@@ -97,8 +97,8 @@ class Page:
     seeds : tuple of int
     sequences : int
         Training sequences.
-    scaled : bool
-        Whether anything is smaller than the preset has it.
+    scale : Scale
+        What is smaller than the preset has it.
     """
 
     command: str
@@ -106,27 +106,27 @@ class Page:
     names: tuple[str, ...]
     seeds: tuple[int, ...]
     sequences: int
-    scaled: bool
+    scale: Scale
 
     def markdown(self, runs: Sequence[Run]) -> str:
         """The whole page."""
         head = ["# The paper's own network, and one change at a time", "", f"`{self.command}`, {self.commit}", "",
-                *self.scale(runs), "", "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+                *self.made(runs), "", "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
         rows = ["| " + " | ".join(line) + " |" for line in lines(self.names, runs)]
         return "\n".join([*head, *rows]) + "\n"
 
-    def scale(self, runs: Sequence[Run]) -> list[str]:
+    def made(self, runs: Sequence[Run]) -> list[str]:
         """At which scale it was made, how many seeds, and how far a figure can be trusted."""
         first = next((run for run in runs if run["row"] == PRINTED), runs[0])
         recipe, samples, preset = first["recipe"], first["test_samples"], PRESETS["paper"]
         error = 100 * (0.25 / samples) ** 0.5
         size = (f"Widths {'-'.join(map(str, recipe['widths']))}, {recipe['frames']} frames, {recipe['epochs']} epochs, "
                 f"batches of {recipe['batch']}; {self.sequences} sequences train and {samples} test "
-                f"({first['protocol']}). {self.taught(runs)}")
+                f"({first['protocol']}). {self.common()}{self.taught(runs)}")
         printed = (f"widths {'-'.join(map(str, preset.network.widths))}, {preset.frames} frames, {preset.epochs} "
                    f"epochs, batches of {preset.batch}")
         warning = ["", f"**This is a smaller scale than that of the preset `paper` ({printed}). The preset's own scale "
-                       "was not run.** What a change brings here need not hold there."] if self.scaled else []
+                       "was not run.** What a change brings here need not hold there."] if self.scale != Scale() else []
         commits = sorted({run["commit"] for run in runs})
         return [size, *warning, "",
                 f"Seeds: {', '.join(map(str, self.seeds))}; a row has the number of them that finished. One "
@@ -134,6 +134,11 @@ class Page:
                 "change is the mean of the differences, seed by seed, from the row named under 'beside'. Float is "
                 "before rounding; integers are by rounding alone, in the emulator. The trainings ran at "
                 f"{', '.join(commits)}."]
+
+    def common(self) -> str:
+        """What all rows have that the preset has not."""
+        words = " ".join(self.scale.student_words)
+        return f"Every row has `{words}` in place of what is printed. " if words else ""
 
     def taught(self, runs: Sequence[Run]) -> str:
         """Who taught."""

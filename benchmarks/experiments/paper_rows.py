@@ -57,6 +57,9 @@ class Options:
     """Samples per optimiser step; the row adamw has its own."""
     frames: int | None = None
     """Frames of a sample."""
+    student: str = ""
+    """Further options of train_slayer.py for every row, in one string, where the printed ones do not learn at a smaller
+    scale: --student="--lr 0.01"."""
     teacher: str = ""
     """Further options of train_teacher.py, in one string: --teacher="--epochs 20"."""
     threads: int | None = None
@@ -105,7 +108,7 @@ def scale_of(options: Options) -> Scale:
     """How large the rows are."""
     smaller = () if options.frames is None else ("--frames", str(options.frames))
     return Scale(widths=options.widths, epochs=options.epochs, batch=options.batch, frames=options.frames,
-                 teacher_words=(*smaller, *words_of(options.teacher)))
+                 student_words=words_of(options.student), teacher_words=(*smaller, *words_of(options.teacher)))
 
 
 def planned(options: Options, names: tuple[str, ...]) -> list[Step]:
@@ -130,7 +133,7 @@ def main(options: Options) -> None:
     if options.plan:
         return
     page = Page(command="python " + shlex.join(sys.argv), commit=commit, names=names, seeds=options.seeds,
-                sequences=sequences, scaled=scale_of(options) != Scale())
+                sequences=sequences, scale=scale_of(options))
     runs = finished_runs(options.out, names, options.seeds, scale_of(options))
     for step in found:
         run_steps([step], TRAIN)

@@ -15,7 +15,7 @@ from mksgn.training.recipe import PRESETS, Recipe
 
 PATH = "benchmarks/experiments/paper_rows.py"
 SMALL = ("--protocol", "synthetic", "--widths", *"222222", "--frames", 8, "--epochs", 1, "--batch", 24, "--device",
-         "cpu", "--teacher=--epochs 1 --base-channels 8 --batch 24")
+         "cpu", "--student=--lr 0.05", "--teacher=--epochs 1 --base-channels 8 --batch 24")
 
 
 @pytest.fixture
@@ -43,6 +43,7 @@ def test_rows_are_trained_once_and_compared(program: Program, pack_path: Path, t
     assert list(rows) == ["printed", "sum", "one-step"]
     assert [rows[name]["recipe"]["fusion"] for name in rows] == ["smf", "sum", "sum"]
     assert [rows[name]["recipe"]["time_steps"] for name in rows] == [4, 4, 1]
+    assert {run["recipe"]["lr"] for run in rows.values()} == {0.05} and "`--lr 0.05`" in page.read_text()
     gain = 100 * (rows["one-step"]["accuracy_float"] - rows["sum"]["accuracy_float"])
     assert f"| sum | 1 | {100 * rows['one-step']['accuracy_float']:.2f} | " in page.read_text()
     assert f"| {gain:+.2f} |" in page.read_text()
