@@ -48,9 +48,7 @@ CHANGES: dict[str, Change] = {
     "learned": Change("learned joint mixing, in place of the body's", ("--graph-conv", "learned")),
     # SMF shuffles time steps: one step has none to shuffle.
     "one-step": Change("T = 1, in place of 4", ("--fusion", "sum", "--time-steps", "1"), beside="sum"),
-    # The tail goes on at the rate to which the paper steps down.
-    "averaged": Change("weights averaged over the last 30 % of the epochs",
-                       ("--average-part", "0.3", "--average-lr", "0.01")),
+    "averaged": Change("weights averaged over the last 30 % of the epochs", ("--average-part", "0.3")),
     "masks": Change("attention by masks, in place of Eq. 10", ("--attention", "mask")),
     "adamw": Change("AdamW, one cycle and batches of 16, in place of SGD, one step and batches of 120",
                     ("--optimiser", "adamw", "--schedule", "one-cycle", "--lr", "3e-3", "--weight-decay", "0.05",

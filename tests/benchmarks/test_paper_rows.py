@@ -76,9 +76,8 @@ def test_the_first_row_is_the_paper_as_printed() -> None:
 
 
 def test_each_row_changes_one_thing_of_the_row_beside_it() -> None:
-    """Options are those of a recipe, and none but the optimiser's and the average's come in company."""
-    together = {"averaged": {"average_part", "average_lr"},
-                "adamw": {"optimiser", "schedule", "lr", "weight_decay", "batch"}}
+    """Options are those of a recipe, and none but the optimiser's come in company."""
+    together = {"adamw": {"optimiser", "schedule", "lr", "weight_decay", "batch"}}
     own = {each.name for each in fields(Recipe)} | set(PRESETS["paper"].network.choices()) | {"distil", "gamma"}
     with program_module(PATH) as module:
         for name, change in module.CHANGES.items():
