@@ -299,9 +299,9 @@ PRESETS: dict[str, Recipe] = {
         _nw_ucla("mksgn-stream", modality=MODALITIES, epochs=60, average_part=0.3, tune_epochs=0, coding="causal",
                  rate=30.0, frames=75), augment=replace(_TURNED, crop=0.4, pace=0.5)),
     # MK-SGN on NW-UCLA as the paper prints it, which says nothing of the input: that is ours. Its loss has no terms but
-    # Eq. 32, and its integers are rounded. Averages are taken at the rate to which it steps down. benchmarks/experiments/paper_rows.py changes one thing at a time.
-    "paper": replace(_PAPER, motion_range=0.15, tune_epochs=0, label_smoothing=0.0, rate_weight=0.0,
-                     average_lr=0.01),
+    # Eq. 32, and its integers are rounded. An average has the rate to which the schedule steps down.
+    # benchmarks/experiments/paper_rows.py changes one thing at a time.
+    "paper": replace(_PAPER, motion_range=0.15, tune_epochs=0, label_smoothing=0.0, rate_weight=0.0, average_lr=0.01),
     # NTU RGB+D 60 and 120 with the paper's training settings (Table 5). Not trained here.
     "ntu60": _NTU60,
     "ntu120": replace(_NTU60, network=networks.PRESETS["ntu120"], batch=40),
