@@ -45,9 +45,9 @@ class SlayerReference:
 
 def spike_counts(graph: Graph, recorded: Mapping[str, np.ndarray]) -> Counts:
     """Counts of spikes alone, from recorded ones: int8 (N, C, F, V, T) of each population."""
-    samples = len(next(iter(recorded.values())))
+    samples, *_, steps = next(iter(recorded.values())).shape
     return Counts(
-        samples, graph.time_steps, neurons={p.name: p.size for p in graph.populations},
+        samples, steps, neurons={p.name: p.size for p in graph.populations},
         sample_spikes={name: train.sum(axis=(1, 2, 3, 4), dtype=np.int64) for name, train in recorded.items()},
         sent={name: train.sum(axis=(0, 4), dtype=np.int64) for name, train in recorded.items()})
 
