@@ -11,7 +11,7 @@ DEMO_RUN ?= --net $(DEMO)/mksgn.net
 JOBS ?= 2
 PYTEST_ARGS ?=
 # Tests that call what most other tests need compiled.
-KERNELS := tests/emulator/test_emulator.py tests/events tests/nn/test_neuron.py
+KERNELS := tests/emulator/test_emulator.py tests/events tests/nn/test_neuron.py tests/nn/test_slayer_neuron.py
 
 # The environment of another project must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYENV_VERSION
@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYENV_VERSION
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kernels lint docs wheel lock clean
+.PHONY: help setup demo test rest kernels lint docs wheel lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -35,8 +35,11 @@ demo: setup ## train a small network on synthetic skeletons, write mksgn.net, ru
 test: setup ## run the tests (JOBS=2 workers, PYTEST_ARGS=... for pytest)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+rest: ## the tests that neither make kernels nor make wheel runs
+	$(MAKE) test PYTEST_ARGS="$(addprefix --ignore=,$(KERNELS) tests/test_installed.py) $(PYTEST_ARGS)"
+
 kernels: setup ## compile what numba keeps, so that the workers of make test do not all do it
-	$(PY) -m pytest -q $(KERNELS)
+	$(PY) -m pytest -q -n $(JOBS) --dist loadfile $(KERNELS)
 
 lint: setup ## ruff, mypy, and the direction of imports (import-linter)
 	$(PY) -m ruff check .

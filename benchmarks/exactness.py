@@ -39,6 +39,7 @@ from mksgn.programs.console import exit_on_error, print_table
 from mksgn.programs.options import parse
 
 NETWORKS: tuple[Literal["base-sgn", "mksgn", "mksgn-4"], ...] = ("base-sgn", "mksgn", "mksgn-4")
+FORMS: tuple[Literal["learned", "layer", "fused"], ...] = ("learned", "layer", "fused")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Options:
     """Video frames of the untrained networks."""
     networks: tuple[Literal["base-sgn", "mksgn", "mksgn-4"], ...] = NETWORKS
     """Presets whose untrained networks are compared."""
+    graph_conv: tuple[Literal["learned", "layer", "fused"], ...] = FORMS
+    """Of these networks, the realisations of the graph convolution that are compared. Base-SGN learns no mixing."""
     weights: Path | None = None
     """weights.safetensors of a trained network, to compare that one instead."""
     layouts: tuple[Literal["blocks", "layers", "stock"], ...] = ("stock", "blocks")
@@ -79,6 +82,7 @@ class Options:
         words = ["python benchmarks/exactness.py", f"--data {Path(self.data).name}", f"--samples {self.samples}"]
         if self.weights is None:
             words += [f"--width {self.width}", f"--frames {self.frames}", "--networks", *self.networks]
+            words += ["--graph-conv", *self.graph_conv] if self.graph_conv != FORMS else []
         else:
             words.append(f"--weights models/{self.weights.parent.name}/{self.weights.name}")
         words += ["--layouts", *self.layouts]
@@ -127,6 +131,8 @@ def networks(options: Options, pack: Pack) -> list[tuple[str, SpikingGraphNet]]:
         widths = tuple(width * options.width // first for width in network.widths)
         coder = None if network.coder_width is None else max(network.coder_width * options.width // first, 1)
         for graph_conv in dict.fromkeys((network.graph_conv, "layer", "fused")):
+            if graph_conv not in options.graph_conv:
+                continue
             torch.manual_seed(0)
             small = recipe.with_options(widths=widths, coder_width=coder, frames=options.frames, graph_conv=graph_conv)
             found.append((f"{preset}, {graph_conv}", small.untrained(pack)))

@@ -162,6 +162,17 @@ def program(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], 
     return Program(request.module.PROGRAM, capsys, monkeypatch, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def one_host() -> Iterator[None]:
+    """The tests of a file run Lava in one host process. Tests of processes, not of results, start one each."""
+    from kept_host import end, opened
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mksgn.lava.graph_host.HostHandle", opened)
+        yield
+    end()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Packs that tests convert go into no user's cache, and none that is there is read."""

@@ -16,7 +16,7 @@ from mksgn.energy.costs import cost_models
 from mksgn.ir import Graph
 from mksgn.ir.streaming import streamed
 from mksgn.mapping import board, both_ways, place, tables
-from mksgn.mapping.placement import checked, uniform_activity
+from mksgn.mapping.activity import checked, uniform_activity
 from mksgn.mapping.problems import least_cores, refuse_giants
 from mksgn.netx import read_net
 from mksgn.programs.console import print_prose, print_warning

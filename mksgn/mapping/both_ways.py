@@ -18,11 +18,12 @@ from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_endless_rat
 from mksgn.energy.work import CoreWork
 from mksgn.ir.graph import Graph
 from mksgn.ir.streaming import is_endless
+from mksgn.mapping.activity import complete, uniform_activity
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
 from mksgn.mapping.inside import expanded
 from mksgn.mapping.packing import Objective
-from mksgn.mapping.placement import Placement, complete, place, uniform_activity
+from mksgn.mapping.placement import Placement, place
 from mksgn.mapping.step_by_step import sample_ms
 from mksgn.mapping.wiring import Activity, Wiring
 

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from mksgn.energy.work import CoreWork
 from mksgn.ir.streaming import is_endless
+from mksgn.mapping.activity import UNIFORM_RATE
 from mksgn.mapping.delays import REALISATIONS, assumed
 from mksgn.mapping.inside import ASSUMED
 from mksgn.mapping.memory import fan_in
 from mksgn.mapping.packing import RESOURCES, limits_of
-from mksgn.mapping.placement import UNIFORM_RATE, Placement
+from mksgn.mapping.placement import Placement
 from mksgn.mapping.price import modelled
 from mksgn.mapping.schema import BusiestCore, MadeDelay, PlacedChip, PlacedLayer, PlacementRecord, Traffic
 

@@ -6,10 +6,11 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from programs import Program, graph_for
+from programs import Outcome, Program, graph_for, run_program
 from report_document import Document
 
 from mksgn.data.synthetic import synthetic_pack
@@ -31,6 +32,30 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class Whole(NamedTuple):
+    """A run, and the folder that holds its ``out.json``, ``out.csv`` and ``out.html``."""
+
+    outcome: Outcome
+    folder: Path
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return json.loads((self.folder / "out.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def whole(net: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The run that most tests read: everything that the program writes."""
+    folder = tmp_path_factory.mktemp("whole")
+    files = [word for kind, option in (("json", "--json"), ("csv", "--csv"), ("html", "--report"))
+             for word in (option, folder / f"out.{kind}")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
+        outcome = run_program(PROGRAM, "--net", net, "--samples", SAMPLES, *files)
+    assert outcome.code == 0, outcome.err
+    return Whole(outcome, folder)
+
+
 def silenced(graph: Graph) -> Graph:
     """The same net with neurons that cannot fire."""
     quiet = tuple(p if p.role != "hidden" or p.neuron is None else
@@ -38,11 +63,8 @@ def silenced(graph: Graph) -> Graph:
     return Graph(quiet, graph.synapses, graph.time_steps, graph.meta)
 
 
-def test_the_record_adds_up(program: Program, net: Path, tmp_path: Path) -> None:
-    files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "csv")}
-    outcome = program("--net", net, "--samples", SAMPLES, "--json", files["json"], "--csv", files["csv"])
-    assert outcome.code == 0, outcome.err
-    record = json.loads(files["json"].read_text())
+def test_the_record_adds_up(whole: Whole, net: Path) -> None:
+    record = whole.record
     graph = read_net(net)
     assert record["run"]["samples"] == SAMPLES and record["run"]["backend"] == "emulator"
     totals = record["totals"]
@@ -80,30 +102,27 @@ def test_the_record_adds_up(program: Program, net: Path, tmp_path: Path) -> None
     energy = (0.9 * totals["synops"] + 4.6 * totals["macs"]) * 1e-9
     assert priced["horowitz-fp32"]["dynamic_mj"] == pytest.approx([energy] * 2)
     assert sum(map(sum, record["confusion"]["matrix"])) == SAMPLES
-    rows = list(csv.DictReader(files["csv"].open()))
+    rows = list(csv.DictReader((whole.folder / "out.csv").open()))
     assert len(rows) == len(graph.populations) + len(graph.synapses)
     assert sum(float(row["synops"] or 0) for row in rows) == pytest.approx(totals["synops"])
 
 
 @pytest.mark.lava()
-def test_lava_counts_the_same(program: Program, net: Path, tmp_path: Path) -> None:
-    records = {}
-    for backend in ("emulator", "lava"):
-        path = tmp_path / f"{backend}.json"
-        assert program("--net", net, "--samples", SAMPLES, "--backend", backend, "--json", path).code == 0
-        records[backend] = json.loads(path.read_text())
+def test_lava_counts_the_same(whole: Whole, program: Program, net: Path) -> None:
+    assert program("--net", net, "--samples", SAMPLES, "--backend", "lava", "--json", "lava.json").code == 0
+    emulated, lava = whole.record, json.loads(Path("lava.json").read_text())
     for section in ("totals", "populations", "synapses", "layers", "paper", "cost_models", "samples", "confusion"):
-        assert records["lava"][section] == records["emulator"][section], section
+        assert lava[section] == emulated[section], section
 
 
-def test_terminal_and_page_show_the_same_figures(program: Program, net: Path, tmp_path: Path) -> None:
+def test_terminal_and_page_show_the_same_figures(whole: Whole, program: Program, net: Path, tmp_path: Path) -> None:
     """Of every objective: ratios, rates, messages and energies that the terminal prints stand on the page."""
     used = {}
-    for objective in ("time", "cores"):
-        outcome = program("--net", net, "--samples", SAMPLES, "--objective", objective, "--json", "r.json", "--report",
-                          "r.html")
-        assert outcome.code == 0, outcome.err
-        record, words = json.loads((tmp_path / "r.json").read_text()), Document((tmp_path / "r.html").read_text()).text
+    other = Whole(program("--net", net, "--samples", SAMPLES, "--objective", "cores", "--json", "out.json", "--report",
+                          "out.html"), tmp_path)
+    assert other.outcome.code == 0, other.outcome.err
+    for objective, (outcome, folder) in (("time", whole), ("cores", other)):
+        record, words = Whole(outcome, folder).record, Document((folder / "out.html").read_text()).text
         mapping = record["mapping"]
         assert mapping["objective"] == objective
         assert f"--objective {objective}, {OBJECTIVES[objective]}" in outcome.out
@@ -127,13 +146,11 @@ def test_a_recipe_that_cannot_be_read_is_one_error(program: Program, net: Path) 
     assert outcome.code == 2 and "the recipe stored in the net cannot be read" in outcome.err
 
 
-def test_the_page_is_written_whole(program: Program, net: Path, tmp_path: Path) -> None:
-    page = tmp_path / "report.html"
-    assert program("--net", net, "--samples", SAMPLES, "--report", page).code == 0
-    text = page.read_text()
+def test_the_page_is_written_whole(whole: Whole) -> None:
+    text = (whole.folder / "out.html").read_text()
     assert text.startswith("<!doctype html>") and text.rstrip().endswith("</html>")
     assert len(text) < 3e6 and "http://" not in text.replace("http://www.w3.org", "")
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert {path.name for path in whole.folder.iterdir()} == {"out.json", "out.csv", "out.html"}
 
 
 def test_silence_is_an_honest_zero(program: Program, net: Path, tmp_path: Path) -> None:
@@ -170,10 +187,9 @@ def test_bad_input_is_one_error(program: Program, net: Path, tmp_path: Path, arg
     assert not (tmp_path / "r.json").exists()
 
 
-def test_the_emulator_and_the_page_agree_with_the_library(program: Program, net: Path, tmp_path: Path) -> None:
+def test_the_emulator_and_the_page_agree_with_the_library(whole: Whole, net: Path) -> None:
     """The program's figures are those of the library on the same samples."""
-    assert program("--net", net, "--samples", SAMPLES, "--json", "r.json").code == 0
-    record = json.loads((tmp_path / "r.json").read_text())
+    record = whole.record
     from mksgn.programs.samples import find_data, select
 
     graph = read_net(net)

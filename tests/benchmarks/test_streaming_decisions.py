@@ -13,7 +13,7 @@ import pytest
 from continuous_net import continuous_net
 from programs import Program, program_module
 
-from mksgn.data.pack import load_pack
+from mksgn.data.pack import Pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
@@ -98,9 +98,10 @@ def test_decisions_are_those_of_the_clips_so_far(module: ModuleType, tmp_path: P
     assert sorted(each.label for each in stitched) == sorted(each.label for each in found)
 
 
-def test_the_program_writes_page_picture_and_rows(program: Program, tmp_path: Path, nw_ucla_path: Path) -> None:
-    write_net(continuous_net(load_pack(nw_ucla_path)), tmp_path / "continuous.net")
-    outcome = program("--data", nw_ucla_path, "--net", tmp_path / "continuous.net", "--samples", 10,
+def test_the_program_writes_page_picture_and_rows(program: Program, tmp_path: Path, pack: Pack,
+                                                  pack_path: Path) -> None:
+    write_net(continuous_net(pack), tmp_path / "continuous.net")
+    outcome = program("--data", pack_path, "--net", tmp_path / "continuous.net", "--samples", 10,
                       "--decisions", tmp_path / "out")
     assert outcome.code == 0, outcome.err
     page = (tmp_path / "out" / "streaming_decisions.md").read_text()

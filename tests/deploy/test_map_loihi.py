@@ -18,7 +18,7 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.mapping import boards
-from mksgn.mapping.placement import uniform_activity
+from mksgn.mapping.activity import uniform_activity
 from mksgn.mapping.schema import PlacementFile
 from mksgn.netx import write_net
 from mksgn.programs.placement import show_placement

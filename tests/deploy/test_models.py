@@ -73,11 +73,12 @@ def real_samples(folder: Path, path: Path, count: int) -> np.ndarray:
     return preprocessed(pack, evenly_spaced(test, count), Preprocess.from_json(graph.meta["preprocess"]))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_slayer_runs_the_shipped_network_as_the_emulator_does(folder, nw_ucla_path):
     nets, graph = networks(folder), read_net(folder / "mksgn.net")
-    samples = real_samples(folder, nw_ucla_path, 2)
-    with Emulator(graph, batch_size=2) as emulator:
+    samples = real_samples(folder, nw_ucla_path, 1)
+    with Emulator(graph) as emulator:
         emulated = emulator.run(samples, record="spikes")
     seen = set()
     for number, net in enumerate(nets, 1):
@@ -90,17 +91,18 @@ def test_slayer_runs_the_shipped_network_as_the_emulator_does(folder, nw_ucla_pa
     assert seen == {p.name for p in graph.populations if p.role == "hidden"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_shipped_network_is_as_accurate_as_it_says(program, folder, nw_ucla_path, tmp_path):
-    """60 samples spread over the test split; the whole split takes minutes and is in the card."""
+    """40 samples spread over the test split; the whole split takes minutes and is in the card."""
     out = tmp_path / "r.json"
-    done = program("--net", folder / "mksgn.net", "--data", nw_ucla_path, "--backend", "emulator", "--samples", 60,
+    done = program("--net", folder / "mksgn.net", "--data", nw_ucla_path, "--backend", "emulator", "--samples", 40,
                    "--json", out)
     assert done.code == 0, done.err[-2000:]
     result = json.loads(out.read_text())
-    assert result["samples"] == 60
+    assert result["samples"] == 40
     stated = read_net(folder / "mksgn.net").meta["accuracy_integer"]
-    assert result["accuracy"] > stated - 3 * (stated * (1 - stated) / 60) ** 0.5, "three standard errors under the card"
+    assert result["accuracy"] > stated - 3 * (stated * (1 - stated) / 40) ** 0.5, "three standard errors under the card"
     assert set(result["subsets"]) == {"clean"}
 
 

@@ -50,7 +50,7 @@ def play(stream: Graph, x: np.ndarray, threads: int) -> tuple[dict[str, np.ndarr
 @pytest.mark.slow
 def test_random_clips_back_to_back() -> None:
     compared, outputs, threaded = 0, 0, 0
-    for seed in range(240):
+    for seed in range(120):
         pair = streamable(seed)
         if pair is None:
             continue
@@ -71,7 +71,7 @@ def test_random_clips_back_to_back() -> None:
         if graph.output.role == "readout":
             np.testing.assert_array_equal(np.array(given)[:3], expected.output, str(seed))
             outputs += len(given)
-    assert compared > 50_000 and outputs > 20 and threaded > 10
+    assert compared > 50_000 and outputs > 20 and threaded > 5
 
 
 def test_counts_of_random_clips() -> None:

@@ -17,11 +17,13 @@ from mksgn.lava.attention_matrices import MATRICES, attention_matrix
 from mksgn.lava.backend import LavaBackend
 from mksgn.lava.process_plan import plan_processes
 
-LAVA = [(1, {}), (5, {"blocks": 1}), (3, {}), (2, {"layout": "stock"}), (10, {"layout": "stock", "delays": "relay"}),
+pytestmark = pytest.mark.usefixtures("one_host")
+LAVA = [(1, {}), (5, {"blocks": 1}), (2, {"layout": "stock"}), (10, {"layout": "stock", "delays": "relay"}),
         (4, {"layout": "layers"}),
         (7, {"models": {"lava_models.block.process:Block": "mksgn.lava.stock_block:SubBlockModel"}})]
 
 
+@pytest.mark.slow
 @pytest.mark.lava()
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("seed", "options"), LAVA)
@@ -43,6 +45,7 @@ def test_lava_is_the_reference(seed, options):
             check(graph, lava.run_stream(x, "spikes", 5, 3), simulate_wall(graph, x, 5, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.lava()
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("options", [{}, {"layout": "stock"}])

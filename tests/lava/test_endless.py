@@ -17,7 +17,7 @@ from mksgn.ir.streaming import continuous, streamed
 from mksgn.lava.backend import LavaBackend
 from mksgn.run.backend import RunResult
 
-pytestmark = [pytest.mark.lava, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lava, pytest.mark.timeout(300), pytest.mark.usefixtures("one_host")]
 LIVELY = [0, 10, 18, 22]
 """Seeds of graphs whose decisions change from frame to frame; of strides 1, 2 and 3."""
 SUB = {"models": {"lava_models.block.process:Block": "mksgn.lava.stock_block:SubBlockModel"}}

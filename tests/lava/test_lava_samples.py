@@ -19,6 +19,8 @@ from mksgn.lava.backend import LavaBackend
 from mksgn.lava.process_plan import LAYOUTS, plan_processes
 from mksgn.run.comparison import compare
 
+pytestmark = pytest.mark.usefixtures("one_host")
+
 
 @pytest.mark.lava()
 @pytest.mark.timeout(240)

@@ -22,6 +22,7 @@ from mksgn.lava.backend import LavaBackend
 from mksgn.lava.process_plan import LAYOUTS
 from mksgn.lava.sessions import end_session
 
+pytestmark = pytest.mark.usefixtures("one_host")
 NETX = """
 import json, sys
 import numpy as np

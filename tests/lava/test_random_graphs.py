@@ -18,6 +18,8 @@ from mksgn.ir.schedule import has_delays
 from mksgn.lava.backend import LavaBackend
 from mksgn.run.backend import RunResult
 
+pytestmark = pytest.mark.usefixtures("one_host")
+
 
 def check(graph: Graph, result: RunResult, expected: Recording, active: bool = True) -> int:
     """Compare all that ``result`` holds; returns the number of spikes compared."""

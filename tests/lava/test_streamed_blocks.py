@@ -12,7 +12,7 @@ from mksgn.emulator import Emulator
 from mksgn.ir.streaming import as_clip, clip_as_stream
 from mksgn.lava.backend import LavaBackend
 
-pytestmark = [pytest.mark.lava, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lava, pytest.mark.timeout(300), pytest.mark.usefixtures("one_host")]
 
 
 @pytest.mark.parametrize("seed", [6, 13, 18, 24, 31, 59])

@@ -84,6 +84,7 @@ def test_a_streamed_clip_cannot_be_held_on_the_chip(fake_extension: Path) -> Non
         measure(stream, np.zeros((1, *stream.input.shape), np.int8), board="fakeboard")
 
 
+@pytest.mark.slow
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
 def test_the_hardware_path_runs_streamed_clips_on_the_fake(fake_extension: Path) -> None:

@@ -12,8 +12,9 @@ from random_graphs import dense_graph
 from written_graphs import block_graph
 
 from mksgn.mapping import board, place
+from mksgn.mapping.activity import uniform_activity
 from mksgn.mapping.chips import Exchange, arranged
-from mksgn.mapping.placement import packed, uniform_activity
+from mksgn.mapping.placement import packed
 from mksgn.mapping.traffic import HOST, Flow
 
 TINY = replace(board("kapoho-point"), name="tiny", neurons=9, neuron_groups=0, synapse_words=400, core_words=700,

@@ -36,6 +36,7 @@ def counted(seed: int) -> tuple[Graph, Counts]:
     return stream, run_frames(stream, x).counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ways", ["any", "stock"])
 def test_the_work_of_a_frame_is_what_was_counted(ways: str) -> None:
     events = relays = 0

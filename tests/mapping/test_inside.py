@@ -14,8 +14,8 @@ from mksgn.energy.costs import cost_models
 from mksgn.ir import Attention, Conv, Cuba, Graph, Population
 from mksgn.ir.streaming import streamed
 from mksgn.mapping import board, both_ways, place, tables
+from mksgn.mapping.activity import uniform_activity
 from mksgn.mapping.inside import ASSUMED, activity_inside, expanded, layer_names
-from mksgn.mapping.placement import uniform_activity
 from mksgn.mapping.problems import least_cores
 
 

@@ -96,6 +96,7 @@ def test_channels_are_halved_while_synapses_do_not_fit() -> None:
     assert grid.lengths[0].tolist() == [64] * 4 and grid.parts[1:] == (1, 1)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 9999), kind=st.sampled_from([TIGHT, replace(TIGHT, in_axon_words=0, list_header_bits=0)]))
 def test_no_core_is_shared_and_limits_hold(seed: int, kind: Board) -> None:

@@ -66,6 +66,7 @@ def check(path: Path, damages: Iterator[Damage], read: Callable[[Path], Any], *e
     assert 0 < valid < tried / 2
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("graph", [layered_graph(), streamed_graph()], ids=["clip", "stream"])
 def test_nets(tmp_path: Path, graph: Graph) -> None:
@@ -74,6 +75,7 @@ def test_nets(tmp_path: Path, graph: Graph) -> None:
     check(path, hdf5_damages(path), read_net, NetFileError, GraphError)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_stock_nets(tmp_path: Path) -> None:
     neuron = {"type": "CUBA", "iDecay": 4096, "vDecay": 0, "vThMant": 9, "refDelay": 1, "gradedSpike": False}
@@ -101,6 +103,7 @@ def test_stock_nets(tmp_path: Path) -> None:
     check(path, hdf5_damages(path), lambda copy: read_net(copy, input_shape=(2, 2, 2)), NetFileError, GraphError)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nir_files(tmp_path: Path) -> None:
     path = tmp_path / "a.nir"
@@ -108,6 +111,7 @@ def test_nir_files(tmp_path: Path) -> None:
     check(path, hdf5_damages(path), read_nir, NirError, GraphError)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nir_files_of_others(tmp_path: Path) -> None:
     """Conv2d, Flatten, Delay, Linear, Affine, Scale; LIF, CubaLIF and LI."""
@@ -135,6 +139,7 @@ def small_net() -> SpikingGraphNet:
     return network_of(body=UCLA20, classes=3, frames=8, widths=(4,), strides=(1,))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("quantized", [False, True])
 def test_networks(tmp_path: Path, quantized: bool) -> None:

@@ -154,6 +154,7 @@ def test_concat_is_several_edges_into_one_node() -> None:
 # Networks that exist -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHIPPED.exists(), reason="the shipped network is not here")
 def test_the_shipped_network(tmp_path: Path) -> None:
     graph = read_net(SHIPPED)

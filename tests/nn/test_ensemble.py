@@ -90,12 +90,13 @@ def test_the_sum_fits_the_chip():
     assert reach.max() <= (1 << 17) + 64 * len(nets), scale
 
 
+@pytest.mark.slow
 @pytest.mark.lava
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("layout", ["blocks", "layers"])
 def test_lava_runs_one_time_step_exactly(layout):
     """T = 1: neurons reset at every step, and a sample leaves at each."""
-    nets = [member(0, modalities=MODALITIES[:2]), member(1, modalities=MODALITIES[:2])]
+    nets = [member(seed, modalities=MODALITIES[:2], widths=(8,), strides=(1,)) for seed in (0, 1)]
     graph, x = ensemble_graph(nets), samples_for(nets[0], 3)
     with Emulator(graph) as emulator:
         emulated = emulator.run(x, record="spikes")

@@ -261,6 +261,7 @@ def test_words_say_which_decider_it_is(program: Program, net: Path, graph: Graph
     assert " undecided " not in outcome.out, "before the first frame nobody was seen"
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(net: Path, graph: Graph, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mksgn.stream.tally.KEPT", 100)  # latencies are kept up to a bound
     points = pack.sequence(0)[:, 0]

@@ -19,6 +19,7 @@ from mksgn.netx import read_net
 from mksgn.training.recipe import PRESETS
 
 
+@pytest.mark.slow
 def test_a_trained_stream_decides_as_its_clips(pack_path: Path, tmp_path: Path) -> None:
     train("--preset", "demo", "--widths", "16", "16", "--strides", "1", "2", "--temporal-kernel", "3",
           "--temporal-padding", "none", "--frames", "13", "--coding", "causal", "--rate", "20", "--settle", "4",

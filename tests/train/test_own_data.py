@@ -60,6 +60,7 @@ def flat_clips(folder: Path, count: int = CLIPS) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_flat_scored_clips_from_a_folder_to_a_net_that_runs(mksgn: Command, tmp_path: Path) -> None:
     flat_clips(tmp_path / "clips")
     trained = mksgn("train", *SHORT, "--tune-epochs", 1, "--data", "clips", "--index", "people.csv",
@@ -181,6 +182,7 @@ def test_teachers_take_the_same_options(capsys: pytest.CaptureFixture[str], monk
     assert refused.code == 2 and "--missing interpolate" in refused.err
 
 
+@pytest.mark.slow
 def test_data_that_is_not_of_the_kind_is_refused_with_the_figures(mksgn: Command, tmp_path: Path) -> None:
     pack = synthetic_pack(60)
     save_pack(pack, tmp_path / "own.npz")

@@ -23,6 +23,7 @@ def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     return Program("train/train_mksgn.py", capsys, monkeypatch, tmp_path)
 
 
+@pytest.mark.slow
 def test_stopped_and_continued_it_joins_two_members(program: Program, pack_path: Path, tmp_path: Path,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     ran = trainings_in_this_process(monkeypatch, killed=6)  # the first member

@@ -31,6 +31,8 @@ from mksgn.training.teacher_recipe import PRESETS, TeacherRecipe
 from mksgn.training.trainer import Trainer
 
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "train" / "train_teacher.py"
+COUNT = 60
+"""Sequences."""
 LEFT = ["checkpoint.safetensors", "events", "metrics.jsonl", "scores.safetensors", "weights.safetensors"]
 
 
@@ -42,8 +44,8 @@ def teacher() -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="module")
 def pack_path(tmp_path_factory) -> Path:
-    """Some 120 synthetic sequences, of which 3 test ones are said to be copies of training sequences."""
-    pack = synthetic_pack(120)
+    """Some 60 synthetic sequences, of which 3 test ones are said to be copies of training sequences."""
+    pack = synthetic_pack(COUNT)
     pack.test_dup_of_train = np.zeros(len(pack), bool)
     pack.test_dup_of_train[split(pack).test[:3]] = True
     path = tmp_path_factory.mktemp("data") / "small.npz"
@@ -53,7 +55,7 @@ def pack_path(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def tiny(teacher, pack_path):
-    return teacher.Options(data=str(pack_path), base_channels=8, frames=8, epochs=2, batch=24, warm_up=1, seed=3)
+    return teacher.Options(data=str(pack_path), base_channels=8, frames=8, epochs=2, batch=12, warm_up=1, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_a_run_leaves_everything_it_promises(whole_run, pack_path):
     assert meta["test"] == final["final"]
     stream = load_stream(whole_run / "scores.safetensors")
     # The file alone must be enough to get the same logits from the raw data.
-    pack = synthetic_pack(120)
+    pack = synthetic_pack(COUNT)
     parts = split(pack, val_subjects=(1,))
     for scores, indices in ((stream.train, parts.train), (stream.test, parts.test)):
         np.testing.assert_array_equal(scores.indices, indices)
@@ -91,6 +93,7 @@ def test_a_run_leaves_everything_it_promises(whole_run, pack_path):
                             "accuracy_clean": right[3:].mean(), "samples_clean": len(right) - 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "part"), [("ctr-gcn", 1.0), ("st-gcn", 0.0)])
 def test_a_killed_run_resumes_to_the_same_bits(teacher, tiny, tmp_path, monkeypatch, network, part):
     """Dropout, momentum, order, augmentation, averages included; a line logged after the last checkpoint goes away."""
@@ -149,6 +152,7 @@ def test_a_teacher_is_the_average_of_its_last_steps(teacher, tiny, tmp_path, mon
         TeacherRecipe(average_lr=0.0)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_another(teacher, tiny, whole_run, tmp_path, monkeypatch):
     """Its weights and its recipe, streams by their names; what it came from is kept, also over a resume."""
     with torch.no_grad():
@@ -181,8 +185,9 @@ def test_a_run_starts_from_another(teacher, tiny, whole_run, tmp_path, monkeypat
     assert {p.name for p in tmp_path.iterdir()} == {"on", "twice"}
 
 
+@pytest.mark.slow
 def test_four_streams_start_from_four(teacher, tiny, pack_path, tmp_path):
-    pack = synthetic_pack(120)
+    pack = synthetic_pack(COUNT)
     recipe = replace(tiny, epochs=1).recipe().to_dict()
     for modality in MODALITIES:
         teacher_run(tmp_path / f"a-{modality}", pack, pack_path.name, modality=modality, recipe=recipe)
@@ -226,9 +231,10 @@ def test_four_streams_are_trained_resumed_and_fused(teacher, tiny, tmp_path, cap
     assert line in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_networks_learn(teacher, tiny, tmp_path):
     """On easy data the loss falls within seconds, and training accuracy leaves chance behind."""
-    teacher.main(replace(tiny, epochs=5, passes=2, batch=12, label_smoothing=0.0, dropout=0.0, out=tmp_path / "r"))
+    teacher.main(replace(tiny, epochs=5, passes=4, label_smoothing=0.0, dropout=0.0, out=tmp_path / "r"))
     epochs = rows(tmp_path / "r")[:-1]
     assert epochs[-1]["loss"] < 0.7 * epochs[0]["loss"]
     assert epochs[-1]["accuracy"] > 3 / 12
@@ -266,7 +272,7 @@ def test_impossible_wishes_are_refused(teacher, tiny, whole_run, tmp_path, tmp_p
 
 
 def test_data_without_a_half_or_labels_is_refused(teacher, tiny, tmp_path):
-    pack = synthetic_pack(120)
+    pack = synthetic_pack(COUNT)
     parts = split(pack)
     pack.test = None
     for indices, message in ((parts.train, "no test sequences"), (parts.test, "no training sequences")):
@@ -281,7 +287,7 @@ def test_data_without_a_half_or_labels_is_refused(teacher, tiny, tmp_path):
 
 
 def test_sequences_without_a_label_are_left_out(teacher, tiny, tmp_path, capsys):
-    pack = synthetic_pack(120)
+    pack = synthetic_pack(COUNT)
     parts = split(pack, val_subjects=())
     chosen = [parts.train[4], parts.test[2]]
     pack.labels[chosen] = -1
@@ -290,7 +296,7 @@ def test_sequences_without_a_label_are_left_out(teacher, tiny, tmp_path, capsys)
     assert "2 without a label are left out" in " ".join(capsys.readouterr().out.split())
     stream = load_stream(tmp_path / "r" / "scores.safetensors")
     assert not {*stream.train.indices, *stream.test.indices} & set(chosen)
-    assert len(stream.train.indices) + len(stream.test.indices) == 118
+    assert len(stream.train.indices) + len(stream.test.indices) == COUNT - 2
 
 
 def test_two_persons_of_ntu(teacher, data_dir, tmp_path):

@@ -44,6 +44,7 @@ def whole_run(tiny, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_it_promises(whole_run):
     rows = [json.loads(line) for line in (whole_run / "metrics.jsonl").read_text().splitlines()]
     assert [(r["stage"], r["epoch"]) for r in rows[:-1]] == [("float", 0), ("float", 1), ("tune", 0), ("tune", 1)]
@@ -169,6 +170,7 @@ def test_checkpoint_restores_optimiser_and_rng(tmp_path):
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(fresh.state_dict()["state"][index][name]))
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_weights_of_another(whole_run, tiny, pack_path, tmp_path):
     """Fine-tuning alone, with the recipe of the run, repeats what it did after its float stage; weights of another
     network are refused."""
