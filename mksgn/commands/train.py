@@ -17,6 +17,9 @@ Presets
     mksgn-stream
                mksgn for streams, four modalities, T = 1: no frame waits for a later one, nothing is padded,
                and it decides at every frame from the last 75 (docs/decisions/0015)
+    paper      MK-SGN for NW-UCLA as the paper prints it, at half its widths: T = 4, SMF, Eq. 10, and its
+               training settings (Tables 4 and 5); benchmarks/experiments/paper_rows.py changes one
+               thing at a time
     ntu60, ntu120
                NTU RGB+D 60 and 120: the paper's widths, four modalities, and its training
                settings (Table 5); complete and tested on fixtures, never trained here

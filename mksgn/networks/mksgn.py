@@ -135,6 +135,8 @@ PRESETS: dict[str, MkSgnConfig] = {
     # A stream without ends: it decides at every frame, from the last 75.
     "mksgn-stream": replace(_NW_UCLA, coder_width=48, residual_synapses=4, time_steps=1, temporal_kernel=5,
                             temporal_padding="none"),
+    # As printed: four time steps, SMF, Eq. 10, Table 4's neuron; at half of Table 7's widths.
+    "paper": MkSgnConfig(fusion="smf", attention="qkv", dropout=0.3),
     # Table 7's widths.
     "ntu60": _NTU,
     "ntu120": _NTU,

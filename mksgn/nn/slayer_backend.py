@@ -5,6 +5,8 @@ It exists to be compared with: slow, floating-point containers of exact integers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -35,14 +37,19 @@ class SlayerReference:
             logits.append(np.rint(out.numpy()).astype(np.int64))
             trains.append({name: train.numpy().astype(np.int8) for name, train in spikes.items() if name != INPUT})
         recorded = {name: np.concatenate([part[name] for part in trains]) for name in trains[0]}
-        counts = Counts(
-            len(samples), self.net.config.time_steps, neurons={p.name: p.size for p in self.graph.populations},
-            sample_spikes={name: train.sum(axis=(1, 2, 3, 4), dtype=np.int64) for name, train in recorded.items()},
-            sent={name: train.sum(axis=(0, 4), dtype=np.int64) for name, train in recorded.items()})
-        return RunResult(np.concatenate(logits), counts, recorded)
+        return RunResult(np.concatenate(logits), spike_counts(self.graph, recorded), recorded)
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def spike_counts(graph: Graph, recorded: Mapping[str, np.ndarray]) -> Counts:
+    """Counts of spikes alone, from recorded ones: int8 (N, C, F, V, T) of each population."""
+    samples, *_, steps = next(iter(recorded.values())).shape
+    return Counts(
+        samples, steps, neurons={p.name: p.size for p in graph.populations},
+        sample_spikes={name: train.sum(axis=(1, 2, 3, 4), dtype=np.int64) for name, train in recorded.items()},
+        sent={name: train.sum(axis=(0, 4), dtype=np.int64) for name, train in recorded.items()})
 
 
 def calibrate(net: SpikingGraphNet, samples: np.ndarray, rounds: int = 4) -> None:

@@ -10,13 +10,11 @@ torch.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from mksgn.data.preprocess import MODALITIES
-from mksgn.errors import ConfigError
+from mksgn.training.steps import Step, merged
 
 TEACHER = ("--preset", "nw-ucla", "--epochs", "80")
 """Every teacher: train_teacher.py, 80 passes of CTR-GCN at half its published width (decision 0009)."""
@@ -29,51 +27,6 @@ MEMBERS = 2
 CORE_SECONDS = {"teacher": 0.075, "member": 0.085}
 """Seconds that an epoch takes per training sequence on one core with bfloat16, as measured on NW-UCLA; members with
 four teachers."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One training, or the joining.
-
-    Parameters
-    ----------
-    kind : 'teacher', 'member' or 'join'
-    program : str
-        Of the folder train/.
-    words : tuple of str
-        Its options, without --out.
-    out : Path
-        Its folder.
-    finished : str
-        File that it leaves when it has finished.
-    begun : str
-        File that it leaves before; empty: it cannot be resumed.
-    """
-
-    kind: str
-    program: str
-    words: tuple[str, ...]
-    out: Path
-    finished: str
-    begun: str = "checkpoint.safetensors"
-
-    @property
-    def state(self) -> str:
-        """'finished', 'begun' or 'to do'."""
-        if (self.out / self.finished).exists():
-            return "finished"
-        return "begun" if self.begun and (self.out / self.begun).exists() else "to do"
-
-    def command(self) -> tuple[str, ...]:
-        """Program and options that begin it, or go on with it."""
-        if self.state == "begun":
-            return self.program, "--resume", "--out", str(self.out)
-        return self.program, *self.words, "--out", str(self.out)
-
-    def seconds(self, sequences: int) -> float:
-        """About how long it takes on one core."""
-        epochs = int(self.words[self.words.index("--epochs") + 1]) if "--epochs" in self.words else 0
-        return CORE_SECONDS.get(self.kind, 0.0) * epochs * sequences
 
 
 def steps(data: str, out: Path, seed: int, teachers: Path, shared: tuple[str, ...] = (),
@@ -95,38 +48,21 @@ def steps(data: str, out: Path, seed: int, teachers: Path, shared: tuple[str, ..
         Further options of one kind; they overrule the recipe's.
     """
     taught_by = []
-    for modality in MODALITIES:
-        folder = teachers / f"teacher-{modality}"
-        yield Step("teacher", "train_teacher.py",
-                   ("--data", data, *merged(TEACHER, shared, teacher_words), "--modality", modality), folder,
-                   "weights.safetensors")
-        taught_by.append(str(folder))
+    for step in teacher_steps(data, teachers, merged(TEACHER, shared, teacher_words)):
+        yield step
+        taught_by.append(str(step.out))
     members = []
     for number in range(MEMBERS):
         folder = out / f"run-{number + 1}"
         yield Step("member", "train_slayer.py",
                    ("--data", data, *merged(MEMBER, shared, member_words), "--seed", str(MEMBERS * seed + number),
-                    "--teacher", *taught_by), folder, "mksgn.net")
+                    "--teacher", *taught_by), folder, "mksgn.net", core_seconds=CORE_SECONDS["member"])
         members.append(str(folder))
     yield Step("join", "join_runs.py", ("--data", data, "--run", *members), out, "mksgn.net", "")
 
 
-def merged(recipe: tuple[str, ...], *given: tuple[str, ...]) -> tuple[str, ...]:
-    """Options of a recipe, overruled by those ``given``: each name once, with the values that came last."""
-    found: dict[str, list[str]] = {}
-    for words in (recipe, *given):
-        name = ""
-        for word in words:
-            if word.startswith("--"):
-                name, *value = word.split("=", 1)
-                found[name] = list(value)
-            elif name:
-                found[name].append(word)
-            else:
-                raise ConfigError("options begin with --", got=word, fix="write '--name value'")
-    return tuple(word for name, values in found.items() for word in (name, *values))
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """Options in one string, as a shell would part them."""
-    return tuple(shlex.split(text))
+def teacher_steps(data: str, folder: Path, words: tuple[str, ...]) -> Iterator[Step]:
+    """A teacher for each modality, ``folder``/teacher-MODALITY, with these options."""
+    for modality in MODALITIES:
+        yield Step("teacher", "train_teacher.py", ("--data", data, *words, "--modality", modality),
+                   folder / f"teacher-{modality}", "weights.safetensors", core_seconds=CORE_SECONDS["teacher"])

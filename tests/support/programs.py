@@ -6,12 +6,13 @@ import importlib.util
 import io
 import json
 import runpy
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -77,6 +78,31 @@ def run_program(path: str, *arguments: object) -> Outcome:
     with redirect_stdout(out), redirect_stderr(err):
         code = execute(path, *arguments)
     return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def trainings_in_this_process(monkeypatch: pytest.MonkeyPatch, killed: int = 0) -> list[list[str]]:
+    """Programs that a program starts as processes run in this one; returns their command lines, filled as they come.
+
+    Parameters
+    ----------
+    killed : int
+        The number, from 1, of one that ends as if it had been killed before it did anything; 0: none.
+    """
+    ran: list[list[str]] = []
+    others = subprocess.run
+
+    def run(command: list[str], **given: Any) -> Any:
+        if given:  # no training: git, for one
+            return others(command, **given)
+        ran.append(command[1:])
+        if len(ran) == killed:
+            return SimpleNamespace(returncode=137)
+        done = run_program(f"train/{Path(command[1]).name}", *command[2:])
+        assert done.code == 0, done.err
+        return SimpleNamespace(returncode=done.code)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return ran
 
 
 class Program:

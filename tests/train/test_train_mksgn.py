@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from programs import Program, run_program
+from programs import Program, trainings_in_this_process
 
 from mksgn.errors import ConfigError
 from mksgn.netx import read_net
-from mksgn.training.flagship import MEMBERS, merged, steps
+from mksgn.training.flagship import MEMBERS, steps
 from mksgn.training.recipe import PRESETS
+from mksgn.training.steps import merged
 
 TEACHER = "--epochs 1 --base-channels 8 --frames 8 --batch 24"
 MEMBER = ("--epochs 1 --average-part 0 --widths 4 4 --strides 1 2 --coder-width 2 --frames 8 --batch 24 "
@@ -28,20 +26,7 @@ def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.slow
 def test_stopped_and_continued_it_joins_two_members(program: Program, pack_path: Path, tmp_path: Path,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[str]] = []
-    others = subprocess.run
-
-    def in_this_process(command: list[str], **given: Any) -> Any:
-        if given:
-            return others(command, **given)
-        ran.append(command[1:])
-        if len(ran) == 6:
-            return SimpleNamespace(returncode=137)  # the first member is killed
-        done = run_program(f"train/{Path(command[1]).name}", *command[2:])
-        assert done.code == 0, done.err
-        return SimpleNamespace(returncode=done.code)
-
-    monkeypatch.setattr(subprocess, "run", in_this_process)
+    ran = trainings_in_this_process(monkeypatch, killed=6)  # the first member
     out = tmp_path / "flagship"
     words = ("--data", pack_path, "--out", out, "--seed", 3, "--device", "cpu", f"--teacher={TEACHER}",
              f"--member={MEMBER}")
