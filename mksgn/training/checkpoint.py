@@ -82,8 +82,8 @@ def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None =
     """Write a network's shape, scales and (float master) weights, enough to rebuild or fine-tune it.
 
     ``meta`` is what an mksgn.net says of its training, for networks that have none. ``compact`` writes a quantised
-    network's trained weights as its integers have them, in bfloat16, whose 8 bits are enough to find every integer
-    again at any scale: half the size, the same integers, and what the masters had beyond them is gone.
+    network's trained weights as the integers that they are, halved, as int8: a quarter of the size, the same integers,
+    and what the masters had beyond them is gone.
     """
     tensors = net.state_dict() | (_rounded(net) if compact else {})
     _write(path, {_MODEL + name: value for name, value in tensors.items()},
@@ -92,9 +92,8 @@ def save_network(path: Path, net: SpikingGraphNet, meta: dict[str, Any] | None =
 
 
 def _rounded(net: SpikingGraphNet) -> dict[str, Tensor]:
-    """The trained weights of a quantised network on the grid of its integers, by their names in its state dict.
+    """The trained weights of a quantised network as halves of their even integers, by their names in its state dict.
 
-    bfloat16 changes a number by 1/512 of it at most: the largest weight, 127 steps of the grid, by a quarter of a step.
     Those that are multiplied before they are rounded (weights of modalities, partitions of ``fused``) are left out, and
     so is the classifier, which an ensemble rounds anew.
     """
@@ -107,9 +106,16 @@ def _rounded(net: SpikingGraphNet) -> dict[str, Tensor]:
             weight = inner.synapse.weight
             plain = not isinstance(inner, GraphConvProjection) and set(getattr(projection, "weights", (1.0,))) == {1.0}
             if weight.requires_grad and plain:
-                rounded = population.neuron.quantize_8bit(weight.detach()) / population.neuron.gain
-                found[names[id(weight)]] = rounded.bfloat16()
+                even = population.neuron.quantize_8bit(weight.detach(), descale=True)
+                found[names[id(weight)]] = (even / 2).to(torch.int8)
     return found
+
+
+def _in_thresholds(name: str, value: Tensor, scales: list[int]) -> Tensor:
+    """What :func:`_rounded` made an integer, as a weight again; anything else as it is."""
+    if value.dtype != torch.int8:
+        return value
+    return value.float() * 2 / scales[int(name.split(".")[1])]
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -155,7 +161,8 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
                                   fix="use the version that wrote it, or train the network anew")
             config, data = shape_of(state["config"])
             with safe_open(path, "pt") as file:
-                tensors = {key[len(_MODEL):]: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                read = {key[len(_MODEL):]: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors = {name: _in_thresholds(name, value, state["scales"]) for name, value in read.items()}
             check_tensors(tensors, state_of(config, data))  # before memory is taken for the network
             net = SpikingGraphNet(config, data)
             if quantized:
