@@ -26,6 +26,7 @@ def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     return Program(PATH, capsys, monkeypatch, tmp_path)
 
 
+@pytest.mark.slow
 def test_rows_are_trained_once_and_compared(program: Program, pack: Pack, pack_path: Path, tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     for modality in MODALITIES:  # teachers that are finished are left alone

@@ -41,6 +41,7 @@ def other_pack(count: int = 84) -> Pack:
                    joint_names=COCO17.joint_names, edges=COCO17.body.edges)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("persons", "split"), [(1, ()), (PEOPLE, ("--test-views", 1))],
                          ids=["nothing said", "two people"])
 def test_another_body_with_other_classes(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -26,7 +26,7 @@ def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.slow
 def test_stopped_and_continued_it_joins_two_members(program: Program, pack_path: Path, tmp_path: Path,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = trainings_in_this_process(monkeypatch, killed=6)  # the first member
+    ran = trainings_in_this_process(monkeypatch, killed=6)  # the second member
     out = tmp_path / "flagship"
     words = ("--data", pack_path, "--out", out, "--seed", 3, "--device", "cpu", f"--teacher={TEACHER}",
              f"--member={MEMBER}")
