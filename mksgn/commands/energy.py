@@ -60,8 +60,8 @@ class Options:
                                         "computation": "backend", "result": "json"}
 
     net: Path
-    """The network: an mksgn.net, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is not here is looked
-    for in runs (the newest) and models."""
+    """The network: an mksgn.net, or a shipped network (nw-ucla, nw-ucla-joint, nw-ucla-stream). A bare name that is not
+    here is looked for in runs (the newest) and models."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic")] = None
     """As in mksgn run. Default: what the net was trained on, if it lies here."""
     split: Literal["train", "val", "test", "all"] | None = None

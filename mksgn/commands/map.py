@@ -55,8 +55,8 @@ class Options:
     """Place a .net file on a Loihi board."""
 
     net: Annotated[Path, tyro.conf.arg(aliases=["-n"])]
-    """The .net file, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is not here is looked for in runs
-    (the newest) and models."""
+    """The .net file, or a shipped network (nw-ucla, nw-ucla-joint, nw-ucla-stream). A bare name that is not
+    here is looked for in runs (the newest) and models."""
     board: str = "kapoho-point"
     """oheo-gulch, kapoho-point, hala-point (Loihi 2), oheo-gulch-2022 and oheo-gulch-2024 (the same chip as Lava's
     compiler took it then), loihi-1, kapoho-bay, nahuku, pohoiki-springs (Loihi 1), or a .toml file."""

@@ -73,8 +73,8 @@ class Options:
                                         "computation": "threads", "result": "json", "tensor": "input"}
 
     net: Path
-    """The network: our mksgn.net, a stock netx file, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is
-    not here is looked for in runs (the newest) and models."""
+    """The network: our mksgn.net, a stock netx file, or a shipped network (nw-ucla, nw-ucla-joint, nw-ucla-stream).
+    A bare name that is not here is looked for in runs (the newest) and models."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH|synthetic", help=f"{DATA_HELP} Default: what the net was "
                     "trained on, if it is synthetic or lies here, beside the net or in $MKSGN_DATA.")] = None
     split: Literal["train", "val", "test", "all"] | None = None

@@ -56,8 +56,8 @@ class Options:
                                         "backend": "backend", "result": "json"}
 
     net: Path
-    """The network: an mksgn.net, or a shipped network (nw-ucla, nw-ucla-joint). A bare name that is not here is looked
-    for in runs (the newest) and models."""
+    """The network: an mksgn.net, or a shipped network (nw-ucla, nw-ucla-joint, nw-ucla-stream). A bare name that is not
+    here is looked for in runs (the newest) and models."""
     frames: Annotated[str, tyro.conf.arg(metavar="PATH|-|udp:[HOST:]PORT|synthetic")]
     """Where frames come from: recordings in any format that mksgn run reads; lines of frames in a file (.jsonl), on
     standard input (-), or in datagrams to a UDP port of this machine (udp:9000; udp:0.0.0.0:9000 lets others send)."""

@@ -16,7 +16,8 @@ Presets
                train/join_runs.py, 93 to 94 % (see models/nw-ucla)
     mksgn-stream
                mksgn for streams, four modalities, T = 1: no frame waits for a later one, nothing is padded,
-               and it decides at every frame from the last 75 (docs/decisions/0015)
+               and it decides at every frame from the last 59
+               (docs/decisions/0015; see models/nw-ucla-stream)
     paper      MK-SGN for NW-UCLA as the paper prints it, at half its widths: T = 4, SMF, Eq. 10, and its
                training settings (Tables 4 and 5); benchmarks/experiments/paper_rows.py changes one
                thing at a time

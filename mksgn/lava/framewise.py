@@ -60,6 +60,8 @@ class LavaFrames:
         check_descriptors(self._plan)
         self._host = GraphHost(self.graph, timeout_s)
         self._closed = False
+        self._now, self._sums = 0, np.zeros(4, np.int64)
+        self._sent: dict[str, np.ndarray] = {}
         self._open()
 
     def __enter__(self) -> LavaFrames:
@@ -81,6 +83,7 @@ class LavaFrames:
         """Begin anew, with a new network."""
         if self._now:
             self._host.shut()
+            self._now, self._sums, self._sent = 0, np.zeros(4, np.int64), {}
             self._open()
 
     def push(self, frame: np.ndarray) -> FrameResult:
@@ -134,8 +137,6 @@ class LavaFrames:
         return readout(answer["result"]) if self.graph.output.role == "readout" else self.spikes(self.graph.output.name)
 
     def _open(self) -> None:
-        self._now, self._sums = 0, np.zeros(4, np.int64)
-        self._sent: dict[str, np.ndarray] = {}
         silence = np.zeros((*self.graph.input.shape[::-1], 1), np.int32)
         self._host.open({**asdict(live_timing(self._per_frame)), "stream": silence, "layout": "blocks",
                          "record": "spikes" if self._record else "none", "blocks": self._blocks, "models": {},

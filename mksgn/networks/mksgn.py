@@ -132,7 +132,7 @@ PRESETS: dict[str, MkSgnConfig] = {
     # For four modalities, added up: SMF (--fusion smf) learns more slowly and ends at the same accuracy. Residuals of
     # four synapses: docs/decisions/0010.
     "mksgn-4": replace(_NW_UCLA, coder_width=48, residual_synapses=4),
-    # A stream without ends: it decides at every frame, from the last 75.
+    # A stream without ends: it decides at every frame, from the last 59.
     "mksgn-stream": replace(_NW_UCLA, coder_width=48, residual_synapses=4, time_steps=1, temporal_kernel=5,
                             temporal_padding="none"),
     # As printed: four time steps, SMF, Eq. 10, Table 4's neuron; at half of Table 7's widths.
