@@ -11,7 +11,7 @@ from mksgn.errors import NetFileError
 
 NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
          "spike-driven": "Spike-driven Transformer", "ctr-gcn": "CTR-GCN", "st-gcn": "ST-GCN"}
-SHORT = re.compile(r"T = \d+|smf|\d+ nets side by side|taught by .*|base width .*")
+SHORT = re.compile(r"T = \d+|for streams|smf|\d+ nets side by side|taught by .*|base width .*")
 """Parts of a variant that a short name shows."""
 
 
@@ -76,6 +76,8 @@ def described(recipe: dict[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]
     parts = [f"T = {recipe['time_steps']}", f"widths {widths}"]
     if recipe["network"] in ("mksgn", "base-sgn"):
         parts.append(f"graph {recipe['graph_conv']}")
+    if recipe.get("coding") == "causal":
+        parts.append("for streams")
     if len(modalities) > 1:
         parts.append(recipe["fusion"])
     parts += motion_scale(recipe, modalities)
