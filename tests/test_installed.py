@@ -75,12 +75,12 @@ def test_the_lines_of_the_readme_run(folder: Path) -> None:
     assert (folder / "report.html").read_text().startswith("<!doctype html>")
 
 
-def test_both_shipped_networks_are_found_by_name(folder: Path) -> None:
+def test_the_shipped_networks_are_found_by_name(folder: Path) -> None:
     code = ("import mksgn\n"
-            "for name in ('nw-ucla', 'nw-ucla-joint'):\n"
+            "for name in ('nw-ucla', 'nw-ucla-joint', 'nw-ucla-stream'):\n"
             "    net = mksgn.load(name)\n"
             "    print(net.path.parent.name, net.path.is_file(), len(net.class_names))\n")
-    assert python(code, folder).splitlines() == ["nw-ucla True 10", "nw-ucla-joint True 10"]
+    assert python(code, folder).splitlines() == ["nw-ucla True 10", "nw-ucla-joint True 10", "nw-ucla-stream True 10"]
 
 
 def test_the_commands_run(folder: Path) -> None:
