@@ -39,7 +39,7 @@ class TrainingForward:
     @torch.no_grad()
     def run(self, samples: np.ndarray, record: str = "spikes") -> RunResult:
         """Run int8 samples (N, C, F, V); spikes of every population are always recorded."""
-        steps, scale = self.net.config.time_steps, self.net.readout.neuron.w_scale
+        steps, scale = self.net.config.time_steps, self.net.readout.neuron.units
         logits, trains = [], []
         for start in range(0, len(samples), self.batch_size):
             x = torch.from_numpy(samples[start:start + self.batch_size]).to(self.device)

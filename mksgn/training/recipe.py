@@ -99,9 +99,9 @@ class Recipe(AveragedTail):
         network on training samples (agreeing, the default); or the fine-tuned in any case (tuned).
     scales : 'power-of-two' or 'integer'
         Weight units per threshold, for each population: any integer (default), which rounds closer, or a power of two.
-    tune_loss : 'same' or 'float'
+    tune_loss : 'same' or 'own'
         What the fine-tuning minimises: what the floating-point epochs do (same, the default), or the divergence from
-        the run's own floating-point network (float).
+        the run's own floating-point network (own).
     seed : int
         Seed of initialisation, order and augmentation.
     rate_weight : float
@@ -159,7 +159,7 @@ class Recipe(AveragedTail):
     average_lr: float = 1e-3
     integers: Literal["agreeing", "tuned"] = "agreeing"
     scales: Literal["power-of-two", "integer"] = "integer"
-    tune_loss: Literal["same", "float"] = "same"
+    tune_loss: Literal["same", "own"] = "same"
     seed: int = 0
     rate_weight: float = 0.1
     rate_target: float = 0.1

@@ -142,7 +142,7 @@ class StudentTraining(Training):
         return {**results, **measured}
 
     def step_loss(self, stage: Stage) -> StepLoss:
-        if stage.name == INTEGER_STAGE and self.recipe.tune_loss == "float":
+        if stage.name == INTEGER_STAGE and self.recipe.tune_loss == "own":
             return OwnFloat(self.network, load_network(self.folder / FLOAT, quantized=False), self.dtype)
         return Objective(self.network, self.recipe, self.dtype, self.distiller)
 

@@ -74,8 +74,8 @@ def test_the_record_adds_up(whole: Whole, net: Path) -> None:
     assert totals["updates_active"] + totals["updates_idle"] == pytest.approx(4 * neurons)
     assert record["net"]["title"] == "MK-SGN, joint, T = 4" and record["net"]["name"].endswith("/small.net")
     for key in ("neurons", "counted", "updates_active", "updates_idle"):
-        whole = totals[key] if key != "counted" else totals["synops"] + totals["macs"]
-        assert sum(row[key] for row in record["layers"]) == pytest.approx(whole)
+        expected = totals[key] if key != "counted" else totals["synops"] + totals["macs"]
+        assert sum(row[key] for row in record["layers"]) == pytest.approx(expected)
     assert sum(row["expected"] for row in record["layers"]) == pytest.approx(
         record["paper"]["sops"] + record["paper"]["first_layer_macs"])
     assert np.mean(record["samples"]["synops"]) == pytest.approx(totals["synops"])

@@ -75,7 +75,7 @@ def test_a_killed_run_resumes_to_the_same_bits(whole_run, tiny, tmp_path):
 def test_scales_may_be_integers_and_the_float_network_the_teacher(tiny, tmp_path):
     """Interrupted and resumed; then another run starts from it. Both leave files whose integers agree."""
     with interrupted_at("tune", 0):
-        begun = train(*tiny, "--scales", "integer", "--tune-loss", "float", "--out", str(tmp_path / "a"), check=False)
+        begun = train(*tiny, "--scales", "integer", "--tune-loss", "own", "--out", str(tmp_path / "a"), check=False)
         assert begun.code == 130
     train("--resume", "--out", str(tmp_path / "a"))
     train("--start", str(tmp_path / "a"), *tiny[-2:], "--epochs", "0", "--tune-epochs", "0", "--out",
@@ -86,7 +86,7 @@ def test_scales_may_be_integers_and_the_float_network_the_teacher(tiny, tmp_path
         assert graph_difference(to_graph(net, graph.meta), graph) == ""
         assert any(scale.bit_count() > 1 for scale in net.scales())
         recipe = json.loads(graph.meta["recipe"])
-        assert (recipe["scales"], recipe["tune_loss"]) == ("integer", "float")
+        assert (recipe["scales"], recipe["tune_loss"]) == ("integer", "own")
     rows = [json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()]
     losses = {(row["stage"], row["epoch"]): row["loss"] for row in rows if "stage" in row}
     assert 0 < losses["tune", 1] < losses["float", 1], "integers are close to what they were rounded from"
