@@ -11,8 +11,9 @@ import pytest
 from mksgn.data.pack import load_pack
 from mksgn.data.preprocess import Preprocess
 from mksgn.data.splits import evenly_spaced, split
-from mksgn.emulator import Emulator
+from mksgn.emulator import Emulator, run_frames
 from mksgn.ir import graphs_equal
+from mksgn.ir.streaming import continuous
 from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.ensemble import ensemble_graph
@@ -104,6 +105,18 @@ def test_the_shipped_network_is_as_accurate_as_it_says(program, folder, nw_ucla_
     stated = read_net(folder / "mksgn.net").meta["accuracy_integer"]
     assert result["accuracy"] > stated - 3 * (stated * (1 - stated) / 40) ** 0.5, "three standard errors under the card"
     assert set(result["subsets"]) == {"clean"}
+
+
+def test_the_network_for_streams_decides_at_every_frame_as_on_the_clip_that_ends_there():
+    graph = read_net(ROOT / "models" / "nw-ucla-stream" / "mksgn.net")
+    channels, window, joints = graph.input.shape
+    steps = np.random.default_rng(3).integers(-4, 5, (channels, window + 12, joints))
+    frames = np.clip(3 * steps.cumsum(axis=1), -127, 127).astype(np.int8)
+    clips = np.stack([frames[:, first:first + window] for first in range(13)])
+    with Emulator(graph) as emulator:
+        expected = emulator.run(clips).output
+    assert len({tuple(row) for row in expected.tolist()}) == 13, "the clips should differ"
+    np.testing.assert_array_equal(run_frames(continuous(graph), frames).output, expected)
 
 
 @pytest.mark.timeout(300)
