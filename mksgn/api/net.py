@@ -191,9 +191,9 @@ def load(name: str | Path) -> Net:
     Parameters
     ----------
     name : str or path
-        The file; or a folder that holds an ``mksgn.net``; or a shipped network, 'nw-ucla', 'nw-ucla-joint' or 'nw-ucla-
-        stream', which come with the package; or another bare name, such as ``mksgn.net``, which is looked for in
-        ``runs`` (the newest) and ``models``, of this folder and of the project's checkout.
+        The file; or a folder that holds an ``mksgn.net``; or a shipped network ('nw-ucla', 'nw-ucla-joint' or
+        'nw-ucla-stream'), which comes with the package; or another bare name, such as ``mksgn.net``, which is looked
+        for in ``runs`` (the newest) and ``models``, of this folder and of the project's checkout.
 
     Raises
     ------

@@ -17,10 +17,9 @@ from mksgn.emulator.scratch import Scratch
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Attention, Graph, Population
 from mksgn.ir.graph import STATE_SHIFT
-from mksgn.ir.messages import check_messages
 from mksgn.ir.streaming import lattice_of
 from mksgn.processor import threads_here
-from mksgn.run.frames import FrameResult
+from mksgn.run.frames import FrameResult, checked_frame
 
 
 class FrameByFrame:
@@ -212,18 +211,13 @@ class FrameByFrame:
         row[:] = 0
         if frame is None:
             return
-        frame, shape = np.asarray(frame), tuple(population.shape)
-        if frame.shape not in (shape, (*shape, self.steps)):
-            raise DataError("a frame does not fit the net's input", where=f"frame {now}", got=str(frame.shape),
-                            allowed=f"{shape}, or the same with {self.steps} steps")
-        check_messages(frame[None], population, "frame")
+        messages = checked_frame(frame, population, self.steps, now)
         cycle = self._rings.cycle
-        if cycle and lattice_of(population).frame(now % cycle * self.steps) is None and frame.any():
+        if cycle and lattice_of(population).frame(now % cycle * self.steps) is None and messages.any():
             raise DataError("nothing may enter between two clips", where=f"frame {now}",
                             got=f"frame {now % cycle} of {lattice_of(population).frames} in its clip",
                             fix="push None until the next clip begins")
-        messages = frame if frame.ndim == 4 else frame[..., None]
-        row[..., :shape[0]] = messages.transpose(3, 1, 2, 0)
+        row[..., :population.shape[0]] = messages.transpose(3, 1, 2, 0)
 
     def _compute(self, now: int) -> None:
         """Run all lines: the input, the branches side by side, and the output."""

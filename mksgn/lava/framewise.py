@@ -6,16 +6,15 @@ from dataclasses import asdict
 
 import numpy as np
 
-from mksgn.errors import BackendError, ConfigError, DataError
+from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Graph, schedule
 from mksgn.ir.endless import prompt_steps, spaced, steps_at_work
-from mksgn.ir.messages import check_messages
 from mksgn.lava.backend import TIMEOUT_S, LavaBackend, readout
 from mksgn.lava.graph_host import Effort, GraphHost
 from mksgn.lava.limits import check_descriptors, check_processes, check_shared_memory, cpus
 from mksgn.lava.process_plan import MAX_PROCESSES, plan_blocks
 from mksgn.lava.timing import live_timing
-from mksgn.run.frames import FrameResult
+from mksgn.run.frames import FrameResult, checked_frame
 
 
 class LavaFrames:
@@ -102,12 +101,8 @@ class LavaFrames:
         """
         if self._closed:
             raise BackendError("this stream is closed", fix="make a new one")
-        frame, shape = np.asarray(frame), tuple(self.graph.input.shape)
-        if frame.shape not in (shape, (*shape, self.steps)):
-            raise DataError("a frame does not fit the net's input", where=f"frame {self._now}", got=str(frame.shape),
-                            allowed=f"{shape}, or the same with {self.steps} steps")
-        check_messages(frame[None], self.graph.input, "frame")
-        messages = frame if frame.ndim == 4 else np.broadcast_to(frame[..., None], (*shape, self.steps))
+        given = checked_frame(frame, self.graph.input, self.steps, self._now)
+        messages = np.broadcast_to(given, (*given.shape[:3], self.steps))
         answer = self._host.push(messages.transpose(3, 2, 1, 0).astype(np.int32))
         now, self._now = self._now, self._now + 1
         self._sent = answer.get("spikes", {})

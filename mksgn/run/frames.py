@@ -7,7 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from mksgn.ir import Graph
+from mksgn.errors import DataError
+from mksgn.ir import Graph, Population
+from mksgn.ir.messages import check_messages
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,3 +71,29 @@ class FrameStream(Protocol):
     def close(self) -> None:
         """Release what it holds."""
         ...
+
+
+def checked_frame(frame: np.ndarray, entry: Population, steps: int, number: int) -> np.ndarray:
+    """A frame as messages (C, 1, V, 1) that are the same at every step, or (C, 1, V, T).
+
+    Parameters
+    ----------
+    frame : int array_like (C, 1, V) or (C, 1, V, T)
+    entry : Population
+        The input.
+    steps : int
+        T.
+    number : int
+        Of the frame, from 0; for errors.
+
+    Raises
+    ------
+    DataError
+        When the frame has another shape, or values that the input cannot send.
+    """
+    frame, shape = np.asarray(frame), tuple(entry.shape)
+    if frame.shape not in (shape, (*shape, steps)):
+        raise DataError("a frame does not fit the net's input", where=f"frame {number}", got=str(frame.shape),
+                        allowed=f"{shape}, or the same with {steps} steps")
+    check_messages(frame[None], entry, "frame")
+    return frame if frame.ndim == 4 else frame[..., None]

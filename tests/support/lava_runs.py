@@ -6,8 +6,11 @@ import numpy as np
 from reference import simulate
 from written_graphs import T, even
 
+from mksgn.emulator import Emulator
 from mksgn.ir import Conv, Cuba, Dense, Graph, Population
+from mksgn.lava.backend import LavaBackend
 from mksgn.run.backend import RunResult
+from mksgn.run.comparison import compare
 
 
 def block_samples(count: int = 3) -> np.ndarray:
@@ -76,3 +79,14 @@ def delayed_graph(steps: int | None) -> Graph:
                 Dense("d", ("conv",), "dense", even(rng, 5, 36), delay=rng.integers(0, 4, (5, 36))),
                 Dense("o", ("dense",), "out", even(rng, 4, 5, limit=90), delay=rng.integers(0, 3, 5)))
     return Graph(populations, synapses, steps)
+
+
+def check_layout(graph: Graph, samples: np.ndarray, layout: str) -> None:
+    """Lava in this layout and the emulator agree on every spike and output."""
+    with Emulator(graph) as emulator:
+        emulated = emulator.run(samples, record="spikes")
+    with LavaBackend(graph, layout=layout) as lava:
+        run = lava.run(samples, record="spikes")
+    result = compare(run, emulated, tuple(p.name for p in graph.populations if p.role == "hidden"))
+    assert result.equal, result.first
+    np.testing.assert_array_equal(run.output, emulated.output)
