@@ -88,8 +88,8 @@ LIMITS: dict[str, Limit] = {
     "frames": _COUNT, "persons": _COUNT, "root_range": _POSITIVE, "motion_range": _WEIGHT,
     "min_score": _WEIGHT,
     "rate": _WEIGHT, "recorded_rate": _POSITIVE, "settle": _COUNT,
-    "yaw": _WEIGHT, "pitch": _WEIGHT, "roll": _WEIGHT, "crop": Limit(0, 1, above=True), "pace": _WEIGHT,
-    "noise": _WEIGHT, "mirror": _PART,
+    "yaw": _WEIGHT, "pitch": _WEIGHT, "roll": _WEIGHT, "crop": Limit(0, 1, above=True), "onset": _PART,
+    "pace": _WEIGHT, "noise": _WEIGHT, "mirror": _PART,
     # Training. A generator's seed has 32 bits.
     "seed": Limit(0, (1 << 32) - 1, whole=True), "devices": _COUNT, "threads": _COUNT,
     "epochs": _NUMBER, "tune_epochs": _NUMBER, "passes": _COUNT, "batch": _COUNT,

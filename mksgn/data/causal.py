@@ -301,8 +301,7 @@ def causal_clip(preprocess: Preprocess, sequence: np.ndarray, body: Body, augmen
             sequence = mirrored(sequence, augment.mirrored)
             scores = None if scores is None else scores[:, :, list(augment.mirrored)]
         turn = random_rotation(augment, rng)
-        length = len(sequence) * rng.uniform(augment.crop, 1.0)
-        start = rng.uniform(0.0, len(sequence) - length)
+        start, length = augment.part_of(len(sequence), rng)
         kept = slice(int(start), max(int(np.ceil(start + length)), int(start) + 1))
         rate *= augment.pace_of(rng)
         shift = rng.normal(0, augment.noise, (1, preprocess.persons, body.num_joints, 3))

@@ -79,6 +79,9 @@ class Augment:
         Largest rotation about the vertical and the two horizontal axes, in degrees.
     crop : float
         Smallest part of the sequence kept.
+    onset : float
+        Probability that the part kept begins where the sequence does, as a stream's frames so far do; otherwise it
+        begins anywhere.
     pace : float
         Largest change of its pace: 0.5 plays it up to 1.5 times as fast or as slowly. A preprocessing that resamples
         the whole sequence does not see it.
@@ -99,6 +102,7 @@ class Augment:
     pitch: float = 10.0
     roll: float = 5.0
     crop: float = 0.6
+    onset: float = 0.0
     pace: float = 0.0
     noise: float = 0.01
     mirror: float = 0.0
@@ -106,6 +110,12 @@ class Augment:
 
     def __post_init__(self) -> None:
         check_limits(self, options=False)
+
+    def part_of(self, frames: int, rng: np.random.Generator) -> tuple[float, float]:
+        """First frame and length of the part of a sequence that is kept; ``onset`` draws nothing where it is 0."""
+        length = frames * rng.uniform(self.crop, 1.0)
+        start = rng.uniform(0.0, frames - length)
+        return (0.0 if self.onset and rng.random() < self.onset else start), length
 
     def pace_of(self, rng: np.random.Generator) -> float:
         """How many times as fast a sequence is played; nothing is drawn where ``pace`` is 0."""
@@ -268,8 +278,7 @@ class Preprocess:
         start, length = 0.0, float(len(points))
         if augment is not None and rng is not None:
             rotation = random_rotation(augment, rng) @ rotation
-            length *= rng.uniform(augment.crop, 1.0)
-            start = rng.uniform(0.0, len(points) - length)
+            start, length = augment.part_of(len(points), rng)
             augment.pace_of(rng)  # drawn, so that a causal preprocessing sees the same changes otherwise
         at = np.clip(np.linspace(start, start + length - 1, self.frames), 0, len(points) - 1)
         points = _resample(points @ rotation.T, at)

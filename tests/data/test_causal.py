@@ -198,8 +198,9 @@ def test_a_second_person_enters_beside_the_first(sequence: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("pace", [0.0, 0.5])
-def test_random_changes_are_drawn_as_by_the_other_way(sequence: np.ndarray, pace: float) -> None:
-    augment = Augment(mirror=0.5, mirrored=tuple(range(20)), pace=pace)
+@pytest.mark.parametrize("onset", [0.0, 0.5])
+def test_random_changes_are_drawn_as_by_the_other_way(sequence: np.ndarray, pace: float, onset: float) -> None:
+    augment = Augment(mirror=0.5, mirrored=tuple(range(20)), pace=pace, onset=onset)
     states = []
     for preprocess in (PREPROCESS, replace(PREPROCESS, causal=None)):
         rng = np.random.default_rng(3)
@@ -222,6 +223,17 @@ def test_a_changed_pace_changes_the_number_of_frames(sequence: np.ndarray) -> No
     paces = [entered(replace(still, pace=0.5), seed) for seed in range(200)]
     assert min(paces) in (19, 20) and max(paces) in (42, 43) and len(set(paces)) > 15
     assert np.mean(np.array(paces) < 29) == pytest.approx(0.5, abs=0.1), "faster as often as slower"
+
+
+def test_a_part_can_begin_where_the_sequence_does() -> None:
+    """With the probability ``onset``; its length, half to all of the sequence, does not depend on it."""
+    rng = np.random.default_rng(0)
+    for onset in (0.0, 0.3, 1.0):
+        parts = np.array([Augment(crop=0.5, onset=onset).part_of(40, rng) for _ in range(2000)])
+        starts, lengths = parts.T
+        assert (starts == 0).mean() == pytest.approx(onset, abs=0.04)
+        assert (starts >= 0).all() and (starts + lengths <= 40).all()
+        assert lengths.min() == pytest.approx(20, abs=0.5) and lengths.mean() == pytest.approx(30, abs=0.5)
 
 
 def test_equal_rates_leave_every_frame_as_it_is(sequence: np.ndarray) -> None:
