@@ -109,18 +109,35 @@ def observed(found: Sequence[Course]) -> dict[str, Any]:
 
 def early_exit(found: Sequence[Course], confidence: float, after: int = AFTER) -> dict[str, Any]:
     """What comes of it that the first decision of this ``confidence`` is final, from ``after`` frames on."""
-    right, frames, parts, events = [], [], [], np.zeros(3)
-    for course in found:
-        sure = np.flatnonzero(course.scores.max(axis=1) >= confidence)
-        sure = sure[sure >= after - 1]
-        end = int(sure[0]) if sure.size else len(course.decided) - 1
-        right.append(course.decided[end] == course.label)
-        frames.append(end + 1)
-        parts.append((end + 1) / len(course.decided))
+    ends = [_first(course.scores.max(axis=1) >= confidence, after) for course in found]
+    return {"confidence": confidence, **_ended(found, ends)}
+
+
+def foreseeing_exit(found: Sequence[Course], after: int = AFTER) -> dict[str, Any]:
+    """An exit that knows what the last frame will decide: at the first frame, from ``after`` on, that decides the same.
+
+    No rule that leaves all decisions as they are takes fewer operations.
+    """
+    return _ended(found, [_first(course.decided == course.decided[-1], after) for course in found])
+
+
+def _first(there: np.ndarray, after: int) -> int:
+    """The first True of (F,) from the frame ``after`` on, counted from 1, or the last frame."""
+    where = np.flatnonzero(there[after - 1:])
+    return after - 1 + int(where[0]) if where.size else len(there) - 1
+
+
+def _ended(found: Sequence[Course], ends: Sequence[int]) -> dict[str, Any]:
+    """Accuracy, frames and events of courses that end with these frames."""
+    events = np.zeros(3)
+    for course, end in zip(found, ends):
         events += [kind[:end + 1].sum() for kind in (course.spikes, course.synops, course.macs)]
     spikes, synops, macs = events / len(found)
-    return {"confidence": confidence, "accuracy": float(np.mean(right)), "frames": float(np.mean(frames)),
-            "part_of_the_clip": float(np.mean(parts)), "spikes": spikes, "synops": synops, "macs": macs}
+    return {"accuracy": float(np.mean([course.decided[end] == course.label for course, end in zip(found, ends)])),
+            "frames": float(np.mean(ends)) + 1,
+            "part_of_the_clip": float(np.mean([(end + 1) / len(course.decided)
+                                               for course, end in zip(found, ends)])),
+            "spikes": spikes, "synops": synops, "macs": macs}
 
 
 def stitched(pack: Pack, indices: np.ndarray, lateral: Sequence[tuple[int, int]]) -> list[np.ndarray]:

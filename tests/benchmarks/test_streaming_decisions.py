@@ -58,6 +58,9 @@ def test_an_early_exit_takes_the_first_sure_decision(module: ModuleType) -> None
     assert (found["spikes"], found["synops"], found["macs"]) == ((3 + 10) / 2, (30 + 100) / 2, (300 + 1000) / 2)
     never = module.early_exit([one, two], 2.0)
     assert never["accuracy"] == 0.5 and never["frames"] == 6 and never["synops"] == 210
+    foreseen = module.foreseeing_exit([one, two], after=2)
+    assert foreseen["accuracy"] == 0.5 and foreseen["frames"] == (4 + 5) / 2 and foreseen["synops"] == (100 + 150) / 2
+    assert module.foreseeing_exit([one], after=9)["frames"] == 6, "a clip of fewer frames ends with its last"
 
 
 def test_a_decision_is_stable_when_it_stays(module: ModuleType) -> None:

@@ -71,10 +71,10 @@ def test_blocks_of_stock_processes() -> None:
 def test_frames_further_apart(seed: int, steps: int | None, options: dict[str, Any]) -> None:
     """A decision before the next frame; or any distance, also one with which waits exceed what a synapse can hold."""
     graph = unpadded(seed)
-    record = "states" if "layout" in options and steps is None else "spikes"  # states pause after every step
+    record = "states" if options.get("layout") == "layers" and steps is None else "spikes"  # states pause at every step
     steps = steps or prompt_steps(continuous(graph))
     assert steps > (graph.time_steps or 0)
-    check(graph, graph.input.shape[1] + 3, seed, record, steps, **options)
+    check(graph, graph.input.shape[1] + 2, seed, record, steps, **options)
 
 
 def test_blocks_of_stock_processes_with_frames_further_apart() -> None:
