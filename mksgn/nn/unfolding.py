@@ -64,20 +64,46 @@ def normalise(net: SpikingGraphNet, samples: Tensor) -> None:
     samples : int8 Tensor (N, C, F, V)
         Training samples; some hundreds are plenty.
     """
+    _observe(net, samples, _undone)
+
+
+@torch.no_grad()
+def standardise(net: SpikingGraphNet, samples: Tensor) -> None:
+    """Give every batch norm the statistics of ``samples``, and leave its weight and bias.
+
+    A population's drive then has the mean and the scale that the norm was trained for, also where a source or a kernel
+    was cut and its sums grew smaller.
+
+    Parameters
+    ----------
+    net, samples
+        As of :func:`normalise`.
+    """
+    _observe(net, samples, lambda norm, mean, var: None)
+
+
+def _observe(net: SpikingGraphNet, samples: Tensor, change: Callable[[nn.BatchNorm2d, Tensor, Tensor], None]) -> None:
+    """Run the samples; each batch norm is changed by the mean and variance that reach it, and takes them as its own."""
     for population in net.populations:
-        population.norm_observer = None if population.norm is None else _entering(population.norm)
+        population.norm_observer = None if population.norm is None else _entering(population.norm, change)
     net(samples)
     for population in net.populations:
         population.norm_observer = None
 
 
-def _entering(norm: nn.BatchNorm2d) -> Callable[[Tensor, int], None]:
+def _entering(norm: nn.BatchNorm2d, change: Callable[[nn.BatchNorm2d, Tensor, Tensor], None]
+              ) -> Callable[[Tensor, int], None]:
     def enter(drive: Tensor, steps: int) -> None:
-        scale, shift = scale_and_shift(norm)
         mean, var = batch_moments(drive.contiguous(memory_format=torch.channels_last), steps)
-        norm.weight.copy_(scale * (var + norm.eps).sqrt())
-        norm.bias.copy_(shift + mean * scale)
+        change(norm, mean, var)
         norm.get_buffer("running_mean").copy_(mean)
         norm.get_buffer("running_var").copy_(var)
 
     return enter
+
+
+def _undone(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> None:
+    """Weight and bias with which the norm computes after it took this mean and variance what it did before."""
+    scale, shift = scale_and_shift(norm)
+    norm.weight.copy_(scale * (var + norm.eps).sqrt())
+    norm.bias.copy_(shift + mean * scale)

@@ -179,21 +179,40 @@ def load_network(path: Path, quantized: bool = True) -> SpikingGraphNet:
 
 
 def load_weights(net: SpikingGraphNet, path: Path) -> None:
-    """Give ``net``, in floating point, the weights of the network at ``path``.
-
-    T, dropout, the number of synapses of a residual and the frames of a sample may differ, and so may temporal padding
-    and kernel: a shorter kernel takes those taps of the longer that read the same frames beside the residual's. The
-    weights of a quantised network are unfolded (:mod:`mksgn.nn.unfolding`).
+    """Give ``net``, in floating point, the weights of the network at ``path``: :func:`give_weights`.
 
     Raises
     ------
     ConfigError
         When the file is not one, or of another network.
     """
+    give_weights(net, floating_network(path), path)
+
+
+def floating_network(path: Path) -> SpikingGraphNet:
+    """The network at ``path`` in floating point; one of integers is unfolded (:mod:`mksgn.nn.unfolding`).
+
+    Raises
+    ------
+    ConfigError
+        When the file is not one.
+    """
     quantized = read_state(path).get("quantized", True)
     found = load_network(path, quantized)
-    if quantized:
-        found = unfolded(found)
+    return unfolded(found) if quantized else found
+
+
+def give_weights(net: SpikingGraphNet, found: SpikingGraphNet, path: Path) -> None:
+    """Give ``net`` the weights of ``found``, which ``path`` holds; both in floating point.
+
+    T, dropout, the number of synapses of a residual and the frames of a sample may differ, and so may temporal padding
+    and kernel: a shorter kernel takes those taps of the longer that read the same frames beside the residual's.
+
+    Raises
+    ------
+    ConfigError
+        When they are different networks.
+    """
     convolves = isinstance(net.config, GraphConfig) and isinstance(found.config, GraphConfig)
     free = {"time_steps", "dropout", "residual_synapses", "body", *(RETIMED if convolves else ())}
     here, there = ({"network": each.config.name, **vars(each.data), **vars(each.config)} for each in (net, found))
@@ -207,6 +226,12 @@ def load_weights(net: SpikingGraphNet, path: Path) -> None:
         raise ConfigError("these weights are of another body", where=str(path), got=f"{found.data.body.num_joints} "
                           "joints", allowed=f"{net.data.body.num_joints}", fix="start from a run on the same data")
     net.load_state_dict(tensors)
+
+
+def retimed(net: SpikingGraphNet, found: SpikingGraphNet) -> bool:
+    """Whether ``net`` looks at other frames than ``found``, whose weights it takes."""
+    return any(getattr(shape, name, None) != getattr(other, name, None) for name in RETIMED
+               for shape, other in ((net.data, found.data), (net.config, found.config)))
 
 
 def _with_kernels_of(net: SpikingGraphNet, found: SpikingGraphNet, path: Path) -> dict[str, Tensor]:

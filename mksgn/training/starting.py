@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from mksgn.files import name_of
 from mksgn.nn import SpikingGraphNet
-from mksgn.nn.unfolding import normalise
+from mksgn.nn.unfolding import normalise, standardise
 from mksgn.training.batches import Batches
-from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_weights
+from mksgn.training.checkpoint import FLOAT, WEIGHTS, floating_network, give_weights, load_weights, retimed
 
 STATISTICS_BATCHES = 8
 """Batches whose statistics a batch norm begins with where it was folded away."""
@@ -54,7 +56,9 @@ def lineage(folder: Path, meta: Mapping[str, Any], epochs: int) -> dict[str, Any
 def start_from_run(net: SpikingGraphNet, folder: Path, batches: Batches) -> None:
     """Give ``net`` the weights of a finished run: its floating-point network's.
 
-    Where the folder has only integers, as in models/, their master weights are taken, with new batch norms.
+    Where the folder has only integers, as in models/, their master weights are taken, with new batch norms. Where
+    ``net`` looks at other frames, the norms learn from the network as it was what mean and scale each population is to
+    have.
 
     Raises
     ------
@@ -64,7 +68,19 @@ def start_from_run(net: SpikingGraphNet, folder: Path, batches: Batches) -> None
     if (folder / FLOAT).exists():
         load_weights(net, folder / FLOAT)
         return
-    load_weights(net, folder / WEIGHTS)
+    found = floating_network(folder / WEIGHTS)
     samples = torch.cat([x for x, *_ in islice(batches.epoch(0), STATISTICS_BATCHES)])
-    normalise(net.eval(), samples)
+    give_weights(net, found, folder / WEIGHTS)  # refuses another network
+    if retimed(net, found):
+        normalise(found.eval(), _fitted(samples, found.data.frames))
+        give_weights(net, found, folder / WEIGHTS)
+        standardise(net.eval(), samples)
+    else:
+        normalise(net.eval(), samples)
     net.train()
+
+
+def _fitted(samples: Tensor, frames: int) -> Tensor:
+    """The last ``frames`` of (N, C, F, V) samples; where they have fewer, nobody is seen before them."""
+    kept = samples[:, :, -frames:]
+    return functional.pad(kept, (0, 0, frames - kept.shape[2], 0))
