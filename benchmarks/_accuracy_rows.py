@@ -41,7 +41,8 @@ from mksgn.programs.samples import select_labelled
 from mksgn.report.network_names import NAMES, averaging, described, motion_scale
 from mksgn.teachers.scores import SCORES, Stream, fuse, load_stream, stream_accuracies
 from mksgn.teachers.weights import load_teacher
-from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
+from mksgn.training.network_file import load_network, read_meta
+from mksgn.training.run_files import NET, WEIGHTS
 
 Row = dict[str, Any]
 COMMIT = re.compile(r".*\([0-9a-f]+\)")

@@ -104,7 +104,8 @@ from mksgn.data.splits import evenly_spaced, split
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
 from mksgn.ir.partition import parts
-from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
+from mksgn.ir.streaming import streamed
 from mksgn.networks.graph import GraphConfig
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.slayer_backend import SlayerReference, calibrate
@@ -113,8 +114,8 @@ from mksgn.run.backend import RunResult
 from mksgn.run.comparison import compare
 from mksgn.run.registry import open_backend
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network
 from mksgn.training.fusion_weights import fixed_weights, sample_weights
+from mksgn.training.network_file import load_network
 from mksgn.training.recipe import PRESETS
 
 

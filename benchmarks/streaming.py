@@ -80,7 +80,8 @@ from mksgn.counts import Counts
 from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph, schedule
-from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
+from mksgn.ir.streaming import streamed
 from mksgn.processor import describe
 from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.run.registry import open_backend

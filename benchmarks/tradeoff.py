@@ -99,7 +99,7 @@ from mksgn.programs.kept import read_kept
 from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.report.figures import LEGEND_LINE, legend_below, standard_error, svg
 from mksgn.report.network_names import short_name
-from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
+from mksgn.training.run_files import CHECKPOINT, NET, read_state
 
 PAPER = next(row for row in TABLE3 if row.name == "MK-SGN")
 

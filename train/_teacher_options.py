@@ -160,7 +160,7 @@ class Options:
     def started(self, modality: str) -> tuple[Path, dict[str, Any]]:
         """Folder and metadata of the finished run that --start names for a modality."""
         from mksgn.teachers.weights import load_teacher
-        from mksgn.training.checkpoint import WEIGHTS
+        from mksgn.training.run_files import WEIGHTS
 
         assert self.start is not None
         folder = stream_folder(Path(self.start), modality) if self.modality == "all" else Path(self.start)
@@ -181,7 +181,7 @@ class Options:
 
     def start_recipe(self, modality: str) -> TeacherRecipe:
         """Recipe of the finished run that --start names for a modality."""
-        from mksgn.training.checkpoint import WEIGHTS
+        from mksgn.training.run_files import WEIGHTS
         from mksgn.training.teacher_recipe import TeacherRecipe
 
         folder, meta = self.started(modality)
@@ -196,8 +196,8 @@ def stream_folder(base: Path, modality: str) -> Path:
 
 def check_folders(options: Options, folders: dict[str, Path]) -> None:
     """Refuse folders that hold other runs, none to resume, or no place to write to."""
-    from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS
     from mksgn.training.folder import check_folder
+    from mksgn.training.run_files import CHECKPOINT, WEIGHTS
 
     held = [folder for folder in folders.values() if (folder / CHECKPOINT).exists()]
     if options.resume and not held:
@@ -216,7 +216,7 @@ def check_folders(options: Options, folders: dict[str, Path]) -> None:
 
 def resumed(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
     """Options and recipe that the run being resumed was started with, whatever the presets say today."""
-    from mksgn.training.checkpoint import CHECKPOINT, read_state
+    from mksgn.training.run_files import CHECKPOINT, read_state
     from mksgn.training.teacher_recipe import TeacherRecipe
 
     first = next(folder for folder in folders.values() if (folder / CHECKPOINT).exists())

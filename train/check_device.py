@@ -61,9 +61,10 @@ from mksgn.limits import check_limits
 from mksgn.netx import read_net
 from mksgn.nn.training_backend import TrainingForward
 from mksgn.run.comparison import Comparison
-from mksgn.training.checkpoint import NET, WEIGHTS, load_network, read_meta
 from mksgn.training.devices import choose_device
+from mksgn.training.network_file import load_network, read_meta
 from mksgn.training.run_data import RunData
+from mksgn.training.run_files import NET, WEIGHTS
 
 PRECISIONS = (torch.float32, torch.bfloat16)
 

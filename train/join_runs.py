@@ -45,10 +45,10 @@ if __name__ == "__main__":
     with exit_on_error():
         given = parse(Options, __doc__)  # before the heavy imports: --help and a misspelt option answer at once
 
-from mksgn.training.checkpoint import NET
 from mksgn.training.folder import check_folder
 from mksgn.training.joining import join
 from mksgn.training.printing import print_accuracies, print_run_command
+from mksgn.training.run_files import NET
 
 
 def main(options: Options) -> None:

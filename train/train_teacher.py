@@ -42,12 +42,12 @@ if __name__ == "__main__":
 from lightning_fabric import Fabric
 
 from mksgn.data.pack import Pack
-from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS, read_state
 from mksgn.training.devices import choose_device, prepare_arithmetic
 from mksgn.training.folder import run_folders
 from mksgn.training.printing import described, print_fusion
 from mksgn.training.processes import launch
 from mksgn.training.run_data import RunData
+from mksgn.training.run_files import CHECKPOINT, WEIGHTS, read_state
 from mksgn.training.teacher import TeacherTraining
 from mksgn.training.teacher_recipe import TeacherRecipe
 from mksgn.training.trainer import Trainer

@@ -17,8 +17,9 @@ from mksgn.errors import ConfigError
 from mksgn.programs.console import print_table
 from mksgn.programs.outputs import check_writable, write_json
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import WEIGHTS, read_meta
+from mksgn.training.network_file import read_meta
 from mksgn.training.run_data import split_of
+from mksgn.training.run_files import WEIGHTS
 
 
 def training_samples(run: Path, data: str, count: int) -> tuple[np.ndarray, np.ndarray]:

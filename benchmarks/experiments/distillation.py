@@ -65,11 +65,11 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.programs.outputs import check_writable, write_json
 from mksgn.teachers.weights import TeacherConfig, save_teacher
 from mksgn.training.batches import Batches
-from mksgn.training.checkpoint import WEIGHTS
 from mksgn.training.distill import Distillation
 from mksgn.training.distiller import Distiller
 from mksgn.training.frozen_teachers import Teachers
 from mksgn.training.recipe import PRESETS, Recipe
+from mksgn.training.run_files import WEIGHTS
 
 STUDENT = ("widths", "frames", "time_steps", "batch")
 """Options that change the preset."""

@@ -55,7 +55,7 @@ from mksgn.netx import read_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.programs.outputs import write_json
 from mksgn.programs.samples import select_labelled
-from mksgn.training.checkpoint import load_network
+from mksgn.training.network_file import load_network
 
 
 @torch.no_grad()

@@ -62,8 +62,9 @@ from mksgn.nn.gates import GatePopulation
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.network import HEAD
 from mksgn.nn.scales import Scales
-from mksgn.training.checkpoint import FLOAT, WEIGHTS, load_network
 from mksgn.training.evaluation import PART
+from mksgn.training.network_file import load_network
+from mksgn.training.run_files import FLOAT, WEIGHTS
 
 
 class Answers(NamedTuple):

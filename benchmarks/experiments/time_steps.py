@@ -45,8 +45,9 @@ if __name__ == "__main__":
 from _training_samples import report, training_samples
 
 from mksgn.nn.unfolding import unfolded
-from mksgn.training.checkpoint import WEIGHTS, load_network
 from mksgn.training.evaluation import predictions
+from mksgn.training.network_file import load_network
+from mksgn.training.run_files import WEIGHTS
 
 
 def rows(run: Path, options: Options) -> list[dict[str, Any]]:

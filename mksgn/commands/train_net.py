@@ -16,12 +16,12 @@ from mksgn.files import name_of
 from mksgn.programs.console import print_prose
 from mksgn.programs.options import stored
 from mksgn.programs.started import told
-from mksgn.training.checkpoint import CHECKPOINT, NET, read_state
 from mksgn.training.devices import check_devices, choose_device, prepare_arithmetic
 from mksgn.training.folder import check_folder, run_folders
 from mksgn.training.printing import print_accuracies, print_run_command
 from mksgn.training.processes import is_first_process, launch
 from mksgn.training.run_data import RunData
+from mksgn.training.run_files import CHECKPOINT, NET, read_state
 from mksgn.training.starting import Origin
 from mksgn.training.student import StudentTraining
 from mksgn.training.trainer import Trainer

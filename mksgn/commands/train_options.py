@@ -107,7 +107,7 @@ class Options:
 
     def folder(self) -> Path:
         """Where this run lives; without --out the first runs/PRESET, runs/PRESET-2, ... that is free."""
-        from mksgn.training.checkpoint import CHECKPOINT, NET, WEIGHTS
+        from mksgn.training.run_files import CHECKPOINT, NET, WEIGHTS
 
         if self.out is None:
             if self.resume:
@@ -129,7 +129,8 @@ class Options:
 
     def lineage(self) -> dict[str, Any]:
         """For the files of a run that starts from another, see :func:`~mksgn.training.starting.lineage`."""
-        from mksgn.training.checkpoint import WEIGHTS, read_meta
+        from mksgn.training.network_file import read_meta
+        from mksgn.training.run_files import WEIGHTS
         from mksgn.training.starting import lineage
 
         if not self.start:
@@ -146,8 +147,9 @@ class Options:
 
     def recipe(self) -> Recipe:
         """The recipe of the preset, or of the run it starts from, with the options."""
-        from mksgn.training.checkpoint import WEIGHTS, read_meta
         from mksgn.training.distill import distillation
+        from mksgn.training.network_file import read_meta
+        from mksgn.training.run_files import WEIGHTS
 
         check_limits(self)
         if self.start and self.preset is None:
@@ -171,7 +173,7 @@ def resumed(options: Options, state: dict[str, Any]) -> tuple[Options, Recipe]:
 
     The number of fine-tuning epochs may be given anew.
     """
-    from mksgn.training.checkpoint import CHECKPOINT
+    from mksgn.training.run_files import CHECKPOINT
 
     if not {"recipe", "stage", "options"} <= state.keys() or not state["options"].keys() <= vars(options).keys():
         raise ConfigError("this checkpoint is of another program, or of an older version of this one",

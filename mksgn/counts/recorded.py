@@ -10,7 +10,8 @@ from mksgn.counts import Counts
 from mksgn.ir import Attention, Graph, Population
 from mksgn.ir.attention import Events, events
 from mksgn.ir.graph import DECAY_UNITY
-from mksgn.ir.streaming import fanout_by_frame, frame_spans
+from mksgn.ir.streamed_clips import frame_spans
+from mksgn.ir.streaming import fanout_by_frame
 
 
 def sent_recorded(graph: Graph, counts: Counts, stream: np.ndarray, spikes: dict[str, np.ndarray]

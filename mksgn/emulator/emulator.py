@@ -33,7 +33,7 @@ from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.extras import require
 from mksgn.ir import Graph, reset_steps
 from mksgn.ir.messages import check_messages, check_samples
-from mksgn.ir.streaming import check_stream, refuse_streamed
+from mksgn.ir.streamed_clips import check_stream, refuse_streamed
 from mksgn.processor import threads_here
 from mksgn.run.backend import RunResult
 

@@ -17,7 +17,7 @@ from mksgn.emulator.scratch import Scratch
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Attention, Graph, Population
 from mksgn.ir.graph import STATE_SHIFT
-from mksgn.ir.streaming import lattice_of
+from mksgn.ir.streamed_clips import lattice_of
 from mksgn.processor import threads_here
 from mksgn.run.frames import FrameResult, checked_frame
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mksgn.emulator.program import ENTRY, POPULATION, Code, Program, Sizes
 from mksgn.ir import Graph, schedule
-from mksgn.ir.streaming import is_endless, lattice_of
+from mksgn.ir.streamed_clips import is_endless, lattice_of
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mksgn.events.synapses import Apply, Attend, by_delay
 from mksgn.ir import Attention, Population, Synapse
 from mksgn.ir.bounds import INPUT_LIMIT, SUM24, wraps24
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
-from mksgn.ir.streaming import frame_spans
+from mksgn.ir.streamed_clips import frame_spans
 
 SILENT = 1 << 23
 """Threshold of a readout, which v, clipped below it, never exceeds."""

@@ -23,7 +23,8 @@ import numpy as np
 from mksgn.counts import Counts
 from mksgn.errors import ConfigError
 from mksgn.ir import Graph
-from mksgn.ir.streaming import dense_macs, is_endless, refuse_streamed
+from mksgn.ir.streamed_clips import is_endless, refuse_streamed
+from mksgn.ir.streaming import dense_macs
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mksgn.ir.graph import Graph
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.messages import check_messages
 from mksgn.ir.schedule import schedule
-from mksgn.ir.streaming import is_endless, lattice_of
+from mksgn.ir.streamed_clips import is_endless, lattice_of
 from mksgn.ir.synapses import Conv
 
 STEPS_PER_FRAME_MAX = 1 << 12

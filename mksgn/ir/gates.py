@@ -25,7 +25,7 @@ from mksgn.ir.graph import Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.relays import UNIT, passing
 from mksgn.ir.schedule import Schedule, schedule
-from mksgn.ir.streaming import is_endless, lattice_of
+from mksgn.ir.streamed_clips import is_endless, lattice_of
 from mksgn.ir.synapses import Dense, GraphConv, Synapse
 
 BOTH = Cuba(UNIT + UNIT // 2, 4096, 4096)

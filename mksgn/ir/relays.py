@@ -21,7 +21,7 @@ import numpy as np
 
 from mksgn.ir.graph import DELAY_MAX, Cuba, Graph, Population
 from mksgn.ir.lattice import Lattice
-from mksgn.ir.streaming import is_endless
+from mksgn.ir.streamed_clips import is_endless
 from mksgn.ir.synapses import Conv, Synapse
 
 UNIT = 64

@@ -33,7 +33,7 @@ from mksgn.ir import Attention, Conv, Dense, Graph, Population, Synapse
 from mksgn.ir.bounds import input_bound
 from mksgn.ir.partition import Part
 from mksgn.ir.relays import RELAY, UNIT
-from mksgn.ir.streaming import lattice_of
+from mksgn.ir.streamed_clips import lattice_of
 from mksgn.ir.synapses import Shape
 from mksgn.lava.attention_matrices import MATRICES, attention_matrix
 from mksgn.lava.network import LavaNetwork

@@ -7,7 +7,7 @@ import numpy as np
 from mksgn.ir import Graph
 from mksgn.ir.gates import gated
 from mksgn.ir.relays import relayed
-from mksgn.ir.streaming import lattice_of
+from mksgn.ir.streamed_clips import lattice_of
 
 Arrays = dict[str, np.ndarray]
 

@@ -10,7 +10,7 @@ from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.events.stepper import Stepper
 from mksgn.ir import Attention, Graph, schedule
 from mksgn.ir.messages import check_samples
-from mksgn.ir.streaming import is_endless, refuse_streamed
+from mksgn.ir.streamed_clips import is_endless, refuse_streamed
 from mksgn.lava.process_plan import plan_processes
 from mksgn.lava.stock_stream import stock_graph
 

@@ -18,7 +18,7 @@ from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_endless_rat
 from mksgn.energy.work import CoreWork
 from mksgn.ir.endless import spaced, steps_at_work
 from mksgn.ir.graph import Graph
-from mksgn.ir.streaming import is_endless
+from mksgn.ir.streamed_clips import is_endless
 from mksgn.mapping.activity import complete, uniform_activity
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from mksgn.ir import Attention, Conv, Cuba, Graph, Population, Synapse
-from mksgn.ir.streaming import lattice_of
+from mksgn.ir.streamed_clips import lattice_of
 
 ASSUMED = ("a product neuron takes what a neuron takes, and an update of one what an update takes (on a chip it is a "
            "program of its own); spikes of q, k and v are independent of each other; weights of 1 lie in shared "

@@ -16,7 +16,7 @@ import numpy as np
 from mksgn.ir.endless import steps_to_answer
 from mksgn.ir.graph import Graph, Population
 from mksgn.ir.schedule import schedule
-from mksgn.ir.streaming import is_endless
+from mksgn.ir.streamed_clips import is_endless
 from mksgn.ir.synapses import Shape, Synapse
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mksgn.errors import ConfigError
-from mksgn.ir.streaming import is_endless
+from mksgn.ir.streamed_clips import is_endless
 from mksgn.mapping import Placement, tables
 from mksgn.mapping.both_ways import Way
 from mksgn.mapping.price import modelled_line

@@ -14,7 +14,7 @@ import numpy as np
 from mksgn.counts import Counts
 from mksgn.ir import Graph
 from mksgn.ir.messages import check_samples
-from mksgn.ir.streaming import as_clip, clip_as_stream
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
 from mksgn.run.backend import Backend, RunResult
 from mksgn.run.time_modes import name_in
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mksgn.errors import ConfigError, NetFileError
-from mksgn.training.checkpoint import CHECKPOINT
+from mksgn.training.run_files import CHECKPOINT
 
 KEPT = "*.safetensors"
 """What a training does not lose when it ends early: its checkpoint and networks."""

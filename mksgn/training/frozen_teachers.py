@@ -22,7 +22,8 @@ from mksgn.teachers.scores import SCORES, load_stream
 from mksgn.teachers.stack import LAYERS, unfold_persons
 from mksgn.teachers.weights import TeacherConfig, load_teacher
 from mksgn.training.batches import ExtraTensors
-from mksgn.training.checkpoint import WEIGHTS, holds_network, load_network, read_meta
+from mksgn.training.network_file import holds_network, load_network, read_meta
+from mksgn.training.run_files import WEIGHTS
 
 FEATURE_LAYERS = tuple(number for number, (_, stride) in enumerate(LAYERS, 1) if stride > 1)
 """Where the teachers' frames halve and their channels double: layers 5 and 8 (paper, above Eq. 27)."""

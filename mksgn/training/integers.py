@@ -12,9 +12,10 @@ from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.scales import Scales
-from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, load_network, save_network
 from mksgn.training.evaluation import accuracy_on_test, integer_run, predictions
+from mksgn.training.network_file import load_network, save_network
 from mksgn.training.run_data import RunData
+from mksgn.training.run_files import FLOAT, NET, WEIGHTS
 
 
 def choose_integers(tuned: SpikingGraphNet, floating: Path, samples: np.ndarray,
@@ -26,7 +27,7 @@ def choose_integers(tuned: SpikingGraphNet, floating: Path, samples: np.ndarray,
     tuned : SpikingGraphNet
         Quantised.
     floating : Path
-        What :func:`~mksgn.training.checkpoint.save_network` wrote of the floating-point network.
+        What :func:`~mksgn.training.network_file.save_network` wrote of the floating-point network.
     samples : int8 ndarray (N, C, F, V)
         Training samples without augmentation, which the three networks are asked about: no test sample and no label
         has a part in the choice.

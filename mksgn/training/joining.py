@@ -20,10 +20,11 @@ from mksgn.netx import write_net
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.ensemble import ensemble_graph
 from mksgn.teachers.weights import trained_parameters
-from mksgn.training.checkpoint import FLOAT, NET, WEIGHTS, load_network, read_meta, save_network
 from mksgn.training.evaluation import accuracy_on_test, graph_run, logits
 from mksgn.training.folder import run_folders
+from mksgn.training.network_file import load_network, read_meta, save_network
 from mksgn.training.run_data import RunData
+from mksgn.training.run_files import FLOAT, NET, WEIGHTS
 
 SHARED = ("preprocess", "data", "protocol", "labels", "joints", "edges")
 """What a run's files say that has to be the same of all members."""

@@ -16,7 +16,8 @@ from mksgn.files import name_of
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.unfolding import normalise, standardise
 from mksgn.training.batches import Batches
-from mksgn.training.checkpoint import FLOAT, WEIGHTS, floating_network, give_weights, load_weights, retimed
+from mksgn.training.network_file import floating_network, give_weights, load_weights, retimed
+from mksgn.training.run_files import FLOAT, WEIGHTS
 
 STATISTICS_BATCHES = 8
 """Batches whose statistics a batch norm begins with where it was folded away."""

@@ -16,16 +16,17 @@ from mksgn.commit import describe_commit
 from mksgn.nn import SpikingGraphNet
 from mksgn.teachers.weights import trained_parameters
 from mksgn.training.batches import Batches, ExtraTensors
-from mksgn.training.checkpoint import CHECKPOINT, FLOAT, NET, WEIGHTS, load_network, save_network
 from mksgn.training.devices import choose_precision
 from mksgn.training.distiller import FTM, Distiller, load_teachers
 from mksgn.training.evaluation import accuracy_on_test, predictions
 from mksgn.training.fusion_weights import fixed_weights, sample_weights
 from mksgn.training.integers import export_integers
 from mksgn.training.log import RunLog
+from mksgn.training.network_file import load_network, save_network
 from mksgn.training.objective import Objective, OwnFloat, estimator_optimiser, learning_rate, optimiser_of
 from mksgn.training.recipe import Recipe
 from mksgn.training.run_data import RunData
+from mksgn.training.run_files import CHECKPOINT, FLOAT, NET, WEIGHTS
 from mksgn.training.stage import Stage, StepLoss
 from mksgn.training.starting import Origin, start_from_run
 from mksgn.training.training import NETWORK, Training

@@ -19,11 +19,11 @@ from mksgn.teachers.scores import SCORES, Scores, Stream, save_stream, stream_ac
 from mksgn.teachers.stack import GraphStack, unfold_persons
 from mksgn.teachers.weights import TeacherConfig, copy_weights, save_teacher, trained_parameters
 from mksgn.training.batches import Batches
-from mksgn.training.checkpoint import CHECKPOINT, WEIGHTS
 from mksgn.training.devices import choose_precision
 from mksgn.training.evaluation import PART, answers
 from mksgn.training.log import RunLog
 from mksgn.training.run_data import RunData
+from mksgn.training.run_files import CHECKPOINT, WEIGHTS
 from mksgn.training.stage import Stage, StepLoss
 from mksgn.training.starting import Origin
 from mksgn.training.teacher_recipe import TeacherRecipe

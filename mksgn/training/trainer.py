@@ -13,8 +13,9 @@ from torch.optim import Optimizer
 
 from mksgn.errors import ConfigError
 from mksgn.programs.console import TrainingProgress, training_progress
-from mksgn.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from mksgn.training.checkpoint import load_checkpoint, save_checkpoint
 from mksgn.training.log import RunLog
+from mksgn.training.run_files import CHECKPOINT
 from mksgn.training.stage import EpochMeans, Stage, StepLoss
 from mksgn.training.training import NETWORK, Training
 

@@ -20,7 +20,7 @@ from mksgn.energy.printed import TABLE1, TABLE3
 from mksgn.errors import ConfigError
 from mksgn.netx import read_net
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network
+from mksgn.training.network_file import load_network
 from mksgn.training.recipe import PRESETS
 
 pytestmark = pytest.mark.timeout(600)

@@ -21,7 +21,7 @@ from mksgn.nn.lowering import to_graph
 from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.nn.unfolding import unfolded
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network
+from mksgn.training.network_file import load_network
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = "deploy/run_lava.py"

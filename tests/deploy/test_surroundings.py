@@ -39,7 +39,7 @@ from mksgn.lava.process_plan import plan_blocks, plan_processes
 from mksgn.netx import read_net, write_net
 from mksgn.programs.console import exit_on_error
 from mksgn.programs.outputs import write_json
-from mksgn.training import checkpoint
+from mksgn.training import run_files
 
 NOT_TEXT = os.fsdecode(b"caf\xe9.npz")
 
@@ -264,8 +264,8 @@ def test_names_that_are_not_utf8_reach_every_file(tmp_path: Path) -> None:
     assert read_net(folder / "mksgn.net").meta["data"] == name
     write_json(folder / "result.json", {"data": NOT_TEXT, "ä": "ö"})
     assert json.loads((folder / "result.json").read_text()) == {"data": NOT_TEXT, "ä": "ö"}
-    checkpoint._write(folder / "state.safetensors", {"x": torch.zeros(1)}, {"data": NOT_TEXT})
-    assert checkpoint.read_state(folder / "state.safetensors")["data"] == NOT_TEXT
+    run_files.write_state(folder / "state.safetensors", {"x": torch.zeros(1)}, {"data": NOT_TEXT})
+    assert run_files.read_state(folder / "state.safetensors")["data"] == NOT_TEXT
     (tmp_path / NOT_TEXT).with_suffix(".json").write_text(ucla_json(tmp_path).read_text())
     recording = read((tmp_path / NOT_TEXT).with_suffix(".json"))
     assert recording.names.tolist() == ["caf\\udce9"]
@@ -324,8 +324,8 @@ def test_characters_that_the_output_lacks(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    checkpoint._write(path, {"x": torch.zeros(4)}, {"epoch": 1})
+    run_files.write_state(path, {"x": torch.zeros(4)}, {"epoch": 1})
     with at_most(4096), pytest.raises(OSError):  # run_folders says what to do
-        checkpoint._write(path, {"x": torch.zeros(100_000)}, {"epoch": 2})
-    assert checkpoint.read_state(path) == {"epoch": 1}
+        run_files.write_state(path, {"x": torch.zeros(100_000)}, {"epoch": 2})
+    assert run_files.read_state(path) == {"epoch": 1}
     assert [each.name for each in tmp_path.iterdir()] == [path.name]

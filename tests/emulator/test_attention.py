@@ -10,7 +10,8 @@ from reference import simulate, simulate_wall
 
 from mksgn.emulator import Emulator, FrameByFrame
 from mksgn.errors import GraphError
-from mksgn.ir.streaming import as_clip, clip_as_stream, continuous, streamed
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
+from mksgn.ir.streaming import continuous, streamed
 
 SEEDS = range(28)
 

@@ -18,7 +18,8 @@ from mksgn.emulator import Emulator, FrameByFrame
 from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.ir import Conv, Cuba, Dense, Graph, Population
 from mksgn.ir.lattice import Lattice
-from mksgn.ir.streaming import as_clip, continuous, streamed
+from mksgn.ir.streamed_clips import as_clip
+from mksgn.ir.streaming import continuous, streamed
 from mksgn.run.frames import FrameResult
 
 TABLES = ("sample_spikes", "sample_active", "sample_synops", "sample_macs")

@@ -19,7 +19,8 @@ from mksgn.ir import Conv, Cuba, Graph, Population, schedule
 from mksgn.ir.gates import gate_name, gated
 from mksgn.ir.lattice import Lattice
 from mksgn.ir.relays import is_relay, relayed
-from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
+from mksgn.ir.streaming import streamed
 
 WAYS: dict[str, Callable[[Graph], Graph]] = {
     "gates": gated, "relays": relayed, "shift registers": lambda graph: relayed(graph, 0),

@@ -17,7 +17,8 @@ from mksgn.errors import DataError, GraphError
 from mksgn.events.stepper import Stepper
 from mksgn.ir import Conv, Cuba, Dense, Graph, Population, graph_difference, schedule
 from mksgn.ir.lattice import Lattice
-from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
+from mksgn.ir.streaming import streamed
 from mksgn.lava.backend import LavaBackend
 from mksgn.lava.wire import graph_from_message, graph_message
 

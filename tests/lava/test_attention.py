@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 from mksgn.emulator import Emulator
 from mksgn.ir import Attention
 from mksgn.ir.attention import Events
-from mksgn.ir.streaming import clip_as_stream, streamed
+from mksgn.ir.streamed_clips import clip_as_stream
+from mksgn.ir.streaming import streamed
 from mksgn.lava.attention_matrices import MATRICES, attention_matrix
 from mksgn.lava.backend import LavaBackend
 from mksgn.lava.process_plan import plan_processes

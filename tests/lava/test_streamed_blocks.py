@@ -9,7 +9,7 @@ from same_counts import assert_same_counts
 from streamable import streamable
 
 from mksgn.emulator import Emulator
-from mksgn.ir.streaming import as_clip, clip_as_stream
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
 from mksgn.lava.backend import LavaBackend
 
 pytestmark = [pytest.mark.lava, pytest.mark.timeout(300), pytest.mark.usefixtures("one_host")]

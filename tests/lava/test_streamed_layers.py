@@ -13,7 +13,8 @@ from streamable import small_clip, streamable
 from mksgn.emulator import Emulator
 from mksgn.errors import BackendError
 from mksgn.ir import Graph
-from mksgn.ir.streaming import as_clip, clip_as_stream, streamed
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
+from mksgn.ir.streaming import streamed
 from mksgn.lava.backend import LavaBackend
 
 pytestmark = [pytest.mark.lava, pytest.mark.timeout(300), pytest.mark.usefixtures("one_host")]

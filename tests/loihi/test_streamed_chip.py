@@ -21,7 +21,8 @@ from mksgn.emulator import Emulator, run_frames
 from mksgn.errors import BackendError, GraphError
 from mksgn.ir import Graph
 from mksgn.ir.endless import spaced
-from mksgn.ir.streaming import as_clip, clip_as_stream, continuous, streamed
+from mksgn.ir.streamed_clips import as_clip, clip_as_stream
+from mksgn.ir.streaming import continuous, streamed
 from mksgn.lava.stock_stream import stock_graph
 from mksgn.loihi import Loihi2Backend, measure
 from mksgn.loihi.checks import as_on_chip, check_graph, with_chip_cycle

@@ -18,7 +18,8 @@ from mksgn.energy.costs import Range, cost_models
 from mksgn.errors import ConfigError
 from mksgn.ir import Conv, Cuba, Graph, Population
 from mksgn.ir.schedule import schedule
-from mksgn.ir.streaming import clip_as_stream, streamed
+from mksgn.ir.streamed_clips import clip_as_stream
+from mksgn.ir.streaming import streamed
 from mksgn.mapping import place
 from mksgn.mapping.both_ways import folded, priced, record, way
 from mksgn.mapping.delays import STOCK, Delays, Realisation

@@ -41,8 +41,10 @@ from mksgn.nn.tokens import TokenSumPopulation
 from mksgn.run.comparison import compare
 from mksgn.skeleton import NTU25, UCLA20
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_checkpoint, load_network, read_state, save_checkpoint, save_network
+from mksgn.training.checkpoint import load_checkpoint, save_checkpoint
+from mksgn.training.network_file import load_network, save_network
 from mksgn.training.recipe import PRESETS
+from mksgn.training.run_files import read_state
 
 TRANSFORMERS = ("spikformer", "spike-driven")
 

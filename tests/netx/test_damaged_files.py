@@ -30,15 +30,10 @@ from mksgn.nir import NirError, read_nir, write_nir
 from mksgn.nir.errors import UNEXPECTED
 from mksgn.nn import SpikingGraphNet
 from mksgn.skeleton import UCLA20
-from mksgn.training.checkpoint import (
-    load_checkpoint,
-    load_network,
-    read_meta,
-    read_state,
-    save_checkpoint,
-    save_network,
-)
+from mksgn.training.checkpoint import load_checkpoint, save_checkpoint
 from mksgn.training.frozen_teachers import Teacher
+from mksgn.training.network_file import load_network, read_meta, save_network
+from mksgn.training.run_files import read_state
 
 SHARE = int(os.environ.get("MKSGN_DAMAGES", "12"))
 

@@ -31,7 +31,7 @@ from mksgn.nn.spike_coding import coder_name
 from mksgn.run.comparison import compare
 from mksgn.run.registry import open_backend
 from mksgn.skeleton import UCLA20
-from mksgn.training.checkpoint import load_network, save_network
+from mksgn.training.network_file import load_network, save_network
 from mksgn.training.objective import Objective
 from mksgn.training.recipe import Recipe
 

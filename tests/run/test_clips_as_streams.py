@@ -11,7 +11,7 @@ from written_graphs import small_graph
 
 from mksgn.errors import ConfigError, DataError, GraphError
 from mksgn.ir import Graph
-from mksgn.ir.streaming import clip_as_stream
+from mksgn.ir.streamed_clips import clip_as_stream
 from mksgn.run.backend import Backend
 from mksgn.run.clips_as_streams import ClipsAsStreams
 from mksgn.run.execution import execute, part_size, recorded_bytes

@@ -29,7 +29,7 @@ KILLED = """
 import os, runpy, signal, sys
 from pathlib import Path
 
-from mksgn.training.checkpoint import read_state
+from mksgn.training.run_files import read_state
 
 stage, epoch, *sys.argv = sys.argv[1:]
 rename = os.replace

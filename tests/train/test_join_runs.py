@@ -24,10 +24,10 @@ from mksgn.ir import graphs_equal
 from mksgn.netx import read_net
 from mksgn.nn.ensemble import ensemble_graph
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network, read_meta
 from mksgn.training.evaluation import logits
 from mksgn.training.frozen_teachers import Teachers
 from mksgn.training.joining import join as join_runs
+from mksgn.training.network_file import load_network, read_meta
 from mksgn.training.run_data import split_of
 
 pytestmark = pytest.mark.timeout(600)

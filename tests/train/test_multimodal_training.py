@@ -22,8 +22,10 @@ from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.programs.samples import find_data, select
 from mksgn.run.comparison import compare
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network, read_state, save_checkpoint
+from mksgn.training.checkpoint import save_checkpoint
+from mksgn.training.network_file import load_network
 from mksgn.training.recipe import PRESETS
+from mksgn.training.run_files import read_state
 
 TINY = ("--preset", "mksgn-4", "--fusion", "smf", "--widths", 4, 4, 4, 4, 4, 4, "--coder-width", 2, "--frames", 8,
         "--batch", 40, "--epochs", 2, "--tune-epochs", 2, "--precision", "fp32")

@@ -21,7 +21,7 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.emulator import Emulator
 from mksgn.netx import read_net
 from mksgn.skeleton.bodies import COCO17
-from mksgn.training.checkpoint import CHECKPOINT, read_state
+from mksgn.training.run_files import CHECKPOINT, read_state
 
 SHORT = ("--val-subjects", "--widths", 4, 4, 4, "--frames", 8, "--batch", 16, "--epochs", 1, "--device", "cpu")
 TINY = (*SHORT, "--tune-epochs", 0)

@@ -19,7 +19,7 @@ from mksgn.nn.slayer_backend import SlayerReference
 from mksgn.nn.synops import synops_per_rate
 from mksgn.run.comparison import compare
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network, load_weights, save_network
+from mksgn.training.network_file import load_network, load_weights, save_network
 
 TRAIN = np.arange(0, 60, 2)
 

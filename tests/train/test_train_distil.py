@@ -21,7 +21,9 @@ from mksgn.data.preprocess import MODALITIES
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
 from mksgn.netx import read_net
-from mksgn.training.checkpoint import load_network, read_state, save_checkpoint
+from mksgn.training.checkpoint import save_checkpoint
+from mksgn.training.network_file import load_network
+from mksgn.training.run_files import read_state
 
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "train" / "train_slayer.py"
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"

@@ -16,8 +16,8 @@ from mksgn.data.splits import split
 from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError, NetFileError
 from mksgn.netx import read_net
-from mksgn.training.checkpoint import CHECKPOINT, read_state
 from mksgn.training.folder import check_folder, run_folders
+from mksgn.training.run_files import CHECKPOINT, read_state
 
 TINY = ("--widths", 4, 4, 4, "--frames", 8, "--batch", 16, "--epochs", 2, "--tune-epochs", 1, "--device", "cpu",
         "--val-subjects")

@@ -25,7 +25,8 @@ from mksgn.teachers.scores import load_stream
 from mksgn.teachers.stack import unfold_persons
 from mksgn.teachers.weights import load_teacher
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import read_state, save_checkpoint
+from mksgn.training.checkpoint import save_checkpoint
+from mksgn.training.run_files import read_state
 from mksgn.training.teacher import TeacherTraining
 from mksgn.training.teacher_recipe import PRESETS, TeacherRecipe
 from mksgn.training.trainer import Trainer

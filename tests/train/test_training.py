@@ -26,9 +26,11 @@ from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.skeleton import UCLA20
 from mksgn.training.batches import Batches, ahead
-from mksgn.training.checkpoint import load_checkpoint, load_network, read_meta, read_state, save_checkpoint
+from mksgn.training.checkpoint import load_checkpoint, save_checkpoint
 from mksgn.training.distill import binary_cross_entropy, distillation
+from mksgn.training.network_file import load_network, read_meta
 from mksgn.training.recipe import PRESETS
+from mksgn.training.run_files import read_state
 
 pytestmark = pytest.mark.timeout(600)
 

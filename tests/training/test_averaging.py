@@ -20,7 +20,7 @@ from mksgn.nn import SpikingGraphNet
 from mksgn.nn.batch_norm import update_running_moments
 from mksgn.skeleton import UCLA20
 from mksgn.training.averaging import AVERAGE, average_of, take_average
-from mksgn.training.checkpoint import load_network, read_meta
+from mksgn.training.network_file import load_network, read_meta
 from mksgn.training.objective import learning_rate
 from mksgn.training.recipe import PRESETS, Recipe
 

@@ -14,9 +14,9 @@ from mksgn.emulator import Emulator
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.training.batches import preprocessed
-from mksgn.training.checkpoint import load_network, save_network
 from mksgn.training.evaluation import predictions
 from mksgn.training.integers import choose_integers
+from mksgn.training.network_file import load_network, save_network
 from mksgn.training.objective import OwnFloat
 from mksgn.training.recipe import PRESETS, Recipe
 

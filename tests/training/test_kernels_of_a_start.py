@@ -14,7 +14,8 @@ from mksgn.errors import ConfigError
 from mksgn.nn import SpikingGraphNet
 from mksgn.nn.unfolding import normalise
 from mksgn.skeleton import UCLA20
-from mksgn.training.checkpoint import WEIGHTS, floating_network, load_weights, save_network
+from mksgn.training.network_file import floating_network, load_weights, save_network
+from mksgn.training.run_files import WEIGHTS
 from mksgn.training.starting import start_from_run
 
 

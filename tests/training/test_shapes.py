@@ -15,7 +15,8 @@ from mksgn.networks import NETWORKS
 from mksgn.networks.registry import owners
 from mksgn.skeleton import UCLA20
 from mksgn.teachers.weights import save_tensors
-from mksgn.training.checkpoint import load_network, read_state, save_network
+from mksgn.training.network_file import load_network, save_network
+from mksgn.training.run_files import read_state
 from mksgn.training.shapes import shape_of as read
 from mksgn.training.shapes import stated
 

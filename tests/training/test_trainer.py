@@ -21,9 +21,10 @@ from mksgn.data.synthetic import synthetic_pack
 from mksgn.errors import ConfigError
 from mksgn.training.averaged_tail import AveragedTail
 from mksgn.training.batches import Batches
-from mksgn.training.checkpoint import CHECKPOINT, read_state, save_checkpoint
+from mksgn.training.checkpoint import save_checkpoint
 from mksgn.training.log import METRICS
 from mksgn.training.run_data import RunData
+from mksgn.training.run_files import CHECKPOINT, read_state
 from mksgn.training.stage import EpochMeans, Stage, StepLoss
 from mksgn.training.trainer import Trainer
 from mksgn.training.training import NETWORK, Training

@@ -18,7 +18,7 @@ from mksgn.nn import SpikingGraphNet
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.unfolding import normalise, unfolded
 from mksgn.skeleton import UCLA20
-from mksgn.training.checkpoint import load_network, load_weights, save_network
+from mksgn.training.network_file import load_network, load_weights, save_network
 
 KINDS = {
     "mksgn": {},

@@ -11,7 +11,7 @@ from mksgn.emulator.dense.neuron import Trace
 from mksgn.emulator.dense.operators import AttentionOperator, Operator
 from mksgn.emulator.recording import PopulationRun
 from mksgn.ir import Population
-from mksgn.ir.streaming import frame_spans
+from mksgn.ir.streamed_clips import frame_spans
 
 
 class DenseRun(PopulationRun[DenseNetwork]):
