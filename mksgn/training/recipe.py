@@ -307,7 +307,7 @@ PRESETS: dict[str, Recipe] = {
     # pace, so that an action is known before its end; docs/decisions/0015.
     "mksgn-stream": replace(
         _nw_ucla("mksgn-stream", modality=MODALITIES, epochs=60, average_part=0.3, tune_epochs=0, coding="causal",
-                 rate=30.0, frames=59), augment=replace(_TURNED, crop=0.5, onset=0.5, pace=0.5)),
+                 rate=30.0, frames=59), augment=replace(_TURNED, crop=0.4, onset=0.75, pace=0.5)),
     # MK-SGN on NW-UCLA as the paper prints it, which says nothing of the input: that is ours. Its loss has no terms but
     # Eq. 32, and its integers are rounded. An average has the rate to which the schedule steps down.
     # benchmarks/experiments/paper_rows.py changes one thing at a time.
