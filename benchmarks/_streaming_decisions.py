@@ -16,6 +16,8 @@ from mksgn.stream.framewise import FramewiseDecider
 PARTS = tuple(range(10, 101, 10))
 """Percent of a clip that were observed."""
 CONFIDENCES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+HOLDS = (1, 4, 12)
+"""Decisions in a row that must be the same for an early exit."""
 AFTER = 4
 """Fewest frames before an early exit."""
 NOBODY = -1
@@ -107,10 +109,22 @@ def observed(found: Sequence[Course]) -> dict[str, Any]:
     return {"accuracy_by_percent": right, "area": float(np.mean(list(right.values())))}
 
 
-def early_exit(found: Sequence[Course], confidence: float, after: int = AFTER) -> dict[str, Any]:
-    """What comes of it that the first decision of this ``confidence`` is final, from ``after`` frames on."""
-    ends = [_first(course.scores.max(axis=1) >= confidence, after) for course in found]
-    return {"confidence": confidence, **_ended(found, ends)}
+def early_exit(found: Sequence[Course], confidence: float, hold: int = 1, after: int = AFTER) -> dict[str, Any]:
+    """What comes of it that the first decision of this ``confidence`` is final, from ``after`` frames on.
+
+    The ``hold`` decisions up to it must be the same, each of that confidence.
+    """
+    ends = [_first(_held(course, confidence) >= hold, after) for course in found]
+    return {"confidence": confidence, "hold": hold, **_ended(found, ends)}
+
+
+def _held(course: Course, confidence: float) -> np.ndarray:
+    """Decisions in a row up to each frame that are the same and of this confidence: int64 (F,)."""
+    sure = course.scores.max(axis=1) >= confidence
+    held = np.zeros(len(sure), np.int64)
+    for f in np.flatnonzero(sure):
+        held[f] = 1 + (held[f - 1] if f and course.decided[f] == course.decided[f - 1] else 0)
+    return held
 
 
 def foreseeing_exit(found: Sequence[Course], after: int = AFTER) -> dict[str, Any]:

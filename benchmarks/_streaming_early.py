@@ -10,6 +10,7 @@ import numpy as np
 from _streaming_decisions import (
     AFTER,
     CONFIDENCES,
+    HOLDS,
     PARTS,
     courses,
     early_exit,
@@ -69,7 +70,7 @@ def decisions(graph: Graph, net: Path, pack: Pack, indices: np.ndarray, clean: n
     made["energy_per_frame_mj"] = events_energy_mj(totals["macs"], totals["synops"]) / frames
     made["filling"] = {"frames": preprocess.frames - 1, **filling.record()}
     whole = early_exit(found, 2.0)
-    made["early_exit"] = [early_exit(found, confidence) for confidence in CONFIDENCES] + [whole]
+    made["early_exit"] = [early_exit(found, confidence, hold) for hold in HOLDS for confidence in CONFIDENCES] + [whole]
     made["foreseeing_exit"] = foreseeing_exit(found)
     for each in (*made["early_exit"], made["foreseeing_exit"]):
         each["share_of_synops"] = each["synops"] / whole["synops"]
@@ -129,19 +130,22 @@ def _stream_lines(found: Mapping[str, Any]) -> list[str]:
              f"{1e6 * found['energy_per_frame_mj']:,.0f} nJ, modelled. {filling['frames']} frames without anybody fill "
              f"the network before a clip. They take {filling['synops'] / 1e6:,.2f} million operations, which are not "
              "in the table.",
-             "", f"Early exit: the first decision of this confidence is final, from frame {AFTER} on.", "",
-             "| confidence | top-1, % | frames | of the clip, % | synaptic operations, M | of all, % |",
-             "|---|---|---|---|---|---|"]
+             "", f"Early exit: a decision of this confidence that was the same in so many frames is final, from frame "
+             f"{AFTER} on. Rows that no clip ends early are left out.", "",
+             "| frames | confidence | top-1, % | ends at frame | of the clip, % | synaptic operations, M | of all, % |",
+             "|---|---|---|---|---|---|---|"]
     for each in found["early_exit"]:
-        name = "none" if each["confidence"] > 1 else f"{each['confidence']:g}"
+        if each["share_of_synops"] == 1 and each["confidence"] <= 1:
+            continue
+        name = "- | none" if each["confidence"] > 1 else f"{each['hold']} | {each['confidence']:g}"
         lines.append(f"| {name} | {100 * each['accuracy']:.2f} | {each['frames']:.1f} | "
                      f"{100 * each['part_of_the_clip']:.0f} | {each['synops'] / 1e6:.2f} | "
                      f"{100 * each['share_of_synops']:.0f} |")
     lines += ["", f"At a cost of at most {100 * LOSS:g} points an early exit takes "
-              f"{100 * exit_['share_of_synops']:.0f} % of the operations, at confidence {exit_['confidence']:g}. That "
-              "confidence was read off these test clips. No exit that leaves all decisions as they are takes fewer "
-              f"than {100 * found['foreseeing_exit']['share_of_synops']:.0f} %: one that takes as many knows at every "
-              "frame what the last frame will decide.", "",
+              f"{100 * exit_['share_of_synops']:.0f} % of the operations, with a confidence of {exit_['confidence']:g} "
+              f"in {exit_['hold']} frames. These were read off these test clips. No exit that leaves all decisions as "
+              f"they are takes fewer than {100 * found['foreseeing_exit']['share_of_synops']:.0f} %: one that takes as "
+              "many knows at every frame what the last frame will decide.", "",
               f"The actions of each person were also shown as one stream, {stream['actions']} actions in all. Nothing "
               "tells the network where one ends. "
               f"It knows {100 * stream['settled']:.1f} % of them at their last frame, and it decides "
@@ -164,14 +168,17 @@ def draw(rows: Mapping[str, Mapping[str, Any]], path: Path) -> None:
                              label=name + (", frame by frame" if "early_exit" in found else
                                            ", a window computed anew for each decision"))
             if "early_exit" in found:
-                by_events.plot([each["synops"] / 1e6 for each in found["early_exit"]],
-                               [100 * each["accuracy"] for each in found["early_exit"]], "o-", color=colour,
-                               markersize=4, linewidth=1.2)
+                for hold, style in zip(HOLDS, ("o-", "s--", "^:")):
+                    exits = [each for each in found["early_exit"] if each["hold"] == hold]
+                    by_events.plot([each["synops"] / 1e6 for each in exits],
+                                   [100 * each["accuracy"] for each in exits], style, color=colour, markersize=4,
+                                   linewidth=1.2)
             else:
                 by_events.plot(found["events_per_decision"]["synops"] / 1e6, 100 * accuracy[-1], "D", color=colour)
         by_part.set_xlabel("part of the clip that was seen, %")
         by_part.set_ylabel(f"top-1 on {clips} test clips, %\n(bars: binomial standard error)")
-        by_events.set_xlabel("synaptic operations per clip, million (counted)\nlines: early exit; diamonds: one window")
+        by_events.set_xlabel("synaptic operations per clip, million (counted)\ndiamonds: one window; lines: early exit "
+                             f"when the same in\n{HOLDS[0]} frame (dots), {HOLDS[1]} (squares), {HOLDS[2]} (triangles)")
         by_events.set_ylabel("top-1, %")
         for axis in (by_part, by_events):
             axis.grid(alpha=0.3)

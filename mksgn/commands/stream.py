@@ -98,6 +98,8 @@ class Options:
     recordings: of as many frames as a decision looks at) is not computed."""
     exit_after: int | None = None
     """With --exit-at: the fewest frames that a final decision must have seen. Default: 16."""
+    exit_hold: int | None = None
+    """With --exit-at: decisions in a row that must be the same, each of that confidence. Default: 1."""
     backend: Literal["emulator", "lava", "loihi2"] = "emulator"
     """Where the net runs. In Lava a net that decides at every frame lives through the stream; a window takes about a
     second for each computation. On Loihi 2 this has never run."""
@@ -120,7 +122,8 @@ class Options:
             For the first of them.
         """
         for name, value, least in (("queue", self.queue, 1), ("every", self.every, 1), ("threads", self.threads, 1),
-                                   ("recordings", self.recordings, 1), ("exit-after", self.exit_after, 1)):
+                                   ("recordings", self.recordings, 1), ("exit-after", self.exit_after, 1),
+                                   ("exit-hold", self.exit_hold, 1)):
             if value is not None and value < least:
                 raise ConfigError("a number is too small", where=f"--{name}", got=str(value),
                                   allowed=f"{least} or more")
@@ -136,9 +139,10 @@ class Options:
         if self.live is not None and (len(self.live) > 1 or not all(0 <= port < 1 << 16 for port in self.live)):
             raise ConfigError("an impossible port", where="--live", got=" ".join(map(str, self.live)),
                               allowed="one port from 0 to 65535, or nothing")
-        if self.exit_after is not None and self.exit_at is None:
-            raise ConfigError("an option has no effect without --exit-at", where="--exit-after",
-                              got=str(self.exit_after), fix="leave it out")
+        for name, value in (("exit-after", self.exit_after), ("exit-hold", self.exit_hold)):
+            if value is not None and self.exit_at is None:
+                raise ConfigError("an option has no effect without --exit-at", where=f"--{name}", got=str(value),
+                                  fix="leave it out")
         if self.linger is not None and self.live is None:
             raise ConfigError("an option has no effect without --live", where="--linger", got=str(self.linger),
                               fix="leave it out")

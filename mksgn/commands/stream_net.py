@@ -106,7 +106,8 @@ def stream_net(options: Options) -> int:
 def rules_of(options: Options, least: float) -> Rules:
     """How the stream is judged; ``least``: the score below which the net takes a joint for missing."""
     return Rules(options.timeout, options.on_silence == "wait", options.late / 1e3, options.absence, least,
-                 options.exit_at, EXIT_AFTER if options.exit_after is None else options.exit_after)
+                 options.exit_at, EXIT_AFTER if options.exit_after is None else options.exit_after,
+                 options.exit_hold or 1)
 
 
 def why_not_frame_by_frame(options: Options, graph: Graph, preprocess: Preprocess) -> str:

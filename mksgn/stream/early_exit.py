@@ -21,17 +21,22 @@ class EarlyExit:
         The confidence at which a decision is final; None: never.
     after : int
         Fewest frames that it must have seen.
+    hold : int
+        Decisions in a row that must be the same, each of that confidence.
     """
 
     at: float | None = None
     after: int = 1
+    hold: int = 1
     final: Decision | None = None
     _frames: int = 0
     _since: float = 0.0
+    _last: Decision | None = None
+    _held: int = 0
 
     def restart(self) -> None:
         """Everything begins anew with the next frame."""
-        self.final, self._frames = None, 0
+        self.final, self._frames, self._last, self._held = None, 0, None, 0
 
     def is_over(self, decider: Decider, time: float, recording: str) -> bool:
         """Whether a final decision is too old for the frame of this time."""
@@ -44,8 +49,12 @@ class EarlyExit:
 
     def settle(self, decision: Decision, time: float) -> bool:
         """Whether this decision, at the frame of this time, is final now, and was not before."""
-        confidence = decision.confidence
-        if self.at is None or confidence is None or confidence < self.at or self._frames < self.after:
+        sure = self.at is not None and decision.confidence is not None and decision.confidence >= self.at
+        before, self._last = self._last, decision
+        if before is None or decision.behind <= before.behind:  # else it is the one before, and counts once
+            same = before is not None and decision.best == before.best
+            self._held = self._held + 1 if sure and same else int(sure)
+        if self._held < self.hold or self._frames < self.after:
             return False
-        self.final, self._frames, self._since = decision, 0, time
+        self.final, self._frames, self._held, self._since = decision, 0, 0, time
         return True

@@ -38,6 +38,8 @@ class Rules:
         Confidence at which a decision is final.
     exit_after : int
         Fewest frames that a final decision must have seen.
+    exit_hold : int
+        Decisions in a row that must be the same, each of that confidence.
     """
 
     silence: float = 5.0
@@ -47,6 +49,7 @@ class Rules:
     least: float = 0.0
     exit_at: float | None = None
     exit_after: int = 1
+    exit_hold: int = 1
 
 
 class Listener(Protocol):
@@ -89,7 +92,7 @@ class Session:
         self.decider, self.queue, self.rules, self.clock = decider, queue, rules, clock
         self.class_names, self.listeners, self.bad_lines = tuple(class_names), listeners, bad_lines
         self.follower = Follower(places, joints, rules.absence, rules.least)
-        self.exit = EarlyExit(rules.exit_at, rules.exit_after)
+        self.exit = EarlyExit(rules.exit_at, rules.exit_after, rules.exit_hold)
         self.tally = Tally()
         self._number: int | None = None  # of the last frame
         self._time: float | None = None

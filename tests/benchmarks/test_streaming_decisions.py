@@ -56,6 +56,9 @@ def test_an_early_exit_takes_the_first_sure_decision(module: ModuleType) -> None
     found = module.early_exit([one, two], 0.8, after=2)
     assert found["accuracy"] == 0.5 and found["frames"] == 3.0 and found["part_of_the_clip"] == pytest.approx(0.5)
     assert (found["spikes"], found["synops"], found["macs"]) == ((3 + 10) / 2, (30 + 100) / 2, (300 + 1000) / 2)
+    held = module.early_exit([one, two], 0.8, hold=2, after=2)
+    assert held["frames"] == (2 + 6) / 2, "the same twice"
+    assert module.early_exit([one], 0.8, hold=2, after=3)["frames"] == 3
     never = module.early_exit([one, two], 2.0)
     assert never["accuracy"] == 0.5 and never["frames"] == 6 and never["synops"] == 210
     foreseen = module.foreseeing_exit([one, two], after=2)

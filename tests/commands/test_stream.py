@@ -131,7 +131,8 @@ def test_a_file_of_lines_with_holes_and_faults(program: Program, pack: Pack, tmp
     ("synthetic", "--queue 0", "--queue"), ("synthetic", "--timeout 0", "--timeout"),
     ("synthetic", "--exit-at 1.5", "--exit-at"), ("synthetic", "--window x", "--window"),
     ("synthetic", "--window 0s", "--window"), ("synthetic", "--linger 1", "--linger"),
-    ("synthetic", "--exit-after 2", "--exit-after"), ("synthetic", "--live 1 2", "--live"),
+    ("synthetic", "--exit-after 2", "--exit-after"), ("synthetic", "--exit-hold 2", "--exit-hold"),
+    ("synthetic", "--exit-at 0.9 --exit-hold 0", "--exit-hold"), ("synthetic", "--live 1 2", "--live"),
     ("synthetic", "--recording nobody", "--recording"), ("synthetic", "--fps nan", "--fps"),
     ("udp:0", "--timeout 0.1", "no frame came"), ("synthetic", "--backend loihi2", "oihi")])
 def test_what_cannot_work_is_refused_in_one_message(program: Program, frames: str, given: str, said: str) -> None:

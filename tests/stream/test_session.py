@@ -7,6 +7,8 @@ import pytest
 from stream_parts import JOINTS, CountingDecider, FakeClock, Told, frame, person, played
 
 from mksgn.errors import DataError
+from mksgn.stream.decider import Decision
+from mksgn.stream.early_exit import EarlyExit
 from mksgn.stream.following import Follower
 from mksgn.stream.frame_queue import Arrival, FrameQueue, Nothing
 from mksgn.stream.frames import person_of
@@ -199,6 +201,23 @@ def test_an_early_exit_needs_frames_and_lasts_as_long_as_a_decision_looks_back()
     told, decider = played(frames, Rules(exit_at=0.05, exit_after=4), decider=CountingDecider(span=6))
     assert [record["final"] for record in told.frames] == [*[False] * 3, *[True] * 7, *[False] * 2]
     assert told.kinds.count("again") == 1 and decider.restarts == 2
+
+
+def test_an_early_exit_can_need_the_same_decision_several_times() -> None:
+    """Each as sure. Another class, an unsure decision or a new recording counts anew; one that stands counts once."""
+    exit_ = EarlyExit(at=0.6, hold=3)
+    given = [(1, 0.7, 0), (1, 0.9, 0), (2, 0.7, 0), (2, 0.7, 0), (2, 0.5, 0), (2, 0.7, 0), (2, 0.7, 1), (2, 0.7, 2),
+             (2, 0.7, 0), (2, 0.7, 0), (2, 0.7, 0)]
+    found = []
+    for best, sure, behind in given:
+        exit_.passes()
+        found.append(exit_.settle(Decision(best, np.array([1 - sure, *[0] * (best - 1), sure]), behind), 0.0))
+    assert found == [False] * 9 + [True, False]
+    exit_.restart()
+    assert exit_.final is None and not exit_.settle(Decision(2, np.array([0.1, 0, 0.9]), 0), 0.0)
+    frames = [frame(i / 10, person(identity=0), recording="ab"[i // 8]) for i in range(16)]
+    told, _ = played(frames, Rules(exit_at=0.25, exit_after=1, exit_hold=3))
+    assert [record["frame"] for record in told.frames if record["final"]] == [4, 5, 6, 7, 12, 13, 14, 15]
 
 
 def test_an_interruption_still_sums_up() -> None:
