@@ -174,10 +174,11 @@ def early(options: Options, folder: Path, console: Console) -> None:
             found[path.parent.name] = decisions(net.graph, path, recordings.pack, indices, selection.clean,
                                                 options.threads)
     command = f"python benchmarks/streaming.py --data {options.data.name} --decisions benchmarks/results"
-    page = early_page(found, command, describe_commit())
+    commit = describe_commit()  # before anything is written: the folder may be one of the checkout
+    page = early_page(found, command, commit)
     console.print(page, markup=False, soft_wrap=True)
     write_text(folder / "streaming_decisions.md", page)
-    write_json(folder / "streaming_decisions.json", {"nets": found, "command": command, "commit": describe_commit()})
+    write_json(folder / "streaming_decisions.json", {"nets": found, "command": command, "commit": commit})
     draw(found, folder / "streaming_decisions.svg")
 
 
