@@ -10,7 +10,8 @@ import numpy as np
 
 from mksgn.data.coordinates import facing
 from mksgn.data.pack import Pack
-from mksgn.stream.decider import NOTHING
+from mksgn.stream.decider import NOTHING, Decision
+from mksgn.stream.early_exit import EarlyExit
 from mksgn.stream.framewise import FramewiseDecider
 
 PARTS = tuple(range(10, 101, 10))
@@ -114,17 +115,17 @@ def early_exit(found: Sequence[Course], confidence: float, hold: int = 1, after:
 
     The ``hold`` decisions up to it must be the same, each of that confidence.
     """
-    ends = [_first(_held(course, confidence) >= hold, after) for course in found]
+    ends = [_settled(course, EarlyExit(confidence, after, hold)) for course in found]
     return {"confidence": confidence, "hold": hold, **_ended(found, ends)}
 
 
-def _held(course: Course, confidence: float) -> np.ndarray:
-    """Decisions in a row up to each frame that are the same and of this confidence: int64 (F,)."""
-    sure = course.scores.max(axis=1) >= confidence
-    held = np.zeros(len(sure), np.int64)
-    for f in np.flatnonzero(sure):
-        held[f] = 1 + (held[f - 1] if f and course.decided[f] == course.decided[f - 1] else 0)
-    return held
+def _settled(course: Course, rule: EarlyExit) -> int:
+    """The frame whose decision is final, or the last one."""
+    for f, (best, scores) in enumerate(zip(course.decided, course.scores)):
+        rule.passes()
+        if rule.settle(Decision(int(best), scores, 0), 0.0):
+            return f
+    return len(course.decided) - 1
 
 
 def foreseeing_exit(found: Sequence[Course], after: int = AFTER) -> dict[str, Any]:
@@ -132,13 +133,9 @@ def foreseeing_exit(found: Sequence[Course], after: int = AFTER) -> dict[str, An
 
     No rule that leaves all decisions as they are takes fewer operations.
     """
-    return _ended(found, [_first(course.decided == course.decided[-1], after) for course in found])
-
-
-def _first(there: np.ndarray, after: int) -> int:
-    """The first True of (F,) from the frame ``after`` on, counted from 1, or the last frame."""
-    where = np.flatnonzero(there[after - 1:])
-    return after - 1 + int(where[0]) if where.size else len(there) - 1
+    begun = [min(after, len(course.decided)) - 1 for course in found]
+    return _ended(found, [first + int(np.argmax(course.decided[first:] == course.decided[-1]))
+                          for course, first in zip(found, begun)])
 
 
 def _ended(found: Sequence[Course], ends: Sequence[int]) -> dict[str, Any]:

@@ -304,7 +304,7 @@ PRESETS: dict[str, Recipe] = {
     # Four modalities and a price on synaptic operations; chosen in docs/decisions/0007.
     "mksgn-4": _nw_ucla("mksgn-4", modality=MODALITIES, epochs=70, tune_epochs=8, synop_weight=0.5, synop_target=70e6),
     # For streams: no frame waits for a later one, and the network pads nothing. Clips are cut short and change their
-    # pace, so that an action is known before its end; docs/decisions/0015.
+    # pace, so that an action is known before its end, and most parts begin where the clip does; docs/decisions/0015.
     "mksgn-stream": replace(
         _nw_ucla("mksgn-stream", modality=MODALITIES, epochs=60, average_part=0.3, tune_epochs=0, coding="causal",
                  rate=30.0, frames=59), augment=replace(_TURNED, crop=0.4, onset=0.75, pace=0.5)),
