@@ -10,7 +10,7 @@ from mksgn.ir.lattice import Lattice
 
 
 def is_endless(graph: Graph) -> bool:
-    """Whether :func:`continuous` made ``graph``."""
+    """Whether :func:`mksgn.ir.streaming.continuous` made ``graph``."""
     return graph.input.lattice is not None and graph.input.lattice.frames is None
 
 
