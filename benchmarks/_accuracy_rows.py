@@ -119,14 +119,16 @@ def ann_rows(runs: list[Path]) -> list[Row]:
     for run in runs:
         network, meta = load_teacher(run / WEIGHTS)
         stream, recipe = load_stream(run / SCORES), meta["recipe"]
+        modalities = stream.modality.split("+")
         width = ", ".join([f"base width {recipe['base_channels']}, {recipe['frames']} frames", *averaging(recipe)])
-        variant = ", ".join([width, *motion_scale(recipe, [stream.modality])])
+        variant = ", ".join([width, *motion_scale(recipe, modalities)])
         epochs = recipe["epochs"] + meta.get("epochs_before", 0)
-        row = ann_row(NAMES[recipe["network"]], [stream.modality], variant, epochs, meta.get("commit"),
+        row = ann_row(NAMES[recipe["network"]], modalities, variant, epochs, meta.get("commit"),
                       run.name, sum(p.numel() for p in network.parameters()),
                       stream_accuracies(stream.test.probabilities(), stream.test))
         rows.append(row | {"seed": recipe["seed"]})
-        together.setdefault((row["network"], width, epochs, recipe["seed"]), []).append((row, stream))
+        if len(modalities) == 1:
+            together.setdefault((row["network"], width, epochs, recipe["seed"]), []).append((row, stream))
     for members in together.values():
         if len(members) > 1:
             parts, streams = zip(*members)

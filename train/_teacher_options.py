@@ -37,8 +37,9 @@ class Options:
     preset: Literal["nw-ucla", "nw-ucla-full", "ntu60", "ntu120"] | None = None
     """Recipe to start from; the options below change parts of it. Default: nw-ucla, or with --start that run's own."""
     data: Annotated[str, tyro.conf.arg(help=DATA_HELP)] = SYNTHETIC
-    modality: Literal["joint", "bone", "joint-motion", "bone-motion", "all"] = "joint"
-    """Input stream. 'all' trains the four one after the other and fuses them."""
+    modality: Literal["joint", "bone", "joint-motion", "bone-motion", "all", "early"] = "joint"
+    """Input stream. 'all' trains the four one after the other and fuses them; 'early' trains one network that reads all
+    four, for a quarter of the time."""
     out: Path | None = None
     """Folder of the run; with --modality all its beginning: OUT-joint, OUT-bone, ... Default: runs/teacher-MODALITY."""
     start: str | None = None
@@ -161,12 +162,14 @@ class Options:
         """Folder and metadata of the finished run that --start names for a modality."""
         from mksgn.teachers.weights import load_teacher
         from mksgn.training.run_files import WEIGHTS
+        from mksgn.training.teacher_recipe import stored_name
 
         assert self.start is not None
         folder = stream_folder(Path(self.start), modality) if self.modality == "all" else Path(self.start)
         meta = load_teacher(folder / WEIGHTS)[1]
-        if meta["modality"] != modality:
-            raise ConfigError("the run to start from is of another modality", str(folder), meta["modality"], modality,
+        if meta["modality"] != stored_name(modality):
+            raise ConfigError("the run to start from is of another modality", str(folder), meta["modality"],
+                              stored_name(modality),
                               fix="name a run of the same modality with --start, or another --modality")
         return folder, meta
 

@@ -2,6 +2,7 @@
 
     python train/train_teacher.py --data nw_ucla.npz --modality all          # four streams, then their fusion
     python train/train_teacher.py --data nw_ucla.npz --modality bone         # one stream
+    python train/train_teacher.py --data nw_ucla.npz --modality early        # one network that reads all four
     python train/train_teacher.py --data nw_ucla.npz --modality all --resume # go on where it was stopped
     python train/train_teacher.py --fuse RUN RUN RUN RUN                     # accuracy of the summed softmax (Eq. 25)
 

@@ -1,4 +1,4 @@
-"""The training of a teacher: CTR-GCN or ST-GCN on one stream, in one stage; scores of all its sequences at the end."""
+"""The training of a teacher, CTR-GCN or ST-GCN on one stream or on all together; scores at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mksgn.training.run_data import RunData
 from mksgn.training.run_files import CHECKPOINT, WEIGHTS
 from mksgn.training.stage import Stage, StepLoss
 from mksgn.training.starting import Origin
-from mksgn.training.teacher_recipe import TeacherRecipe
+from mksgn.training.teacher_recipe import EARLY, TeacherRecipe, stored_name
 from mksgn.training.training import NETWORK, Training
 
 MOMENTUM = 0.9
@@ -73,7 +73,7 @@ class TeacherTraining(Training):
     folder : Path
     recipe : TeacherRecipe
     data : RunData
-        Its preprocessing has one modality: the stream.
+        Its preprocessing has one modality, the stream, or all.
     fabric : Fabric
     origin : Origin
     precision : 'auto', 'bf16' or 'fp32'
@@ -91,15 +91,17 @@ class TeacherTraining(Training):
                  precision: str) -> None:
         super().__init__(folder, recipe, data, fabric, recipe.seed)
         self.recipe, self.origin = recipe, origin
-        (self.modality,) = data.preprocess.modalities
-        self.stages = (Stage("", recipe.epochs, f"{self.modality:<{LABEL_WIDTH}}"),)
+        several = len(data.preprocess.modalities) > 1
+        self.stream = EARLY if several else data.preprocess.modalities[0]
+        self.modality = stored_name(self.stream)
+        self.stages = (Stage("", recipe.epochs, f"{self.stream:<{LABEL_WIDTH}}"),)
         self.dtype = choose_precision(precision, fabric.device, WIDEST * recipe.base_channels)
         pack = data.pack
         self.batches = Batches(pack, data.split.train, data.preprocess, augmentation_for(pack, recipe.augment),
                                batch=recipe.batch, passes=recipe.passes, seed=recipe.seed)
         self.config = TeacherConfig(network=recipe.network, body=pack.body, classes=data.classes,
-                                     persons=recipe.persons, base_channels=recipe.base_channels,
-                                     dropout=recipe.dropout)
+                                     channels=data.preprocess.channels, persons=recipe.persons,
+                                     base_channels=recipe.base_channels, dropout=recipe.dropout)
         torch.manual_seed(recipe.seed)
         self.network = self.config.build()
         if origin.start is not None:

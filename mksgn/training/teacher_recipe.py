@@ -9,7 +9,7 @@ from typing import Any
 from mksgn.data.augmentation import lateral_joints
 from mksgn.data.missing import WAYS
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import NO_WAY, Augment, Preprocess, check_missing, tuples, way_of
+from mksgn.data.preprocess import MODALITIES, NO_WAY, Augment, Preprocess, check_missing, tuples, way_of
 from mksgn.errors import ConfigError
 from mksgn.limits import Limit, check_limits
 from mksgn.teachers.weights import NETWORKS
@@ -18,6 +18,13 @@ from mksgn.training.averaged_tail import AveragedTail
 SCHEDULES = ("cosine", "step")
 STEP_FACTOR = 0.1
 """What the learning rate is multiplied with at each milestone of the step schedule."""
+EARLY = "early"
+"""The stream of all modalities together: one network reads them as channels of one input."""
+
+
+def stored_name(stream: str) -> str:
+    """What the files of a finished run call its input: the modality, or all with + between them."""
+    return "+".join(MODALITIES) if stream == EARLY else stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +111,10 @@ class TeacherRecipe(AveragedTail):
         part = (epoch - self.warm_up) / max(last - self.warm_up, 1)
         return self.lr * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
 
-    def preprocess(self, pack: Pack, modality: str) -> Preprocess:
-        """Deterministic preprocessing of ``modality`` for ``pack``."""
-        return Preprocess(frames=self.frames, persons=self.persons, modality=modality, lateral=lateral_joints(pack),
+    def preprocess(self, pack: Pack, stream: str) -> Preprocess:
+        """Deterministic preprocessing of a modality, or of all (``EARLY``), for ``pack``."""
+        return Preprocess(frames=self.frames, persons=self.persons,
+                          modality=MODALITIES if stream == EARLY else stream, lateral=lateral_joints(pack),
                           root_range=self.root_range, motion_range=self.motion_range, missing=way_of(self.missing),
                           min_score=self.min_score)
 

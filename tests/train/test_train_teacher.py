@@ -321,3 +321,21 @@ def test_a_loss_that_explodes_stops_the_run(teacher, tiny, tmp_path):
 def test_errors_reach_the_shell_as_one_message(program):
     outcome = program("--resume", "--out", "none")
     assert outcome.code == 2 and "no run to resume" in outcome.err
+
+
+def test_one_teacher_reads_all_four_modalities(teacher, tiny, pack_path, tmp_path):
+    """Its input has twelve channels; its file names what it reads; a run goes on from it, and no other stream does."""
+    teacher.main(replace(tiny, modality="early", out=tmp_path / "early"))
+    network, meta = load_teacher(tmp_path / "early" / "weights.safetensors")
+    assert meta["modality"] == "+".join(MODALITIES) and meta["config"]["channels"] == 3 * len(MODALITIES)
+    scores = load_stream(tmp_path / "early" / "scores.safetensors").test
+    samples = torch.from_numpy(preprocessed(synthetic_pack(COUNT), scores.indices,
+                                            Preprocess.from_json(meta["preprocess"])))
+    assert samples.shape[1] == 3 * len(MODALITIES)
+    logits = network(unfold_persons(samples, 1)).logits.detach().numpy()
+    np.testing.assert_allclose(scores.logits, logits, rtol=1e-3, atol=1e-3)
+    teacher.main(teacher.Options(data=str(pack_path), modality="early", start=str(tmp_path / "early"),
+                                 out=tmp_path / "more"))
+    with pytest.raises(ConfigError, match="another modality"):
+        teacher.main(teacher.Options(data=str(pack_path), modality="bone", start=str(tmp_path / "early"),
+                                     out=tmp_path / "bone"))
