@@ -1,8 +1,8 @@
-"""Train the flagship with one command: four teachers, two members that they teach, both joined in one mksgn.net.
+"""Train the flagship with one command: a teacher, two members that it teaches, both joined in one mksgn.net.
 
     python train/train_mksgn.py --data nw_ucla.npz --out runs/flagship --seed 0
     python train/train_mksgn.py --data nw_ucla.npz --out runs/flagship --seed 0      # again: goes on where it stopped
-    python train/train_mksgn.py --data nw_ucla.npz --out runs/second --seed 1 --teachers runs/flagship   # same teachers
+    python train/train_mksgn.py --data nw_ucla.npz --out runs/second --seed 1 --teachers runs/flagship   # same teacher
     python train/train_mksgn.py --data nw_ucla.npz --out runs/flagship --plan        # says what it would do
 
 The recipe stands in mksgn/training/flagship.py and reads top to bottom. The plan is printed first: each training, its
@@ -20,6 +20,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -43,6 +44,9 @@ class Options:
     """Seed of the members; the teachers' is 0."""
     teachers: Path | None = None
     """Folder of an earlier --out whose teachers teach again."""
+    modality: Literal["early", "all"] = "early"
+    """What the teachers read, as in train_teacher.py: 'early' is one CTR-GCN that reads all four modalities; 'all' are
+    four, one for each, at four times the cost."""
     splitting: Splitting = SPLIT_BY_IDS
     persons: int | None = None
     """Persons per sample (NTU: 2)."""
@@ -73,8 +77,8 @@ def planned(options: Options) -> list[Step]:
     shared = {"--protocol": options.splitting.described(), "--persons": options.persons, "--threads": options.threads,
               "--device": options.device}
     words = tuple(word for name, value in shared.items() if value is not None for word in (name, str(value)))
-    return list(steps(options.data, options.out, options.seed, options.teachers or options.out, words,
-                      words_of(options.teacher), words_of(options.member)))
+    return list(steps(options.data, options.out, options.seed, options.teachers or options.out, options.modality,
+                      words, words_of(options.teacher), words_of(options.member)))
 
 
 def main(options: Options) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mksgn.training.flagship import TEACHER, teacher_steps
+from mksgn.training.flagship import ALL, TEACHER, teacher_steps
 from mksgn.training.recipe import PRESETS
 from mksgn.training.steps import Step, merged
 
@@ -126,7 +126,7 @@ def steps(data: str, out: Path, teachers: Path, names: tuple[str, ...], seeds: t
     """
     lessons: list[str] = []
     if any(CHANGES[name].taught for name in names):
-        for step in teacher_steps(data, teachers, merged(TEACHER, shared, scale.teacher_words)):
+        for step in teacher_steps(data, teachers, ALL, merged(TEACHER, shared, scale.teacher_words)):
             yield step
             lessons.append(str(step.out))
     for seed in seeds:

@@ -26,15 +26,15 @@ def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.slow
 def test_stopped_and_continued_it_joins_two_members(program: Program, pack_path: Path, tmp_path: Path,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = trainings_in_this_process(monkeypatch, killed=6)  # the second member
+    ran = trainings_in_this_process(monkeypatch, killed=3)  # the second member
     out = tmp_path / "flagship"
     words = ("--data", pack_path, "--out", out, "--seed", 3, "--device", "cpu", f"--teacher={TEACHER}",
              f"--member={MEMBER}")
     stopped = program(*words)
-    assert stopped.code == 2 and "run-2 ended with exit code 137" in stopped.err and len(ran) == 6
+    assert stopped.code == 2 and "run-2 ended with exit code 137" in stopped.err and len(ran) == 3
     went_on = program(*words)
     assert went_on.code == 0, went_on.err
-    assert [Path(command[0]).name for command in ran[6:]] == ["train_slayer.py", "join_runs.py"]
+    assert [Path(command[0]).name for command in ran[3:]] == ["train_slayer.py", "join_runs.py"]
     assert len(read_net(out / "mksgn.net").output.shape) and (out / "member-2").is_dir()
     seeds = [command[command.index("--seed") + 1] for command in ran if "--seed" in command]
     assert seeds == ["6", "7", "7"]
@@ -43,9 +43,11 @@ def test_stopped_and_continued_it_joins_two_members(program: Program, pack_path:
 
 
 def test_the_plan_names_every_step_and_starts_none(program: Program, pack_path: Path, tmp_path: Path) -> None:
-    outcome = program("--data", pack_path, "--out", tmp_path / "plan", "--teachers", tmp_path / "others", "--plan")
-    assert outcome.code == 0 and outcome.out.count("python train/") == 4 + MEMBERS + 1
-    assert "hours on one core" in outcome.out and str(tmp_path / "others" / "teacher-bone") in outcome.out
+    words = ("--data", pack_path, "--out", tmp_path / "plan", "--teachers", tmp_path / "others", "--plan")
+    for said, teachers, folder in ((), 1, "teacher-early"), (("--modality", "all"), 4, "teacher-bone"):
+        outcome = program(*words, *said)
+        assert outcome.code == 0 and outcome.out.count("python train/") == teachers + MEMBERS + 1
+        assert "hours on one core" in outcome.out and str(tmp_path / "others" / folder) in outcome.out
     assert not (tmp_path / "plan").exists()
 
 
