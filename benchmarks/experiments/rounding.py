@@ -7,6 +7,8 @@ The floating-point network of a run is rounded, without fine-tuning, and asked o
 No test sample has a part in it.
 
 --scales: a population's threshold is a power of two of weight units, or any integer (docs/decisions/0017).
+--noise: what a small change does by itself. The biases of the floating-point network are moved at random by about this
+part of a threshold. A spike that flips makes others flip, so that logits differ far more than biases do.
 --units: a neuron fires strictly above its threshold, and weights are even: what is rounded fires half a weight unit
 late, on average. SpikingGraphNet.quantize() therefore raises every folded bias by half a unit (docs/decisions/0011).
 """
@@ -41,6 +43,8 @@ class Options:
     """Kinds of scales."""
     units: tuple[float, ...] = (0.5,)
     """Amounts by which biases are raised, in weight units; quantize() takes 0.5."""
+    noise: tuple[float, ...] = ()
+    """Standard deviations of normal noise on the floating-point biases, in thresholds."""
     samples: int = 0
     """Training samples, evenly spaced; 0: all."""
     json: Path | None = None
@@ -118,22 +122,36 @@ def rounded(run: Path, scales: Scales, units: float) -> SpikingGraphNet:
     return net.eval()
 
 
+def noisy(run: Path, noise: float) -> SpikingGraphNet:
+    """The floating-point network of a run with biases moved by normal noise, of seed 0."""
+    net = load_network(run / FLOAT, quantized=False)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for block in net.populations:
+            if block.norm is not None:
+                block.norm.bias.add_(noise * torch.randn(block.norm.bias.shape, generator=generator))
+    return net
+
+
 def row(run: Path, answers: Answers, beside: Answers, labels: np.ndarray) -> dict[str, Any]:
     """The figures of ``answers`` beside the floating-point network's."""
     error = np.linalg.norm(answers.logits - beside.logits) / np.linalg.norm(beside.logits)
-    return {"run": run.name, "scales": None, "units": None, "samples": len(labels),
+    return {"run": run.name, "scales": None, "units": None, "noise": None, "samples": len(labels),
             "rate": part_of(answers.rate, beside.rate), "head_rate": part_of(answers.head, beside.head),
             "logit_error": float(error), "agreement": float((answers.classes == beside.classes).mean()),
             "accuracy": float((answers.classes == labels).mean())}
 
 
 def rows(run: Path, options: Options) -> list[dict[str, Any]]:
-    """The floating-point network's, and one per kind of scales and amount."""
+    """The floating-point network's, one per amount of noise, and one per kind of scales and amount."""
     samples, labels = training_samples(run, options.data, options.samples)
     if not (run / FLOAT).exists():
         raise ConfigError("this run kept no floating-point network", where=str(run), fix=f"name a run that has {FLOAT}")
     beside = floating(load_network(run / FLOAT, quantized=False), samples)
     found = [row(run, beside, beside, labels)]
+    for noise in options.noise:
+        answers = floating(noisy(run, noise), samples)
+        found.append({**row(run, answers, beside, labels), "noise": noise})
     for scales, units in product(options.scales, options.units):
         answers = integers(rounded(run, scales, units), samples)
         found.append({**row(run, answers, beside, labels), "scales": scales, "units": units})
@@ -144,7 +162,8 @@ def cells(row: dict[str, Any]) -> list[str]:
     """A row's text."""
     figures = [row[name] for name in ("rate", "head_rate", "logit_error", "agreement", "accuracy")]
     raised = "-" if row["units"] is None else f"{row['units']:g}"
-    return [row["scales"] or "float", raised, str(row["samples"]),
+    kind = row["scales"] or ("float" if row["noise"] is None else f"float, noise {row['noise']:g}")
+    return [kind, raised, str(row["samples"]),
             *("-" if figure is None else f"{100 * figure:.2f}" for figure in figures)]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mksgn.errors import ConfigError
 from mksgn.nn.builder import INPUT, PopulationBuilder
 from mksgn.nn.config import DataShape, NetworkConfig
+from mksgn.nn.counting import counts_spikes, keep_boundaries
 from mksgn.nn.fused_projection import FusedProjection
 from mksgn.nn.fusion import Fusion
 from mksgn.nn.gates import GatePopulation
@@ -158,7 +159,9 @@ class SpikingGraphNet(nn.Module):
 
         ``scales`` says which numbers the scales may be ('power-of-two' or 'integer', :mod:`mksgn.nn.scales`).
         What was folded becomes a bias, raised by the population's
-        :meth:`~mksgn.nn.population.SpikingPopulation.mean_overshoot`: without it, rounding lowers firing rates.
+        :meth:`~mksgn.nn.population.SpikingPopulation.mean_overshoot`: without it, rounding lowers firing rates. With
+        'integer' and one time step, populations that count spikes fire at the counts at which they fired in floating
+        point (:mod:`mksgn.nn.counting`).
         """
         if self.quantized:
             raise ConfigError("the network is quantised already")
@@ -166,6 +169,8 @@ class SpikingGraphNet(nn.Module):
             raise ConfigError("weights that depend on the sample have no integers", got="fusion smf",
                               fix="call fix_fusion first, with their means over the training set")
         folded = [population for population in self.populations if population.norm is not None]
+        counting = [population for population in folded
+                    if scales == "integer" and self.config.time_steps == 1 and counts_spikes(population)]
         for name, population in self.named_populations():
             population.quantize(scales)
             if name in self.coders:
@@ -173,7 +178,10 @@ class SpikingGraphNet(nn.Module):
                 population.quantize(scales)
         with torch.no_grad():
             for population in folded:  # every scale is final by now: a shortcut's last population sets that of all
-                population.bias.add_(population.mean_overshoot())
+                if population in counting:
+                    keep_boundaries(population)
+                else:
+                    population.bias.add_(population.mean_overshoot())
         self.readout.quantize(scales)
         self.quantized = True
 
