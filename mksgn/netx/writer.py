@@ -57,15 +57,23 @@ def write_net(graph: Graph, path: str | os.PathLike[str], require_stock: bool = 
     if graph.time_steps is not None:
         attributes["time_steps"] = np.int64(graph.time_steps)
     attributes.update({key: metadata.encode(key, value, name) for key, value in graph.meta.items()})
-    # Built in memory: HDF5 itself crashes the interpreter when the disk fills up while it writes.
-    # Objects as HDF5 1.10 writes them take a third less space than those of 1.6, its default.
-    with h5py.File(name, "w", driver="core", backing_store=False, libver="v110") as file:
+    with _in_memory(name + ".built") as built, _in_memory(name) as file:
         for key, value in attributes.items():
             file.attrs[key] = value
-        _Layers(file.create_group("layer"), graph, explicit=bool(against), where=name).write()
+        _Layers(built.create_group("layer"), graph, explicit=bool(against), where=name).write()
+        # Groups that grew entry by entry leave holes. A copy has none, and is a third smaller.
+        built.copy("layer", file)
         file.flush()
         image = file.id.get_file_image()
     _replace(name, image)
+
+
+def _in_memory(name: str) -> h5py.File:
+    """A file that is never on disk: HDF5 itself crashes the interpreter when the disk fills up while it writes.
+
+    Objects as HDF5 1.10 writes them take a third less space than those of 1.6, its default.
+    """
+    return h5py.File(name, "w", driver="core", backing_store=False, libver="v110")
 
 
 def _replace(path: str, content: bytes) -> None:
