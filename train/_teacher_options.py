@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from mksgn.data.preprocess import MODALITIES
 from mksgn.data.sources import SYNTHETIC
 from mksgn.errors import ConfigError, found_in
 from mksgn.limits import check_limits
 from mksgn.programs.options import restored
 from mksgn.programs.reading import DATA_HELP, READ_AS_IT_IS, SPLIT_BY_IDS, Reading, Splitting
+from mksgn.training.streams import modalities_of, stored_name, streams_of
 
 if TYPE_CHECKING:
     from mksgn.training.starting import Origin
@@ -129,7 +129,7 @@ class Options:
 
     def modalities(self) -> tuple[str, ...]:
         """Streams to train, one after the other."""
-        return MODALITIES if self.modality == "all" else (self.modality,)
+        return streams_of(self.modality)
 
     def recipe(self) -> TeacherRecipe:
         """The recipe of the preset, or of the runs it starts from, with the options.
@@ -162,14 +162,13 @@ class Options:
         """Folder and metadata of the finished run that --start names for a modality."""
         from mksgn.teachers.weights import load_teacher
         from mksgn.training.run_files import WEIGHTS
-        from mksgn.training.teacher_recipe import stored_name
 
         assert self.start is not None
         folder = stream_folder(Path(self.start), modality) if self.modality == "all" else Path(self.start)
         meta = load_teacher(folder / WEIGHTS)[1]
-        if meta["modality"] != stored_name(modality):
-            raise ConfigError("the run to start from is of another modality", str(folder), meta["modality"],
-                              stored_name(modality),
+        expected = stored_name(modalities_of(modality))
+        if meta["modality"] != expected:
+            raise ConfigError("the run to start from is of another modality", str(folder), meta["modality"], expected,
                               fix="name a run of the same modality with --start, or another --modality")
         return folder, meta
 

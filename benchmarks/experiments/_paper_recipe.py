@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mksgn.training.flagship import ALL, TEACHER, teacher_steps
+from mksgn.training.flagship import TEACHER, teacher_steps
 from mksgn.training.recipe import PRESETS
 from mksgn.training.steps import Step, merged
+from mksgn.training.streams import ALL
 
 PRINTED = "printed"
 NET = "mksgn.net"

@@ -13,12 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mksgn.data.preprocess import MODALITIES
 from mksgn.training.steps import Step, merged
+from mksgn.training.streams import ALL, EARLY, streams_of
 
-EARLY, ALL = "early", "all"
-"""What teachers read, as ``--modality`` of train_teacher.py calls it: one network reads all four modalities, or four
-networks read one each. The first costs a quarter (decision 0018)."""
 TEACHER = ("--preset", "nw-ucla", "--epochs", "60", "--average-part", "0.3")
 """Every teacher: train_teacher.py, 60 passes of CTR-GCN at half its published width, averaged weights (0009)."""
 MEMBER = ("--preset", "mksgn-4", "--graph-conv", "layer", "--time-steps", "1", "--synop-target", "42e6",
@@ -29,7 +26,8 @@ MEMBER = ("--preset", "mksgn-4", "--graph-conv", "layer", "--time-steps", "1", "
 MEMBERS = 2
 TEACHER_SECONDS = 0.017
 MEMBER_SECONDS = {EARLY: 0.022, ALL: 0.040}
-"""Seconds that an epoch takes per training sequence, as measured on NW-UCLA with one core of a Xeon with AMX."""
+"""Seconds that an epoch takes per training sequence of NW-UCLA, on one core of a Xeon with AMX. With four teachers it
+is an estimate, by what one adds."""
 
 
 def steps(data: str, out: Path, seed: int, teachers: Path, modality: str = EARLY, shared: tuple[str, ...] = (),
@@ -68,6 +66,6 @@ def steps(data: str, out: Path, seed: int, teachers: Path, modality: str = EARLY
 
 def teacher_steps(data: str, folder: Path, modality: str, words: tuple[str, ...]) -> Iterator[Step]:
     """The teachers, ``folder``/teacher-STREAM, with these options: one (``EARLY``), or one for each modality."""
-    for stream in MODALITIES if modality == ALL else (modality,):
+    for stream in streams_of(modality):
         yield Step("teacher", "train_teacher.py", ("--data", data, *words, "--modality", stream),
                    folder / f"teacher-{stream}", "weights.safetensors", core_seconds=TEACHER_SECONDS)

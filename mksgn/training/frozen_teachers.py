@@ -24,6 +24,7 @@ from mksgn.teachers.weights import TeacherConfig, load_teacher
 from mksgn.training.batches import ExtraTensors
 from mksgn.training.network_file import holds_network, load_network, read_meta
 from mksgn.training.run_files import WEIGHTS
+from mksgn.training.streams import stored_name
 
 FEATURE_LAYERS = tuple(number for number, (_, stride) in enumerate(LAYERS, 1) if stride > 1)
 """Where the teachers' frames halve and their channels double: layers 5 and 8 (paper, above Eq. 27)."""
@@ -72,7 +73,7 @@ class Teacher(nn.Module):
             net, meta = unfolded(load_network(self.path)), read_meta(self.path)
             self.network: nn.Module = net
             self.body, self.persons, self.width = net.data.body, net.data.persons, None
-            self.modality = "+".join(net.data.modalities)
+            self.modality = stored_name(net.data.modalities)
             self.name, accuracy = json.loads(meta["recipe"])["network"], meta["accuracy_integer"]
         else:
             self.network, meta = load_teacher(self.path)

@@ -105,8 +105,8 @@ def show_plan(steps: Sequence[Step], sequences: int, console: Console) -> None:
         if step.state != "finished":
             console.print(f"  python train/{shlex.join(step.command())}", markup=False, highlight=False,
                           soft_wrap=True)
-    console.print(f"about {left:.1f} hours on one core with bfloat16, by times measured on NW-UCLA; other processors, "
-                  "bodies, frames or persons take longer or shorter", soft_wrap=True)
+    console.print(f"about {left:.1f} hours on one core of a Xeon with AMX, by times measured on NW-UCLA; other "
+                  "processors, bodies, frames or persons take longer or shorter", soft_wrap=True)
 
 
 def run_steps(steps: Sequence[Step], programs: Path) -> None:

@@ -26,7 +26,8 @@ from mksgn.training.run_data import RunData
 from mksgn.training.run_files import CHECKPOINT, WEIGHTS
 from mksgn.training.stage import Stage, StepLoss
 from mksgn.training.starting import Origin
-from mksgn.training.teacher_recipe import EARLY, TeacherRecipe, stored_name
+from mksgn.training.streams import EARLY, stored_name
+from mksgn.training.teacher_recipe import TeacherRecipe
 from mksgn.training.training import NETWORK, Training
 
 MOMENTUM = 0.9
@@ -91,10 +92,10 @@ class TeacherTraining(Training):
                  precision: str) -> None:
         super().__init__(folder, recipe, data, fabric, recipe.seed)
         self.recipe, self.origin = recipe, origin
-        several = len(data.preprocess.modalities) > 1
-        self.stream = EARLY if several else data.preprocess.modalities[0]
-        self.modality = stored_name(self.stream)
-        self.stages = (Stage("", recipe.epochs, f"{self.stream:<{LABEL_WIDTH}}"),)
+        modalities = data.preprocess.modalities
+        self.modality = stored_name(modalities)
+        label = EARLY if len(modalities) > 1 else self.modality
+        self.stages = (Stage("", recipe.epochs, f"{label:<{LABEL_WIDTH}}"),)
         self.dtype = choose_precision(precision, fabric.device, WIDEST * recipe.base_channels)
         pack = data.pack
         self.batches = Batches(pack, data.split.train, data.preprocess, augmentation_for(pack, recipe.augment),

@@ -9,22 +9,16 @@ from typing import Any
 from mksgn.data.augmentation import lateral_joints
 from mksgn.data.missing import WAYS
 from mksgn.data.pack import Pack
-from mksgn.data.preprocess import MODALITIES, NO_WAY, Augment, Preprocess, check_missing, tuples, way_of
+from mksgn.data.preprocess import NO_WAY, Augment, Preprocess, check_missing, tuples, way_of
 from mksgn.errors import ConfigError
 from mksgn.limits import Limit, check_limits
 from mksgn.teachers.weights import NETWORKS
 from mksgn.training.averaged_tail import AveragedTail
+from mksgn.training.streams import modalities_of
 
 SCHEDULES = ("cosine", "step")
 STEP_FACTOR = 0.1
 """What the learning rate is multiplied with at each milestone of the step schedule."""
-EARLY = "early"
-"""The stream of all modalities together: one network reads them as channels of one input."""
-
-
-def stored_name(stream: str) -> str:
-    """What the files of a finished run call its input: the modality, or all with + between them."""
-    return "+".join(MODALITIES) if stream == EARLY else stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +106,10 @@ class TeacherRecipe(AveragedTail):
         return self.lr * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
 
     def preprocess(self, pack: Pack, stream: str) -> Preprocess:
-        """Deterministic preprocessing of a modality, or of all (``EARLY``), for ``pack``."""
+        """Deterministic preprocessing of a stream (:mod:`mksgn.training.streams`) for ``pack``."""
+        modalities = modalities_of(stream)
         return Preprocess(frames=self.frames, persons=self.persons,
-                          modality=MODALITIES if stream == EARLY else stream, lateral=lateral_joints(pack),
+                          modality=modalities if len(modalities) > 1 else stream, lateral=lateral_joints(pack),
                           root_range=self.root_range, motion_range=self.motion_range, missing=way_of(self.missing),
                           min_score=self.min_score)
 
