@@ -5,7 +5,7 @@ What needs torch is imported where it is used: --help does without.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -48,7 +48,8 @@ class Options:
     overwrite: bool = False
     """Start anew in a folder that holds a run."""
     resume: bool = False
-    """Continue from the last checkpoint, with the recipe the run was started with; finished streams are left alone."""
+    """Continue from the last checkpoint, with the recipe the run was started with; finished streams are left alone.
+    The folder that --out names says which stream it is of; with --modality all give that, too."""
     reading: Reading = READ_AS_IT_IS
     splitting: Splitting = SPLIT_BY_IDS
     fuse: tuple[Path, ...] = ()
@@ -217,7 +218,10 @@ def check_folders(options: Options, folders: dict[str, Path]) -> None:
 
 
 def resumed(options: Options, folders: dict[str, Path]) -> tuple[Options, TeacherRecipe]:
-    """Options and recipe that the run being resumed was started with, whatever the presets say today."""
+    """Options and recipe that the run being resumed was started with, whatever the presets say today.
+
+    One folder says itself which stream it is of. With --modality all each stream has its own.
+    """
     from mksgn.training.run_files import CHECKPOINT, read_state
     from mksgn.training.teacher_recipe import TeacherRecipe
 
@@ -226,7 +230,9 @@ def resumed(options: Options, folders: dict[str, Path]) -> tuple[Options, Teache
     options.check()
     try:
         with found_in(first / CHECKPOINT, "resume it with the version that wrote it, or start anew with --overwrite"):
-            return restored(options, state["options"]), TeacherRecipe.from_dict(state["recipe"])
+            restart = restored(options, state["options"])
+            return (replace(restart, modality="all") if options.modality == "all" else restart,
+                    TeacherRecipe.from_dict(state["recipe"]))
     except (KeyError, TypeError) as error:
         raise ConfigError("this checkpoint is of another program", str(first / CHECKPOINT), f"no usable {error}",
                           fix="name the folder of a run of train_teacher.py") from None

@@ -63,6 +63,7 @@ def main(options: Options) -> None:
     folders = {modality: options.folder(modality) for modality in options.modalities()}
     check_folders(options, folders)
     options, recipe = resumed(options, folders) if options.resume else (options, options.recipe())
+    folders = dict(zip(options.modalities(), folders.values(), strict=True))  # a checkpoint says what it reads
     prepare_arithmetic(options.threads)
     fabric = launch(choose_device(options.device), 1)
     options.splitting.described()  # first: a contradiction is refused before anything is read
@@ -91,7 +92,7 @@ def train_stream(options: Options, recipe: TeacherRecipe, modality: str, folder:
         console.print(line, markup=False, soft_wrap=True)
     training = TeacherTraining(folder, recipe, data, fabric, options.origin(modality, state),
                                precision=options.precision)
-    final = Trainer(training, stored(options, STORED), state, console).run()
+    final = Trainer(training, {**stored(options, STORED), "modality": modality}, state, console).run()
     console.print(f"{modality}: test {described(final)}\nwrote {folder / WEIGHTS}", soft_wrap=True)
 
 

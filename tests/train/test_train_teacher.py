@@ -27,6 +27,7 @@ from mksgn.teachers.weights import load_teacher
 from mksgn.training.batches import preprocessed
 from mksgn.training.checkpoint import save_checkpoint
 from mksgn.training.run_files import read_state
+from mksgn.training.streams import modalities_of, stored_name
 from mksgn.training.teacher import TeacherTraining
 from mksgn.training.teacher_recipe import PRESETS, TeacherRecipe
 from mksgn.training.trainer import Trainer
@@ -92,6 +93,23 @@ def test_a_run_leaves_everything_it_promises(whole_run, pack_path):
     assert stream.train.clean.all() and (~stream.test.clean).tolist() == [True] * 3 + [False] * (len(right) - 3)
     assert meta["test"] == {"accuracy": right.mean(), "samples": len(right),
                             "accuracy_clean": right[3:].mean(), "samples_clean": len(right) - 3}
+
+
+@pytest.mark.parametrize("modality", ["bone", "early"])
+def test_a_folder_says_itself_which_stream_goes_on(teacher, tiny, tmp_path, monkeypatch, modality):
+    """--resume --out FOLDER is all that train_mksgn.py gives, and all that a reader should need."""
+    folder, export = tmp_path / "t", TeacherTraining.export
+
+    def killed(training, log):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TeacherTraining, "export", killed)
+    with pytest.raises(KeyboardInterrupt):
+        teacher.main(replace(tiny, epochs=1, modality=modality, out=folder))
+    monkeypatch.setattr(TeacherTraining, "export", export)
+    teacher.main(teacher.Options(out=folder, resume=True))
+    _, meta = load_teacher(folder / "weights.safetensors")
+    assert meta["modality"] == stored_name(modalities_of(modality))
 
 
 @pytest.mark.slow
