@@ -10,23 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core.caching import FunctionCache
 
 
 class _Cache(FunctionCache):
-    """numba's own cache, which also asks whether the modules changed whose functions this one calls.
+    """numba's own cache, which also asks whether what this function uses of other modules changed.
 
-    A full disk is no reason to stop: the function is compiled already.
+    That are the modules whose functions it calls, and the constants of all these functions: numba compiles the values
+    of constants in, wherever they come from. A full disk is no reason to stop: the function is compiled already.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        modules = _modules_called(function)
+        modules, constants = _used(function)
         files = sorted(str(sys.modules[module].__file__) for module in modules if module.startswith(__package__))
-        self._called = tuple((file, os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files)
+        self._used = *((file, os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files), *constants
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), self._called)
+        return (*super()._index_key(sig, codegen), self._used)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with contextlib.suppress(OSError):
@@ -55,18 +57,24 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def _modules_called(function: Callable[..., Any]) -> set[str]:
-    """Modules of all functions that ``function`` names, and of those that these name, while they are compiled ones."""
-    modules, asked = {""}, [function]
+def _used(function: Callable[..., Any]) -> tuple[set[str], list[str]]:
+    """Modules of all functions that ``function`` names, and of those that these name, while they are compiled ones.
+
+    And the numbers that all of them name, as ``module.name = value``, sorted.
+    """
+    modules, constants, asked, seen = set(), set(), [function], {function}
     while asked:
         here = asked.pop()
-        for each in (here.__globals__.get(name) for name in here.__code__.co_names):
-            module = getattr(each, "__module__", None) or ""
+        for name in here.__code__.co_names:
+            each = here.__globals__.get(name)
+            if isinstance(each, int | float | np.generic):
+                constants.add(f"{here.__module__}.{name} = {each!r}")
+            modules.add(getattr(each, "__module__", None) or "")
             compiled_one = getattr(each, "py_func", None)
-            if compiled_one is not None and module not in modules:
+            if compiled_one is not None and compiled_one not in seen:
+                seen.add(compiled_one)
                 asked.append(compiled_one)
-            modules.add(module)
-    return modules
+    return modules, sorted(constants)
 
 
 def _has_place(folder: Path) -> bool:
