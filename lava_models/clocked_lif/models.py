@@ -21,6 +21,7 @@ from lava_models.clocked_lif.process import ClockedLIF
 from lava_models.lif.models import one_pass
 from mksgn.errors import BackendError
 from mksgn.ir.graph import DECAY_UNITY, STATE_MAX, STATE_SHIFT
+from mksgn.ir.lattice import Lattice
 
 _STRONG = 254
 """The largest weight of a synapse whose weights are even."""
@@ -54,9 +55,10 @@ class PyClockedLIFModel(AbstractPyLifModelFixed):
 class SubClockedLIFModel(AbstractSubProcessModel):
     r"""A ``LIFReset`` that clock neurons inhibit in its steps of rest: the same spikes, step by step.
 
-    It resets where frames begin. A clock is two ``LIFReset`` of one neuron. One counts on its bias up to the first
-    step of rest; the other keeps the current of that spike, and spikes until the clock starts anew. A clock of the
-    sample inhibits after the last frame, and one of the interval between frames. The spike subtracts K, and
+    It resets where frames begin; where states are carried, with the first of them. A clock is two ``LIFReset`` of one
+    neuron. One counts on its bias up to the first step of rest; the other keeps the current of that spike, and spikes
+    until the clock starts anew. A clock of the sample inhibits after the last frame, and one of the interval between
+    frames. The spike subtracts K, and
 
     .. math:: K \ge (T + 1)\, B + b, \qquad (c K + B)\, g + T B < 2^{17}
 
@@ -75,6 +77,13 @@ class SubClockedLIFModel(AbstractSubProcessModel):
     def __init__(self, proc: ClockedLIF) -> None:
         get = proc.proc_params.get
         lattice, cycle, offset, shape = get("lattice"), get("reset_interval"), get("reset_offset"), get("shape")
+        if lattice.carried and lattice.length == lattice.interval:  # as if all frames were one
+            lattice = Lattice(lattice.end, lattice.end, 1)
+        if lattice.carried:
+            raise BackendError("stock neurons cannot keep their states over steps of rest",
+                               where=f"Process {proc.name!r}",
+                               got=f"frames of {lattice.length} steps every {lattice.interval}",
+                               fix="use PyClockedLIFModel, or frames that follow each other without rest")
         interval = cycle if lattice.frames == 1 else lattice.interval
         if cycle % interval:
             raise BackendError("stock neurons reset at one interval, which must divide the steps of a sample",
@@ -90,7 +99,7 @@ class SubClockedLIFModel(AbstractSubProcessModel):
         rests = [(first, period) for first, period in ((lattice.end, cycle), (lattice.length, interval))
                  if first < period]
         rests = list(dict.fromkeys(rests))
-        exponent = _exponent(proc, len(rests), DECAY_UNITY - 1 - kept["du"])
+        exponent = _exponent(proc, lattice.length, len(rests), DECAY_UNITY - 1 - kept["du"])
         for number, (first, period) in enumerate(rests):
             for name, process in _clock(first, period, offset).items():
                 setattr(self, f"{name}{number}", process)
@@ -126,12 +135,13 @@ def _clock(first: int, period: int, offset: int) -> dict[str, Any]:
     return {"count": count, "begin": begin, "rest": rest}
 
 
-def _exponent(proc: ClockedLIF, clocks: int, kept: int) -> int:
-    """Exponent of the inhibiting weight; ``kept`` / 4096 of u lasts from one step to the next."""
+def _exponent(proc: ClockedLIF, length: int, clocks: int, kept: int) -> int:
+    """Exponent of the inhibiting weight; ``kept`` / 4096 of u lasts from one of a frame's ``length`` steps to the next.
+    """
     get = proc.proc_params.get
-    lattice, largest = get("lattice"), get("largest_input")
+    largest = get("largest_input")
     bias = np.asarray(get("bias_mant")).astype(np.int64) << np.asarray(get("bias_exp")).astype(np.int64)
-    frame = lattice.length if kept else 0
+    frame = length if kept else 0
     needed = (frame + 1) * largest + max(-(-int(bias.max()) // (1 << STATE_SHIFT)), 0)
     exponent = 0
     while _STRONG << exponent < needed:

@@ -144,7 +144,8 @@ class _Assembly:
         return {"wide": wide, "shift": STATE_SHIFT + halved, "first_entry": first, "entries": len(own), "once": once,
                 "constant": all(entry[1] == 0 and not entry[-1] for entry in own), "bias": self._put("bias", bias),
                 "bias_step": joints * width if each_frame else 0, "threshold": threshold, "keep_u": ranges.keep_u,
-                "keep_v": ranges.keep_v, "wraps": ranges.wraps, "readout": ranges.readout}
+                "keep_v": ranges.keep_v, "wraps": ranges.wraps, "readout": ranges.readout,
+                "carried": neuron.carried or (population.lattice is not None and population.lattice.carried)}
 
     def _synapse(self, synapse: Synapse, halved: bool) -> None:
         """Enter a synapse."""

@@ -33,7 +33,7 @@ from mksgn.errors import BackendError, ConfigError, DataError, GraphError
 from mksgn.extras import require
 from mksgn.ir import Graph, reset_steps
 from mksgn.ir.messages import check_messages, check_samples
-from mksgn.ir.streamed_clips import check_stream, refuse_streamed
+from mksgn.ir.streamed_clips import check_stream, refuse_carried, refuse_streamed
 from mksgn.processor import threads_here
 from mksgn.run.backend import RunResult
 
@@ -207,6 +207,7 @@ class Emulator:
         """
         network = self._ready(record)
         refuse_streamed(self.graph, "run in wall time")
+        refuse_carried(self.graph, "run in wall time")
         x = np.asarray(x)
         if x.ndim != 4 or x.shape[:3] != tuple(self.graph.input.shape) or x.shape[3] < 1:
             raise DataError("the stream does not fit the net's input", where=f"population {self.graph.input.name!r}",

@@ -12,6 +12,7 @@ import numpy as np
 
 from mksgn.compiled import compiled
 from mksgn.emulator.columns import (
+    CARRIED,
     CYCLE,
     ENTRIES,
     ENTRY_LINE,
@@ -28,6 +29,7 @@ from mksgn.emulator.columns import (
     READOUT,
     RING,
     ROW_PLACE,
+    STATES,
     WIDE,
     WIDTH,
 )
@@ -48,15 +50,42 @@ def _frame_of(line, now, steps):
     return lattice_frame(line, own % line[CYCLE] * steps) if line[CYCLE] else np.int64(0)
 
 
+@compiled(**PART)
+def _begin(line, first, keeps, states, scratch):
+    """Set u and v to 0, or to what the frame before left: whether they are 0. ``first``: no frame came before."""
+    if line[CARRIED] and not first:
+        frame = line[JOINTS] * line[WIDTH]
+        kept = from_place(states, line[STATES])
+        for i in range(frame):
+            scratch.u[i] = kept[i]
+            scratch.v[i] = kept[frame + i]
+        return False
+    if keeps or line[ONCE] < 0:
+        begin_frame(line, scratch)
+    return True
+
+
+@compiled(**PART)
+def _keep_states(line, states, scratch):
+    """Keep u and v for the next frame."""
+    frame = line[JOINTS] * line[WIDTH]
+    kept = from_place(states, line[STATES])
+    for i in range(frame):
+        kept[i] = scratch.u[i]
+        kept[frame + i] = scratch.v[i]
+
+
 @compiled(**JIT)
-def _push_population(code, line, now, steps, x, arena, words, events, lengths, total, scratch, count, final, broken):
+def _push_population(code, line, now, steps, x, arena, words, events, lengths, states, total, scratch, count, final,
+                     broken):
     """All steps of the frame that a population works on. Parameters as for :func:`push`, and what it makes."""
     number = _frame_of(line, now, steps)
     joints, width = line[JOINTS], line[WIDTH]
     frame = joints * width
     first = now % line[RING] * steps
-    if number >= 0 and (steps > 1 or line[ONCE] < 0):
-        begin_frame(line, scratch)
+    own = now - line[LAG]
+    keeps = steps > 1 or line[CARRIED] != 0
+    fresh = number >= 0 and _begin(line, own == 0 or (line[CYCLE] > 0 and number == 0), keeps, states, scratch)
     for t in range(steps):
         place = line[PLACE] + (first + t) * frame
         if number < 0:
@@ -66,15 +95,17 @@ def _push_population(code, line, now, steps, x, arena, words, events, lengths, t
                   scratch.factors)
         listed = from_place(events, line[LIST_PLACE] + (first + t) * frame)
         length = from_place(lengths, line[ROW_PLACE] + (first + t) * joints)
-        fire_frame(code, line, 0, t == 0, steps > 1, number, place, listed, length, arena, words, total, scratch, count,
-                   broken)
+        fire_frame(code, line, 0, fresh and t == 0, keeps, number, place, listed, length, arena, words, total,
+                   scratch, count, broken)
+    if number >= 0 and line[CARRIED]:
+        _keep_states(line, states, scratch)
     if number >= 0 and line[READOUT]:
         for i in range(frame):
             final[i] = scratch.v[i]
 
 
 @compiled(**JIT)
-def push(arrays, order, now, steps, x, arena, events, lengths, scratch, counted, final, broken):
+def push(arrays, order, now, steps, x, arena, events, lengths, states, scratch, counted, final, broken):
     """Compute one frame of some populations, in one thread and without Python's lock.
 
     Parameters
@@ -90,6 +121,8 @@ def push(arrays, order, now, steps, x, arena, events, lengths, scratch, counted,
     x : int32, the rings of the input's rows, in which this frame stands already
     arena : int8, events : uint16, lengths : int32
         The rings of messages, lists and their lengths.
+    states : int32
+        u and v that are carried from frame to frame.
     scratch : Scratch
         Of arrays.
     counted : int64 (P, 2 + L), added to
@@ -115,7 +148,7 @@ def push(arrays, order, now, steps, x, arena, events, lengths, scratch, counted,
                 join_block(code, line, now, t, steps, 1, pointer(words), pointer(events), pointer(lengths))
         elif line[WIDE]:
             _push_population(code, line, now, steps, pointer(x), pointer(arena), pointer(words), pointer(events),
-                             pointer(lengths), own.wide, own, count, pointer(final), pointer(broken))
+                             pointer(lengths), pointer(states), own.wide, own, count, pointer(final), pointer(broken))
         else:
             _push_population(code, line, now, steps, pointer(x), pointer(arena), pointer(words), pointer(events),
-                             pointer(lengths), own.narrow, own, count, pointer(final), pointer(broken))
+                             pointer(lengths), pointer(states), own.narrow, own, count, pointer(final), pointer(broken))

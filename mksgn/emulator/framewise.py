@@ -67,6 +67,7 @@ class FrameByFrame:
         self._arena = np.zeros(rings.sizes.messages, np.int8)
         self._events = np.zeros(rings.sizes.events, np.uint16)
         self._lengths = np.zeros(rings.sizes.lists, np.int32)
+        self._states = np.zeros(max(rings.states, 1), np.int32)
         self._x = np.zeros((int(rings.kept[0]), self.steps, *self._shape), np.int32)
         self._final = np.zeros(int(np.prod(rows_of(graph.output.shape))), np.int32)
         self._counted = np.zeros((len(program.lines), 2 + program.fans), np.int64)
@@ -101,8 +102,8 @@ class FrameByFrame:
 
     @property
     def memory(self) -> int:
-        """Bytes of all messages that are kept."""
-        return sum(each.nbytes for each in (self._arena, self._events, self._lengths, self._x))
+        """Bytes of all messages and states that are kept."""
+        return sum(each.nbytes for each in (self._arena, self._events, self._lengths, self._states, self._x))
 
     def lag(self, population: str) -> int:
         """Frames by which ``population`` works later than the frame that enters."""
@@ -110,7 +111,7 @@ class FrameByFrame:
 
     def reset(self) -> None:
         """Forget all frames and counts, as if the stream began anew."""
-        for each in (self._arena, self._lengths, self._x, self._total, self._broken):
+        for each in (self._arena, self._lengths, self._states, self._x, self._total, self._broken):
             each[:] = 0
         self._now = 0
 
@@ -159,7 +160,7 @@ class FrameByFrame:
         size = self.steps * int(np.prod(shape))
         begin = self._program_place(number) + now % int(self._rings.kept[number]) * size
         values = self._arena[begin:begin + size].reshape(self.steps, *shape)[..., :self.graph[population].shape[0]]
-        return np.ascontiguousarray(values.transpose(3, 1, 2, 0))
+        return values.transpose(3, 1, 2, 0).copy()  # the ring goes on
 
     @property
     def counts(self) -> Counts:
@@ -221,7 +222,8 @@ class FrameByFrame:
 
     def _compute(self, now: int) -> None:
         """Run all lines: the input, the branches side by side, and the output."""
-        run = (self._rings.code, now, self.steps, self._x.reshape(-1), self._arena, self._events, self._lengths)
+        run = (self._rings.code, now, self.steps, self._x.reshape(-1), self._arena, self._events, self._lengths,
+               self._states)
         self._lines(0, self._ends[:1], run)
         if self._pool is not None:
             others = [self._pool.submit(self._lines, number, order, run)

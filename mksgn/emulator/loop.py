@@ -14,6 +14,7 @@ import numpy as np
 
 from mksgn.compiled import compiled
 from mksgn.emulator.columns import (
+    CARRIED,
     CONSTANT,
     DELAY,
     ENTRIES,
@@ -100,11 +101,12 @@ def _run_population(code, line, samples, steps, x, x_steps, arena, words, events
     each_step = x_steps > 1
     constant = line[CONSTANT] != 0 and not each_step
     once = line[ONCE] >= 0
-    keeps = steps > 1 and (line[INTERVAL] == 0 or line[LENGTH] > 1)
+    carried = line[CARRIED] != 0
+    keeps = carried or (steps > 1 and (line[INTERVAL] == 0 or line[LENGTH] > 1))
     for n in range(samples):
         count = from_place(counted, n * columns)
         for f in range(frames):
-            if steps > 1 or not once:
+            if (steps > 1 or not once) and not (carried and f > 0):
                 begin_frame(line, scratch)
             first, sent_in = 0, f
             for t in range(steps):
@@ -116,7 +118,7 @@ def _run_population(code, line, samples, steps, x, x_steps, arena, words, events
                         send_nothing(line, f, block, blocks, frames, joints, frame, place, arena, lengths)
                         continue
                     sent_in, first = number, number * line[INTERVAL]
-                    if t == first and (line[LENGTH] > 1 or not once):
+                    if t == first and (line[LENGTH] > 1 or not once) and not (carried and number > 0):
                         begin_frame(line, scratch)
                 if t == 0 or not constant:
                     x_block = n * x_steps + (t if each_step else 0)
@@ -124,7 +126,8 @@ def _run_population(code, line, samples, steps, x, x_steps, arena, words, events
                               total, named, factors)
                 listed = from_place(events, line[LIST_PLACE] * blocks + (block * frames + f) * frame)
                 length = from_place(lengths, line[ROW_PLACE] * blocks + (block * frames + f) * joints)
-                fire_frame(code, line, f, t == first, keeps, sent_in, place, listed, length, arena, words, total,
+                fresh = t == first and not (carried and sent_in > 0)
+                fire_frame(code, line, f, fresh, keeps, sent_in, place, listed, length, arena, words, total,
                            scratch, count, broken)
             if line[READOUT]:
                 for i in range(frame):

@@ -34,7 +34,8 @@ ROWS, SCALED, PRODUCTS, ALIGNED, JOINED = range(5)
 
 POPULATION = ("frames", "joints", "width", "wide", "shift", "first_entry", "entries", "constant", "bias", "bias_step",
               "threshold", "keep_u", "keep_v", "wraps", "readout", "once", "fan", "fans", "neurons", "listed", "place",
-              "list_place", "row_place", "interval", "length", "lattice_frames", "ring", "lag", "cycle")
+              "list_place", "row_place", "interval", "length", "lattice_frames", "ring", "lag", "cycle", "carried",
+              "states")
 """Columns of ``Code.populations``."""
 ENTRY = ("kind", "source", "weights", "links", "shared", "parts", "part_width", "channels", "channel_count",
          "delay")
@@ -59,6 +60,7 @@ class Code(NamedTuple):
         list_place, row_place: where its messages, lists and their lengths lie. interval, length, lattice_frames: its
         lattice; interval 0: it works at every step. ring, lag, cycle: frame by frame only (:mod:`.rings`):
         how many frames its messages are kept for, how many frames late it works, and frames from one clip to the next.
+        carried: u and v go on from frame to frame. states: where they are kept in between, frame by frame only.
     entries : int64 (S, len(ENTRY))
         weights: where they begin. links: where its table begins in ``first``. shared: one table serves every frame.
         parts, part_width: partitions of a joint mixing and their channels. channels, channel_count: those of the source

@@ -32,6 +32,8 @@ class Rings:
         Frames by which each line of the program works later than the frame that enters.
     cycle : int
         Frames from one clip to the next; 0: the stream has no clips.
+    states : int
+        Numbers that are carried from frame to frame: u and v of some populations.
     """
 
     code: Code
@@ -39,6 +41,7 @@ class Rings:
     kept: np.ndarray
     lag: np.ndarray
     cycle: int
+    states: int
 
     @classmethod
     def of(cls, program: Program, graph: Graph, steps: int) -> Rings:
@@ -73,7 +76,10 @@ class Rings:
             ends = np.cumsum(each * kept * steps)
             table[:, column[name]] = ends - each * kept * steps
             totals.append(int(ends[-1]))
-        return cls(program.code._replace(populations=table, entries=entries), Sizes(*totals), kept, lag, cycle)
+        states = np.cumsum(2 * elements * table[:, column["carried"]])
+        table[:, column["states"]] = states - 2 * elements * table[:, column["carried"]]
+        return cls(program.code._replace(populations=table, entries=entries), Sizes(*totals), kept, lag, cycle,
+                   int(states[-1]))
 
 
 def branches(program: Program) -> list[np.ndarray]:

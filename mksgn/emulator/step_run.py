@@ -189,18 +189,32 @@ class StepRun(PopulationRun[StepNetwork]):
 
     def _fire(self, population: Population, a: np.ndarray) -> Trace:
         """Integrate the input of all steps, from rest."""
-        ranges, states = self.network.ranges[population.name], self.record == "states"
+        ranges = self.network.ranges[population.name]
         if ranges.bound >= INPUT_LIMIT:
             ranges.check_input(int(np.abs(a).max()))
         a = a.astype(np.int32, copy=False)
-        resets, rests = self.interruptions(population.name)
-        bias = _bias(population)
+        if population.neuron is not None and population.neuron.carried:
+            return self._fire_frames(population, a)
+        return self._integrate(population, a, _bias(population)[None], *self.interruptions(population.name))
+
+    def _fire_frames(self, population: Population, a: np.ndarray) -> Trace:
+        """:meth:`_fire` where states are carried from frame to frame: one step (1, F, V, C), as F steps of a frame."""
+        _, frames, joints, channels = a.shape
+        trace = self._integrate(population, a.reshape(frames, 1, joints, channels),
+                                _bias(population).reshape(frames, -1), frozenset(), frozenset())
+        spikes, u, v = (each.reshape(a.shape) if each.size else each for each in (trace.spikes, trace.u, trace.v))
+        return Trace(spikes, u, v, trace.final_v, trace.active)
+
+    def _integrate(self, population: Population, a: np.ndarray, bias: np.ndarray, resets: frozenset[int],
+                   rests: frozenset[int]) -> Trace:
+        """States of all steps of ``a`` (T, F, V, C), from 0; ``bias`` (T, F V C), or one for all steps (1, F V C)."""
+        ranges, states = self.network.ranges[population.name], self.record == "states"
         u, v, size = np.zeros(a[0].size, np.int32), np.zeros(a[0].size, np.int32), a.shape
         kept = size if states else (0,)
         trace = Trace(np.zeros(size, np.int8), np.zeros(kept, np.int32), np.zeros(kept, np.int32), v.reshape(size[1:]))
         keep_u, keep_v = ranges.keep_u / DECAY_UNITY, ranges.keep_v / DECAY_UNITY
         threshold = SILENT if ranges.readout else ranges.threshold
-        for step in range(self.steps):
+        for step in range(len(a)):
             if step in resets:
                 u.fill(0)
                 v.fill(0)
@@ -209,10 +223,11 @@ class StepRun(PopulationRun[StepNetwork]):
                 if ranges.overflows:
                     ranges.check_current(step, _largest_current(u, keep_u, a[step].reshape(-1)))
                 if states or ranges.keep_u or ranges.wraps:
-                    trace.active += kernels.step_neurons(a[step].reshape(-1), bias, u, v, keep_u, keep_v, threshold,
-                                                         spikes)
+                    trace.active += kernels.step_neurons(a[step].reshape(-1), bias[step % len(bias)], u, v, keep_u,
+                                                         keep_v, threshold, spikes)
                 else:
-                    trace.active += kernels.step_memoryless(a[step].reshape(-1), bias, v, keep_v, threshold, spikes)
+                    trace.active += kernels.step_memoryless(a[step].reshape(-1), bias[step % len(bias)], v, keep_v,
+                                                            threshold, spikes)
                 if ranges.readout:
                     ranges.check_readout(step, int(v.max()), int(v.min()))
             if states:

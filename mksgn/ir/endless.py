@@ -62,9 +62,10 @@ def spaced(graph: Graph, steps_per_frame: int) -> Graph:
     if not length <= steps_per_frame <= STEPS_PER_FRAME_MAX:
         raise GraphError("frames cannot come at this distance", where="steps per frame", got=str(steps_per_frame),
                          allowed=f"{length} (the steps of a frame's neurons) to {STEPS_PER_FRAME_MAX}")
-    before, lattice = graph.time_steps, Lattice(steps_per_frame, length, None)
+    before = graph.time_steps
     assert before is not None
-    return Graph(tuple(replace(population, lattice=lattice) for population in graph.populations),
+    return Graph(tuple(replace(p, lattice=Lattice(steps_per_frame, length, None, lattice_of(p).carried))
+                       for p in graph.populations),
                  tuple(replace(s, frame_steps=s.frame_steps // before * steps_per_frame) if isinstance(s, Conv) else s
                        for s in graph.synapses), steps_per_frame, dict(graph.meta))
 

@@ -11,7 +11,8 @@ with L the steps of a clip in the population's own time. The clock is two neuron
 voltage, and spikes at step L for the first time. ``open`` spikes at every step on its bias, until that spike's current,
 which it all but keeps, holds it down. Both start anew with each clip. A gate costs a hop.
 
-Neurons reset at every interval of their lattice, so that each frame begins at rest, as it does where they rest.
+Neurons reset at every interval of their lattice, so that each frame begins at rest, as it does where they rest. Those
+that carry their states reset with each clip.
 """
 
 from __future__ import annotations
@@ -56,8 +57,7 @@ def gated(graph: Graph) -> Graph:
     steps = graph.time_steps
     assert steps is not None
     if is_endless(graph):
-        always = Lattice(steps, steps, None)
-        return replace(graph, populations=tuple(p if p.role == "input" else replace(p, lattice=always)
+        return replace(graph, populations=tuple(p if p.role == "input" else replace(p, lattice=_always(p, steps))
                                                 for p in graph.populations))
     shut = {synapse.name: [name for name in synapse.sources if _reads_beyond(graph, synapse, name)]
             for synapse in graph.synapses}
@@ -93,9 +93,27 @@ def _reads_beyond(graph: Graph, synapse: Synapse, source: str) -> bool:
                for delay, _ in synapse.by_delay() for frame in range(target.sample_frames))
 
 
+def _always(population: Population, steps: int) -> Lattice:
+    """The lattice of a population of a stream without ends that works at every step."""
+    carried = _carries_without_rest(population)
+    return Lattice(steps, steps, None, carried)
+
+
+def _carries_without_rest(population: Population) -> bool:
+    """Whether states are carried, with nothing in between that neurons without rest would do to them."""
+    lattice = lattice_of(population)
+    if lattice.carried and lattice.frames != 1 and lattice.length < lattice.interval:
+        raise GraphError("neurons that never rest cannot keep their states between two frames",
+                         where=f"population {population.name!r}",
+                         got=f"frames of {lattice.length} steps every {lattice.interval}",
+                         allowed="frames that follow each other without rest",
+                         fix="run it in Lava's layouts 'blocks' or 'layers', or in the emulator")
+    return lattice.carried
+
+
 def _restless(population: Population, steps: int) -> Lattice:
     lattice = lattice_of(population)
-    interval = steps if lattice.frames == 1 else lattice.interval
+    interval = steps if lattice.frames == 1 or _carries_without_rest(population) else lattice.interval
     if steps % interval:
         raise GraphError("neurons that reset at every interval need clips of whole intervals",
                          where=f"population {population.name!r}", got=f"{steps} steps, interval {interval}",

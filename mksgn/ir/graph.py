@@ -10,7 +10,9 @@ Neuron (the contract that every backend and SLAYER's training keep), at every al
     s = v > 64 vth;  v = 0 where s
 
 trunc rounds toward zero; wrap24 wraps at +-2^23 as Lava's ``fixed_pt`` LIF does; clip24 clips to
-+-(2^23 - 1). u and v start each sample at 0.
++-(2^23 - 1). u and v start each sample at 0. Frames of a clip lie side by side, and each has neurons of its own. A
+population whose states are carried (``Cuba.carried``) has one step a frame, and a frame's neurons go on from what those
+of the frame before left, as if frames were steps.
 """
 
 from __future__ import annotations
@@ -46,11 +48,15 @@ class Cuba:
         Threshold mantissa, 0..131071 (`vThMant`, Lava's `vth`), in weight units.
     current_decay, voltage_decay : int
         Decay *lost* per step in 1/4096, 0..4096 (`iDecay` = Lava's `du` + 1; `vDecay` = Lava's `dv`).
+    carried : bool
+        u and v of a frame begin with what the frame before left, and not at 0. Only where frames lie side by side, and
+        a sample has one step; in a streamed graph the lattice says it.
     """
 
     vth: int
     current_decay: int = 4096
     voltage_decay: int = 3072
+    carried: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +175,7 @@ def check(graph: Graph) -> None:
         raise GraphError("time_steps must be at least 1", got=str(graph.time_steps))
     for population in graph.populations:
         _check_lattice(population, graph.time_steps)
+        _check_carried(population, graph.time_steps)
 
 
 def _integers(values: np.ndarray, low: int, high: int, what: str, where: str) -> None:
@@ -210,6 +217,21 @@ def _check_lattice(population: Population, steps: int | None) -> None:
         raise GraphError("a population with a lattice holds one frame at a time, within the steps of a sample",
                          where=f"population {population.name!r}", got=f"{population.shape[1]} frames, {last} steps",
                          allowed=f"1 frame, {steps} steps", fix="make such a graph with mksgn.ir.streaming.streamed")
+
+
+def _check_carried(population: Population, steps: int | None) -> None:
+    if population.neuron is None or not population.neuron.carried:
+        return
+    where = f"population {population.name!r}"
+    if population.lattice is not None:
+        raise GraphError("the lattice of a streamed population says whether its states are carried", where=where,
+                         fix="make such a graph with mksgn.ir.streaming.streamed")
+    if population.role == "readout":
+        raise GraphError("a readout is read after its last step, and carries nothing", where=where)
+    if steps != 1:
+        raise GraphError("states are carried from frame to frame at one step per frame only", where=where,
+                         got=f"{steps} steps", allowed="1",
+                         fix="train with --time-steps 1, or without --frame-state carried")
 
 
 def _check_synapse(graph: Graph, synapse: Synapse, index: dict[str, int]) -> None:

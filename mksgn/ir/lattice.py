@@ -12,8 +12,8 @@ class Lattice:
     """Active steps of a population, in its own time, counted from a sample's first step.
 
     Frame f of a sample occupies the steps ``f interval`` to ``f interval + length - 1``. At the first of them u and v
-    are set to 0. At all other steps the neurons rest: u and v stay as they are, no bias is added, nothing is sent, and
-    what arrives is lost.
+    are set to 0, unless they are carried. At all other steps the neurons rest: u and v stay as they are, no bias is
+    added, nothing is sent, and what arrives is lost.
 
     Parameters
     ----------
@@ -23,11 +23,14 @@ class Lattice:
         Steps that a frame takes: T of the graph whose frames lie side by side.
     frames : int or None
         Frames of a sample; None: they never end.
+    carried : bool
+        u and v are set to 0 at the first frame only: each further one goes on from what the one before left.
     """
 
     interval: int
     length: int
     frames: int | None
+    carried: bool = False
 
     def __post_init__(self) -> None:
         frames = 2 if self.frames is None else self.frames
@@ -72,14 +75,18 @@ class Lattice:
         return number if (self.frames is None or number < self.frames) and within < self.length else None
 
     def begins(self, step: int) -> bool:
-        """Whether a frame begins at ``step``, before which u and v are set to 0."""
+        """Whether u and v are set to 0 before ``step``, because a frame begins."""
         frame = self.frame(step)
-        return frame is not None and step == frame * self.interval
+        return frame is not None and step == frame * self.interval and not (self.carried and frame)
+
+    def has_rests(self, steps: int) -> bool:
+        """Whether the neurons rest at any of the first ``steps`` of a sample, which holds all of its frames."""
+        return self.end < steps or (self.sample_frames > 1 and self.length < self.interval)
 
     def rests(self, steps: int) -> frozenset[int]:
         """The steps, of the first ``steps`` of a sample, at which the neurons rest."""
         return frozenset(step for step in range(steps) if self.frame(step) is None)
 
     def beginnings(self, steps: int) -> frozenset[int]:
-        """The steps, of the first ``steps`` of a sample, at which a frame begins."""
+        """The steps, of the first ``steps`` of a sample, before which u and v are set to 0."""
         return frozenset(step for step in range(steps) if self.begins(step))

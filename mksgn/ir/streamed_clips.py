@@ -81,6 +81,24 @@ def refuse_streamed(graph: Graph, purpose: str) -> None:
                          fix="take the graph of the clip")
 
 
+def carried_side_by_side(graph: Graph) -> Population | None:
+    """The first population of a clip's graph that carries its states from frame to frame; None: there is none."""
+    return next((population for population in graph.populations
+                 if population.neuron is not None and population.neuron.carried), None)
+
+
+def refuse_carried(graph: Graph, purpose: str) -> None:
+    """Raise :class:`GraphError` for the graph of a clip that carries states; ``purpose`` says what it is no good for.
+
+    A chip's neuron cannot take over the state of another one. Re-timed, the frames have one neuron, which keeps it.
+    """
+    population = carried_side_by_side(graph)
+    if population is not None:
+        raise GraphError(f"a clip whose neurons carry their states from frame to frame cannot be {purpose}",
+                         where=f"population {population.name!r}", got="frames side by side",
+                         allowed="frames as time steps", fix="choose --time stream, or --time endless")
+
+
 def frame_beginnings(graph: Graph) -> dict[str, frozenset[int]]:
     """Steps of a sample before which each population is set to rest, in its own time; empty without lattices."""
     return {p.name: p.lattice.beginnings(graph.time_steps or 0) for p in graph.populations if p.lattice is not None}

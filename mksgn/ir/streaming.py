@@ -88,7 +88,8 @@ def continuous(graph: Graph) -> Graph:
     Raises
     ------
     GraphError
-        As :func:`streamed`; or when a population makes several frames of one.
+        As :func:`streamed`; or when a population makes several frames of one, or one behind a stride carries its
+        states: it would work on frames of several clips in turn.
     """
     for synapse in graph.synapses:
         made = graph[synapse.target].shape[1]
@@ -99,7 +100,15 @@ def continuous(graph: Graph) -> Graph:
                                  fix="run this graph clip by clip")
     stream, steps = streamed(graph), graph.time_steps
     assert steps is not None
-    populations = tuple(replace(p, lattice=Lattice(steps, steps, None)) for p in stream.populations)
+    for population in stream.populations:
+        lattice = population.lattice
+        assert lattice is not None
+        if lattice.carried and lattice.interval > steps:
+            raise GraphError("states that are carried behind a stride have no place in a stream without ends",
+                             where=f"population {population.name!r}", got=f"a frame every {lattice.interval} steps",
+                             allowed=f"{steps}", fix="carry no states behind strides, or run this graph clip by clip")
+    populations = tuple(replace(p, lattice=Lattice(steps, steps, None, p.lattice is not None and p.lattice.carried))
+                        for p in stream.populations)
     return Graph(populations, stream.synapses, steps, dict(stream.meta))
 
 
@@ -163,8 +172,10 @@ def _population(population: Population, interval: int, steps: int) -> Population
             raise GraphError("biases that differ from frame to frame cannot be streamed",
                              where=f"population {population.name!r}", fix="give every frame the same bias")
         bias = bias[:, :1]
-    return replace(population, shape=(channels, 1, joints), bias=bias,
-                   lattice=Lattice(interval * steps, steps, frames))
+    carried = population.neuron is not None and population.neuron.carried
+    neuron = replace(population.neuron, carried=False) if carried and population.neuron else population.neuron
+    return replace(population, shape=(channels, 1, joints), bias=bias, neuron=neuron,
+                   lattice=Lattice(interval * steps, steps, frames, carried))
 
 
 def _synapse(synapse: Synapse, source: Population, target: Population, frame_steps: int) -> Synapse:

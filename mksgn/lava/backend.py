@@ -16,7 +16,7 @@ from mksgn.errors import BackendError, ConfigError
 from mksgn.ir import Graph, reset_steps, schedule
 from mksgn.ir.endless import checked_frames, frames_to_decide
 from mksgn.ir.schedule import has_delays
-from mksgn.ir.streamed_clips import check_stream, frame_beginnings, refuse_streamed
+from mksgn.ir.streamed_clips import check_stream, frame_beginnings, refuse_carried, refuse_streamed
 from mksgn.lava.graph_host import Effort, GraphHost
 from mksgn.lava.limits import check_descriptors, check_processes, check_shared_memory, cpus
 from mksgn.lava.process_plan import LAYOUTS, MAX_PROCESSES, UNROLL_LIMIT, ProcessPlan, plan_blocks, plan_processes
@@ -84,6 +84,7 @@ class LavaBackend:
         if max_processes < 1 or timeout_s <= 0:
             raise ConfigError("the process limit and the timeout must be positive",
                               got=f"{max_processes} processes, {timeout_s} s")
+        refuse_carried(graph, "run in Lava")
         self.graph = graph
         self.max_processes, self.progress = max_processes, progress
         if layout not in LAYOUTS:

@@ -44,6 +44,8 @@ from mksgn.lava.unroll import lava_kernel, lava_order, matrix
 from mksgn.run.registry import named_object
 
 BIAS_EXPONENT = 6
+FOR_EVER = 1 << 30
+"""Steps after which neurons of a stream without ends that carry their states would begin anew."""
 
 
 def build(builder: Builder, layout: str, models: dict[str, str]) -> LavaNetwork:
@@ -177,12 +179,14 @@ class Builder:
             "bias_mant": _bias(population), "bias_exp": BIAS_EXPONENT, "name": node.name,
         }
         interval, lattice = self.timing.reset_interval, population.lattice
-        if lattice is not None and lattice.frames is None:  # each frame begins at rest, like a sample
-            interval, lattice = lattice.interval, replace(lattice, frames=1)
+        if lattice is not None and lattice.frames is None:
+            # Each frame begins at rest, like a sample; states that are carried begin so once.
+            lattice = replace(lattice, frames=FOR_EVER // lattice.interval if lattice.carried else 1)
+            interval = lattice.sample_frames * lattice.interval
         if interval is None:
             process: AbstractProcess = LIF(**parameters)
-        elif lattice is None or not lattice.rests(interval):
-            own = interval if lattice is None else lattice.interval
+        elif lattice is None or not lattice.has_rests(interval):
+            own = interval if lattice is None or lattice.carried else lattice.interval
             process = LIFReset(**parameters, reset_interval=own, reset_offset=self._phase(node.population) % own)
         else:
             largest = sum(input_bound(self.graph, synapse) for synapse in self.graph.into(population.name))

@@ -112,7 +112,7 @@ def graph_message(graph: Graph) -> dict[str, Any]:
             item["neuron"] = {f.name: int(getattr(population.neuron, f.name)) for f in fields(population.neuron)}
         if population.lattice is not None:
             item["lattice"] = {"interval": population.lattice.interval, "length": population.lattice.length,
-                               "frames": population.lattice.frames}
+                               "frames": population.lattice.frames, "carried": population.lattice.carried}
         populations.append(item)
     synapses = [{"kind": type(s).__name__, **{f.name: getattr(s, f.name) for f in fields(s)}} for s in graph.synapses]
     return {"populations": populations, "synapses": synapses, "time_steps": graph.time_steps}

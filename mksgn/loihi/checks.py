@@ -10,7 +10,7 @@ from mksgn.errors import BackendError, ConfigError, DataError
 from mksgn.events.stepper import Stepper
 from mksgn.ir import Attention, Graph, schedule
 from mksgn.ir.messages import check_samples
-from mksgn.ir.streamed_clips import is_endless, refuse_streamed
+from mksgn.ir.streamed_clips import is_endless, refuse_carried, refuse_streamed
 from mksgn.lava.process_plan import plan_processes
 from mksgn.lava.stock_stream import stock_graph
 
@@ -92,6 +92,7 @@ def check_graph(graph: Graph) -> None:
 
     A streamed graph is looked at as it is built: with gates, clocks and relays.
     """
+    refuse_carried(graph, "run on Loihi 2")
     if graph.input.lattice is not None:
         graph = stock_graph(graph)
     if is_endless(graph):

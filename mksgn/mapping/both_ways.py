@@ -18,7 +18,7 @@ from mksgn.energy.costs import Cost, CostModel, FramePace, Range, at_endless_rat
 from mksgn.energy.work import CoreWork
 from mksgn.ir.endless import spaced, steps_at_work
 from mksgn.ir.graph import Graph
-from mksgn.ir.streamed_clips import is_endless
+from mksgn.ir.streamed_clips import carried_side_by_side, is_endless
 from mksgn.mapping.activity import complete, uniform_activity
 from mksgn.mapping.boards import Board
 from mksgn.mapping.delays import Delays
@@ -160,6 +160,8 @@ def way(clip: Graph, graph: Graph, board: Board, activity: Activity, active: Act
 def compare(clip: Graph, placement: Placement, activity: Activity | None, active: Active | None) -> list[Way]:
     """The clip at once on the board of a streamed ``placement``, and that placement, by all cost models.
 
+    The placement alone, where neurons carry states from frame to frame: such a clip cannot run at once.
+
     Parameters
     ----------
     clip : Graph
@@ -172,8 +174,11 @@ def compare(clip: Graph, placement: Placement, activity: Activity | None, active
     steps = _steps(clip)
     sent = complete(clip, uniform_activity(clip, steps) if activity is None else activity, steps)
     models = list(cost_models().values())
+    stream = priced(clip, placement, sent, active, models)
+    if carried_side_by_side(clip) is not None:
+        return [stream]
     at_once = place(clip, placement.board, activity, objective=placement.objective)  # type: ignore[arg-type]
-    return [priced(clip, at_once, sent, active, models), priced(clip, placement, sent, active, models)]
+    return [priced(clip, at_once, sent, active, models), stream]
 
 
 def endless_way(placement: Placement, activity: Activity | None, active: Active | None,

@@ -13,6 +13,7 @@ from mksgn.energy.work import CoreWork
 from mksgn.errors import ConfigError
 from mksgn.ir.graph import Graph
 from mksgn.ir.schedule import schedule
+from mksgn.ir.streamed_clips import refuse_carried
 from mksgn.mapping.activity import complete, uniform_activity
 from mksgn.mapping.boards import Board
 from mksgn.mapping.chips import MOST_CORES, Exchange, arranged
@@ -272,6 +273,7 @@ def packed(graph: Graph, board: Board, activity: Activity | None = None, *, obje
     if graph.time_steps is not None and steps not in (None, graph.time_steps):
         raise ConfigError("the net has a number of steps per sample of its own", got=str(steps),
                           allowed=str(graph.time_steps), fix="leave --steps out")
+    refuse_carried(graph, "placed on cores")
     count = graph.time_steps or int(steps or 0)
     if count < 1:
         raise ConfigError("a sample has at least one step", got=str(count))

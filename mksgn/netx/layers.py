@@ -7,7 +7,7 @@ and none of our layer types, and its input layer may carry neurons of its own.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -244,7 +244,10 @@ class LayerReader:
                 raise NetFileError("neurons that can never spike feed another layer", where=layer.where,
                                    got=f"vThMant {neuron.vth}", allowed=f"0..{VTH_MAX}, or more in the last layer")
             role, neuron = "readout", Cuba(VTH_MAX, neuron.current_decay, neuron.voltage_decay)
-        return Population(name, shape, neuron, read_bias(layer, kind, shape), role, bits, self._lattice(layer, shape))
+        lattice = self._lattice(layer, shape)
+        if lattice is not None:  # whose states are carried, not those of neurons side by side
+            neuron, lattice = replace(neuron, carried=False), replace(lattice, carried=neuron.carried)
+        return Population(name, shape, neuron, read_bias(layer, kind, shape), role, bits, lattice)
 
     def _lattice(self, layer: Store, shape: Shape) -> Lattice | None:
         if not self.streamed:
@@ -264,7 +267,7 @@ class LayerReader:
         if kind not in ("CUBA", "LOIHI"):
             raise NetFileError("a neuron type is not supported", where=store.where, got=repr(kind),
                                allowed="CUBA, LOIHI (the same neuron)")
-        store.only(_NEURON_FIELDS | ({"role", "vth"} if self.ours else set()))
+        store.only(_NEURON_FIELDS | ({"role", "vth", "carried"} if self.ours else set()))
         # netx applies neither exponent; CUBA neurons send unary spikes and have no refractory period.
         for label in ("wgtExp", "weight_exp", "gradedSpike", "messageBits"):
             store.integer(label, 0, 0, default=0)
@@ -273,4 +276,5 @@ class LayerReader:
             vth = store.integer("vth", 0, VTH_MAX)
         else:
             vth = store.integer("vThMant", 0, VTH_MAX if self.ours else STATE_MAX)
-        return Cuba(vth, store.integer("iDecay", 0, DECAY_UNITY), store.integer("vDecay", 0, DECAY_UNITY))
+        carried = self.ours and bool(store.integer("carried", 0, 1, default=0))
+        return Cuba(vth, store.integer("iDecay", 0, DECAY_UNITY), store.integer("vDecay", 0, DECAY_UNITY), carried)

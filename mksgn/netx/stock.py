@@ -67,6 +67,9 @@ def obstacles(graph: Graph) -> list[str]:
         found.append("the graph is streamed: stock netx knows no neurons that rest between frames")
     flat: set[str] = set()
     for before, population in zip(graph.populations, graph.populations[1:]):
+        if population.neuron is not None and population.neuron.carried:
+            found.append(f"population {population.name!r} carries its states from frame to frame: "
+                         "stock netx begins all at 0")
         synapses = graph.into(population.name)
         if len(synapses) != 1 or synapses[0].sources != (before.name,):
             found.append(f"population {population.name!r} does not simply follow {before.name!r}: "

@@ -160,6 +160,8 @@ class _Layers:
         neuron["vDecay"] = population.neuron.voltage_decay
         neuron["refDelay"] = 1
         neuron["gradedSpike"] = False
+        if population.neuron.carried or (population.lattice is not None and population.lattice.carried):
+            neuron["carried"] = 1
         readout = population.role == "readout"
         neuron["vThMant"] = VTH_NEVER if readout else population.neuron.vth
         if readout:

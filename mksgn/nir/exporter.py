@@ -84,6 +84,9 @@ def _check(graph: Graph) -> None:
         if population.lattice is not None:
             raise NirError("NIR has no neuron that rests between the frames of a clip", where=where,
                            got="a streamed graph", fix="write the graph of the clip, in which no neuron rests")
+        if population.neuron is not None and population.neuron.carried:
+            raise NirError("NIR has no neurons side by side that hand their states on", where=where,
+                           got="states carried from frame to frame", fix="a .net file holds them")
         if population.role == "input" and population.bias is not None:
             raise NirError("an input has no neurons that a bias could act on", where=where,
                            fix="give the bias to the populations that the input drives")

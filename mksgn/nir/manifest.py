@@ -119,7 +119,10 @@ def decode(metadata: Mapping[str, Any], nodes: int, edges: int, where: str) -> t
 
 def _population(number: int, entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Population:
     neuron = entry["neuron"]
-    cuba = None if neuron is None else Cuba(*(_integer(value) for value in neuron))
+    cuba = None
+    if neuron is not None:
+        vth, current, voltage = (_integer(value) for value in neuron)
+        cuba = Cuba(vth, current, voltage)
     bias = arrays.pop(f"population{number}_bias", None)
     channels, frames, joints = (_integer(n) for n in entry["shape"])
     return Population(_text(entry["name"]), (channels, frames, joints), cuba,

@@ -62,7 +62,8 @@ class PopulationBuilder:
         self.data = data
         width = config.surrogate_width
         self.neuron: NeuronParameters = {"current_decay": config.current_decay, "voltage_decay": config.voltage_decay,
-                                         "surrogate": Surrogate(width=width, height=1 / width)}
+                                         "surrogate": Surrogate(width=width, height=1 / width),
+                                         "carried": config.frame_state == "carried"}
         self.names: list[str] = []
         self.populations: list[SpikingPopulation] = []
         self.coders: tuple[str, ...] = ()
@@ -116,9 +117,13 @@ class PopulationBuilder:
              last_of: int = 1) -> ConvProjection:
         """A trained convolution over ``kernel`` frames of the sum of ``sources``, ``padded`` to keep their number.
 
-        With a kernel of one frame, ``last_of`` frames may be a window of which the last alone is read.
+        With a kernel of one frame, ``last_of`` frames may be a window of which the last alone is read. From the first
+        stride on, populations carry no state from frame to frame: in a stream, which decides at every frame, a neuron
+        behind a stride works on frames of several clips in turn.
         """
         channels = self.shape(sources[0])[0]
+        if stride > 1:
+            self._carry_no_further()
         return ConvProjection(sources, channels, width, (kernel, 1), (stride, 1), (kernel // 2 if padded else 0, 0),
                               last_of=last_of)
 
@@ -232,6 +237,10 @@ class PopulationBuilder:
         assert self.fusion is not None
         return FusedProjection(self.coders, projection, self.fusion.fixed_weights)
 
+    def _carry_no_further(self) -> None:
+        """Populations that are added from now on begin each frame at 0."""
+        self.neuron = NeuronParameters({**self.neuron, "carried": False})
+
     def average_pool(self, name: str, features: tuple[str, ...], segments: int) -> str:
         """Add SN(GAP(T)) of the head (Eq. 14; Table 6: FC_lif1), over each segment of the frames; returns its name.
 
@@ -244,5 +253,6 @@ class PopulationBuilder:
         if frames % segments:
             raise ConfigError("segments must divide the frames that are left before the head", "--segments",
                               str(segments), f"divisors of {frames}", "give other --segments or --frames")
+        self._carry_no_further()
         pool = PoolProjection(features, channels, (frames // segments, joints), windows=segments)
         return self.population(name, (channels, segments, 1), [pool])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mksgn.errors import ConfigError
 from mksgn.limits import check_limits
@@ -87,6 +87,10 @@ class NetworkConfig(ABC):
         Part of the synaptic current that a neuron loses per step; 1 makes the chip's CUBA neuron the paper's LIF.
     voltage_decay : float
         Part of the voltage that a neuron loses per step; 0.75 is the paper's tau = 0.25.
+    frame_state : 'reset' or 'carried'
+        What a neuron's current and voltage do from one frame to the next, in a network of one time step: they begin
+        each frame at 0, or are carried on and decay once per frame, up to the first stride. A network that carries
+        them runs as a stream.
     dropout : float
         Part of the spikes before the classifier that is left out in training.
     segments : int
@@ -107,6 +111,7 @@ class NetworkConfig(ABC):
     surrogate_width: float = 1.0
     current_decay: float = 1.0
     voltage_decay: float = 0.75
+    frame_state: Literal["reset", "carried"] = "reset"
     dropout: float = 0.1
     segments: int = 1
 
@@ -114,6 +119,10 @@ class NetworkConfig(ABC):
         check_limits(self)
         if not self.widths:
             raise ConfigError("a network needs at least one layer", "--widths", "none", "one number per layer")
+        if self.frame_state == "carried" and self.time_steps != 1:
+            raise ConfigError("states are carried from frame to frame at one time step only",
+                              "--frame-state carried, --time-steps", str(self.time_steps), "1",
+                              "give --time-steps 1, or leave out --frame-state")
 
     @abstractmethod
     def populate(self, builder: PopulationBuilder) -> tuple[str, ...]:

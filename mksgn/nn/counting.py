@@ -23,9 +23,10 @@ from mksgn.nn.scales import WEIGHT_LIMIT
 
 
 def counts_spikes(population: SpikingPopulation) -> bool:
-    """Whether its only input is a sum over a window, in which a channel has one weight."""
+    """Whether its only input is a sum over a window, in which a channel has one weight, and it remembers nothing."""
     incoming = population.incoming()
-    return len(incoming) == 1 and isinstance(incoming[0], PoolProjection) and population.joint_bias is None
+    return (len(incoming) == 1 and isinstance(incoming[0], PoolProjection) and population.joint_bias is None
+            and not population.neuron.carried)
 
 
 @torch.no_grad()

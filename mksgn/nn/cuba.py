@@ -23,7 +23,7 @@ def batch_moments(x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     if x.is_cuda:
         var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), unbiased=False)
         return mean, var
-    view, channels = _view(x, steps), x.shape[1]
+    view, channels = _view(x, (len(x) // steps, steps)), x.shape[1]
     total = np.empty((len(view), channels), np.float32)
     square = np.empty_like(total)
     share_threads()
@@ -35,9 +35,12 @@ def batch_moments(x: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(var.astype(np.float32))
 
 
-def _view(x: Tensor, steps: int) -> np.ndarray:
-    """The (N, T, M) array behind a channels-last tensor, M = F V C; no copy."""
-    return memory(x, len(x) // steps, steps, x[0].numel())
+def _view(x: Tensor, runs: tuple[int, int]) -> np.ndarray:
+    """The (N, T, M) array behind a channels-last tensor, M = F V C; no copy. N and T are given.
+
+    Where states are carried, T is the number of frames, which come one after the other in memory, and M = V C.
+    """
+    return memory(x, *runs, x.numel() // (runs[0] * runs[1]))
 
 
 class _FusedCuba(torch.autograd.Function):
@@ -45,7 +48,7 @@ class _FusedCuba(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, extra: Tensor | None, gamma: Tensor, beta: Tensor, mean: Tensor | None,
-                var: Tensor | None, eps: float, neuron: CubaNeuron, steps: int, quantized: bool,
+                var: Tensor | None, eps: float, neuron: CubaNeuron, runs: tuple[int, int], quantized: bool,
                 dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
         if extra is not None:
@@ -56,27 +59,27 @@ class _FusedCuba(torch.autograd.Function):
             rstd = (var + eps).rsqrt()
             scale = gamma * rstd
             shift = beta - mean * scale
-        x_view = _view(x, steps)
+        x_view = _view(x, runs)
         spikes = torch.empty_like(x, dtype=dtype, memory_format=torch.channels_last)
         count, left = np.empty(len(x_view), np.int64), np.empty(len(x_view), np.bool_)
         share_threads()
-        other = x_view if extra is None else _view(extra, steps)
+        other = x_view if extra is None else _view(extra, runs)
         for ctx.kind in (np.float32, np.float64):
             constants = _constants(scale, shift, neuron, quantized, x_view.shape[2], ctx.kind)
             limit = ctx.kind(_exact_below(neuron, ctx.kind) if quantized else 0)
-            cuba_kernel.forward(x_view, other, extra is not None, *constants, limit, _view(spikes, steps), count, left)
+            cuba_kernel.forward(x_view, other, extra is not None, *constants, limit, _view(spikes, runs), count, left)
             if not (quantized and left.any()):
                 break
         ctx.save_for_backward(x, extra, gamma, beta, mean, rstd, scale, shift)
-        ctx.neuron, ctx.steps, ctx.quantized, ctx.dtype = neuron, steps, quantized, dtype
+        ctx.neuron, ctx.runs, ctx.quantized, ctx.dtype = neuron, runs, quantized, dtype
         return spikes, torch.tensor(count.sum(), dtype=torch.float32)
 
     @staticmethod
     def backward(ctx: Any, grad_spikes: Tensor, grad_count: Tensor | None) -> tuple[Tensor | None, ...]:
         x, extra, gamma, _, mean, rstd, scale, shift = ctx.saved_tensors
-        neuron, steps, quantized = ctx.neuron, ctx.steps, ctx.quantized
+        neuron, runs, quantized = ctx.neuron, ctx.runs, ctx.quantized
         grad_spikes = grad_spikes.to(ctx.dtype).contiguous(memory_format=torch.channels_last)
-        x_view = _view(x, steps)
+        x_view = _view(x, runs)
         channels = x.shape[1]
         grad_current = torch.empty_like(x, memory_format=torch.channels_last)
         sums = np.empty((2, len(x_view), channels), np.float32)
@@ -84,11 +87,11 @@ class _FusedCuba(torch.autograd.Function):
         constants = _constants(scale, shift, neuron, quantized, x_view.shape[2], ctx.kind)
         unit = constants[5]
         cuba_kernel.backward(
-            x_view, x_view if extra is None else _view(extra, steps), extra is not None, *constants,
+            x_view, x_view if extra is None else _view(extra, runs), extra is not None, *constants,
             ctx.kind(neuron.surrogate.width * neuron.gain / 2) * unit,
             np.float32(neuron.surrogate.height / neuron.gain), np.float32(neuron.keep_u), np.float32(neuron.keep_v),
-            _view(grad_spikes, steps), np.float32(0.0 if grad_count is None else grad_count.item()),
-            _view(grad_current, steps), *sums)
+            _view(grad_spikes, runs), np.float32(0.0 if grad_count is None else grad_count.item()),
+            _view(grad_current, runs), *sums)
         with np.errstate(invalid="ignore", over="ignore"):  # as in batch_moments
             grad_scale, grad_shift = sums.sum(1, dtype=np.float64).astype(np.float32)
             affine, grad_gamma = None, grad_scale
@@ -103,8 +106,8 @@ class _FusedCuba(torch.autograd.Function):
         if affine is not None:
             grad_x = torch.empty_like(x, memory_format=torch.channels_last) if extra is not None else grad_current
             width = cuba_kernel.tile_width(channels, x_view.shape[2])
-            cuba_kernel.affine_pair(_view(grad_current, steps), x_view, *(np.resize(each, width) for each in affine),
-                                    _view(grad_x, steps))
+            cuba_kernel.affine_pair(_view(grad_current, runs), x_view, *(np.resize(each, width) for each in affine),
+                                    _view(grad_x, runs))
         return (grad_x, grad_current if extra is not None else None, torch.from_numpy(grad_gamma),
                 torch.from_numpy(grad_shift),
                 None, None, None, None, None, None, None)
@@ -155,7 +158,8 @@ def fused_cuba(x: Tensor, extra: Tensor | None, gamma: Tensor, beta: Tensor, neu
     """
     if not x.is_cuda:
         mean, var = moments if moments is not None else (None, None)
-        return _FusedCuba.apply(x, extra, gamma, beta, mean, var, eps, neuron, steps, quantized, dtype or x.dtype)
+        runs = (len(x), x.shape[2]) if neuron.carried else (len(x) // steps, steps)
+        return _FusedCuba.apply(x, extra, gamma, beta, mean, var, eps, neuron, runs, quantized, dtype or x.dtype)
     scale, shift = gamma, beta
     if moments is not None:
         var, mean = torch.var_mean(x.float(), dim=(0, 2, 3), unbiased=False)

@@ -58,6 +58,9 @@ class CubaNeuron(slayer.neuron.cuba.Neuron):
     scale : int
         Weight units per 1.0, the threshold mantissa being ``threshold * scale``; once quantised any integer.
     surrogate : Surrogate
+    carried : bool
+        u and v are carried from one frame to the next, and not from one time step to the next: there is one step.
+        Equations above then hold with frames for t.
 
     Attributes
     ----------
@@ -72,8 +75,9 @@ class CubaNeuron(slayer.neuron.cuba.Neuron):
     """
 
     def __init__(self, *, threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
-                 scale: int = 64, surrogate: Surrogate | None = None) -> None:
+                 scale: int = 64, surrogate: Surrogate | None = None, carried: bool = False) -> None:
         super().__init__(threshold=threshold, current_decay=current_decay, voltage_decay=voltage_decay, scale=scale)
+        self.carried = carried
         self.surrogate = surrogate or Surrogate()
         self._kept: tuple[tuple, tuple[float, float]] = ((), (0.0, 0.0))
         self.rescale(scale)
@@ -131,10 +135,13 @@ class CubaNeuron(slayer.neuron.cuba.Neuron):
         (N, C, F, V, T) synaptic input -> voltage before reset, same shape.
         """
         integrate = slayer.neuron.dynamics.leaky_integrator.dynamics
+        if self.carried:  # SLAYER's states go along the last axis, and there is one time step
+            current = current.transpose(2, 4).contiguous()
         state = torch.zeros(current.shape[:-1], device=current.device)
         u = integrate(current, slayer.utils.quantize(self.current_decay), state, self.s_scale)
-        return integrate(u + bias, slayer.utils.quantize(self.voltage_decay), state, self.s_scale,
-                         self.threshold + self.threshold_eps)
+        v = integrate(u + bias, slayer.utils.quantize(self.voltage_decay), state, self.s_scale,
+                      self.threshold + self.threshold_eps)
+        return v.transpose(2, 4) if self.carried else v
 
 
 def leaky_integrate_and_fire(x: Tensor, extra: Tensor | None, scale: Tensor, shift: Tensor, neuron: CubaNeuron,
@@ -156,7 +163,7 @@ def leaky_integrate_and_fire(x: Tensor, extra: Tensor | None, scale: Tensor, shi
         The affine map (folded batch norm); ``shift`` enters v, as a bias does on the chip.
     neuron : CubaNeuron
     steps : int
-        T.
+        T; 1 where states are carried from frame to frame.
     quantized : bool
         Integer states: everything is rounded to 1 / s_scale and decays truncate toward zero.
 
@@ -169,12 +176,12 @@ def leaky_integrate_and_fire(x: Tensor, extra: Tensor | None, scale: Tensor, shi
     z = x.to(dtype) * scale.to(dtype).reshape(1, -1, 1, 1)
     if extra is not None:
         z = z + extra.to(dtype)
-    z = z.unflatten(0, (-1, steps))
+    z = z.movedim(2, 1).unsqueeze(3) if neuron.carried else z.unflatten(0, (-1, steps))
     bias = shift.to(dtype).reshape(1, -1, 1, 1)
     threshold = neuron.threshold
     u = v = torch.zeros_like(z[:, 0])
     spikes = []
-    for t in range(steps):
+    for t in range(z.shape[1]):
         if quantized:
             u = _trunc(u * neuron.keep_u, unit) + _round(z[:, t], unit)
             v = _trunc(v * neuron.keep_v, unit) + u + _round(bias, unit)
@@ -185,7 +192,8 @@ def leaky_integrate_and_fire(x: Tensor, extra: Tensor | None, scale: Tensor, shi
                                  neuron.surrogate.height / neuron.gain)
         v = v * (1 - spike.detach())
         spikes.append(spike)
-    return torch.stack(spikes, dim=1).flatten(0, 1).to(x.dtype)
+    train = torch.stack(spikes, dim=1)
+    return (train.squeeze(3).movedim(1, 2) if neuron.carried else train.flatten(0, 1)).to(x.dtype)
 
 
 def _trunc(value: Tensor, unit: float) -> Tensor:

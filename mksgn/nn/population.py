@@ -33,6 +33,7 @@ class NeuronParameters(TypedDict):
     current_decay: float
     voltage_decay: float
     surrogate: Surrogate
+    carried: bool
 
 
 class _Dendrites(nn.Module):
@@ -56,6 +57,9 @@ class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
     threshold, current_decay, voltage_decay : float
         See :class:`~mksgn.nn.lif.CubaNeuron`.
     surrogate : Surrogate, optional
+    carried : bool
+        Of a network of one time step: states are carried from frame to frame. A population of one frame has none to
+        carry them to, and begins every frame of a stream at 0, too.
 
     Attributes
     ----------
@@ -70,10 +74,11 @@ class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
 
     def __init__(self, shape: tuple[int, int, int], projections: list[Projection], *, norm: bool = True,
                  threshold: float = 1.0, current_decay: float = 1.0, voltage_decay: float = 0.75,
-                 surrogate: Surrogate | None = None) -> None:
+                 surrogate: Surrogate | None = None, carried: bool = False) -> None:
         super().__init__({"threshold": threshold, "current_decay": current_decay, "voltage_decay": voltage_decay})
         self.neuron: CubaNeuron = CubaNeuron(threshold=threshold, current_decay=current_decay,
-                                             voltage_decay=voltage_decay, surrogate=surrogate)
+                                             voltage_decay=voltage_decay, surrogate=surrogate,
+                                             carried=carried and shape[1] > 1)
         self.shape = shape
         self.projections = nn.ModuleList(projections)
         channels = shape[0]
@@ -207,7 +212,7 @@ class SpikingPopulation(slayer.block.cuba.AbstractCuba, _Dendrites):
         population = ir.Population(
             name, self.shape,
             ir.Cuba(vth=neuron.v_th_mant, current_decay=int(neuron.cx_current_decay),
-                    voltage_decay=int(neuron.cx_voltage_decay)),
+                    voltage_decay=int(neuron.cx_voltage_decay), carried=neuron.carried),
             bias_int if bias_int.any() else None, role)
         synapses: list[ir.Synapse] = []
         incoming = self.incoming()

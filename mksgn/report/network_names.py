@@ -11,7 +11,8 @@ from mksgn.errors import NetFileError
 
 NAMES = {"mksgn": "MK-SGN", "base-sgn": "Base-SGN", "spikformer": "Spikformer",
          "spike-driven": "Spike-driven Transformer", "ctr-gcn": "CTR-GCN", "st-gcn": "ST-GCN"}
-SHORT = re.compile(r"T = \d+|for streams|smf|\d+ nets side by side|taught by .*|base width .*")
+SHORT = re.compile(r"T = \d+|for streams|states carried from frame to frame|smf|\d+ nets side by side|taught by .*|"
+                   r"base width .*")
 """Parts of a variant that a short name shows."""
 
 
@@ -78,6 +79,8 @@ def described(recipe: dict[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]
         parts.append(f"graph {recipe['graph_conv']}")
     if recipe.get("coding") == "causal":
         parts.append("for streams")
+    if recipe.get("frame_state") == "carried":
+        parts.append("states carried from frame to frame")
     if len(modalities) > 1:
         parts.append(recipe["fusion"])
     parts += motion_scale(recipe, modalities)

@@ -17,8 +17,8 @@ from mksgn.nn.unfolding import unfolded
 from mksgn.training.run_files import MODEL, read_state, write_state
 from mksgn.training.shapes import check_tensors, shape_of, state_of, stated
 
-RETIMED = ("frames", "temporal_kernel", "temporal_padding")
-"""Choices that only change how many frames there are, and which of them a temporal convolution reads."""
+RETIMED = ("frames", "temporal_kernel", "temporal_padding", "frame_state")
+"""Choices that only change how many frames there are, which a temporal convolution reads, and what they leave."""
 FRAME_AXIS = 2
 """Of a convolution's weight in SLAYER: channels out and in, and a kernel over frames, joints and 1."""
 

@@ -63,6 +63,17 @@ def test_a_stream_without_ends_is_placed_and_priced(command: Command, net: Path)
     assert way["prices"]["loihi1"]["sensor"]["period_ms"] == pytest.approx(1e3 / 30)
 
 
+def test_a_net_that_carries_states_is_placed_as_a_stream_alone(command: Command, tmp_path: Path) -> None:
+    write_net(continuous_net(synthetic_pack(12), carried=True), tmp_path / "carried.net")
+    outcome = command("map", "--net", "carried.net", "--time", "stream", "--json", "m.json")
+    assert outcome.code == 0, outcome.out + outcome.err
+    way, = json.loads(Path("m.json").read_text())["both_ways"]
+    assert way["time"] == "stream" and way["cores"] > 0
+    for words in (("map",), ("energy", "--data", "synthetic", "--samples", 1)):
+        outcome = command(*words, "--net", "carried.net")
+        assert outcome.code == 2 and "carry their states" in outcome.err and "--time endless" in outcome.err
+
+
 def test_frames_further_apart_are_placed_beside_those_close_up(command: Command, net: Path) -> None:
     outcome = command("map", "--net", net, "--time", "endless", "--steps-per-frame", "enough", "--json", "m.json",
                       "--board", "oheo-gulch", "--objective", "cores")

@@ -54,7 +54,8 @@ def test_every_choice_is_explained_and_has_a_limit_or_words(kind):
     said = documented(kind)
     for name in kind.choices():
         assert said[name].endswith("."), name
-        assert name in LIMITS or name in ("graph_conv", "fusion", "temporal_padding", "attention"), name
+        assert name in LIMITS or name in ("graph_conv", "fusion", "temporal_padding", "attention",
+                                           "frame_state"), name
 
 
 @pytest.mark.parametrize(("kind", "choices", "message"), [

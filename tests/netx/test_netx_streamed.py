@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from any_graphs import graphs
+from carrying import carrying_clip
 from hypothesis import HealthCheck, assume, given, settings
 from streamable import streamable_pairs
 from written_graphs import streamed_graph
@@ -31,6 +33,27 @@ def test_round_trip_of_random_streamed_graphs(tmp_path: Path) -> None:
         taps += any(isinstance(s, Conv) and s.frame_steps > 0 for s in back.synapses)
         deep += graph.time_steps != 1
     assert read > 20 and taps > 15 and deep > 15
+
+
+def test_carried_states_come_back(tmp_path: Path) -> None:
+    """Of a clip the neurons carry them, of a stream the lattices. Stock netx resets all neurons, and stops."""
+    streams = 0
+    for seed in range(40):
+        graph = carrying_clip(seed)
+        both = [graph]
+        with suppress(GraphError):
+            both.append(streamed(graph))
+            streams += 1
+        for each in both:
+            write_net(each, tmp_path / "c.net")
+            assert graph_difference(each, read_net(tmp_path / "c.net")) == "", seed
+        if any(p.neuron is not None and p.neuron.carried for p in graph.populations):
+            assert any("carries its states" in reason for reason in stock_obstacles(graph))
+            with h5py.File(tmp_path / "c.net", "r+") as file:
+                neurons = [layer["neuron"] for layer in file["layer"].values() if "neuron" in layer]
+                del next(neuron for neuron in neurons if "carried" in neuron)["carried"]
+            assert graph_difference(both[-1], read_net(tmp_path / "c.net")) != "", "the comparison sees it"
+    assert streams > 5
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from mksgn.emulator import Emulator
 from mksgn.errors import ConfigError
 from mksgn.ir import schedule
 from mksgn.nn import SpikingGraphNet
+from mksgn.nn.counting import counts_spikes
+from mksgn.nn.gates import GatePopulation
 from mksgn.nn.graph_projections import JointMixProjection
 from mksgn.nn.lowering import to_graph
 from mksgn.nn.projections import ConvProjection
@@ -31,7 +33,10 @@ NETWORKS = [("mksgn", "layer", {}), ("mksgn", "learned", {"segments": 2}), ("mks
             ("base-sgn", "layer", {}), ("base-sgn", "fused", {}),
             ("mksgn", "learned", {"temporal_padding": "none", "temporal_kernel": 3, "frames": 13, "segments": 2,
                                   "residual_synapses": 4}),
-            ("base-sgn", "fused", {"temporal_padding": "none", "temporal_kernel": 3, "frames": 15})]
+            ("base-sgn", "fused", {"temporal_padding": "none", "temporal_kernel": 3, "frames": 15}),
+            ("mksgn", "learned", {"temporal_padding": "none", "temporal_kernel": 3, "frames": 13, "segments": 2,
+                                  "residual_synapses": 4, "time_steps": 1, "frame_state": "carried"}),
+            ("base-sgn", "layer", {"time_steps": 1, "frame_state": "carried"})]
 
 
 def as_if_trained(net: SpikingGraphNet) -> SpikingGraphNet:
@@ -50,6 +55,7 @@ def as_if_trained(net: SpikingGraphNet) -> SpikingGraphNet:
 @pytest.mark.parametrize("decays", [(1.0, 0.75), (0.7, 0.4)])
 def test_slayer_fused_and_emulator_agree(network, graph_conv, options, decays):
     net = small_net(network, graph_conv, current_decay=decays[0], voltage_decay=decays[1], **options)
+    steps = net.config.time_steps
     as_if_trained(net)
     samples = samples_for(net)
     calibrate(net, samples)
@@ -70,11 +76,11 @@ def test_slayer_fused_and_emulator_agree(network, graph_conv, options, decays):
     assert np.array_equal(slayer.output, emulated.output)
     active = 0
     for name in order:
-        train = fused[name].unflatten(0, (-1, 4)).permute(0, 2, 3, 4, 1).detach().numpy()
+        train = fused[name].unflatten(0, (-1, steps)).permute(0, 2, 3, 4, 1).detach().numpy()
         assert np.array_equal(train, slayer.spikes[name]), name
         active += slayer.spikes[name].any()
     assert active >= len(order) - 1, "a comparison of silent populations proves nothing"
-    integers = out.logits.detach() * 4 * net.readout.neuron.w_scale
+    integers = out.logits.detach() * steps * net.readout.neuron.w_scale
     assert np.array_equal(np.rint(integers.numpy()).astype(np.int64), slayer.output)
     short, trains = net.forward_spikes(torch.from_numpy(samples), dtype=torch.bfloat16)
     assert all(trains[name].dtype == torch.bfloat16 and torch.equal(trains[name].float(), fused[name])
@@ -83,6 +89,22 @@ def test_slayer_fused_and_emulator_agree(network, graph_conv, options, decays):
     short.logits.square().sum().backward()
     gradients = [p.grad for p in net.parameters() if p.requires_grad]
     assert all(g is not None and bool(g.isfinite().all()) for g in gradients)
+
+
+def test_states_are_carried_up_to_the_first_stride():
+    """Neither behind it, nor in gates, nor by the head; and not by rounding's counting neurons, which remember."""
+    net = small_net("mksgn", "layer", time_steps=1, frame_state="carried", segments=2)
+    calibrate(net, samples_for(net))
+    net.quantize("integer")
+    graph = to_graph(net)
+    carried = {p.name: p.neuron.carried for p in graph.populations[1:]}
+    assert carried["sc"] and carried["block1.lif2"] and carried["block2.mix"]
+    gates = [name for name, block in net.named_populations() if isinstance(block, GatePopulation)]
+    assert not any(carried[name] for name in (*gates, "block3.lif2", "head.gap", graph.output.name)) and gates
+    kv = next(block for name, block in net.named_populations() if name == "block1.sgsa.kv")
+    assert kv.neuron.carried and not counts_spikes(kv)
+    with pytest.raises(ConfigError, match="one time step"):
+        small_net("mksgn", "layer", time_steps=2, frame_state="carried")
 
 
 def test_rounding_leaves_firing_rates_where_they_were():

@@ -57,6 +57,37 @@ def test_fused_kernel_is_the_reference(quantized, decays, normalised):
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("decays", [(1.0, 0.75), (0.6, 0.3)])
+@pytest.mark.parametrize("joints", [1, 7])
+def test_carried_states_are_frames_as_steps(quantized, decays, joints):
+    """One step of frames side by side = F steps of one frame, by the same equations; gradients of the fused kernel."""
+    x, extra, gamma, beta = tensors(4, quantized)
+    x, extra = (each[:, :, :, :joints].contiguous(memory_format=torch.channels_last) for each in (x, extra))
+    given = {"current_decay": decays[0], "voltage_decay": decays[1], "surrogate": Surrogate(width=1.5, height=0.7)}
+    frames, results = x.shape[2], []
+    for way in ("steps", "reference", "fused"):
+        leaves = [t.clone().requires_grad_() for t in (x, extra, gamma, beta)]
+        neuron = CubaNeuron(**given, carried=way != "steps")
+        if way == "steps":
+            side, other = (t.transpose(1, 2).flatten(0, 1).unsqueeze(2) for t in leaves[:2])
+            spikes = leaky_integrate_and_fire(side, other, *leaves[2:], neuron, frames, quantized)
+            spikes = spikes.squeeze(2).unflatten(0, (-1, frames)).transpose(1, 2)
+        elif way == "reference":
+            spikes = leaky_integrate_and_fire(*leaves, neuron, 1, quantized)
+        else:
+            spikes, count = fused_cuba(*leaves, neuron, 1, quantized=quantized)
+            assert count == spikes.sum()
+        weight = torch.randn(spikes.shape, generator=torch.Generator().manual_seed(7))
+        (spikes * weight).sum().backward()
+        results.append((spikes.detach(), *(leaf.grad for leaf in leaves)))
+    assert 0.02 < results[0][0].mean() < 0.9
+    for result in results[1:]:
+        assert torch.equal(result[0], results[0][0])
+        for expected, got in zip(results[0][1:], result[1:]):
+            torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
 def slayer_spikes(x_int, du, dv, scale, steps):
     """Stock SLAYER neuron, (N, C, F, V, T) integers in weight units."""
     stock = slayer.neuron.cuba.Neuron(threshold=1.0, current_decay=du / 4096, voltage_decay=dv / 4096, scale=scale)

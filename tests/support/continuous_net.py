@@ -22,10 +22,12 @@ def preprocess_for(pack: Pack, **causal: float) -> Preprocess:
                       motion_range=0.15, causal=Causal(settle=4, **causal))
 
 
-def continuous_net(pack: Pack, padding: str = "none", looks_ahead: bool = False, **causal: float) -> Graph:
+def continuous_net(pack: Pack, padding: str = "none", looks_ahead: bool = False, carried: bool = False,
+                   **causal: float) -> Graph:
     """The graph of its clip, with what ``mksgn stream`` reads from a file.
 
     ``padding`` and ``looks_ahead`` make a net that is none; ``causal`` is of :class:`mksgn.data.causal.Causal`.
+    ``carried`` makes one of one time step that carries its states from frame to frame.
     """
     import torch
 
@@ -37,7 +39,7 @@ def continuous_net(pack: Pack, padding: str = "none", looks_ahead: bool = False,
         preprocess = replace(preprocess, causal=None)
     net = network_of(kind="mksgn", body=pack.body, classes=len(pack.class_names), widths=(6, 8), strides=(1, 2),
                      temporal_kernel=3, temporal_padding=padding, frames=FRAMES, modalities=preprocess.modalities,
-                     time_steps=2)
+                     time_steps=1 if carried else 2, frame_state="carried" if carried else "reset")
     net.eval()
     lively(net, np.stack([preprocess.of(pack, i) for i in range(len(pack))])).quantize()
     return to_graph(net, meta={

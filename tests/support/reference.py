@@ -244,15 +244,27 @@ def _integrate(population: Population, a: np.ndarray, resets: set[int], sent: Ar
     bias = np.zeros(population.shape, np.int64)
     if population.bias is not None:
         bias += population.bias[:, None, None] if population.bias.ndim == 1 else population.bias
-    u, v = np.zeros(a.shape[:2], np.int64), np.zeros(a.shape[:2], np.int64)
     us, vs, spikes = (np.zeros(a.shape, np.int64) for _ in range(3))
     active = np.zeros(count, np.int64)
-    for t in range(steps):
+    if neuron.carried:  # what a frame leaves, the neurons of the next frame begin with
+        assert steps == 1 and population.lattice is None
+        by_frame = [each.reshape(*population.shape, count).swapaxes(0, 1) for each in (a, us, vs, spikes)]
+        u = v = np.zeros((population.shape[0], population.shape[2], count), np.int64)
+        for frame, (a_now, u_now, v_now, spike_now) in enumerate(zip(*by_frame)):
+            before = u, v
+            u, v, spike = step(u, v, a_now, bias[:, frame, :, None], neuron)
+            moved = (v != before[1]) | (spike > 0) | ((u != before[0]) & (neuron.current_decay < 4096))
+            active += moved.sum(axis=(0, 1))
+            u_now[...], v_now[...], spike_now[...] = u, v, spike
+    u, v = np.zeros(a.shape[:2], np.int64), np.zeros(a.shape[:2], np.int64)
+    for t in range(steps if not neuron.carried else 0):
         frame = _frame_at(population, t)
         if frame is None:  # the neurons rest
             us[:, :, t], vs[:, :, t] = u, v
             continue
-        if t in resets or (population.lattice is not None and t == frame * population.lattice.interval):
+        lattice = population.lattice
+        begins = lattice is not None and t == frame * lattice.interval and not (lattice.carried and frame > 0)
+        if t in resets or begins:
             u, v = np.zeros_like(u), np.zeros_like(v)
         before = u, v
         u, v, spike = step(u, v, a[:, :, t], bias.reshape(-1, 1), neuron, population.role != "readout")

@@ -16,7 +16,7 @@ from mksgn.ir.streaming import streamed
 def streamable(seed: int) -> tuple[Graph, Graph] | None:
     """A random clip graph whose biases are the same in every frame, and the same streamed; None where it cannot be."""
     graph = random_graph(seed, "small", delays=False)
-    graph = Graph(tuple(map(_alike, graph.populations)), graph.synapses, graph.time_steps)
+    graph = Graph(tuple(map(alike_in_frames, graph.populations)), graph.synapses, graph.time_steps)
     try:
         return graph, streamed(graph)
     except GraphError:
@@ -29,7 +29,8 @@ def streamable_pairs(count: int) -> list[tuple[int, Graph, Graph]]:
     return [(seed, *pair) for seed, pair in found if pair is not None]
 
 
-def _alike(population: Population) -> Population:
+def alike_in_frames(population: Population) -> Population:
+    """A population whose biases are the same in every frame."""
     if population.bias is None or population.bias.ndim == 1:
         return population
     return replace(population, bias=np.ascontiguousarray(np.broadcast_to(population.bias[:, :1], population.shape)))

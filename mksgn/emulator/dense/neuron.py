@@ -36,6 +36,12 @@ class Trace:
     final_v: torch.Tensor | None
     active: torch.Tensor
 
+    def side_by_side(self) -> Trace:
+        """Frames that were steps, (F, N, 1, V, C), as those of one step: (1, N, F, V, C)."""
+        spikes, u, v = (None if each is None else each.squeeze(2).movedim(0, 1).unsqueeze(0)
+                        for each in (self.spikes, self.u, self.v))
+        return Trace(spikes, u, v, None, self.active)
+
 
 class Membrane:
     """The neurons of one population.
@@ -48,6 +54,8 @@ class Membrane:
 
     def __init__(self, ranges: Ranges, device: torch.device):
         self.ranges, self.population, self.device = ranges, ranges.population, device
+        neuron = self.population.neuron
+        self.carried = neuron is not None and neuron.carried
         self.dtype = torch.float32 if _float32_is_exact(ranges) else torch.float64
         self.bias: torch.Tensor | None = None
         bias = ranges.population.bias
@@ -80,6 +88,13 @@ class Membrane:
         """
         if self.ranges.bound >= INPUT_LIMIT:
             self.ranges.check_input(int(a.abs().max()))
+        if self.carried:
+            return self._run(a.squeeze(0).movedim(1, 0).unsqueeze(2), a.shape[2], states).side_by_side()
+        return self._run(a, steps, states, resets, rests)
+
+    def _run(self, a: torch.Tensor, steps: int, states: bool, resets: frozenset[int] = frozenset(),
+             rests: frozenset[int] = frozenset()) -> Trace:
+        """:meth:`run`, or its frames as steps: a tensor (F, N, 1, V, C)."""
         shape = (steps, *a.shape[1:])
         spikes = None if self.ranges.readout else a.new_empty(shape, dtype=torch.float32)
         u = a.new_empty(shape, dtype=torch.int32) if states else None
@@ -125,7 +140,7 @@ class Membrane:
                     self.ranges.check_current(step, int(u.abs().max()))
                 v.add_(u)
             if self.bias is not None:
-                v.add_(self.bias)
+                v.add_(self.bias[step] if self.carried and self.bias.ndim > 1 else self.bias)
             if self.ranges.clips:
                 v.clamp_(1 - STATE_MAX, STATE_MAX - 1)
             changed = v != v_before
