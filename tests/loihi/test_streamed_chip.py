@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from carrying import carrying_clip, carrying_stream
 from loihi_fake import fake_in_reach
 from random_graphs import random_messages, samples_of
 from reference import simulate
@@ -21,7 +22,7 @@ from mksgn.emulator import Emulator, run_frames
 from mksgn.errors import BackendError, GraphError
 from mksgn.ir import Graph
 from mksgn.ir.endless import spaced
-from mksgn.ir.streamed_clips import as_clip, clip_as_stream
+from mksgn.ir.streamed_clips import as_clip, carried_side_by_side, clip_as_stream
 from mksgn.ir.streaming import continuous, streamed
 from mksgn.lava.stock_stream import stock_graph
 from mksgn.loihi import Loihi2Backend, measure
@@ -60,6 +61,29 @@ def test_with_the_numbers_of_a_chip_gates_clocks_and_relays_give_the_same_clip()
             compared += placed.size
         built += len(on_chip.populations) > len(graph.populations)
     assert compared > 4_500 and built > 4
+
+
+def test_states_are_carried_with_the_numbers_of_a_chip() -> None:
+    compared = 0
+    for seed in range(120):
+        graph = carrying_clip(seed)
+        if carried_side_by_side(graph) is None:
+            continue
+        with pytest.raises(GraphError, match="run on Loihi 2"):
+            check_graph(graph)
+        try:
+            ours = with_chip_cycle(streamed(graph))
+            check_graph(ours)
+        except (BackendError, GraphError):
+            continue
+        x = samples_of(graph, seed, 2)
+        clip = simulate(held(graph), x)
+        found = simulate(held(stock_graph(ours)), clip_as_stream(ours, x))
+        for population in graph.populations[1:]:
+            placed = as_clip(ours[population.name], found.spikes[population.name])
+            np.testing.assert_array_equal(placed, clip.spikes[population.name], f"{seed} {population.name}")
+            compared += placed.size
+    assert compared > 2_000
 
 
 def test_the_shipped_nets_are_refused_for_nothing_but_a_board(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,12 +134,14 @@ def test_the_hardware_path_runs_streamed_clips_on_the_fake(fake_extension: Path)
 
 @pytest.mark.lava()
 @pytest.mark.timeout(240)
-def test_the_hardware_path_runs_a_stream_without_ends_on_the_fake(fake_extension: Path) -> None:
-    graph = held(unpadded(22))
+@pytest.mark.parametrize(("graph", "steps"), [(unpadded(22), 8), (carrying_stream(33), 1)], ids=["reset", "carried"])
+def test_the_hardware_path_runs_a_stream_without_ends_on_the_fake(fake_extension: Path, graph: Graph,
+                                                                  steps: int) -> None:
+    graph = held(graph)
     x = random_messages(longer_input(graph, graph.input.shape[1] + 4), 1, 22)[0]
     stream = continuous(graph)
     expected = run_frames(stream, x, "spikes")
-    with Loihi2Backend(spaced(stream, 8), partition="fakepartition") as chip:
+    with Loihi2Backend(spaced(stream, steps), partition="fakepartition") as chip:
         ours = chip.run_frames(x, "spikes")
     np.testing.assert_array_equal(ours.output, expected.output)
     for name, spikes in expected.spikes.items():
