@@ -83,7 +83,7 @@ def test_states_are_carried_with_the_numbers_of_a_chip() -> None:
             placed = as_clip(ours[population.name], found.spikes[population.name])
             np.testing.assert_array_equal(placed, clip.spikes[population.name], f"{seed} {population.name}")
             compared += placed.size
-    assert compared > 2_000
+    assert compared > 1_000
 
 
 def test_the_shipped_nets_are_refused_for_nothing_but_a_board(monkeypatch: pytest.MonkeyPatch) -> None:
