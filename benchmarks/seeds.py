@@ -1,7 +1,7 @@
 """Networks of one recipe that differ in their seed: how good each is, how sure that is, and all of them together.
 
     python benchmarks/seeds.py --data nw_ucla.npz --run runs/flagship-0 runs/flagship-1 runs/flagship-2
-    python benchmarks/seeds.py --data nw_ucla.npz --run runs/one-0 runs/one-1 --markdown benchmarks/results/seeds.md
+    python benchmarks/seeds.py --data nw_ucla.npz --run runs/flagship-3 --keep seeds.json --json seeds.json
 
 For each network top-1 on the whole test split, in floating point and as integers, and on the test samples that are no
 copy of a training sample. Brackets hold a 95 % interval: the test samples are drawn anew, with replacement, 10,000
@@ -13,7 +13,8 @@ is the part of the training samples, as they are, that the integers get right. A
 that; the test split chooses nothing.
 
 A folder of train_mksgn.py or join_runs.py has a joined network. Its floating point is the sum of its members' logits,
-where their folders lie in it.
+where their folders lie in it. --keep takes networks of an earlier --json, whose folders need not be there any more; one
+that is named again replaces its row.
 """
 
 from __future__ import annotations
@@ -41,10 +42,12 @@ COLUMNS = ("network", "seed", "float", "float, clean", "integers", "integers, cl
 class Options:
     """Accuracy of networks that differ in their seed; see the head of this file."""
 
-    run: tuple[Path, ...]
-    """Folders of finished train_mksgn.py, join_runs.py or train_slayer.py runs."""
     data: str
     """The data that they were trained on."""
+    run: tuple[Path, ...] = ()
+    """Folders of finished train_mksgn.py, join_runs.py or train_slayer.py runs."""
+    keep: Path | None = None
+    """Networks of an earlier --json to count in as well."""
     json: Path | None = None
     """Write the numbers here."""
     markdown: Path | None = None
@@ -64,6 +67,7 @@ from mksgn.emulator import Emulator
 from mksgn.energy import counted_energy_mj
 from mksgn.files import name_of
 from mksgn.netx import read_net
+from mksgn.programs.kept import read_kept
 from mksgn.programs.outputs import check_writable, write_json, write_text
 from mksgn.training.evaluation import logits
 from mksgn.training.network_file import load_network
@@ -71,15 +75,48 @@ from mksgn.training.run_data import RunData
 from mksgn.training.run_files import FLOAT, NET
 
 
-class Right(NamedTuple):
-    """Which test samples a network knows: bool (N,) each; ``floating`` is None where its weights are not there."""
+class Network(NamedTuple):
+    """What is known of a run.
 
+    Parameters
+    ----------
+    about : dict
+        Its name, seed, commit, and figures that have no interval.
+    recipe : dict
+        Without the seed.
+    floating, integers : bool ndarray (N,)
+        Which test samples it knows; ``floating`` is None where its weights are not there.
+    clean : bool ndarray (N,), or None
+        Test samples that are no copies of training samples; None: the data marks none.
+    """
+
+    about: dict[str, Any]
+    recipe: dict[str, Any]
     floating: np.ndarray | None
     integers: np.ndarray
+    clean: np.ndarray | None
 
 
-def answers(run: Path, options: Options) -> tuple[dict[str, Any], Right, np.ndarray | None]:
-    """What a run says of itself, which test samples it knows, and which of them are no copies (None: unmarked).
+BITS = ("floating", "integers", "clean")
+"""Fields of a :class:`Network` that a file holds as a letter per test sample."""
+
+
+def written(network: Network) -> dict[str, Any]:
+    """A network as JSON values."""
+    bits = {name: values if values is None else "".join("01"[int(value)] for value in values)
+            for name, values in ((name, getattr(network, name)) for name in BITS)}
+    return {"about": network.about, "recipe": network.recipe, **bits}
+
+
+def kept(entry: dict[str, Any]) -> Network:
+    """A network of an earlier file."""
+    bits = {name: entry[name] if entry[name] is None else np.array([letter == "1" for letter in entry[name]])
+            for name in BITS}
+    return Network(entry["about"], entry["recipe"], **bits)
+
+
+def answers(run: Path, options: Options) -> Network:
+    """What a run knows.
 
     Raises
     ------
@@ -105,10 +142,11 @@ def answers(run: Path, options: Options) -> tuple[dict[str, Any], Right, np.ndar
     if all((folder / FLOAT).is_file() for folder in folders):
         total = sum(logits(load_network(folder / FLOAT, quantized=False), samples) for folder in folders)
         floating = np.asarray(total).argmax(1) == labels
-    about = {"run": run.name, "seed": json.loads(meta["recipe"])["seed"], "commit": meta.get("commit"),
+    recipe = json.loads(meta["recipe"])
+    about = {"run": run.name, "seed": recipe.pop("seed"), "commit": meta.get("commit"),
              "training": float(training.mean()), "synops": counted_energy_mj(found.counts).synops}
     clean = None if data.split.clean is None else np.isin(test, data.split.clean)
-    return about, Right(floating, found.predictions == labels), clean
+    return Network(about, recipe, floating, found.predictions == labels, clean)
 
 
 def interval(right: np.ndarray) -> list[float]:
@@ -130,45 +168,57 @@ def figures(right: list[np.ndarray | None], chosen: np.ndarray | slice) -> dict[
             "deviation": float(np.std(each, ddof=1)) if len(each) > 1 else None, "samples": len(known[0])}
 
 
-def row(about: dict[str, Any], right: list[Right], clean: np.ndarray | None) -> dict[str, Any]:
+def row(about: dict[str, Any], networks: list[Network]) -> dict[str, Any]:
     """A line of the table as JSON values."""
-    kinds: dict[str, list[np.ndarray | None]] = {"float": [each.floating for each in right],
-                                                 "integers": [each.integers for each in right]}
+    kinds: dict[str, list[np.ndarray | None]] = {"float": [each.floating for each in networks],
+                                                 "integers": [each.integers for each in networks]}
+    clean = networks[0].clean
     parts: dict[str, np.ndarray | slice] = {"": slice(None)} | ({} if clean is None else {"_clean": clean})
     return about | {f"{kind}{name}": figures(values, chosen) for kind, values in kinds.items()
                     for name, chosen in parts.items()}
 
 
-def measure(options: Options, console: Console) -> list[dict[str, Any]]:
-    """A line for each network, and one for all of them together.
+def measure(options: Options, console: Console) -> list[Network]:
+    """All networks, in the order of their seeds.
 
     Raises
     ------
     ConfigError
-        When they are not of one recipe but for the seed.
+        When there is none, or they are not of one recipe but for the seed.
     """
-    rows, rights, recipes, clean = [], [], [], None
+    found: dict[str, Network] = {}
+    if options.keep is not None:
+        found = read_kept(options.keep, "networks", "--keep", "--json", lambda file: {
+            network.about["run"]: network for network in map(kept, file["networks"])})
     for run in options.run:
         with console.status(f"{run.name} ..."):
-            about, right, clean = answers(run, options)
-        recipes.append(_recipe(run))
-        if recipes[-1] != recipes[0]:
-            differ = sorted(name for name in recipes[0] if recipes[-1].get(name) != recipes[0][name])
-            raise ConfigError("these runs differ in more than their seed", where=str(run),
-                              got=", ".join(f"{name} {recipes[-1].get(name)}" for name in differ),
-                              allowed=", ".join(f"{name} {recipes[0][name]}" for name in differ),
-                              fix="name runs of one recipe")
-        rows.append(row(about, [right], clean))
-        rights.append(right)
-    if len(rows) > 1:
-        mean = {name: float(np.mean([each[name] for each in rows])) for name in ("training", "synops")}
-        rows.append(row({"run": f"mean of {len(rights)}", "seed": None, "commit": None} | mean, rights, clean))
-    return rows
+            network = answers(run, options)
+        for other in found.values():
+            _check_alike(network, other, run)
+        found[run.name] = network
+    if not found:
+        raise ConfigError("there is nothing to compare", where="--run, --keep", fix="name finished runs")
+    return sorted(found.values(), key=lambda network: network.about["seed"])
 
 
-def _recipe(run: Path) -> dict[str, Any]:
-    recipe = json.loads(read_net(run / NET).meta["recipe"])
-    return {name: value for name, value in recipe.items() if name != "seed"}
+def _check_alike(network: Network, other: Network, run: Path) -> None:
+    """Refuse a network of another recipe, or one that was asked about other samples."""
+    ours, theirs = ({**each.recipe, "test samples": len(each.integers)} for each in (network, other))
+    differ = sorted(name for name in ours | theirs if ours.get(name) != theirs.get(name))
+    if differ:
+        raise ConfigError("these runs differ in more than their seed", where=str(run),
+                          got=", ".join(f"{name} {ours.get(name)}" for name in differ),
+                          allowed=", ".join(f"{name} {theirs.get(name)}" for name in differ),
+                          fix="name runs of one recipe")
+
+
+def lines_of(networks: list[Network]) -> list[dict[str, Any]]:
+    """A line for each network, and one for all of them together."""
+    lines = [row(network.about, [network]) for network in networks]
+    if len(networks) > 1:
+        mean = {name: float(np.mean([line[name] for line in lines])) for name in ("training", "synops")}
+        lines.append(row({"run": f"mean of {len(networks)}", "seed": None, "commit": None} | mean, networks))
+    return lines
 
 
 def cells(line: dict[str, Any]) -> list[str]:
@@ -210,13 +260,14 @@ def main(options: Options) -> None:
             check_writable(path, f"--{name}")
     commit = describe_commit()  # before anything that git tracks is written
     console = Console(highlight=False)
-    rows = measure(options, console)
+    networks = measure(options, console)
+    rows = lines_of(networks)
     table = Table(*COLUMNS, title="Top-1, %, and 95 % bootstrap intervals")
     for line in rows:
         table.add_row(*cells(line))
     print_table(console, table)
     if options.json is not None:
-        write_json(options.json, {"rows": rows, "commit": commit})
+        write_json(options.json, {"rows": rows, "networks": [written(each) for each in networks], "commit": commit})
     if options.markdown is not None:
         write_text(options.markdown, as_markdown(rows, f"`python {' '.join(sys.argv)}`, {commit}"))
 

@@ -71,6 +71,26 @@ def test_two_seeds_and_their_mean(program: Program, runs: Path, pack_path: Path,
     assert mean["integers"]["deviation"] == pytest.approx(np.std(both, ddof=1))
 
 
+def test_networks_are_kept_without_their_folders(program: Program, runs: Path, pack_path: Path,
+                                                 tmp_path: Path) -> None:
+    """Whoever measures seed by seed gets the table of all at once; a run named again replaces its row."""
+    figures, both = tmp_path / "seeds.json", tmp_path / "both.json"
+    assert program("--data", pack_path, "--run", runs / "run-2", "--json", figures).code == 0
+    for _ in range(2):
+        outcome = program("--data", pack_path, "--run", runs / "run-1", "--keep", figures, "--json", figures)
+        assert outcome.code == 0, outcome.err
+    assert program("--data", pack_path, "--run", runs / "run-1", runs / "run-2", "--json", both).code == 0
+    assert json.loads(figures.read_text())["rows"] == json.loads(both.read_text())["rows"]
+    alone = program("--data", pack_path, "--keep", figures)
+    assert alone.code == 0 and "mean of 2" in alone.out
+    outcome = program("--data", pack_path, "--run", runs / "longer", "--keep", figures)
+    assert outcome.code == 2 and "more than their seed" in outcome.err
+    assert program("--data", pack_path).code == 2
+    figures.write_text("{}")
+    broken = program("--data", pack_path, "--keep", figures)
+    assert broken.code == 2 and "Traceback" not in broken.err
+
+
 def test_a_pair_has_the_floating_point_of_its_members(program: Program, runs: Path, pack_path: Path,
                                                       tmp_path: Path) -> None:
     """And none where a member's is gone."""
