@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numba
@@ -58,7 +59,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def _used(function: Callable[..., Any]) -> tuple[set[str], list[str]]:
-    """Modules of all functions that ``function`` names, and of those that these name, while they are compiled ones.
+    """Modules, and those of functions, that ``function`` names, and of those that these name, while they are compiled.
 
     And the numbers that all of them name, as ``module.name = value``, sorted.
     """
@@ -69,7 +70,7 @@ def _used(function: Callable[..., Any]) -> tuple[set[str], list[str]]:
             each = here.__globals__.get(name)
             if isinstance(each, int | float | np.generic):
                 constants.add(f"{here.__module__}.{name} = {each!r}")
-            modules.add(getattr(each, "__module__", None) or "")
+            modules.add(getattr(each, "__name__" if isinstance(each, ModuleType) else "__module__", None) or "")
             compiled_one = getattr(each, "py_func", None)
             if compiled_one is not None and compiled_one not in seen:
                 seen.add(compiled_one)
