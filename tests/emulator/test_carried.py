@@ -158,7 +158,7 @@ def test_a_stream_begins_anew_after_a_reset() -> None:
     frame = np.full((1, 1, 1), 3, np.int8)
     with FrameByFrame(stream) as frames:
         for _ in range(2):
-            assert [int(frames.push(frame).output[0]) for _ in range(4)] == [0, 1, 0, 1]
+            assert [frames.push(frame).output.ravel().tolist() for _ in range(4)] == [[0], [1], [0], [1]]
             frames.reset()
 
 
