@@ -1,7 +1,7 @@
 """The recipe of the flagship: which trainings make the network that we ship, in which order.
 
     a CTR-GCN that reads all four modalities   teacher, the same for every seed; or four, one per modality
-    two MK-SGNs of one time step, taught       members, which differ in their seeds
+    two MK-SGNs of one time step, taught       members, which differ in their seeds; each in two cycles
     both in one mksgn.net                      joined: one readout adds up their logits
 
 Each training is a program of train/ with its options; a step that is finished is not done again. Nothing here imports
@@ -23,6 +23,10 @@ MEMBER = ("--preset", "mksgn-4", "--graph-conv", "layer", "--time-steps", "1", "
           "--distil", "ce-kl", "--gamma", "1", "1", "0")
 """Every member: train_slayer.py. One time step (0010), fixed-weight joint mixing as in the paper, averaged weights
 (0009), soft labels on every augmented sample (0005), and integers by rounding alone."""
+AGAIN = ("--lr", "2e-3")
+"""What differs in a member's second cycle, which starts from the weights of the first: its largest learning rate."""
+AGAIN_SEED = 100
+"""Added to the seed in the second cycle, so that it meets other augmented samples."""
 MEMBERS = 2
 TEACHER_SECONDS = 0.017
 MEMBER_SECONDS = {EARLY: 0.022, ALL: 0.040}
@@ -40,7 +44,7 @@ def steps(data: str, out: Path, seed: int, teachers: Path, modality: str = EARLY
     out : Path
         Folder of the whole; the joined network is in it.
     seed : int
-        Members have seeds ``2 seed`` and ``2 seed + 1``; teachers always have 0.
+        Members have seeds ``2 seed`` and ``2 seed + 1``, and 100 more in their second cycles; teachers always have 0.
     teachers : Path
         Folder of the teachers; one set serves all seeds.
     modality : 'early' or 'all'
@@ -56,10 +60,14 @@ def steps(data: str, out: Path, seed: int, teachers: Path, modality: str = EARLY
         taught_by.append(str(step.out))
     members = []
     for number in range(MEMBERS):
-        folder = out / f"run-{number + 1}"
-        yield Step("member", "train_slayer.py",
-                   ("--data", data, *merged(MEMBER, shared, member_words), "--seed", str(MEMBERS * seed + number),
-                    "--teacher", *taught_by), folder, "mksgn.net", core_seconds=MEMBER_SECONDS[modality])
+        begun, folder = out / f"start-{number + 1}", out / f"run-{number + 1}"
+        own = MEMBERS * seed + number
+        for kind, where, further, drawn in (("member, begun", begun, (), own),
+                                            ("member", folder, (*AGAIN, "--start", str(begun)), own + AGAIN_SEED)):
+            words = merged(MEMBER, further, shared, member_words)
+            yield Step(kind, "train_slayer.py",
+                       ("--data", data, *words, "--seed", str(drawn), "--teacher", *taught_by), where, "mksgn.net",
+                       core_seconds=MEMBER_SECONDS[modality])
         members.append(str(folder))
     yield Step("join", "join_runs.py", ("--data", data, "--run", *members), out, "mksgn.net", "")
 

@@ -69,8 +69,8 @@ def test_nw_ucla_split_each_way_is_one_option(program: Program, nw_ucla_path: Pa
     outcome = program("--data", nw_ucla_path, "--out", tmp_path / "out", "--plan", *said)
     assert outcome.code == 0, outcome.err
     sequences = int(np.isin(load_pack(nw_ucla_path).ids["view"], trained).sum())
-    assert f"4 steps, {sequences:,} training sequences" in outcome.out
-    assert outcome.out.count(f"--protocol {protocol}") == (0 if protocol is None else 3)
+    assert f"6 steps, {sequences:,} training sequences" in outcome.out
+    assert outcome.out.count(f"--protocol {protocol}") == (0 if protocol is None else 5)
 
 
 def test_a_split_that_is_said_twice_is_one_error(program: Program, tmp_path: Path) -> None:

@@ -26,18 +26,20 @@ def program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.slow
 def test_stopped_and_continued_it_joins_two_members(program: Program, pack_path: Path, tmp_path: Path,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = trainings_in_this_process(monkeypatch, killed=3)  # the second member
+    ran = trainings_in_this_process(monkeypatch, killed=5)  # the second member's second cycle
     out = tmp_path / "flagship"
     words = ("--data", pack_path, "--out", out, "--seed", 3, "--device", "cpu", f"--teacher={TEACHER}",
              f"--member={MEMBER}")
     stopped = program(*words)
-    assert stopped.code == 2 and "run-2 ended with exit code 137" in stopped.err and len(ran) == 3
+    assert stopped.code == 2 and "run-2 ended with exit code 137" in stopped.err and len(ran) == 5
     went_on = program(*words)
     assert went_on.code == 0, went_on.err
-    assert [Path(command[0]).name for command in ran[3:]] == ["train_slayer.py", "join_runs.py"]
+    assert [Path(command[0]).name for command in ran[5:]] == ["train_slayer.py", "join_runs.py"]
     assert len(read_net(out / "mksgn.net").output.shape) and (out / "member-2").is_dir()
     seeds = [command[command.index("--seed") + 1] for command in ran if "--seed" in command]
-    assert seeds == ["6", "7", "7"]
+    assert seeds == ["6", "106", "7", "107", "107"]
+    starts = [command[command.index("--start") + 1] for command in ran if "--start" in command]
+    assert starts == [str(out / "start-1"), *2 * [str(out / "start-2")]]
     before = len(ran)
     assert program(*words).code == 0 and len(ran) == before, "nothing is done twice"
 
@@ -46,7 +48,7 @@ def test_the_plan_names_every_step_and_starts_none(program: Program, pack_path: 
     words = ("--data", pack_path, "--out", tmp_path / "plan", "--teachers", tmp_path / "others", "--plan")
     for said, teachers, folder in ((), 1, "teacher-early"), (("--modality", "all"), 4, "teacher-bone"):
         outcome = program(*words, *said)
-        assert outcome.code == 0 and outcome.out.count("python train/") == teachers + MEMBERS + 1
+        assert outcome.code == 0 and outcome.out.count("python train/") == teachers + 2 * MEMBERS + 1
         assert "hours on one core" in outcome.out and str(tmp_path / "others" / folder) in outcome.out
     assert not (tmp_path / "plan").exists()
 
