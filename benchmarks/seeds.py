@@ -128,6 +128,9 @@ def answers(run: Path, options: Options) -> Network:
                           fix="name a folder that train_mksgn.py, join_runs.py or train_slayer.py has finished")
     graph = read_net(run / NET)
     meta = graph.meta
+    if not {"recipe", "data"} <= meta.keys():
+        raise ConfigError("this network does not say how it was trained", where=str(run / NET),
+                          got="no attributes 'recipe' and 'data'", fix="name a run of a training")
     if meta["data"] != name_of(options.data):
         raise ConfigError("the run was trained on other data", where=str(run), got=options.data, allowed=meta["data"],
                           fix="name it with --data")

@@ -22,6 +22,7 @@ from mksgn.errors import GraphError
 from mksgn.ir.bounds import SUM24, sum_bound
 from mksgn.ir.graph import Graph, Population
 from mksgn.ir.lattice import Lattice
+from mksgn.ir.streamed_clips import lattice_of
 from mksgn.ir.synapses import Attention, Conv, Dense, Synapse
 
 Intervals = dict[str, int]
@@ -101,13 +102,12 @@ def continuous(graph: Graph) -> Graph:
     stream, steps = streamed(graph), graph.time_steps
     assert steps is not None
     for population in stream.populations:
-        lattice = population.lattice
-        assert lattice is not None
+        lattice = lattice_of(population)
         if lattice.carried and lattice.interval > steps:
             raise GraphError("states that are carried behind a stride have no place in a stream without ends",
                              where=f"population {population.name!r}", got=f"a frame every {lattice.interval} steps",
                              allowed=f"{steps}", fix="carry no states behind strides, or run this graph clip by clip")
-    populations = tuple(replace(p, lattice=Lattice(steps, steps, None, p.lattice is not None and p.lattice.carried))
+    populations = tuple(replace(p, lattice=Lattice(steps, steps, None, lattice_of(p).carried))
                         for p in stream.populations)
     return Graph(populations, stream.synapses, steps, dict(stream.meta))
 
@@ -172,8 +172,10 @@ def _population(population: Population, interval: int, steps: int) -> Population
             raise GraphError("biases that differ from frame to frame cannot be streamed",
                              where=f"population {population.name!r}", fix="give every frame the same bias")
         bias = bias[:, :1]
-    carried = population.neuron is not None and population.neuron.carried
-    neuron = replace(population.neuron, carried=False) if carried and population.neuron else population.neuron
+    neuron = population.neuron
+    carried = neuron is not None and neuron.carried
+    if neuron is not None:
+        neuron = replace(neuron, carried=False)
     return replace(population, shape=(channels, 1, joints), bias=bias, neuron=neuron,
                    lattice=Lattice(interval * steps, steps, frames, carried))
 

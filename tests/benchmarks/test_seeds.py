@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from programs import Program, program_module
+from written_graphs import chain_graph
 
 from mksgn.commands.train_net import train_net
 from mksgn.commands.train_options import Options
 from mksgn.data.sources import load
+from mksgn.netx import write_net
 from mksgn.training.joining import join
 from mksgn.training.network_file import read_meta
 
@@ -111,6 +113,13 @@ def test_runs_that_do_not_belong_together_are_refused(program: Program, runs: Pa
                                                       message: str) -> None:
     outcome = program("--data", pack_path, "--run", *(runs / name for name in names))
     assert outcome.code == 2 and message in outcome.err and "Traceback" not in outcome.err
+
+
+def test_a_network_that_nobody_trained_is_refused(program: Program, pack_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    write_net(chain_graph(), tmp_path / "made" / "mksgn.net")
+    outcome = program("--data", pack_path, "--run", tmp_path / "made")
+    assert outcome.code == 2 and "how it was trained" in outcome.err and "Traceback" not in outcome.err
 
 
 def test_other_data_is_refused(program: Program, runs: Path, tmp_path: Path) -> None:
